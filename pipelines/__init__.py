@@ -1,0 +1,1 @@
+"""Settings, command line and thin steps around the two halves."""

@@ -1,0 +1,295 @@
+"""The command line: `seiqa VERB …`. Only what a verb needs is imported, so that help is instant."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+    from seiqa_features.progress import Progress
+
+app = typer.Typer(
+    help="Score how much of an image's meaning survives degradation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[Path | None, typer.Argument(help="SeIQA folder or CSV manifest.")]
+Config = Annotated[str | None, typer.Option(help="Name in pipelines/configs, or a YAML file.")]
+Run = Annotated[Path | None, typer.Option(help="Folder for results [runs/<data>-<config>].")]
+Cache = Annotated[Path | None, typer.Option(help="Feature store [runs/cache].")]
+Workers = Annotated[int | None, typer.Option(help="Worker threads and processes [all cores].")]
+Seed = Annotated[int | None, typer.Option(help="Seed of folds, learners and bootstrap [0].")]
+KeepGoing = Annotated[
+    bool | None, typer.Option("--keep-going", help="Leave bad pairs out instead of stopping.")
+]
+BundleDir = Annotated[Path, typer.Option(help="Bundle folder of a trained run.")]
+
+
+@app.command()
+def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> None:
+    """Say what is in DATA and everything that is wrong with it."""
+    from seiqa_features.datasets import find_pairs
+    from seiqa_features.errors import DataError
+    from seiqa_features.images import ImageIndex
+    from seiqa_features.pairs import build_pairs
+    from seiqa_features.summary import summarise
+
+    settings = _settings(data=data, cache=cache, workers=workers, announce=False)
+    with _bar("checking images") as progress:
+        pairs, problems = build_pairs(
+            find_pairs(_named(settings)),
+            ImageIndex(settings.cache),
+            workers=settings.workers,
+            on_image=progress,
+        )
+    for name, value in summarise(pairs):
+        typer.echo(f"{name:>22}  {value}")
+    if problems:
+        raise DataError(problems)
+
+
+@app.command()
+def features(
+    data: Data = None, config: Config = None, run: Run = None, cache: Cache = None,
+    workers: Workers = None, keep_going: KeepGoing = None,
+) -> None:  # fmt: skip
+    """Extract the features of every pair in DATA into the store; what is there is not redone."""
+    settings = _settings(
+        data=data, config=config, run=run, cache=cache, workers=workers, keep_going=keep_going
+    )
+    _features(settings)
+
+
+@app.command()
+def train(
+    data: Data = None, config: Config = None, run: Run = None,
+    workers: Workers = None, seed: Seed = None,
+) -> None:  # fmt: skip
+    """Estimate honestly, then train on all labelled training pairs and save the bundle."""
+    _train(_settings(data=data, config=config, run=run, workers=workers, seed=seed))
+
+
+@app.command()
+def submit(data: Data = None, config: Config = None, run: Run = None) -> None:
+    """Score the test pairs and write the challenge's submission zip."""
+    _submit(_settings(data=data, config=config, run=run))
+
+
+@app.command()
+def report(data: Data = None, config: Config = None, run: Run = None) -> None:
+    """Write the run's report.html."""
+    _report(_settings(data=data, config=config, run=run))
+
+
+@app.command("run")
+def run_all(
+    data: Data = None, config: Config = None, run: Run = None, cache: Cache = None,
+    workers: Workers = None, keep_going: KeepGoing = None, seed: Seed = None,
+) -> None:  # fmt: skip
+    """features, train, submit (where there are test pairs) and report, in one go."""
+    settings = _settings(
+        data=data, config=config, run=run, cache=cache, workers=workers,
+        keep_going=keep_going, seed=seed,
+    )  # fmt: skip
+    _features(settings)
+    _train(settings)
+    if _has_test_pairs(settings):
+        _submit(settings)
+    _report(settings)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's pictures go.")] = Path(
+        "runs/demo-data"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of the degradations.")] = 0,
+) -> None:
+    """Write the demo data set: bundled photographs, degraded, with pseudo-labels."""
+    from pipelines.demo_data import make_demo_data
+    from seiqa_features.errors import DataError
+
+    try:
+        made = make_demo_data(folder, seed=seed)
+    except ValueError as error:
+        raise DataError([str(error)]) from None
+    typer.echo(f"demo data in {made}; its labels are pseudo-labels, made up by a recipe")
+
+
+@app.command()
+def score(
+    images: Annotated[list[Path], typer.Argument(help="REF DIST, or one CSV manifest.")],
+    bundle: BundleDir,
+    out: Annotated[Path | None, typer.Option(help="CSV to write a manifest's scores to.")] = None,
+    cache: Cache = None,
+    workers: Workers = None,
+    keep_going: KeepGoing = None,
+) -> None:
+    """Score one pair (prints the score), or a manifest's pairs into --out."""
+    from pipelines.scoring import score_manifest
+    from seiqa_features.errors import UsageError
+    from seiqa_models.scorer import Scorer
+
+    count = _count(workers)
+    if len(images) == 2 and out is None:
+        value = Scorer.load(bundle, cache=cache, workers=count).score(ref=images[0], dist=images[1])
+        typer.echo(f"{value:.4f}")
+    elif len(images) == 1 and out is not None:
+        scorer = Scorer.load(bundle, cache=cache, workers=count)
+        with _bar("scoring") as progress:
+            left_out = score_manifest(
+                scorer, images[0], out, keep_going=bool(keep_going), on_pair=progress
+            )
+        _warn(left_out)
+        typer.echo(f"scores in {out}")
+    else:
+        raise UsageError("give REF DIST, or one MANIFEST.csv with --out SCORES.csv")
+
+
+@app.command()
+def extractors() -> None:
+    """List every extractor: outputs, cost, licence and source."""
+    from seiqa_features.registry import all_extractors
+
+    for name, entry in all_extractors().items():
+        spec = entry.spec
+        outputs = ", ".join(f"{o}[{v.dim}]" if v.dim else o for o, v in spec.outputs.items())
+        default = "" if spec.default else "  (in no default set)"
+        typer.echo(f"{name}  v{spec.version}{default}\n    outputs  {outputs}")
+        typer.echo(f"    colour   {spec.colour}\n    cost     {spec.cost:g} s a 512×384 pair")
+        typer.echo(f"    licence  {spec.licence}\n    source   {spec.source}")
+
+
+def main() -> None:
+    """Entry point: errors the user can mend become plain lines and an exit code."""
+    from seiqa_features.errors import SeiqaError
+    from seiqa_models.errors import TableError
+
+    logging.basicConfig(level=logging.WARNING, format="seiqa: %(message)s")
+    try:
+        app()
+    except (SeiqaError, TableError) as error:
+        for line in str(error).splitlines():
+            typer.echo(f"seiqa: {line}", err=True)
+        sys.exit(getattr(error, "exit_code", 3))
+
+
+def _settings(*, announce: bool = True, **flags: Any) -> Settings:
+    from pipelines.settings import load_settings
+
+    settings = load_settings(**flags)
+    if announce:
+        typer.echo(
+            f"config {settings.config}, data {settings.data}, run {settings.run},"
+            f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}",
+            err=True,
+        )
+    return settings
+
+
+def _named(settings: Settings) -> Path:
+    from seiqa_features.errors import UsageError
+
+    if settings.data is None:
+        raise UsageError("no data named; give DATA, a SeIQA folder or a CSV manifest")
+    return settings.data
+
+
+def _features(settings: Settings) -> None:
+    from pipelines import steps
+
+    _named(settings)
+    with _bar("checking images") as images, _bar("extracting pairs") as pairs:
+        done, left_out = steps.features(settings, on_image=images, on_pair=pairs)
+    _warn(left_out)
+    typer.echo(
+        f"features: {done.computed} pairs computed, {done.cached} already in the store,"
+        f" {done.seconds:.1f} s"
+    )
+
+
+def _train(settings: Settings) -> None:
+    from pipelines import steps
+
+    with _bar("training folds") as progress:
+        metrics = steps.train(settings, on_fold=progress)
+    honest = metrics["honest"]
+    low, high = honest["interval"]
+    typer.echo(
+        f"honest estimate against {metrics['label_kind']}s: final {honest['final']:.4f}"
+        f" ({low:.3f} to {high:.3f}), SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f}"
+        f" on {metrics['n']} pairs, {metrics['splitter']}"
+    )
+
+
+def _submit(settings: Settings) -> None:
+    from pipelines import steps
+
+    typer.echo(f"submission in {steps.submit(settings)}")
+
+
+def _report(settings: Settings) -> None:
+    from pipelines import steps
+
+    typer.echo(f"report in {steps.report(settings)}")
+
+
+def _has_test_pairs(settings: Settings) -> bool:
+    import pandas as pd
+
+    from pipelines import steps
+
+    return bool((pd.read_parquet(settings.run / steps.PAIRS)["split"] == "test").any())
+
+
+def _count(workers: int | None) -> int:
+    import os
+
+    return workers or os.cpu_count() or 1
+
+
+def _warn(left_out: list[str]) -> None:
+    for line in left_out:
+        typer.echo(f"seiqa: left out: {line}", err=True)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    """A progress bar with rate and time left; it appears with the first step that is reported."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as display:
+        task = display.add_task(what, visible=False, total=None, rate="")
+
+        def progress(done: int, total: int) -> None:
+            elapsed = display.tasks[0].elapsed or 0.0
+            rate = f"{done / elapsed:.1f}/s" if elapsed else ""
+            display.update(task, completed=done, total=total, visible=True, rate=rate)
+
+        yield progress
+
+
+if __name__ == "__main__":
+    main()

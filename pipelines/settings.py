@@ -1,0 +1,114 @@
+"""Settings of a run: flags beat the environment (SEIQA_…), which beats the configuration file.
+
+A configuration file names a system: which features, which learners. It is one of
+`pipelines/configs/*.yaml` by name, or any YAML file by path.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from seiqa_features.errors import UsageError
+
+CONFIGS = Path(__file__).parent / "configs"
+DEFAULT_CONFIG = "classical"
+
+
+class Settings(BaseSettings):
+    """Everything a step needs to know; saved beside each result as settings.yaml."""
+
+    model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
+
+    data: Path | None = Field(None, description="SeIQA folder or CSV manifest")
+    config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
+    run: Path = Field(Path(), description="folder that gets all results of this run")
+    cache: Path = Field(Path("runs/cache"), description="feature store, shared by all runs")
+    workers: int = Field(os.cpu_count() or 1, ge=1, description="worker threads and processes")
+    keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
+    features: dict[str, list[str]] = Field(min_length=1, description="extractor -> views")
+    learners: list[str] = Field(min_length=1, description="the pool")
+    folds: int = Field(5, ge=2, description="outer and inner folds")
+    splits: Literal["auto", "group", "block"] = Field(
+        "auto", description="folds by group, or by block of file order (auto: as the layout needs)"
+    )
+    max_weight: float = Field(0.5, gt=0, le=1, description="bound of a learner's fusion weight")
+    shrinkage: float = Field(0.02, ge=0, description="pull of the fusion weights to uniform")
+    seed: int = Field(0, ge=0, description="of folds, learners and bootstrap")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, configuration file; the first two say which file."""
+        named = {**env_settings(), **init_settings()}.get("config", DEFAULT_CONFIG)
+        file = YamlConfigSettingsSource(settings_cls, yaml_file=config_path(str(named)))
+        return init_settings, env_settings, file
+
+    def save(self, path: Path) -> None:
+        """Write the settings as YAML that loads as a configuration again."""
+        path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+
+def config_path(config: str) -> Path:
+    """The YAML file a configuration's name or path stands for.
+
+    Raises:
+        UsageError: there is no such file; the known names are listed.
+    """
+    by_name = CONFIGS / f"{config}.yaml"
+    path = by_name if by_name.is_file() else Path(config)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+        raise UsageError(f"config {config!r}: no such file, and no configuration of that name;"
+                         f" there are {known}")  # fmt: skip
+    return path
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings from flags (None means not given), environment and configuration file.
+
+    Raises:
+        UsageError: one line per setting that is unknown or out of range.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except (ValidationError, yaml.YAMLError, TypeError) as error:
+        raise UsageError(_explain(error)) from None
+    if settings.run == Path():
+        settings.run = _default_run(settings)
+    return settings
+
+
+def _explain(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"configuration cannot be read: {error}"
+    lines = [
+        f"setting {'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})"
+        for item in error.errors()
+    ]
+    return "\n".join(lines)
+
+
+def _default_run(settings: Settings) -> Path:
+    if settings.data is None:
+        raise UsageError("neither data nor run folder named; give DATA or --run")
+    data = settings.data.resolve()
+    name = data.name if data.is_dir() else f"{data.parent.name}-{data.stem}"
+    return Path("runs") / f"{name}-{Path(settings.config).stem}"

@@ -1,0 +1,291 @@
+"""The steps of a run: features → train → submit → report. Each is a function of the settings.
+
+A step reads what the one before it left in the run folder and writes its own results there; apart
+from the shared feature store nothing outside the run folder changes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipelines.settings import Settings
+from seiqa_features.datasets import load_pairs
+from seiqa_features.errors import DataError
+from seiqa_features.images import ImageIndex
+from seiqa_features.progress import Progress, unwatched
+from seiqa_features.recipe import Recipe
+from seiqa_features.runner import RunReport, extract
+from seiqa_features.store import Store
+from seiqa_features.table import assemble, read_table, write_table
+
+if TYPE_CHECKING:
+    from seiqa_models.evaluation import Evaluation
+
+PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"
+METRICS, PREDICTIONS, SCORES = "metrics.json", "predictions.csv", "scores.csv"
+BUNDLE, SUBMISSION, SETTINGS = "bundle", "submission.zip", "settings.yaml"
+LIMITS = (
+    "The estimate holds for new references of the same kind of pictures and distortions.",
+    "Kinds of distortion that are not in the training data are extrapolation.",
+)
+
+
+def features(
+    settings: Settings, *, on_image: Progress = unwatched, on_pair: Progress = unwatched
+) -> tuple[RunReport, list[str]]:
+    """Check the data, extract what the store lacks, and write the run's feature table.
+
+    Returns:
+        What was computed, and one line for each pair left out (only with `keep_going`).
+
+    Raises:
+        DataError: see `load_pairs` and `extract`.
+        StoreError: the store or the run folder cannot be written.
+    """
+    recipe = Recipe.parse(settings.features)
+    if settings.data is None:
+        raise DataError(["no data named; give DATA (a SeIQA folder or a CSV manifest)"])
+    index, store = ImageIndex(settings.cache), Store(settings.cache)
+    pairs, left_out = load_pairs(
+        settings.data,
+        index,
+        keep_going=settings.keep_going,
+        workers=settings.workers,
+        on_image=on_image,
+    )
+    report = extract(
+        pairs,
+        recipe,
+        store,
+        workers=settings.workers,
+        keep_going=settings.keep_going,
+        on_progress=on_pair,
+    )
+    left_out += report.failures.values()
+    pairs = pairs[~pairs["pair_id"].isin(report.failures)].reset_index(drop=True)
+    table, seconds = assemble(pairs, recipe, store)
+    settings.run.mkdir(parents=True, exist_ok=True)
+    settings.save(settings.run / SETTINGS)
+    pairs.to_parquet(settings.run / PAIRS)
+    write_table(table, settings.run / FEATURES)
+    meta = {
+        "recipe": recipe.to_dict(),
+        "columns": table.shape[1],
+        "unavailable": {},
+        "left_out": left_out,
+        "seconds_per_pair": seconds,
+        "device": "cpu",
+        "versions": _versions(recipe),
+    }
+    _write_json(settings.run / FEATURES_META, meta)
+    return report, left_out
+
+
+def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any]:
+    """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
+
+    Rows for training are those of split train that have a label. Labelled rows of val and test are
+    never trained on; the fitted stack's score on them is reported as held out.
+
+    Raises:
+        DataError: no features in the run folder, other features than the settings', or no labels.
+        TableError: too few pairs or groups, or labels that cannot be learned from.
+    """
+    from seiqa_models.evaluation import evaluate
+    from seiqa_models.stack import SeiqaRegressor
+
+    pairs, table, meta = _read_run(settings)
+    rows = (pairs["split"] == "train") & pairs["mos"].notna()
+    if not rows.any():
+        raise DataError(
+            [f"{pairs.attrs['source']}: no labels on training pairs; add Train/Train_scores.xlsx, or"
+             " a column mos to the manifest"]
+        )  # fmt: skip
+    training = pairs[rows]
+    blocks = settings.splits == "block" or (
+        settings.splits == "auto" and pairs.attrs["neighbours_alike"]
+    )
+    regressor = SeiqaRegressor(
+        learners=tuple(settings.learners),
+        n_splits=settings.folds,
+        max_weight=settings.max_weight,
+        shrinkage=settings.shrinkage,
+        label_range=pairs.attrs["label_range"],
+        random_state=settings.seed,
+        n_jobs=settings.workers,
+    )
+    evaluation = evaluate(
+        regressor,
+        table[rows.to_numpy()],
+        training["mos"].to_numpy(),
+        training["group_id"].to_numpy(),
+        training["order"].to_numpy() if blocks else None,
+        n_splits=settings.folds,
+        seed=settings.seed,
+        n_jobs=settings.workers,
+        on_fold=on_fold,
+    )
+    metrics = {
+        **evaluation.to_dict(),
+        "heldout": _held_out(evaluation, pairs, table),
+        "label_kind": pairs.attrs["label_kind"],
+        "source": pairs.attrs["source"],
+    }
+    _write_json(settings.run / METRICS, metrics)
+    evaluation.predictions.to_csv(settings.run / PREDICTIONS, index_label="pair_id")
+    _save_bundle(settings, evaluation, pairs, meta, metrics)
+    settings.save(settings.run / SETTINGS)
+    return metrics
+
+
+def submit(settings: Settings) -> Path:
+    """Score the test pairs and write scores.csv and the challenge's zip.
+
+    Raises:
+        DataError: no features or bundle in the run folder, no test pairs, or scores that the
+            challenge's format cannot hold.
+    """
+    from pipelines.submission import write_submission
+    from seiqa_models.bundle import load_bundle
+
+    pairs, table, meta = _read_run(settings)
+    bundle = load_bundle(settings.run / BUNDLE)
+    metrics = json.loads((settings.run / METRICS).read_text())
+    rows = pairs["split"] == "test"
+    if not rows.any():
+        raise DataError([f"{pairs.attrs['source']}: no test pairs in it, nothing to submit"])
+    test = pairs[rows]
+    scores = bundle.regressor.predict(table[rows.to_numpy()])
+    names = [Path(path).name for path in test["dist_path"]]
+    listing = test[["pair_id", "split"]].assign(picture_name=names, score=scores)
+    listing.to_csv(settings.run / SCORES, index=False)
+    path = settings.run / SUBMISSION
+    try:
+        write_submission(
+            path,
+            names,
+            scores.tolist(),
+            # Both were measured when the work was done, so a rerun writes the same bytes.
+            seconds_per_pair=meta["seconds_per_pair"] + metrics["seconds_per_row"],
+            on_gpu=meta["device"] != "cpu",
+            extra_data=False,
+            description=f"seiqa {version('seiqa')}, configuration {Path(settings.config).stem},"
+            f" {table.shape[1]} features, learners {', '.join(bundle.regressor.learners)}",
+        )
+    except ValueError as error:
+        raise DataError([f"submission not written: {error}"]) from None
+    return path
+
+
+def report(settings: Settings) -> Path:
+    """Write the run's report.html.
+
+    Raises:
+        DataError: the run folder holds no trained run.
+    """
+    from pipelines.report import render_report
+
+    try:
+        return render_report(settings.run)
+    except ValueError as error:
+        raise DataError([str(error)]) from None
+
+
+def _read_run(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    missing = [
+        name for name in (PAIRS, FEATURES, FEATURES_META) if not (settings.run / name).is_file()
+    ]
+    if missing:
+        raise DataError(
+            [
+                f"{settings.run}: {missing[0]} is missing; run `seiqa features` with the same data first"
+            ]
+        )
+    meta = json.loads((settings.run / FEATURES_META).read_text())
+    if meta["recipe"] != Recipe.parse(settings.features).to_dict():
+        raise DataError(
+            [f"{settings.run}: its features are of another configuration or version;"
+             " run `seiqa features` again"]
+        )  # fmt: skip
+    pairs = pd.read_parquet(settings.run / PAIRS)
+    return pairs, read_table(settings.run / FEATURES), meta
+
+
+def _held_out(
+    evaluation: Evaluation, pairs: pd.DataFrame, table: pd.DataFrame
+) -> dict[str, Any] | None:
+    """The fitted stack on labelled rows that were never trained on, by split."""
+    from seiqa_models.metrics import score_summary
+
+    summaries = {}
+    for split in ("val", "test"):
+        rows = (pairs["split"] == split) & pairs["mos"].notna()
+        if rows.sum() > 1:
+            scores = evaluation.regressor.predict(table[rows.to_numpy()])
+            held = pairs[rows]
+            summaries[split] = score_summary(held["mos"], scores, held["group_id"].to_numpy())
+    return summaries or None
+
+
+def _save_bundle(
+    settings: Settings,
+    evaluation: Evaluation,
+    pairs: pd.DataFrame,
+    meta: dict[str, Any],
+    metrics: dict[str, Any],
+) -> None:
+    from seiqa_models.bundle import save_bundle
+
+    unavailable = meta["unavailable"]
+    card = {
+        "name": settings.run.name,
+        "label_kind": pairs.attrs["label_kind"],
+        "data": {
+            "source": pairs.attrs["source"],
+            "pairs trained on": metrics["n"],
+            "groups": metrics["groups"],
+            "scores lie in": "{:g} to {:g}".format(*evaluation.regressor.label_range_),
+        },
+        "evaluation": metrics,
+        "features": {
+            "columns": meta["columns"],
+            "unavailable": ", ".join(unavailable) or "none",
+            **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
+        },
+        "limits": LIMITS,
+        "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
+    }
+    save_bundle(
+        settings.run / BUNDLE,
+        evaluation.regressor,
+        recipe=meta["recipe"],
+        card=card,
+    )
+
+
+def _versions(recipe: Recipe) -> dict[str, str]:
+    names = {name for block in recipe.blocks for name in block.spec.libraries}
+    return {"seiqa": version("seiqa"), **{name: version(name) for name in sorted(names)}}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(_finite(content), indent=1, allow_nan=False))
+    temporary.replace(path)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN; null stands for undefined."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

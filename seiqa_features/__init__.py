@@ -1,0 +1,1 @@
+"""Image pairs → feature table. Knows images and networks, knows nothing of labels."""

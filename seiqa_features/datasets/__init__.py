@@ -1,0 +1,53 @@
+"""Data set adapters: each turns one layout on disk into the same pair table.
+
+To add a layout, write a module with `matches(path) -> bool` and `read(path) -> Found`, and add it
+to `ADAPTERS`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.datasets import manifest, seiqa
+from seiqa_features.errors import DataError
+from seiqa_features.images import ImageIndex
+from seiqa_features.pairs import Found, build_pairs, require_pairs
+from seiqa_features.progress import Progress, unwatched
+
+ADAPTERS = (seiqa, manifest)
+
+
+def find_pairs(data: Path) -> Found:
+    """Read the layout at `data`: a SeIQA folder, or a CSV manifest.
+
+    Raises:
+        DataError: `data` does not exist, or no adapter knows its layout.
+    """
+    if not data.exists():
+        raise DataError([f"{data}: no such file or folder"])
+    for adapter in ADAPTERS:
+        if adapter.matches(data):
+            found: Found = adapter.read(data)
+            return found
+    raise DataError(
+        [f"{data}: neither a SeIQA folder (Train/Ref, Train/Dist, …) nor a .csv manifest"]
+    )
+
+
+def load_pairs(
+    data: Path,
+    index: ImageIndex,
+    *,
+    keep_going: bool = False,
+    workers: int = 1,
+    on_image: Progress = unwatched,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The checked pair table at `data` (contract: `seiqa_features.pairs`) and what was left out.
+
+    Raises:
+        DataError: everything wrong with the data in one go, unless `keep_going`.
+    """
+    table, problems = build_pairs(find_pairs(data), index, workers=workers, on_image=on_image)
+    return require_pairs(table, problems, keep_going=keep_going), problems

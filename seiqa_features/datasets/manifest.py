@@ -1,0 +1,85 @@
+"""A CSV manifest: one row per pair, columns `ref, dist[, mos, group, split, pair_id]`.
+
+Paths are relative to the manifest. A column named `pseudo_label` instead of `mos` says that a
+program made the labels up. Without `split`, labelled rows are for training and the others to be
+scored. Rows keep the manifest's order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.pairs import SPLITS, Found, Pair, parse_label
+
+
+def matches(path: Path) -> bool:
+    """Whether it is a .csv file."""
+    return path.is_file() and path.suffix.lower() == ".csv"
+
+
+def read(path: Path) -> Found:
+    """All pairs in the manifest's order, and everything that is wrong."""
+    found = Found(path)
+    try:
+        table = read_rows(path)
+    except (ValueError, OSError) as error:  # pandas' parser and decoding errors are ValueErrors
+        found.problems.append(f"{path}: cannot be read as CSV ({error})")
+        return found
+    missing = [name for name in ("ref", "dist") if name not in table]
+    if missing:
+        found.problems.append(
+            f"{path}: no column {' and '.join(missing)}; expected ref, dist[, mos, group, split,"
+            f" pair_id], found {', '.join(map(str, table.columns)) or 'nothing'}"
+        )
+        return found
+    label = "pseudo_label" if "pseudo_label" in table else "mos"
+    found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
+    records = table.to_dict("records")
+    for row, (cells, pair_id) in enumerate(zip(records, pair_ids(table), strict=True), 2):
+        stripped = {str(key): str(cell).strip() for key, cell in cells.items()}
+        _read_row(stripped, pair_id, label, row, found)
+    return found
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """The manifest as text, cell by cell.
+
+    Raises:
+        ValueError, OSError: it is no CSV file.
+    """
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def pair_ids(rows: pd.DataFrame) -> list[str]:
+    """Each row's pair_id: its own, or its line number in the file."""
+    own = rows["pair_id"] if "pair_id" in rows else [""] * len(rows)
+    return [str(name).strip() or f"row-{row:06d}" for row, name in enumerate(own, 2)]
+
+
+def _read_row(cells: dict[str, str], pair_id: str, label: str, row: int, found: Found) -> None:
+    where = f"{found.source} row {row}"
+    if not cells["ref"] or not cells["dist"]:
+        found.problems.append(f"{where}: ref and dist must both name an image")
+        return
+    mos = None
+    if cells.get(label):
+        mos = parse_label(cells[label], where=f"{where} ({cells['dist']})", found=found)
+        if mos is None:
+            return
+    split = cells.get("split", "").lower() or ("test" if mos is None else "train")
+    if split not in SPLITS:
+        found.problems.append(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
+        return
+    folder = found.source.parent
+    found.pairs.append(
+        Pair(
+            pair_id=pair_id,
+            ref=folder / cells["ref"],
+            dist=folder / cells["dist"],
+            split=split,
+            mos=mos,
+            group=cells.get("group") or None,
+        )
+    )

@@ -1,0 +1,116 @@
+"""The SeIQA challenge layout: Train/Val/Test × Ref/Dist, labels in Train/Train_scores.xlsx or .csv.
+
+A pair is one file name in both folders; the extension does not count. A sheet's first column holds
+the picture's name (with or without extension; Excel may have turned 000017 into 17), the second its
+label. A header that says "pseudo" marks labels that a program made up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.images import SUFFIXES
+from seiqa_features.pairs import SPLITS, Found, Pair, parse_label
+
+LABEL_RANGE = (0.0, 5.0)
+
+
+def matches(path: Path) -> bool:
+    """Whether any of Train, Val and Test lies in the folder."""
+    return any((path / split.title()).is_dir() for split in SPLITS)
+
+
+def read(path: Path) -> Found:
+    """All pairs in file order, training first, and everything that is wrong."""
+    # Neighbouring files of this data set are alike (the label's autocorrelation at lag 1 is .82).
+    found = Found(path, label_range=LABEL_RANGE, neighbours_alike=True)
+    for split in SPLITS:
+        folder = path / split.title()
+        if folder.is_dir():
+            _read_split(folder, split, found)
+    return found
+
+
+def _read_split(folder: Path, split: str, found: Found) -> None:
+    refs = _images(folder / "Ref", found)
+    dists = _images(folder / "Dist", found)
+    for name in sorted(refs.keys() ^ dists.keys()):
+        present, absent = ("Ref", "Dist") if name in refs else ("Dist", "Ref")
+        path = refs.get(name) or dists[name]
+        found.problems.append(
+            f"{path}: no partner named {name} in {folder / absent};"
+            f" add it, or remove this one from {present}"
+        )
+    names = sorted(refs.keys() & dists.keys())
+    labels, has_sheet = _read_labels(folder, names, found)
+    for name in names:
+        if has_sheet and name not in labels:
+            found.problems.append(f"{dists[name]}: no label in {folder.name}_scores; add its row")
+            continue
+        mos = labels.get(name)
+        if has_sheet and mos is None:
+            continue  # its row was bad and has been named
+        found.pairs.append(Pair(f"{folder.name}/{name}", refs[name], dists[name], split, mos))
+
+
+def _images(folder: Path, found: Found) -> dict[str, Path]:
+    """File name without extension → path."""
+    if not folder.is_dir():
+        found.problems.append(f"{folder}: folder is missing")
+        return {}
+    by_name: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            by_name[path.stem].append(path)
+    for paths in by_name.values():
+        if len(paths) > 1:
+            files = ", ".join(path.name for path in paths)
+            found.problems.append(f"{folder}: {files} share one name; keep one of them")
+    return {name: paths[0] for name, paths in by_name.items() if len(paths) == 1}
+
+
+def _read_labels(
+    folder: Path, names: list[str], found: Found
+) -> tuple[dict[str, float | None], bool]:
+    """Labels by picture name (None where the row was bad), and whether there is a sheet at all."""
+    sheets = [folder / f"{folder.name}_scores{suffix}" for suffix in (".xlsx", ".csv")]
+    sheet = next((path for path in sheets if path.is_file()), None)
+    if sheet is None:
+        return {}, False
+    try:
+        read_sheet = pd.read_excel if sheet.suffix == ".xlsx" else pd.read_csv
+        table = read_sheet(sheet, dtype=str, keep_default_na=False)
+    except Exception as error:  # openpyxl and the CSV parser raise a dozen kinds
+        found.problems.append(f"{sheet}: cannot be read as a table ({error})")
+        return dict.fromkeys(names), True
+    if table.shape[1] < 2:
+        found.problems.append(f"{sheet}: expected two columns, picture name and score")
+        return dict.fromkeys(names), True
+    if "pseudo" in str(table.columns[1]).lower():
+        found.label_kind = "pseudo-label"
+
+    known = set(names)
+    by_number = {int(name): name for name in names if name.isdecimal()}
+    labels: dict[str, float | None] = {}
+    for row, (cell, text) in enumerate(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True), 2):
+        where = f"{sheet} row {row} ({cell})"
+        name = _picture_name(str(cell).strip(), known, by_number)
+        if name is None:
+            found.problems.append(f"{where}: no such pair in {folder}; remove the row or add it")
+        elif name in labels:
+            found.problems.append(f"{where}: picture appears twice in the sheet; keep one row")
+        else:
+            labels[name] = parse_label(text, where=where, found=found)
+    return labels, True
+
+
+def _picture_name(cell: str, known: set[str], by_number: dict[int, str]) -> str | None:
+    if cell in known:
+        return cell
+    stem = Path(cell).stem if Path(cell).suffix.lower() in SUFFIXES else cell.removesuffix(".0")
+    if stem in known:
+        return stem
+    return by_number.get(int(stem)) if stem.isdecimal() else None

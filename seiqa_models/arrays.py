@@ -1,0 +1,14 @@
+"""Array types shared by the model half."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FloatVector = np.typing.NDArray[np.float64]
+"""float64 [n]."""
+
+FloatMatrix = np.typing.NDArray[np.float64]
+"""float64 [n, columns]."""
+
+Rows = np.typing.NDArray[np.intp]
+"""Row positions, or codes that number groups or folds from 0."""

@@ -1,0 +1,49 @@
+"""Two predictors that a stack has to beat to be worth anything: one feature, and file order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seiqa_models.arrays import FloatVector
+from seiqa_models.blocks import split_columns
+from seiqa_models.checks import TrainingTable
+from seiqa_models.metrics import plcc, srocc
+from seiqa_models.preparation import Preparation
+
+_NEIGHBOURS = 5
+
+
+def best_single(train: TrainingTable, test: TrainingTable) -> tuple[FloatVector, str | None]:
+    """The scalar with the largest training |SROCC|, mapped linearly to the training labels.
+
+    Returns
+    -------
+    prediction : float64 [rows of test]
+        Oriented so that it rises with the label where the feature does (or falls, if distances).
+    name : str or None
+        The chosen column; None, with the mean label as prediction, when no scalar varies.
+    """
+    scalars, _ = split_columns(train.X)
+    preparation = Preparation()
+    values = preparation.fit_transform(train.X[scalars], train.y)
+    mean = train.y.mean()
+    if values.shape[1] == 0:
+        return np.full(len(test.y), mean), None
+    correlations = [srocc(train.y, column) for column in values.T]
+    best = int(np.argmax(np.abs(correlations)))
+    column = values[:, best]
+    slope = abs(plcc(train.y, column)) * np.sign(correlations[best]) * train.y.std() / column.std()
+    held_out = preparation.transform(test.X[scalars])[:, best]
+    return mean + slope * (held_out - column.mean()), preparation.columns_[best]
+
+
+def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
+    """Mean label of the 5 training rows nearest in file order, float64 [rows of test].
+
+    It sees no image. What it achieves is what memory of neighbouring files is worth.
+    """
+    if train.order is None or test.order is None:
+        raise ValueError("index_only needs the file order of both parts")
+    distance = np.abs(test.order[:, None] - train.order[None, :])
+    nearest = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
+    return np.asarray(train.y[nearest].mean(axis=1))

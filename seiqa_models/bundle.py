@@ -1,0 +1,194 @@
+"""Save and load a trained stack with its feature recipe and model card, without pickle.
+
+A bundle is a folder:
+
+- ``model.skops``: the regressor. skops rebuilds objects from a description and runs no code from
+  the file; only the types listed here may be rebuilt.
+- ``bundle.json``: format version, recipe, card, library versions, SHA-256 of ``model.skops``.
+- ``card.md``: the model card for people.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from seiqa_models.card import render_card
+from seiqa_models.errors import TableError
+from seiqa_models.stack import SeiqaRegressor
+
+logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+MODEL_FILE = "model.skops"
+MANIFEST_FILE = "bundle.json"
+CARD_FILE = "card.md"
+
+TRUSTED_TYPES = (
+    "catboost.core.CatBoostRegressor",
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMRegressor",
+    "seiqa_models.meta.RidgeMeta",
+    "seiqa_models.preparation.Preparation",
+    "seiqa_models.preparation.RankNormal",
+    "seiqa_models.ranker.PairwiseRanker",
+    "seiqa_models.stack.SeiqaRegressor",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBRegressor",
+)
+"""Types beyond skops's own list (numpy, scipy, scikit-learn) that a bundle may hold."""
+
+LIBRARIES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
+"""Libraries whose version can change what a saved model predicts."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle: the fitted regressor, the feature recipe and the model card's content."""
+
+    regressor: SeiqaRegressor
+    recipe: dict[str, Any]
+    card: dict[str, Any]
+
+
+def save_bundle(
+    folder: Path | str, regressor: SeiqaRegressor, *, recipe: dict[str, Any], card: dict[str, Any]
+) -> None:
+    """Write a bundle, replacing an earlier one at the same place only once it is complete.
+
+    Out-of-fold predictions are left out: they are no part of predicting.
+
+    Parameters
+    ----------
+    folder : path
+        The bundle's folder; its parents are made.
+    regressor : SeiqaRegressor
+        Fitted.
+    recipe : dict
+        JSON-ready: what to extract so that the regressor's columns come out.
+    card : dict
+        JSON-ready content of the model card; see :func:`seiqa_models.card.render_card`.
+
+    Raises
+    ------
+    TableError
+        Something that is no bundle stands at ``folder``.
+    ValueError
+        The card does not say what kind of labels the model was trained on.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder / MANIFEST_FILE).is_file():
+        raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
+    model = skops.io.dumps(_without_oof(regressor))
+    manifest = {
+        "format": FORMAT_VERSION,
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "versions": {name: version(name) for name in LIBRARIES},
+        "recipe": recipe,
+        "card": card,
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        fresh = Path(scratch) / "bundle"
+        fresh.mkdir()
+        (fresh / CARD_FILE).write_text(render_card(card), encoding="utf-8")
+        text = json.dumps(manifest, indent=2, allow_nan=False, ensure_ascii=False)
+        (fresh / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+        (fresh / MODEL_FILE).write_bytes(model)
+        _swap_in(fresh, folder, aside=Path(scratch) / "replaced")
+
+
+def load_bundle(folder: Path | str) -> Bundle:
+    """Read a bundle and check that it is whole.
+
+    A bundle written with other library versions loads with a logged warning.
+
+    Raises
+    ------
+    TableError
+        No bundle there, one of another format version, a changed or unreadable model file, or a
+        model that holds a type which is not allowed.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    path = folder / MODEL_FILE
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path} cannot be read ({error.strerror}): train again") from error
+    if hashlib.sha256(model).hexdigest() != manifest["sha256"]:
+        raise TableError(f"{path} is not the file that was saved (SHA-256 differs): train again")
+    _warn_of_other_versions(folder, manifest["versions"])
+    return Bundle(_read_model(path, model), manifest["recipe"], manifest["card"])
+
+
+def _without_oof(regressor: SeiqaRegressor) -> SeiqaRegressor:
+    slim = copy.copy(regressor)
+    del slim.oof_
+    return slim
+
+
+def _swap_in(fresh: Path, folder: Path, *, aside: Path) -> None:
+    """Rename ``fresh`` to ``folder``; what was there comes back if that fails."""
+    replaced = folder.exists()
+    if replaced:
+        folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if replaced:
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TableError(f"{folder} is no bundle: {MANIFEST_FILE} cannot be read") from error
+    except ValueError as error:
+        raise TableError(f"{path} is not valid JSON ({error}): train again") from error
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT_VERSION:
+        raise TableError(
+            f"{path} has bundle format {found!r}, this version reads {FORMAT_VERSION}: train again"
+        )
+    missing = {"sha256", "versions", "recipe", "card"} - manifest.keys()
+    if missing:
+        raise TableError(f"{path} lacks {', '.join(sorted(missing))}: train again")
+    return dict(manifest)
+
+
+def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
+    try:
+        regressor = skops.io.loads(model, trusted=list(TRUSTED_TYPES))
+    except UntrustedTypesFoundException as error:
+        raise TableError(f"{path} holds a type that is not allowed: {error}") from error
+    except Exception as error:
+        # The checksum matched, so any failure means another skops or library wrote the file.
+        raise TableError(f"{path} cannot be rebuilt ({type(error).__name__}: {error})") from error
+    if not isinstance(regressor, SeiqaRegressor):
+        raise TableError(f"{path} holds a {type(regressor).__name__}, expected a SeiqaRegressor")
+    return regressor
+
+
+def _warn_of_other_versions(folder: Path, saved: Mapping[str, str]) -> None:
+    for name, then in saved.items():
+        now = version(name) if name in LIBRARIES else None
+        if now != then:
+            logger.warning("%s was saved with %s %s, now is %s", folder, name, then, now)

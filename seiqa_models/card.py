@@ -1,0 +1,85 @@
+"""The model card: what a bundle was trained on, how good it is, and what it is not for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LABEL_KINDS = ("MOS", "pseudo-label")
+"""Human mean opinion scores, or labels that a program made up."""
+
+_SECTIONS = ("data", "evaluation", "features", "limits", "reproduce")
+
+
+def render_card(card: Mapping[str, Any]) -> str:
+    """The card as Markdown.
+
+    Parameters
+    ----------
+    card : mapping
+        ``name`` (optional title), ``label_kind`` ("MOS" or "pseudo-label"), and any of the
+        sections ``data``, ``evaluation`` (:meth:`Evaluation.to_dict`, of which the honest
+        figures, the gap and the baselines are shown), ``features``, ``limits``, ``reproduce``:
+        text, a list of points, or a mapping.
+
+    Raises
+    ------
+    ValueError
+        ``label_kind`` is missing or unknown, or there is a section of another name.
+    """
+    kind = card.get("label_kind")
+    if kind not in LABEL_KINDS:
+        raise ValueError(f"card: label_kind is {kind!r}, expected one of {LABEL_KINDS}")
+    unknown = set(card) - {"name", "label_kind", *_SECTIONS}
+    if unknown:
+        raise ValueError(f"card: unknown keys {sorted(unknown)}, expected {_SECTIONS}")
+    parts = [f"# {card.get('name', 'SeIQA stack')}", _label_sentence(str(kind))]
+    for section in _SECTIONS:
+        if section in card:
+            content = card[section]
+            body = _evaluation(content) if section == "evaluation" else _plain(content)
+            parts.append(f"## {section.capitalize()}\n\n{body}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _label_sentence(kind: str) -> str:
+    if kind == "MOS":
+        return "Label: MOS, mean opinion scores given by people."
+    return (
+        "Label: **pseudo-labels** made up by a program. The figures below say how well the "
+        "program's rule is imitated, not how well people are."
+    )
+
+
+def _plain(content: Any) -> str:
+    if isinstance(content, Mapping):
+        return "\n".join(f"- {key}: {value}" for key, value in content.items())
+    if isinstance(content, list | tuple):
+        return "\n".join(f"- {point}" for point in content)
+    return str(content)
+
+
+def _evaluation(figures: Mapping[str, Any]) -> str:
+    """Honest figures first; the naive claim only as the gap."""
+    rows = {"this stack": figures["honest"], **figures["learners"]}
+    rows["best single feature"] = figures["best_single"]
+    if figures["index_only"] is not None:
+        rows["file order only, no image"] = figures["index_only"]
+    lines = [
+        f"Held out: {figures['splitter']}, {figures['n']} pairs, {figures['groups']} groups. "
+        "Interval: 95 % bootstrap over groups. final = 0.6·SROCC + 0.4·PLCC.",
+        "",
+        "| predictor | SROCC | PLCC | KROCC | RMSE | final | interval |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(name, summary) for name, summary in rows.items()),
+        "",
+        f"Fusing and scoring on the same predictions would claim {figures['gap']:+.4f}.",
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, summary: Mapping[str, Any]) -> str:
+    low, high = summary["interval"]
+    values = (summary[key] for key in ("srocc", "plcc", "krocc", "rmse", "final"))
+    cells = " | ".join(f"{value:.4f}" for value in values)
+    return f"| {name} | {cells} | {low:.3f} to {high:.3f} |"

@@ -1,0 +1,117 @@
+"""Scorer: images → score. The only place where the two halves of the project meet."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seiqa_features.errors import DataError
+from seiqa_features.images import ImageIndex
+from seiqa_features.pairs import Found, Pair, build_pairs, require_pairs
+from seiqa_features.progress import Progress, unwatched
+from seiqa_features.recipe import Recipe
+from seiqa_features.runner import extract
+from seiqa_features.store import Store
+from seiqa_features.table import assemble
+from seiqa_models.bundle import Bundle, load_bundle
+
+logger = logging.getLogger(__name__)
+
+
+class Scorer:
+    """Scores image pairs with a trained bundle.
+
+    >>> scorer = Scorer.load("runs/demo-classical/bundle")      # doctest: +SKIP
+    >>> scorer.score(ref="photo.png", dist="photo_q10.jpg")     # doctest: +SKIP
+    4.12
+
+    Without a `cache`, features are computed in a temporary folder and forgotten.
+    """
+
+    def __init__(self, bundle: Bundle, *, cache: Path | None = None, workers: int = 1) -> None:
+        self.bundle = bundle
+        self.cache = cache
+        self.workers = workers
+        self.recipe = _matching_recipe(bundle.recipe)
+
+    @classmethod
+    def load(cls, folder: Path | str, *, cache: Path | None = None, workers: int = 1) -> Scorer:
+        """The scorer of a bundle folder.
+
+        Raises:
+            TableError: the bundle is missing, damaged or of another format.
+            DataError: it was trained on features that this version computes differently.
+        """
+        return cls(load_bundle(folder), cache=cache, workers=workers)
+
+    def score(self, *, ref: Path | str, dist: Path | str) -> float:
+        """The score of one pair of image files, on the scale of the training labels.
+
+        Raises:
+            DataError: a file is missing, damaged or no image.
+        """
+        found = Found(Path(dist), pairs=[Pair("pair", Path(ref), Path(dist), "test")])
+        scores, _ = self.score_pairs(found)
+        return float(scores["pair"])
+
+    def score_pairs(
+        self, found: Found, *, keep_going: bool = False, on_pair: Progress = unwatched
+    ) -> tuple[pd.Series, list[str]]:
+        """Scores (float64, indexed by pair_id) of what an adapter found, and what was left out.
+
+        Raises:
+            DataError: everything wrong with the images at once, unless `keep_going`.
+        """
+        if self.cache is not None:
+            return self._score(found, self.cache, keep_going, on_pair)
+        with tempfile.TemporaryDirectory(prefix="seiqa-") as folder:
+            return self._score(found, Path(folder), keep_going, on_pair)
+
+    def _score(
+        self, found: Found, cache: Path, keep_going: bool, on_pair: Progress
+    ) -> tuple[pd.Series, list[str]]:
+        pairs, problems = build_pairs(found, ImageIndex(cache), workers=self.workers)
+        pairs = require_pairs(pairs, problems, keep_going=keep_going)
+        store = Store(cache)
+        report = extract(
+            pairs,
+            self.recipe,
+            store,
+            workers=self.workers,
+            keep_going=keep_going,
+            on_progress=on_pair,
+        )
+        pairs = pairs[~pairs["pair_id"].isin(report.failures)]
+        table, _ = assemble(pairs, self.recipe, store)
+        scores = np.asarray(self.bundle.regressor.predict(table))
+        series = pd.Series(scores, index=table.index, name="score")
+        return series, [*problems, *report.failures.values()]
+
+
+def _matching_recipe(saved: Mapping[str, Any]) -> Recipe:
+    """The bundle's recipe, if this installation computes the same features.
+
+    Another extractor version, view or output is an error: the model would read other numbers than
+    it was trained on. Other library versions are only warned of.
+    """
+    recipe = Recipe.parse(saved["features"])
+    for block in recipe.blocks:
+        then, now = dict(saved["blocks"].get(block.name, {})), dict(block.ingredients)
+        libraries = then.pop("libraries", None), now.pop("libraries")
+        if then != now:
+            raise DataError(
+                [f"bundle was trained on {block.name} {then}, this version computes {now};"
+                 " train again"]
+            )  # fmt: skip
+        if libraries[0] != libraries[1]:
+            logger.warning(
+                "%s: the bundle was trained with %s, now %s; scores may differ slightly",
+                block.name, *libraries,
+            )  # fmt: skip
+    return recipe

@@ -1,0 +1,163 @@
+"""Bundles: what goes in comes out, what was tampered with stays out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+
+import numpy as np
+import pytest
+import skops.io
+
+from seiqa_models.bundle import load_bundle, save_bundle
+from seiqa_models.card import render_card
+from seiqa_models.errors import TableError
+from seiqa_models.evaluation import evaluate
+from seiqa_models.learners import DEFAULT_POOL
+from seiqa_models.stack import SeiqaRegressor
+
+RECIPE = {"extractors": ["classical"], "longest_side": 1024}
+CARD = {"label_kind": "MOS", "data": "six références"}
+
+
+@pytest.fixture
+def fitted(make_table):
+    X, y, groups = make_table(d=20)
+    return SeiqaRegressor(learners=("ridge", "svr")).fit(X, y, groups), X
+
+
+@pytest.fixture
+def saved(fitted, tmp_path):
+    save_bundle(tmp_path / "bundle", fitted[0], recipe=RECIPE, card=CARD)
+    return tmp_path / "bundle"
+
+
+def rewrite(folder, **changes):
+    """Change entries of bundle.json."""
+    path = folder / "bundle.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}))
+
+
+def plant(folder, payload: bytes):
+    """Replace the model and mend the checksum, as an attacker would."""
+    (folder / "model.skops").write_bytes(payload)
+    rewrite(folder, sha256=hashlib.sha256(payload).hexdigest())
+
+
+def test_every_learner_of_the_pool_predicts_the_same_bytes_after_loading(make_table, tmp_path):
+    X, y, groups = make_table(n_groups=3, d=20)
+    regressor = SeiqaRegressor(learners=DEFAULT_POOL, n_splits=2).fit(X, y, groups)
+    save_bundle(tmp_path / "deep" / "bundle", regressor, recipe=RECIPE, card=CARD)
+    bundle = load_bundle(tmp_path / "deep" / "bundle")
+    np.testing.assert_array_equal(bundle.regressor.predict(X), regressor.predict(X))
+    np.testing.assert_array_equal(
+        bundle.regressor.predict_learners(X), regressor.predict_learners(X)
+    )
+    assert bundle.recipe == RECIPE
+    assert bundle.card == CARD
+
+
+def test_folder_holds_three_files_and_nothing_is_left_beside_it(saved, fitted):
+    assert sorted(path.name for path in saved.iterdir()) == [
+        "bundle.json",
+        "card.md",
+        "model.skops",
+    ]
+    save_bundle(saved, fitted[0], recipe={"second": True}, card=CARD)
+    assert load_bundle(saved).recipe == {"second": True}
+    assert [path.name for path in saved.parent.iterdir()] == ["bundle"]
+
+
+def test_training_labels_are_not_saved_and_the_regressor_keeps_its_own(saved, fitted):
+    assert not hasattr(load_bundle(saved).regressor, "oof_")
+    assert hasattr(fitted[0], "oof_")
+
+
+def test_a_failed_save_leaves_the_earlier_bundle(saved, fitted):
+    with pytest.raises(ValueError, match="Out of range float"):
+        save_bundle(saved, fitted[0], recipe={"bad": float("nan")}, card=CARD)
+    assert load_bundle(saved).recipe == RECIPE
+    assert [path.name for path in saved.parent.iterdir()] == ["bundle"]
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(fitted, tmp_path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(TableError, match="is no bundle"):
+        save_bundle(tmp_path / "photos", fitted[0], recipe=RECIPE, card=CARD)
+
+
+def test_a_changed_model_file_is_refused(saved):
+    model = bytearray((saved / "model.skops").read_bytes())
+    model[len(model) // 2] ^= 1
+    (saved / "model.skops").write_bytes(bytes(model))
+    with pytest.raises(TableError, match="SHA-256 differs"):
+        load_bundle(saved)
+
+
+def test_a_type_that_is_not_allowed_is_refused(saved):
+    plant(saved, skops.io.dumps(np.random.default_rng().normal))
+    with pytest.raises(TableError, match="holds a type that is not allowed"):
+        load_bundle(saved)
+
+
+def test_another_object_or_garbage_is_refused(saved):
+    plant(saved, skops.io.dumps({"a": 1}))
+    with pytest.raises(TableError, match="holds a dict, expected a SeiqaRegressor"):
+        load_bundle(saved)
+    plant(saved, b"garbage")
+    with pytest.raises(TableError, match="cannot be rebuilt"):
+        load_bundle(saved)
+
+
+def test_missing_broken_or_foreign_manifest_is_refused(saved, tmp_path):
+    with pytest.raises(TableError, match="is no bundle"):
+        load_bundle(tmp_path / "nowhere")
+    rewrite(saved, format=99)
+    with pytest.raises(TableError, match=r"format 99, this version reads 1"):
+        load_bundle(saved)
+    (saved / "bundle.json").write_text('{"format": 1}')
+    with pytest.raises(TableError, match="lacks card, recipe, sha256, versions"):
+        load_bundle(saved)
+    (saved / "bundle.json").write_text("{")
+    with pytest.raises(TableError, match="not valid JSON"):
+        load_bundle(saved)
+
+
+def test_missing_model_file_is_named(saved):
+    (saved / "model.skops").unlink()
+    with pytest.raises(TableError, match=r"model\.skops cannot be read"):
+        load_bundle(saved)
+
+
+def test_other_library_versions_are_logged(saved, caplog):
+    rewrite(saved, versions={"numpy": "0.1"})
+    with caplog.at_level(logging.WARNING):
+        load_bundle(saved)
+    assert "was saved with numpy 0.1, now is" in caplog.text
+
+
+def test_card_shows_honest_figures_and_the_kind_of_labels(make_table):
+    X, y, groups = make_table()
+    figures = evaluate(SeiqaRegressor(learners=("ridge",)), X, y, groups).to_dict()
+    card = {
+        "label_kind": "pseudo-label",
+        "evaluation": figures,
+        "limits": ["small", "synthetic"],
+        "features": {"psnr": "pyiqa"},
+        "reproduce": "make demo",
+    }
+    text = render_card(card)
+    assert "pseudo-labels" in text
+    assert f"| this stack | {figures['honest']['srocc']:.4f} |" in text
+    assert "| best single feature |" in text
+    assert "- small\n- synthetic" in text
+    assert "- psnr: pyiqa" in text
+    assert "mean opinion scores" in render_card(CARD)
+
+
+def test_card_must_say_what_kind_of_labels():
+    with pytest.raises(ValueError, match="label_kind is None"):
+        render_card({"data": "x"})
+    with pytest.raises(ValueError, match=r"unknown keys \['dat'\]"):
+        render_card({"label_kind": "MOS", "dat": "x"})

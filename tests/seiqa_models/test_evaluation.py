@@ -1,0 +1,143 @@
+"""The nested estimate: honest against traps, complete, the same for any number of jobs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import seiqa_models
+from seiqa_models.errors import TableError
+from seiqa_models.evaluation import evaluate
+from seiqa_models.metrics import final_score, srocc
+from seiqa_models.stack import SeiqaRegressor
+
+QUICK = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
+
+
+def test_figures_are_complete_consistent_and_json_ready(make_table):
+    X, y, groups = make_table()
+    result = evaluate(QUICK, X, y, groups)
+    figures = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert set(figures) == {
+        *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
+        *("seconds", "seconds_per_row", "n", "groups", "splitter", "label"),
+    }
+    assert figures["n"] == 48
+    assert figures["groups"] == 6
+    assert figures["splitter"] == "5 folds by group"
+    assert figures["index_only"] is None
+    assert figures["gap"] == figures["naive"]["final"] - figures["honest"]["final"]
+    assert figures["honest"]["final"] == final_score(y, result.predictions["score"])
+    assert set(figures["learners"]) == {"ridge", "svr"}
+    assert figures["weights"]["final"] == result.regressor.weights_
+    assert sum(figures["weights"]["mean"].values()) == pytest.approx(1)
+    assert figures["label"] == {"mean": y.mean(), "min": y.min(), "max": y.max()}
+    low, high = figures["honest"]["interval"]
+    assert low < figures["honest"]["final"] < high
+    assert figures["seconds_per_row"] > 0
+
+
+def test_predictions_table(make_table):
+    X, y, groups = make_table()
+    predictions = evaluate(QUICK, X, y, groups).predictions
+    assert list(predictions.columns) == ["mos", "group_id", "fold", "score", "ridge", "svr"]
+    assert predictions.index.equals(X.index)
+    np.testing.assert_array_equal(predictions["group_id"], groups)
+    assert (predictions.groupby("group_id")["fold"].nunique() == 1).all()
+
+
+def test_final_regressor_is_fitted_on_all_rows_and_the_given_one_is_untouched(make_table):
+    X, y, groups = make_table()
+    result = evaluate(QUICK, X, y, groups)
+    alone = SeiqaRegressor(**QUICK.get_params()).fit(X, y, groups)
+    np.testing.assert_array_equal(result.regressor.predict(X), alone.predict(X))
+    assert not hasattr(QUICK, "weights_")
+
+
+def test_nothing_of_a_held_out_fold_is_seen(make_table):
+    """Turning the held-out labels round leaves every prediction of that fold as it was."""
+    X, y, groups = make_table(d=60)
+    first = evaluate(QUICK, X, y, groups, n_splits=3)
+    fold = (first.predictions["fold"] == 1).to_numpy()
+    second = evaluate(QUICK, X, y.where(~fold, 5 - y), groups, n_splits=3)
+    held_out = ["score", "ridge", "svr"]
+    pd.testing.assert_frame_equal(
+        first.predictions.loc[fold, held_out], second.predictions.loc[fold, held_out]
+    )
+    names = [result.to_dict()["best_single"]["names"][1] for result in (first, second)]
+    assert names[0] == names[1]
+    assert not first.predictions.loc[~fold, "score"].equals(second.predictions.loc[~fold, "score"])
+
+
+def test_labels_without_meaning_are_not_predicted(make_table):
+    """The trap: more embedding columns than rows, labels shuffled across groups."""
+    honest = []
+    for seed in range(4):
+        X, y, groups = make_table(n_groups=10, d=300, seed=seed)
+        noise = np.random.default_rng(seed).permutation(y)
+        honest.append(evaluate(QUICK, X, noise, groups).to_dict()["honest"]["srocc"])
+    assert abs(np.mean(honest)) < 0.2
+
+
+def test_memory_of_neighbouring_files_is_measured():
+    """Labels drift with file order and the feature is noise: order tells, the stack does not."""
+    rng = np.random.default_rng(0)
+    order = np.arange(90)
+    y = np.sin(order / 5) + 0.1 * rng.normal(size=90)
+    X = pd.DataFrame({"noise": rng.normal(size=90)})
+    figures = evaluate(QUICK, X, y, order, order).to_dict()
+    assert figures["splitter"] == "5 contiguous blocks of file order, groups kept together"
+    assert set(figures["index_only"]) == set(figures["honest"])
+    assert abs(figures["honest"]["srocc"]) < 0.5
+
+
+def test_best_single_is_chosen_and_oriented_in_the_training_part(make_table):
+    X, y, groups = make_table()
+    figures = evaluate(QUICK, X[["chaff", "distance"]], y, groups).to_dict()
+    assert figures["best_single"]["names"] == ["distance"] * 5
+    assert srocc(y, X["distance"]) < -0.9
+    assert figures["best_single"]["srocc"] > 0.85
+
+
+def test_table_of_dense_blocks_only(make_table):
+    X, y, groups = make_table(d=20)
+    figures = evaluate(QUICK, X[["embedding"]], y, groups).to_dict()
+    assert figures["honest"]["srocc"] > 0.9
+    assert figures["best_single"]["names"] == [None] * 5
+
+
+def test_same_figures_for_any_number_of_jobs(make_table):
+    X, y, groups = make_table(d=20)
+    regressor = SeiqaRegressor(learners=("ridge", "lightgbm"), n_splits=3)
+    done = []
+    one = evaluate(regressor, X, y, groups, on_fold=lambda *counts: done.append(counts))
+    two = evaluate(regressor, X, y, groups, n_jobs=2)
+    assert done == [(k, 6) for k in range(1, 7)]
+    pd.testing.assert_frame_equal(one.predictions, two.predictions, check_exact=True)
+    timings = {"seconds", "seconds_per_row"}
+    first, second = one.to_dict(), two.to_dict()
+    assert {k: first[k] for k in first.keys() - timings} == {
+        k: second[k] for k in second.keys() - timings
+    }
+
+
+def test_three_groups_are_enough_and_two_are_not(make_table):
+    X, y, groups = make_table(n_groups=3, rows=4)
+    figures = evaluate(QUICK, X, y, groups).to_dict()
+    assert figures["splitter"] == "3 folds by group"
+    with pytest.raises(TableError, match=r"only 2 groups.*at least 3"):
+        evaluate(QUICK, X, y, np.repeat(["a", "b"], 6))
+    with pytest.raises(TableError, match="all rows are in one group"):
+        evaluate(QUICK, X, y, ["a"] * 12)
+    with pytest.raises(TableError, match="has 3 labelled rows, at least 10"):
+        evaluate(QUICK, X.iloc[:3], y[:3], ["a", "b", "c"])
+
+
+def test_public_names_resolve():
+    assert seiqa_models.evaluate is evaluate
+    assert seiqa_models.SeiqaRegressor is SeiqaRegressor
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = seiqa_models.nonsense

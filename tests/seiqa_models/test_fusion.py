@@ -1,0 +1,79 @@
+"""BoundedFusion: bounds hold, and the search finds what a grid finds."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from seiqa_models.fusion import BoundedFusion
+from seiqa_models.metrics import final_score
+
+
+def predictions(n=120, noise=(0.3, 0.5, 1.0, 3.0), seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.uniform(0, 5, n)
+    return np.column_stack([y + s * rng.normal(size=n) for s in noise]), y
+
+
+@parametrize_with_checks([BoundedFusion()])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("max_weight", [0.1, 0.3, 0.5, 1.0])
+def test_weights_are_a_bounded_mean(max_weight):
+    P, y = predictions()
+    weights = BoundedFusion(max_weight=max_weight).fit(P, y).weights_
+    assert weights.sum() == pytest.approx(1)
+    assert weights.min() >= 0
+    assert weights.max() <= max(max_weight, 1 / 4) + 1e-12
+
+
+def test_search_is_as_good_as_a_fine_grid():
+    P, y = predictions(noise=(0.6, 0.8, 1.5))
+    grid = [
+        np.array([a, b, 50 - a - b]) / 50
+        for a, b in itertools.product(range(51), repeat=2)
+        if a + b <= 50
+    ]
+    best = max(final_score(y, P @ weights) for weights in grid)
+    fusion = BoundedFusion(max_weight=1.0, shrinkage=0.0).fit(P, y)
+    assert final_score(y, fusion.predict(P)) >= best - 1e-4
+
+
+def test_fusion_beats_uniform_and_every_member():
+    P, y = predictions()
+    fused = final_score(y, BoundedFusion(max_weight=1.0, shrinkage=0.0).fit(P, y).predict(P))
+    assert fused > final_score(y, P.mean(axis=1)) + 0.01
+    assert fused >= max(final_score(y, column) for column in P.T)
+
+
+def test_strong_shrinkage_gives_equal_weights():
+    P, y = predictions()
+    np.testing.assert_allclose(BoundedFusion(shrinkage=100.0).fit(P, y).weights_, 0.25)
+
+
+def test_one_learner_and_constant_learners_work():
+    P, y = predictions()
+    np.testing.assert_array_equal(BoundedFusion().fit(P[:, :1], y).weights_, [1.0])
+    with_constant = np.column_stack([P[:, 0], np.ones(len(y))])
+    assert BoundedFusion().fit(with_constant, y).weights_.sum() == pytest.approx(1)
+
+
+def test_parameters_out_of_range_are_named():
+    P, y = predictions()
+    with pytest.raises(ValueError, match="max_weight is 0"):
+        BoundedFusion(max_weight=0).fit(P, y)
+    with pytest.raises(ValueError, match="shrinkage is -1"):
+        BoundedFusion(shrinkage=-1).fit(P, y)
+
+
+def test_quick_enough():
+    P, y = predictions(n=500, noise=(0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 2.0))
+    started = time.perf_counter()
+    BoundedFusion().fit(P, y)
+    assert time.perf_counter() - started < 2

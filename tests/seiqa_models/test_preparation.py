@@ -1,0 +1,43 @@
+"""Preparation: bounds, missing values and constant columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from seiqa_models.preparation import Preparation
+
+TRAIN = pd.DataFrame(
+    {
+        "psnr": [20.0, 30.0, 40.0, np.inf],
+        "holes": [1.0, np.nan, 3.0, 8.0],
+        "constant": [1.0, 1.0, 1.0, 1.0],
+        "half_constant": [2.0, np.nan, 2.0, 2.0],
+        "empty": [np.nan] * 4,
+    }
+)
+LABELS = [1.0, 2.0, 3.0, 4.0]
+
+
+def test_infinite_is_the_best_seen_and_nan_the_median():
+    values = Preparation().fit_transform(TRAIN, LABELS)
+    np.testing.assert_array_equal(values, [[20, 1], [30, 3], [40, 3], [40, 8]])
+
+
+def test_columns_that_say_nothing_are_dropped():
+    assert Preparation().fit(TRAIN, LABELS).columns_ == ["psnr", "holes"]
+
+
+def test_new_rows_are_treated_as_the_training_rows_were():
+    new = TRAIN.iloc[:3].assign(psnr=[np.nan, -np.inf, 99.0], holes=[0.0, 2.0, np.nan])
+    values = Preparation().fit(TRAIN, LABELS).transform(new)
+    np.testing.assert_array_equal(values, [[30, 1], [20, 2], [40, 3]])
+
+
+def test_meta_feature_is_cross_fitted_in_fit_transform_only(make_table):
+    X, y, groups = make_table(d=200)
+    preparation = Preparation()
+    cross_fitted = preparation.fit_transform(X[["embedding"]], y, groups)
+    full = preparation.transform(X[["embedding"]])
+    truth = y.to_numpy()
+    assert np.mean((full[:, 0] - truth) ** 2) < 0.5 * np.mean((cross_fitted[:, 0] - truth) ** 2)
