@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
     from seiqa_features.progress import Progress
 
+DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data too
+
 app = typer.Typer(
     help="Score how much of an image's meaning survives degradation.",
     no_args_is_help=True,
@@ -97,10 +99,13 @@ def run_all(
     workers: Workers = None, keep_going: KeepGoing = None, seed: Seed = None,
 ) -> None:  # fmt: skip
     """features, train, submit (where there are test pairs) and report, in one go."""
+    from pipelines import steps
+
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers,
         keep_going=keep_going, seed=seed,
     )  # fmt: skip
+    steps.check_learners(settings)
     _features(settings)
     _train(settings)
     if _has_test_pairs(settings):
@@ -170,18 +175,24 @@ def extractors() -> None:
         typer.echo(f"    licence  {spec.licence}\n    source   {spec.source}")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors the user can mend become plain lines and an exit code."""
     from seiqa_features.errors import SeiqaError
     from seiqa_models.errors import TableError
 
     logging.basicConfig(level=logging.WARNING, format="seiqa: %(message)s")
     try:
-        app()
+        app(arguments)
     except (SeiqaError, TableError) as error:
-        for line in str(error).splitlines():
-            typer.echo(f"seiqa: {line}", err=True)
-        sys.exit(getattr(error, "exit_code", 3))
+        _fail(str(error), getattr(error, "exit_code", DATA_EXIT_CODE))
+    except OSError as error:  # disk full, no permission, a folder where a file should be
+        _fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    for line in message.splitlines():
+        typer.echo(f"seiqa: {line}", err=True)
+    sys.exit(code)
 
 
 def _settings(*, announce: bool = True, **flags: Any) -> Settings:

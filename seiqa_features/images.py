@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seiqa_features.errors import DataError, StoreError
@@ -109,7 +110,7 @@ def pixel_key(image: Image.Image) -> str:
 
 
 class ImageIndex:
-    """Remembers the `ImageInfo` of files by path, size and times, in one SQLite file.
+    """Remembers the `ImageInfo` of files by path, size, times and decoder, in one SQLite file.
 
     The change time is part of the key because, unlike the modification time, a program cannot set
     it back: an edit that keeps size and date is still noticed.
@@ -198,4 +199,5 @@ def _stamp(path: Path) -> str:
         stat = path.stat()
     except OSError:
         return ""  # decoding it will say what is wrong
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+    decoder = f"{DECODE_RULES} {PIL.__version__}"  # another one may see other pixels in the file
+    return f"{decoder} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"

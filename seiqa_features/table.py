@@ -84,18 +84,20 @@ def _column(values: NDArray[np.floating], index: pd.Index) -> pd.Series:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a feature table as parquet, dense blocks as fixed_size_list."""
-    pq.write_table(pa.Table.from_pandas(table.reset_index(), preserve_index=False), path)
+    """Write a feature table as parquet, dense blocks as fixed_size_list.
+
+    Without pandas' own metadata, which it cannot read back for such columns: so any reader,
+    `pandas.read_parquet` too, opens the file.
+    """
+    content = pa.Table.from_pandas(table.reset_index(), preserve_index=False)
+    pq.write_table(content.replace_schema_metadata(None), path)
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read what `write_table` wrote, with the same column types.
-
-    pandas' own reader cannot rebuild the type of a dense block from its metadata.
-    """
+    """Read what `write_table` wrote, with the same column types."""
 
     def dense(kind: pa.DataType) -> pd.ArrowDtype | None:
         return pd.ArrowDtype(kind) if pa.types.is_fixed_size_list(kind) else None
 
-    frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=dense, ignore_metadata=True)
+    frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=dense)
     return frame.set_index("pair_id")

@@ -83,10 +83,10 @@ class RankNormal(TransformerMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> RankNormal:  # noqa: ARG002
         """Learn the columns' quantiles; X float [n, p]."""
-        X = validate_data(self, X, dtype=np.float64)
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64)
         self.quantiles_ = QuantileTransformer(
-            n_quantiles=min(200, len(X)), output_distribution="normal", random_state=0
-        ).fit(X)
+            n_quantiles=min(200, len(values)), output_distribution="normal", random_state=0
+        ).fit(values)
         return self
 
     def transform(self, X: ArrayLike) -> FloatMatrix:

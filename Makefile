@@ -1,0 +1,74 @@
+# Every target makes what it needs: the first call creates .venv, later calls reuse it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# DATA is a SeIQA folder or a CSV manifest; the others are optional.
+FLAGS = $(if $(DATA),"$(DATA)") $(if $(CONFIG),--config "$(CONFIG)") $(if $(RUN),--run "$(RUN)")
+EXTRACTING = $(if $(KEEP_GOING),--keep-going)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run check features train submit report score test lint bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  DATA=folder-or-manifest.csv   CONFIG=classical   RUN=runs/…   KEEP_GOING=1"
+	@echo "  SEIQA_CACHE, SEIQA_WORKERS and other settings: environment, see pipelines/settings.py"
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "seiqa needs Python 3.11 or later: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.seiqa: $(VENV)/.python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.seiqa
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.seiqa ## create .venv and install everything (the other targets do it by themselves)
+
+demo: $(VENV)/.seiqa ## the whole job, offline: bundled photographs → features → train → submit → report
+	$(BIN)/seiqa demo runs/demo-data
+	$(BIN)/seiqa run runs/demo-data --config classical
+
+run: $(VENV)/.seiqa ## features, train, submit and report on DATA
+	$(BIN)/seiqa run $(FLAGS) $(EXTRACTING)
+
+check: $(VENV)/.seiqa ## say what is in DATA and what is wrong with it
+	$(BIN)/seiqa check "$(DATA)"
+
+features: $(VENV)/.seiqa ## extract the features of DATA into the store (what is there is not redone)
+	$(BIN)/seiqa features $(FLAGS) $(EXTRACTING)
+
+train: $(VENV)/.seiqa ## honest estimate and final fit on DATA's labelled pairs
+	$(BIN)/seiqa train $(FLAGS)
+
+submit: $(VENV)/.seiqa ## score DATA's test pairs, write the challenge zip
+	$(BIN)/seiqa submit $(FLAGS)
+
+report: $(VENV)/.seiqa ## write the run's report.html
+	$(BIN)/seiqa report $(FLAGS)
+
+score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv BUNDLE=runs/…/bundle OUT=scores.csv
+	$(BIN)/seiqa score "$(DATA)" --bundle "$(BUNDLE)" --out "$(OUT)" $(EXTRACTING)
+
+test: $(VENV)/.dev ## all tests
+	$(BIN)/pytest -n 2
+
+lint: $(VENV)/.dev ## ruff, mypy and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
+	$(BIN)/python benchmarks/bench_classical.py
+
+clean: ## remove .venv and caches (runs/ stays)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -1,0 +1,67 @@
+"""Fixtures that tests of every package share: made-up pictures on disk, and the read-only material.
+
+Pictures are random textures with structure at several scales, so that every metric has something
+to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from seiqa_features.images import ImageIndex
+
+Pixels = NDArray[np.uint8]
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def make_texture(seed: int, height: int = 48, width: int = 64) -> Pixels:
+    """RGB uint8 [H, W, 3]."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        sigma * gaussian_filter(rng.normal(size=(height, width, 3)), (sigma, sigma, 0))
+        for sigma in (0.7, 2.0, 6.0, 15.0)
+    ]
+    total = np.sum(layers, axis=0)
+    scaled = (total - total.min()) / (total.max() - total.min())
+    return np.round(255 * scaled).astype(np.uint8)
+
+
+@pytest.fixture
+def texture() -> Callable[..., Pixels]:
+    """`texture(seed, height=48, width=64)` makes RGB pixels."""
+    return make_texture
+
+
+@pytest.fixture
+def save_picture() -> Callable[..., Path]:
+    """`save_picture(path, seed=0, height=48, width=64)` writes a texture, folders included."""
+
+    def save(path: Path, seed: int = 0, height: int = 48, width: int = 64) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(make_texture(seed, height, width)).save(path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[ImageIndex]:
+    """An image index with an empty cache."""
+    made = ImageIndex(tmp_path / "cache")
+    yield made
+    made._db.close()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The development material beside the checkout; absent on a user's machine."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there: development material, not part of the product")
+    return SHARED

@@ -1,0 +1,82 @@
+"""Recipes: names to blocks, and a fingerprint that changes whenever a value could."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import PIL
+import pytest
+
+from seiqa_features import recipe
+from seiqa_features.errors import UsageError
+from seiqa_features.recipe import Block, Recipe
+from seiqa_features.registry import get_extractor
+from seiqa_features.views import View
+
+
+def block(view: str = "max512", **changes: object) -> Block:
+    return Block(replace(get_extractor("psnr").spec, **changes), View.parse(view))
+
+
+def test_parse_keeps_order_and_drops_repeated_views() -> None:
+    parsed = Recipe.parse({"vsi": ["s256", "max512", "s256"], "psnr": ["s64"]})
+    assert [b.name for b in parsed.blocks] == ["vsi__s256", "vsi__max512", "psnr__s64"]
+
+
+def test_to_dict_is_json_and_parses_back() -> None:
+    parsed = Recipe.parse({"vsi": ["s256", "max512"], "psnr": ["s64"]})
+    remembered = json.loads(json.dumps(parsed.to_dict()))
+    assert Recipe.parse(remembered["features"]) == parsed
+    assert remembered["blocks"] == {b.name: b.ingredients for b in parsed.blocks}
+
+
+def test_unknown_extractor_suggests_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match=r"^extractor 'haarspi' does not exist; did you mean haa"):
+        Recipe.parse({"haarspi": ["s256"]})
+
+
+def test_unknown_extractor_like_no_other_lists_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"'qqqqqqqq' does not exist; there are .*psnr, .*vsi"):
+        Recipe.parse({"qqqqqqqq": ["s256"]})
+
+
+def test_unknown_view() -> None:
+    with pytest.raises(UsageError, match="view 'large' does not exist; expected e.g. s256"):
+        Recipe.parse({"psnr": ["large"]})
+
+
+def test_fingerprint_is_the_same_every_time() -> None:
+    assert block().fingerprint == block().fingerprint
+    assert len(block().fingerprint) == 16
+
+
+def test_fingerprint_does_not_hear_what_changes_no_value() -> None:
+    assert block(cost=99.0, default=False, licence="other").fingerprint == block().fingerprint
+
+
+def _library(patch: pytest.MonkeyPatch) -> None:
+    real = recipe.version
+    patch.setattr(recipe, "version", lambda name: "99.0" if name == "piq" else real(name))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda _: block("s256"),
+        lambda _: block("max511"),
+        lambda _: block(version=2),
+        lambda _: block(name="psnr2"),
+        lambda _: block(libraries=("torch", "piq", "numpy")),
+        lambda _: Block(block().spec, replace(block().view, resampling="Lanczos")),
+        lambda patch: _library(patch) or block(),
+        lambda patch: patch.setattr(PIL, "__version__", "99.0") or block(),
+    ],
+    ids=["view", "size", "version", "name", "libraries", "filter", "library", "pillow"],
+)
+def test_fingerprint_changes_with_whatever_can_change_a_value(
+    other: Callable[[pytest.MonkeyPatch], Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = block().fingerprint
+    assert other(monkeypatch).fingerprint != before
