@@ -236,8 +236,9 @@ def _train(settings: Settings) -> None:
         metrics = steps.train(settings, on_fold=progress)
     honest = metrics["honest"]
     low, high = honest["interval"]
+    labels = "MOS" if metrics["label_kind"] == "MOS" else f"{metrics['label_kind']}s"
     typer.echo(
-        f"honest estimate against {metrics['label_kind']}s: final {honest['final']:.4f}"
+        f"honest estimate against {labels}: final {honest['final']:.4f}"
         f" ({low:.3f} to {high:.3f}), SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f}"
         f" on {metrics['n']} pairs, {metrics['splitter']}"
     )

@@ -134,6 +134,9 @@ def _run(
                 # Two tasks a worker keep everyone busy while this thread writes.
                 for task in islice(queue, 2 * workers - len(running)):
                     running[pool.submit(_compute, task, work)] = task
+                if buffered + sum(map(len, running.values())) >= shard_pairs:
+                    _flush(buffer, store)
+                    buffered = 0
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -144,9 +147,6 @@ def _run(
                     report.computed += finished - len(result.failures)
                     buffered += finished
                     on_progress(report.computed + len(report.failures), len(jobs))
-                if buffered + sum(map(len, running.values())) >= shard_pairs:
-                    _flush(buffer, store)
-                    buffered = 0
         finally:
             for future in running:
                 future.cancel()

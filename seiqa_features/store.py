@@ -12,6 +12,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -68,7 +69,8 @@ class Store:
             pq.write_table(pa.Table.from_pylist(list(rows), block_schema(block)), temporary)
             temporary.replace(folder / name)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # it may lie below what is no folder
+                temporary.unlink()
             raise StoreError(
                 f"{folder}: cannot write features ({error.strerror or error}); what was written"
                 " before is kept: free space or name another folder with --cache, then run again"

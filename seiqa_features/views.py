@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from seiqa_features.errors import UsageError
+from seiqa_features.images import MIN_SIDE
 
 _NAME = re.compile(r"(s|max)([1-9][0-9]{1,3})")
 
@@ -46,7 +47,8 @@ class View:
         if self.square:
             return self.size, self.size
         scale = min(1.0, self.size / max(ref_size))
-        width, height = (max(1, round(side * scale)) for side in ref_size)
+        # A strip of 16×2000 pixels keeps its 16: below that most metrics are undefined.
+        width, height = (max(MIN_SIDE, round(side * scale)) for side in ref_size)
         return width, height
 
 

@@ -25,7 +25,7 @@ def read(path: Path) -> Found:
     try:
         table = read_rows(path)
     except (ValueError, OSError) as error:  # pandas' parser and decoding errors are ValueErrors
-        found.problems.append(f"{path}: cannot be read as CSV ({error})")
+        found.problems.append(f"{path}: cannot be read as CSV ({str(error).strip()})")
         return found
     missing = [name for name in ("ref", "dist") if name not in table]
     if missing:
@@ -37,25 +37,31 @@ def read(path: Path) -> Found:
     label = "pseudo_label" if "pseudo_label" in table else "mos"
     found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
     records = table.to_dict("records")
-    for row, (cells, pair_id) in enumerate(zip(records, pair_ids(table), strict=True), 2):
+    for row, cells, pair_id in zip(table.index + 2, records, pair_ids(table), strict=True):
         stripped = {str(key): str(cell).strip() for key, cell in cells.items()}
         _read_row(stripped, pair_id, label, row, found)
     return found
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """The manifest as text, cell by cell.
+    """A CSV file as text, cell by cell, without its blank lines; index + 2 is the line number.
 
     Raises:
-        ValueError, OSError: it is no CSV file.
+        ValueError, OSError: it is no CSV file, or its rows do not fit its header.
     """
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    rows = pd.read_csv(
+        path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+    )
+    if not isinstance(rows.index, pd.RangeIndex):  # pandas takes surplus cells for an index
+        raise ValueError("rows have more cells than the header; quote a cell that holds a comma")
+    return rows[(rows != "").any(axis=1)]
 
 
 def pair_ids(rows: pd.DataFrame) -> list[str]:
     """Each row's pair_id: its own, or its line number in the file."""
     own = rows["pair_id"] if "pair_id" in rows else [""] * len(rows)
-    return [str(name).strip() or f"row-{row:06d}" for row, name in enumerate(own, 2)]
+    lines = rows.index + 2
+    return [str(name).strip() or f"row-{row:06d}" for row, name in zip(lines, own, strict=True)]
 
 
 def _read_row(cells: dict[str, str], pair_id: str, label: str, row: int, found: Found) -> None:

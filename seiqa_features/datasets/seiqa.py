@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from seiqa_features.datasets.manifest import read_rows
 from seiqa_features.images import SUFFIXES
 from seiqa_features.pairs import SPLITS, Found, Pair, parse_label
 
@@ -39,25 +40,28 @@ def _read_split(folder: Path, split: str, found: Found) -> None:
     dists = _images(folder / "Dist", found)
     for name in sorted(refs.keys() ^ dists.keys()):
         present, absent = ("Ref", "Dist") if name in refs else ("Dist", "Ref")
-        path = refs.get(name) or dists[name]
-        found.problems.append(
-            f"{path}: no partner named {name} in {folder / absent};"
-            f" add it, or remove this one from {present}"
-        )
+        if path := refs.get(name) or dists.get(name):
+            found.problems.append(
+                f"{path}: no partner named {name} in {folder / absent};"
+                f" add it, or remove this one from {present}"
+            )
     names = sorted(refs.keys() & dists.keys())
     labels, has_sheet = _read_labels(folder, names, found)
     for name in names:
+        ref, dist = refs[name], dists[name]
+        if ref is None or dist is None:
+            continue  # several files share the name, as has been said
         if has_sheet and name not in labels:
-            found.problems.append(f"{dists[name]}: no label in {folder.name}_scores; add its row")
+            found.problems.append(f"{dist}: no label in {folder.name}_scores; add its row")
             continue
         mos = labels.get(name)
         if has_sheet and mos is None:
             continue  # its row was bad and has been named
-        found.pairs.append(Pair(f"{folder.name}/{name}", refs[name], dists[name], split, mos))
+        found.pairs.append(Pair(f"{folder.name}/{name}", ref, dist, split, mos))
 
 
-def _images(folder: Path, found: Found) -> dict[str, Path]:
-    """File name without extension → path."""
+def _images(folder: Path, found: Found) -> dict[str, Path | None]:
+    """File name without extension → path, None where several files share the name."""
     if not folder.is_dir():
         found.problems.append(f"{folder}: folder is missing")
         return {}
@@ -69,7 +73,7 @@ def _images(folder: Path, found: Found) -> dict[str, Path]:
         if len(paths) > 1:
             files = ", ".join(path.name for path in paths)
             found.problems.append(f"{folder}: {files} share one name; keep one of them")
-    return {name: paths[0] for name, paths in by_name.items() if len(paths) == 1}
+    return {name: paths[0] if len(paths) == 1 else None for name, paths in by_name.items()}
 
 
 def _read_labels(
@@ -81,10 +85,12 @@ def _read_labels(
     if sheet is None:
         return {}, False
     try:
-        read_sheet = pd.read_excel if sheet.suffix == ".xlsx" else pd.read_csv
-        table = read_sheet(sheet, dtype=str, keep_default_na=False)
+        if sheet.suffix == ".xlsx":
+            table = pd.read_excel(sheet, dtype=str, keep_default_na=False)
+        else:
+            table = read_rows(sheet)
     except Exception as error:  # openpyxl and the CSV parser raise a dozen kinds
-        found.problems.append(f"{sheet}: cannot be read as a table ({error})")
+        found.problems.append(f"{sheet}: cannot be read as a table ({str(error).strip()})")
         return dict.fromkeys(names), True
     if table.shape[1] < 2:
         found.problems.append(f"{sheet}: expected two columns, picture name and score")
@@ -95,13 +101,15 @@ def _read_labels(
     known = set(names)
     by_number = {int(name): name for name in names if name.isdecimal()}
     labels: dict[str, float | None] = {}
-    for row, (cell, text) in enumerate(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True), 2):
+    cells, texts = table.iloc[:, 0], table.iloc[:, 1]
+    for row, cell, text in zip(table.index + 2, cells, texts, strict=True):
         where = f"{sheet} row {row} ({cell})"
         name = _picture_name(str(cell).strip(), known, by_number)
         if name is None:
             found.problems.append(f"{where}: no such pair in {folder}; remove the row or add it")
         elif name in labels:
             found.problems.append(f"{where}: picture appears twice in the sheet; keep one row")
+            labels[name] = None  # neither of the two can be trusted
         else:
             labels[name] = parse_label(text, where=where, found=found)
     return labels, True

@@ -46,6 +46,21 @@ def _nlpd() -> Metric:
     return rounded
 
 
+def _iw_ssim() -> Metric:
+    """IW-SSIM; undefined where the reference is flat: its covariance has no inverse."""
+    import torch
+
+    metric = _piq("information_weighted_ssim")
+
+    def defined(dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+        try:
+            return metric(dist, ref)
+        except torch.linalg.LinAlgError:
+            return torch.full((1,), torch.nan)
+
+    return defined
+
+
 def _register(
     name: str,
     load: Callable[[], Metric],
@@ -126,7 +141,7 @@ _register(
 )  # fmt: skip
 _register(
     "mdsi", partial(_piq, "mdsi"), library="piq", colour="LHM from RGB", cost=0.015,
-    identity=0.0, source="Ziaei Nafchi et al., MDSI (sum), IEEE Access 4, 2016",
+    identity=0.0, symmetric=False, source="Ziaei Nafchi et al., MDSI (sum), IEEE Access 4, 2016",
 )  # fmt: skip
 _register(
     "srsim", partial(_piq, "srsim", chromatic=False), library="piq", colour=LUMA, cost=0.025,
@@ -137,11 +152,11 @@ _register(
     cost=0.03, identity=1.0, min_side=161, source="Zhang and Li, SR-SIM, ICIP 2012, with chroma",
 )  # fmt: skip
 _register(
-    "dss", partial(_piq, "dss"), library="piq", colour=LUMA, cost=0.02, identity=1.0,
+    "dss", partial(_piq, "dss"), library="piq", colour=LUMA, cost=0.02, identity=1.0, min_side=32,
     source="Balanov et al., DCT Subbands Similarity, ICIP 2015",
 )  # fmt: skip
 _register(
-    "iw_ssim", partial(_piq, "information_weighted_ssim"), library="piq", colour=LUMA, cost=0.17,
+    "iw_ssim", _iw_ssim, library="piq", colour=LUMA, cost=0.17,
     identity=1.0, symmetric=False, min_side=161,
     source="Wang and Li, Information Content Weighting, IEEE TIP 20(5), 2011",
 )  # fmt: skip

@@ -162,7 +162,10 @@ def vif() -> Extract:
     def information(
         bands: Bands, models: list[tuple[torch.Tensor, torch.Tensor]], dist: Bands
     ) -> torch.Tensor:
-        """Information that the degraded picture keeps, over what the reference holds."""
+        """Information that the degraded picture keeps, over what the reference holds.
+
+        Undefined (NaN) where the reference is flat and holds none.
+        """
         kept, held = [], []
         channels = zip(*model.vifsub_est_M(bands, dist), strict=True)
         for subband, (gain, noise), (field, eigen) in zip(
@@ -175,7 +178,7 @@ def vif() -> Extract:
             gained = gain[inner].square()[..., None] * energy
             kept.append(torch.log2(1 + gained / (noise[inner][..., None] + model.sigma_nsq)).sum())
             held.append(torch.log2(1 + energy / model.sigma_nsq).sum())
-        ratio: torch.Tensor = torch.stack(kept).sum() / (torch.stack(held).sum() + model.tol)
+        ratio: torch.Tensor = torch.stack(kept).sum() / torch.stack(held).sum()
         return ratio
 
     def extract(

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -187,3 +188,16 @@ def test_check_prints_what_is_there(cli: Cli, seiqa_data: Path) -> None:
     assert lines["image sizes"] == "96×72"
     assert lines["groups"].startswith("7,")
     assert "5 (reference and degraded image" in out or "7 (reference and degraded image" in out
+
+
+def test_notebook_runs_on_a_finished_run(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEIQA_RUN", str(trained))
+    plt.switch_backend("agg")
+    path = Path(__file__).resolve().parents[2] / "notebooks" / "look_at_a_run.ipynb"
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] for cell in cells)  # stored without output
+    names: dict[str, object] = {}
+    for cell in cells:
+        exec("".join(cell["source"]), names)
+    assert len(names["alone"]) > 20  # type: ignore[arg-type]
+    plt.close("all")

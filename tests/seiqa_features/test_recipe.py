@@ -43,7 +43,7 @@ def test_unknown_extractor_like_no_other_lists_what_there_is() -> None:
 
 
 def test_unknown_view() -> None:
-    with pytest.raises(UsageError, match="view 'large' does not exist; expected e.g. s256"):
+    with pytest.raises(UsageError, match=r"view 'large' does not exist; expected e\.g\. s256"):
         Recipe.parse({"psnr": ["large"]})
 
 
