@@ -10,8 +10,9 @@
 3. *Start-up*: the same command again, everything cached, against a bare interpreter, and
    `seiqa --help`.
 
-Compare ratios: seconds depend on the machine and on what else it does. 2000 pairs take about ten
-minutes and 1.5 GB of temporary files; `--pairs 200` is for a quick look.
+Compare ratios: seconds depend on the machine and on what else it does (a busy one slows the loop
+more: its threads wait for each other). With 2000 pairs all of it takes about 40 minutes on 2
+cores and 1 GB of temporary files; `--pairs 200` is a quick look.
 """
 # ruff: noqa: T201
 
@@ -51,6 +52,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=2000, help="of the memory part, at least 4")
     parser.add_argument("--rounds", type=int, default=3, help="of the speed part")
     options = parser.parse_args()
+    if options.pairs < 4 or options.rounds < 1:
+        parser.error("expected --pairs of at least 4 and --rounds of at least 1")
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory(prefix="seiqa-bench-") as name:
         folder = Path(name)
@@ -69,7 +72,8 @@ class Contest:
     ours: list[float] = field(default_factory=list)
     plain_values: list[Values] = field(default_factory=list)
     our_values: pd.DataFrame = field(default_factory=pd.DataFrame)
-    our_seconds: dict[str, float] = field(default_factory=dict)
+    plain_by_extractor: list[dict[str, float]] = field(default_factory=list)
+    ours_by_extractor: list[dict[str, float]] = field(default_factory=list)
 
     def play(self, manifest: Path, folder: Path) -> None:
         """One round; `folder` must be empty."""
@@ -81,6 +85,7 @@ class Contest:
         started = time.perf_counter()
         self.plain_values = self.loop.run(files)
         self.plain.append((time.perf_counter() - started) / len(files))
+        self.plain_by_extractor.append(self.loop.seconds)
 
         settings = load_settings(
             data=manifest, config=CONFIG, run=folder / "run", cache=folder / "cache"
@@ -89,7 +94,9 @@ class Contest:
         steps.features(settings)
         self.ours.append((time.perf_counter() - started) / len(files))
         self.our_values = read_table(settings.run / steps.FEATURES)
-        self.our_seconds = _seconds_by_extractor(self.loop.recipe, Store(settings.cache))
+        self.ours_by_extractor.append(
+            _seconds_by_extractor(self.loop.recipe, Store(settings.cache))
+        )
 
 
 def speed(folder: Path, *, references: int, per_reference: int, rounds: int) -> None:
@@ -114,10 +121,11 @@ def _print_by_extractor(contest: Contest) -> None:
     plain = pd.DataFrame(contest.plain_values, index=contest.our_values.index)
     difference = (contest.our_values[plain.columns] - plain).abs().max()
     print("  seconds a pair in the calls (seiqa: in one of its workers), largest difference")
-    for name, ours in contest.our_seconds.items():
-        loop = contest.loop.seconds[name] / contest.loop.pairs
+    loop = pd.DataFrame(contest.plain_by_extractor).median()
+    ours = pd.DataFrame(contest.ours_by_extractor).median()
+    for name in ours.index:
         largest = difference[plain.columns.str.startswith(f"{name}__")].max()
-        print(f"    {name:10} {loop:7.4f} {ours:7.4f}   {largest:.1e}")
+        print(f"    {name:10} {loop[name]:7.4f} {ours[name]:7.4f}   {largest:.1e}")
 
 
 def _seconds_by_extractor(recipe: Recipe, store: Store) -> dict[str, float]:

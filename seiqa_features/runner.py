@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import torch
 
 TASK_PAIRS = 4
+# What a metric's library raises on a picture it cannot work with; anything else is our mistake.
+BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
 Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
 
@@ -177,23 +179,41 @@ def _compute(task: Sequence[Job], work: Mapping[str, Extract]) -> Result:
     for view, blocks in groupby(sorted(jobs[0].blocks, key=_view_name), key=lambda b: b.view):
         views = _prepare(view, ref, [dists[job.pair_id] for job in jobs])
         for block in blocks:
-            started = time.perf_counter()
-            try:
-                values = _apply(block, work[block.spec.name], *views)
-            except (RuntimeError, ValueError, IndexError) as error:  # a library broke on them
-                for job in jobs:
-                    result.failures[job.pair_id] = f"pair {job.pair_id}: {block.name}: {error}"
-                continue
-            seconds = decoding + (time.perf_counter() - started) / len(jobs)
-            result.rows[block] = [
-                {
-                    **dict(zip(KEYS, job.key, strict=True)),
-                    **{name: column[i].tolist() for name, column in values.items()},
-                    SECONDS: seconds,
-                }
-                for i, job in enumerate(jobs)
-            ]
+            _add_rows(result, block, work[block.spec.name], *views, jobs, decoding)
     return result
+
+
+def _add_rows(
+    result: Result,
+    block: Block,
+    work: Extract,
+    ref: torch.Tensor,
+    dist: torch.Tensor,
+    jobs: Sequence[Job],
+    decoding: float,
+) -> None:
+    """Run one block; where it breaks on several pairs together, find out on which of them."""
+    started = time.perf_counter()
+    try:
+        values = _apply(block, work, ref, dist)
+    except BREAKAGES as error:
+        if len(jobs) > 1:
+            for i, job in enumerate(jobs):
+                _add_rows(result, block, work, ref, dist[i : i + 1], [job], decoding)
+        else:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            pair_id = jobs[0].pair_id
+            result.failures[pair_id] = f"pair {pair_id}: {block.name}: {reason}"
+        return
+    seconds = decoding + (time.perf_counter() - started) / len(jobs)
+    result.rows.setdefault(block, []).extend(
+        {
+            **dict(zip(KEYS, job.key, strict=True)),
+            **{name: column[i].tolist() for name, column in values.items()},
+            SECONDS: seconds,
+        }
+        for i, job in enumerate(jobs)
+    )
 
 
 def _view_name(block: Block) -> str:

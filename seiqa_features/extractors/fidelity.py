@@ -55,7 +55,7 @@ def _iw_ssim() -> Metric:
     def defined(dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
         try:
             return metric(dist, ref)
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             return torch.full((1,), torch.nan)
 
     return defined
@@ -132,7 +132,7 @@ _register(
     identity=1.0, source="Zhang, Shen and Li, VSI, IEEE TIP 23(10), 2014",
 )  # fmt: skip
 _register(
-    "nlpd", _nlpd, library="pyiqa", colour=LUMA8, cost=0.03, identity=0.0, symmetric=False,
+    "nlpd", _nlpd, library="pyiqa", colour=LUMA8, cost=0.03, identity=0.0,
     min_side=64, source="Laparra et al., Normalized Laplacian Pyramid Distance, 2016",
 )  # fmt: skip
 _register(

@@ -22,7 +22,7 @@ from seiqa_features.views import View, to_array
         ("max512", (1024, 768), (512, 384)),
         ("max512", (768, 1024), (384, 512)),
         ("max100", (301, 200), (100, 66)),
-        ("max10", (9999, 16), (10, 1)),  # never nothing
+        ("max512", (2000, 16), (512, 16)),  # no side below what a picture must have
     ],
 )
 def test_target(name: str, ref_size: tuple[int, int], target: tuple[int, int]) -> None:

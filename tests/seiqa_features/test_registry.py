@@ -1,0 +1,263 @@
+"""The contract that every registered extractor keeps, walked over the whole registry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from seiqa_features import registry
+from seiqa_features.registry import all_extractors, extractor
+from seiqa_features.specs import Extract, ExtractorSpec, Output
+
+# MAD's cost grows steeply with the picture; it has its own test on small ones below.
+NAMES = sorted(all_extractors().keys() - {"mad"})
+HEIGHT, WIDTH = 177, 193  # odd, and over every min_side
+
+Values = Mapping[str, torch.Tensor]
+Texture = Callable[..., np.ndarray]
+
+
+@cache
+def built(name: str) -> Extract:
+    return all_extractors()[name].build()
+
+
+def spec_of(name: str) -> ExtractorSpec:
+    return all_extractors()[name].spec
+
+
+def run(name: str, refs: list[torch.Tensor], dists: list[torch.Tensor], index: list[int]) -> Values:
+    with torch.inference_mode():
+        return built(name)(
+            ref=torch.stack(refs), dist=torch.stack(dists), ref_index=torch.tensor(index)
+        )
+
+
+def pair(name: str, ref: torch.Tensor, dist: torch.Tensor) -> Values:
+    return run(name, [ref], [dist], [0])
+
+
+@pytest.fixture
+def picture(texture: Texture) -> Callable[..., torch.Tensor]:
+    def make(seed: int, height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
+        pixels = texture(seed, height, width).transpose(2, 0, 1)
+        return torch.from_numpy(np.ascontiguousarray(pixels, np.float32) / np.float32(255))
+
+    return make
+
+
+@pytest.fixture
+def degraded(picture: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """The picture of the seed with another one shining through, on 8-bit levels."""
+
+    def make(seed: int, other: int, height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
+        mixed = 0.75 * picture(seed, height, width) + 0.25 * picture(other, height, width)
+        return (255 * mixed).round() / 255
+
+    return make
+
+
+def assert_same_bits(ours: Values, theirs: Values) -> None:
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+# --- specs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*NAMES, "mad"])
+def test_spec_is_filled_in(name: str) -> None:
+    spec = spec_of(name)
+    assert spec.name == name == name.lower()
+    assert name.replace("_", "").isalnum()
+    assert "__" not in name
+    assert spec.version >= 1
+    assert spec.outputs
+    assert not any("__" in output for output in spec.outputs)
+    for text in (spec.colour, spec.licence, spec.source):
+        assert text.strip() == text != ""
+    assert spec.libraries
+    assert spec.cost > 0
+    assert 16 <= spec.min_side <= min(HEIGHT, WIDTH)
+    assert all_extractors()[name].spec.default == (name != "mad")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "mad"])
+def test_embedding_outputs_come_in_pairs(name: str) -> None:
+    roles = {output: facts.role for output, facts in spec_of(name).outputs.items()}
+    for role, other in (("ref", "dist"), ("dist", "ref")):
+        for output in (output for output, its in roles.items() if its == role):
+            stem = output.removesuffix(f"_{role}")
+            assert stem != output
+            assert roles[f"{stem}_{other}"] == other
+            assert spec_of(name).outputs[output].dim == spec_of(name).outputs[f"{stem}_{other}"].dim
+
+
+def test_there_are_the_families_we_promise() -> None:
+    assert {
+        "psnr", "ssim", "gms", "cw_ssim", "vif", "vif_p", "fsim", "fsimc", "vsi", "nlpd", "haarpsi",
+        "mdsi", "srsim", "srsimc", "dss", "iw_ssim", "mad", "colour", "fourier",
+    } <= all_extractors().keys()  # fmt: skip
+
+
+def test_a_name_is_registered_once() -> None:
+    with pytest.raises(ValueError, match="'psnr' is taken"):
+        extractor(spec_of("psnr"))
+
+
+def test_a_name_has_no_double_underscore() -> None:
+    spec = ExtractorSpec("a__b", 1, {"value": Output()}, "RGB", ("torch",), "MIT", "ours", 0.1)
+    with pytest.raises(ValueError, match="double underscore"):
+        extractor(spec)
+    assert "a__b" not in registry._EXTRACTORS
+
+
+def test_listing_extractors_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; from seiqa_features.registry import all_extractors;"
+        "from seiqa_features.recipe import Recipe;"
+        "Recipe.parse({name: ['s256'] for name in all_extractors()});"
+        "print(sorted({'torch', 'piq', 'pyiqa', 'skimage', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+# --- values ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_are_as_the_spec_says(
+    name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    values = run(name, [picture(1), picture(2)], [degraded(2, 8), degraded(1, 9)], [1, 0])
+    assert set(values) == set(spec_of(name).outputs)
+    for output, facts in spec_of(name).outputs.items():
+        found = values[output]
+        assert found.shape == ((2, facts.dim) if facts.dim else (2,)), output
+        assert found.dtype == (torch.float32 if facts.dim else torch.float64), output
+        assert torch.isfinite(found).all(), output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_with_itself_has_the_identity_value(
+    name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    same, other = pair(name, picture(1), picture(1)), pair(name, picture(1), degraded(1, 9))
+    for output, facts in spec_of(name).outputs.items():
+        if facts.identity is not None:
+            expected = torch.full_like(same[output], facts.identity)
+            torch.testing.assert_close(same[output], expected, atol=1e-5, rtol=0)
+            assert (other[output] - facts.identity).abs().max() > 1e-3, output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_symmetry_where_promised_and_only_there(
+    name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    ref, dist = picture(1), degraded(1, 9)
+    there, back = pair(name, ref, dist), pair(name, dist, ref)
+    for output, facts in spec_of(name).outputs.items():
+        if facts.role != "value":
+            continue
+        difference = (there[output] - back[output]).abs().max()
+        if facts.symmetric:
+            assert difference <= 1e-6, output
+        else:
+            assert difference > 1e-6, f"{output} may promise symmetry"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_do_not_depend_on_the_batch(
+    name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    refs = [picture(1), picture(2)]
+    dists = [degraded(1, 7), degraded(2, 8), degraded(1, 9)]
+    index = [0, 1, 0]
+    whole = run(name, refs, dists, index)
+    for i, (dist, r) in enumerate(zip(dists, index, strict=True)):
+        alone = pair(name, refs[r], dist)
+        assert_same_bits(alone, {output: value[i : i + 1] for output, value in whole.items()})
+    permuted = run(name, refs[::-1], [dists[i] for i in (2, 0, 1)], [1, 1, 0])
+    assert_same_bits(permuted, {output: value[[2, 0, 1]] for output, value in whole.items()})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inputs_are_left_as_they_are(
+    name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    ref, dist = picture(1), degraded(1, 9)
+    pair(name, ref, dist)
+    assert torch.equal(ref, picture(1))
+    assert torch.equal(dist, degraded(1, 9))
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 3), (0, 300)], ids=["square", "odd", "strip"])
+@pytest.mark.parametrize("name", NAMES)
+def test_smallest_pictures_have_values(
+    name: str,
+    shape: tuple[int, int],
+    picture: Callable[..., torch.Tensor],
+    degraded: Callable[..., torch.Tensor],
+) -> None:
+    """Outputs may be undefined at that size, but not all of them, and none infinite."""
+    height, width = (spec_of(name).min_side + more for more in shape)
+    values = pair(name, picture(1, height, width), degraded(1, 9, height, width))
+    assert any(bool(torch.isfinite(value).all()) for value in values.values())
+    assert not any(bool(torch.isinf(value).any()) for value in values.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blank_pictures_break_nothing(name: str, picture: Callable[..., torch.Tensor]) -> None:
+    """A blank page is a picture too: its values are defined or NaN, never wrong or an error."""
+    blank = torch.full((3, HEIGHT, WIDTH), 0.5)
+    for ref, dist in ((blank, picture(1)), (picture(1), blank)):
+        values = pair(name, ref, dist)
+        assert not any(bool(torch.isinf(value).any()) for value in values.values())
+    same = pair(name, blank, blank)
+    for output, facts in spec_of(name).outputs.items():
+        if facts.identity is not None:
+            value = same[output]
+            error = (value - facts.identity).abs()
+            assert bool((value.isnan() | (error < 1e-5)).all()), output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_do_not_depend_on_the_number_of_threads(
+    name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    """The runner gives each worker one thread; a reader of the library may have more."""
+    threads = torch.get_num_threads()
+    ref, dist = picture(1), degraded(1, 9)
+    try:
+        torch.set_num_threads(1)
+        one = pair(name, ref, dist)
+        torch.set_num_threads(2)
+        two = pair(name, ref, dist)
+    finally:
+        torch.set_num_threads(threads)
+    for output in one:
+        torch.testing.assert_close(one[output], two[output], atol=1e-6, rtol=1e-5)
+
+
+def test_mad_keeps_the_contract(
+    picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    refs = [picture(1, 72, 80), picture(2, 72, 80)]
+    dists = [degraded(2, 8, 72, 80), degraded(1, 9, 72, 80)]
+    values = run("mad", refs, dists, [1, 0])["value"]
+    assert values.shape == (2,)
+    assert values.dtype == torch.float64
+    assert torch.isfinite(values).all()
+    assert (values > 0).all()
+    assert torch.equal(pair("mad", refs[1], dists[0])["value"], values[:1])
+    assert abs(pair("mad", refs[0], refs[0])["value"].item() - 0.0) < 1e-5
