@@ -69,7 +69,7 @@ def features(
         on_progress=on_pair,
     )
     left_out += report.failures.values()
-    pairs = pairs[~pairs["pair_id"].isin(report.failures)].reset_index(drop=True)
+    pairs = report.kept(pairs)
     table, seconds = assemble(pairs, recipe, store)
     settings.run.mkdir(parents=True, exist_ok=True)
     settings.save(settings.run / SETTINGS)

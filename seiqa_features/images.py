@@ -11,8 +11,9 @@ import hashlib
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from seiqa_features.progress import Progress, unwatched
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 MIN_SIDE = 16
 MAX_PIXELS = 89_478_485  # Pillow's own line between a large picture and a decompression bomb
+BATCH = 256  # files that are decoded before the index is written
 DECODE_RULES = 1  # raise when a rule below changes: it is part of every pixel hash
 
 _SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
@@ -117,17 +119,24 @@ class ImageIndex:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._file = folder / "images.sqlite"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(folder / "images.sqlite")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS images (path TEXT PRIMARY KEY, stamp TEXT NOT NULL,"
-                " key TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL)"
-            )
+            with self._open() as database:
+                database.execute(
+                    "CREATE TABLE IF NOT EXISTS images (path TEXT PRIMARY KEY, stamp TEXT NOT NULL,"
+                    " key TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL)"
+                )
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"{folder}: cannot use it as cache ({error}); name another with --cache"
             ) from None
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on a connection that is closed afterwards."""
+        with closing(sqlite3.connect(self._file)) as database, database:
+            yield database
 
     def scan(
         self,
@@ -148,23 +157,29 @@ class ImageIndex:
         known = self._known(stamps)
         missing = [path for path in wanted if path not in known]
         problems: dict[Path, str] = {}
-        with ThreadPoolExecutor(workers) as pool:
-            for done, (path, info) in enumerate(
-                zip(missing, pool.map(_inspect, missing), strict=True), 1
-            ):
-                if isinstance(info, ImageInfo):
-                    known[path] = info
-                else:
-                    problems[path] = info
-                on_image(done, len(missing))
-        self._remember({path: known[path] for path in missing if path in known}, stamps)
+        pool = ThreadPoolExecutor(workers)
+        try:
+            for start in range(0, len(missing), BATCH):
+                batch = missing[start : start + BATCH]
+                for done, info in enumerate(pool.map(_inspect, batch), start + 1):
+                    path = missing[done - 1]
+                    if isinstance(info, ImageInfo):
+                        known[path] = info
+                    else:
+                        problems[path] = info
+                    on_image(done, len(missing))
+                # Batch by batch, so that an interrupted scan of a large data set is not lost.
+                self._remember({path: known[path] for path in batch if path in known}, stamps)
+        finally:
+            pool.shutdown(cancel_futures=True)
         return known, problems
 
     def _known(self, stamps: dict[Path, str]) -> dict[Path, ImageInfo]:
-        rows = {
-            row[0]: row[1:]
-            for row in self._db.execute("SELECT path, stamp, key, width, height FROM images")
-        }
+        with self._open() as database:
+            rows = {
+                row[0]: row[1:]
+                for row in database.execute("SELECT path, stamp, key, width, height FROM images")
+            }
         found = {}
         for path, stamp in stamps.items():
             row = rows.get(os.path.abspath(path))  # noqa: PTH100 — resolve() would follow links
@@ -178,8 +193,8 @@ class ImageIndex:
             for path, info in infos.items()
         ]
         try:
-            with self._db:
-                self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)", rows)
+            with self._open() as database:
+                database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise StoreError(
                 f"cannot write the image index ({error}); free space or name another --cache"

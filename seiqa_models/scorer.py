@@ -87,8 +87,7 @@ class Scorer:
             keep_going=keep_going,
             on_progress=on_pair,
         )
-        pairs = pairs[~pairs["pair_id"].isin(report.failures)]
-        table, _ = assemble(pairs, self.recipe, store)
+        table, _ = assemble(report.kept(pairs), self.recipe, store)
         scores = np.asarray(self.bundle.regressor.predict(table))
         series = pd.Series(scores, index=table.index, name="score")
         return series, [*problems, *report.failures.values()]

@@ -6,7 +6,7 @@ to look at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +52,9 @@ def save_picture() -> Callable[..., Path]:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[ImageIndex]:
+def index(tmp_path: Path) -> ImageIndex:
     """An image index with an empty cache."""
-    made = ImageIndex(tmp_path / "cache")
-    yield made
-    made._db.close()
+    return ImageIndex(tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ label. A header that says "pseudo" marks labels that a program made up.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def _read_split(folder: Path, split: str, found: Found) -> None:
                 f"{path}: no partner named {name} in {folder / absent};"
                 f" add it, or remove this one from {present}"
             )
-    names = sorted(refs.keys() & dists.keys())
+    names = sorted(refs.keys() & dists.keys(), key=_file_order)
     labels, has_sheet = _read_labels(folder, names, found)
     for name in names:
         ref, dist = refs[name], dists[name]
@@ -58,6 +59,11 @@ def _read_split(folder: Path, split: str, found: Found) -> None:
         if has_sheet and mos is None:
             continue  # its row was bad and has been named
         found.pairs.append(Pair(f"{folder.name}/{name}", ref, dist, split, mos))
+
+
+def _file_order(name: str) -> tuple[int, str]:
+    """Numbered pictures by number, whether padded (000010) or not (10), then the others by name."""
+    return (int(name), name) if name.isdecimal() else (sys.maxsize, name)
 
 
 def _images(folder: Path, found: Found) -> dict[str, Path | None]:

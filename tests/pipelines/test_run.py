@@ -14,7 +14,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from seiqa_features import runner
+from seiqa_features import work
 from seiqa_models import Scorer
 
 from .conftest import SCENES, Cli, degrade, scene
@@ -77,7 +77,7 @@ def test_rerun_computes_nothing_and_writes_the_same_bytes(
     def decode(path: Path) -> None:
         raise AssertionError(f"{path} was decoded")
 
-    monkeypatch.setattr(runner, "load_rgb", decode)
+    monkeypatch.setattr(work, "load_rgb", decode)
     monkeypatch.setattr("seiqa_features.images.load_rgb", decode)
     for verb in ("features", "train", "submit"):
         code, out, err = cli(verb, seiqa_data, "--config", quick, "--run", trained)

@@ -411,3 +411,13 @@ def test_neither_layout(tmp_path: Path) -> None:
 def test_no_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone: no such file or folder$"):
         find_pairs(tmp_path / "gone")
+
+
+def test_numbered_pictures_come_in_the_order_of_their_numbers(
+    split: Callable[..., Path], index: ImageIndex
+) -> None:
+    data = split("Test", ["10.png", "2.png", "000003.png", "b.png", "a.png"])
+    pairs, problems = load_pairs(data, index)
+    assert not problems
+    names = [pair_id.split("/")[1] for pair_id in pairs["pair_id"]]
+    assert names == ["2", "000003", "10", "a", "b"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import struct
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -425,7 +427,30 @@ def test_index_file_that_is_no_database(tmp_path: Path) -> None:
 def test_index_that_cannot_be_written_says_so(
     index: ImageIndex, tmp_path: Path, save_picture: Callable[..., Path]
 ) -> None:
-    index._db.execute("PRAGMA query_only = ON")
+    with closing(sqlite3.connect(index._file)) as database, database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON images BEGIN SELECT RAISE(FAIL, 'disk full'); END"
+        )
     with pytest.raises(StoreError, match="cannot write the image index") as caught:
         index.scan([save_picture(tmp_path / "a.png")])
     assert "\n" not in str(caught.value)
+
+
+def test_an_interrupted_scan_is_not_lost(
+    index: ImageIndex,
+    tmp_path: Path,
+    save_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(images, "BATCH", 2)
+    paths = [save_picture(tmp_path / f"{i}.png", seed=i) for i in range(5)]
+
+    def interrupt(done: int, *_: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index.scan(paths, on_image=interrupt)
+    counts: list[tuple[int, int]] = []
+    index.scan(paths, on_image=lambda done, total: counts.append((done, total)))
+    assert counts[-1] == (3, 3)  # the first batch of two was remembered

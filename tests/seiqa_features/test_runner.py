@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from seiqa_features import registry, runner
+from seiqa_features import registry, runner, work
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.images import ImageIndex
 from seiqa_features.pairs import Found, Pair, build_pairs
@@ -95,7 +95,7 @@ def test_second_run_decodes_and_builds_nothing(
     pairs: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(pairs, store)
-    monkeypatch.setattr(runner, "load_rgb", refuse)
+    monkeypatch.setattr(work, "load_rgb", refuse)
     monkeypatch.setattr(runner, "get_extractor", refuse)
     report = run(pairs, store)
     assert (report.computed, report.cached) == (0, 15)
@@ -313,6 +313,10 @@ def test_a_metric_that_breaks_on_one_pair_costs_only_that_pair(
     report = extract(table, fragile, store, workers=2, keep_going=True)
     assert (report.computed, report.cached) == (0, 14)
     assert list(report.failures) == ["p02"]
+
+    twin = table[table["pair_id"] == "p02"].assign(pair_id="twin of p02")
+    kept = report.kept(pd.concat([table, twin], ignore_index=True))
+    assert kept["pair_id"].tolist() == [name for name in table["pair_id"] if name != "p02"]
 
 
 def test_a_picture_that_changed_meanwhile_is_named_and_the_others_kept(
