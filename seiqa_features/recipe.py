@@ -6,14 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
-from importlib.metadata import version
+from functools import cache, cached_property
+from importlib.metadata import version as read_version
 
 import PIL
 
 from seiqa_features.registry import get_extractor
 from seiqa_features.specs import ExtractorSpec
 from seiqa_features.views import View
+
+version = cache(read_version)  # it parses the distribution's metadata, a millisecond each time
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Block:
             "version": self.spec.version,
             "view": asdict(self.view),
             "dtype": "float32",
+            "outputs": {name: output.dim for name, output in self.spec.outputs.items()},
             "libraries": {
                 **{name: version(name) for name in self.spec.libraries},
                 "pillow": PIL.__version__,

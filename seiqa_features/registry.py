@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from seiqa_features.errors import UsageError
 from seiqa_features.specs import Extract, Extractor, ExtractorSpec
 
-FAMILIES = ("fidelity", "local", "wavelet", "colour", "fourier")
+FAMILIES = ("fidelity", "local", "saliency", "wavelet", "colour", "fourier")
 
 _EXTRACTORS: dict[str, Extractor] = {}
 

@@ -2,7 +2,7 @@
 
 Where pyiqa and piq have the same metric the table takes the one that agrees with the authors'
 values and is faster. SSIM, MS-SSIM and GMSD are in `local.py` (their maps are features too),
-CW-SSIM and VIF in `wavelet.py`.
+CW-SSIM and VIF in `wavelet.py`, FSIM and SR-SIM in `saliency.py`.
 """
 
 from __future__ import annotations
@@ -116,14 +116,6 @@ _register(
     source="peak signal-to-noise ratio in dB; 80 for equal pictures (mean-square error + 1e-8)",
 )  # fmt: skip
 _register(
-    "fsim", partial(_piq, "fsim", chromatic=False), library="piq", colour=LUMA, cost=0.08,
-    identity=1.0, source="Zhang et al., FSIM, IEEE TIP 20(8), 2011",
-)  # fmt: skip
-_register(
-    "fsimc", partial(_piq, "fsim", chromatic=True), library="piq", colour="YIQ from RGB 0..1",
-    cost=0.08, identity=1.0, source="Zhang et al., FSIM (FSIMc), IEEE TIP 20(8), 2011",
-)  # fmt: skip
-_register(
     "vif_p", partial(_piq, "vif_p"), library="piq", colour=LUMA, cost=0.08, identity=1.0,
     symmetric=False, min_side=41, source="Sheikh and Bovik, VIF, pixel-domain version, 2006",
 )  # fmt: skip
@@ -142,14 +134,6 @@ _register(
 _register(
     "mdsi", partial(_piq, "mdsi"), library="piq", colour="LHM from RGB", cost=0.015,
     identity=0.0, symmetric=False, source="Ziaei Nafchi et al., MDSI (sum), IEEE Access 4, 2016",
-)  # fmt: skip
-_register(
-    "srsim", partial(_piq, "srsim", chromatic=False), library="piq", colour=LUMA, cost=0.025,
-    identity=1.0, min_side=161, source="Zhang and Li, SR-SIM, ICIP 2012",
-)  # fmt: skip
-_register(
-    "srsimc", partial(_piq, "srsim", chromatic=True), library="piq", colour="YIQ from RGB 0..1",
-    cost=0.03, identity=1.0, min_side=161, source="Zhang and Li, SR-SIM, ICIP 2012, with chroma",
 )  # fmt: skip
 _register(
     "dss", partial(_piq, "dss"), library="piq", colour=LUMA, cost=0.02, identity=1.0, min_side=32,

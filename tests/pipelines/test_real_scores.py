@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not TID.is_dir(), reason="../shared/data is not 
 
 FEATURES = {
     name: ["max256"]
-    for name in ("psnr", "ssim", "gms", "fsimc", "vsi", "mdsi", "haarpsi", "colour", "fourier")
+    for name in ("psnr", "ssim", "gms", "fsim", "vsi", "mdsi", "haarpsi", "colour", "fourier")
 }
 
 

@@ -13,6 +13,7 @@ from seiqa_features import recipe
 from seiqa_features.errors import UsageError
 from seiqa_features.recipe import Block, Recipe
 from seiqa_features.registry import get_extractor
+from seiqa_features.specs import Output
 from seiqa_features.views import View
 
 
@@ -68,12 +69,13 @@ def _library(patch: pytest.MonkeyPatch) -> None:
         lambda _: block("max511"),
         lambda _: block(version=2),
         lambda _: block(name="psnr2"),
+        lambda _: block(outputs={"value": Output(), "other": Output()}),
         lambda _: block(libraries=("torch", "piq", "numpy")),
         lambda _: Block(block().spec, replace(block().view, resampling="Lanczos")),
         lambda patch: _library(patch) or block(),
         lambda patch: patch.setattr(PIL, "__version__", "99.0") or block(),
     ],
-    ids=["view", "size", "version", "name", "libraries", "filter", "library", "pillow"],
+    ids=["view", "size", "version", "name", "outputs", "libraries", "filter", "library", "pillow"],
 )
 def test_fingerprint_changes_with_whatever_can_change_a_value(
     other: Callable[[pytest.MonkeyPatch], Block], monkeypatch: pytest.MonkeyPatch
