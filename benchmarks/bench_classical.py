@@ -36,6 +36,7 @@ from pictures import write_pairs
 from plain_loop import PlainLoop, Values
 
 from pipelines import steps
+from pipelines.run_folder import FEATURES
 from pipelines.settings import load_settings
 from seiqa_features.recipe import Recipe
 from seiqa_features.store import SECONDS, Store
@@ -93,7 +94,7 @@ class Contest:
         started = time.perf_counter()
         steps.features(settings)
         self.ours.append((time.perf_counter() - started) / len(files))
-        self.our_values = read_table(settings.run / steps.FEATURES)
+        self.our_values = read_table(settings.run / FEATURES)
         self.ours_by_extractor.append(
             _seconds_by_extractor(self.loop.recipe, Store(settings.cache))
         )

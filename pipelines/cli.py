@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.console import bars, fail, say_left_out
+
 if TYPE_CHECKING:
     from pipelines.settings import Settings
-    from seiqa_features.progress import Progress
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data too
 
@@ -47,7 +46,7 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     from seiqa_features.summary import summarise
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
-    with _bar("checking images") as progress:
+    with bars("checking images") as (progress,):
         pairs, problems = build_pairs(
             find_pairs(_named(settings)),
             ImageIndex(settings.cache),
@@ -98,7 +97,7 @@ def run_all(
     data: Data = None, config: Config = None, run: Run = None, cache: Cache = None,
     workers: Workers = None, keep_going: KeepGoing = None, seed: Seed = None,
 ) -> None:  # fmt: skip
-    """features, train, submit (where there are test pairs) and report, in one go."""
+    """features, train, submit (where the challenge's test pairs are) and report, in one go."""
     from pipelines import steps
 
     settings = _settings(
@@ -108,8 +107,7 @@ def run_all(
     steps.check_learners(settings)
     _features(settings)
     _train(settings)
-    if _has_test_pairs(settings):
-        _submit(settings)
+    _finish(settings)
     _report(settings)
 
 
@@ -145,17 +143,17 @@ def score(
     from seiqa_features.errors import UsageError
     from seiqa_models.scorer import Scorer
 
-    count = _count(workers)
+    count = workers or os.cpu_count() or 1
     if len(images) == 2 and out is None:
         value = Scorer.load(bundle, cache=cache, workers=count).score(ref=images[0], dist=images[1])
         typer.echo(f"{value:.4f}")
     elif len(images) == 1 and out is not None:
         scorer = Scorer.load(bundle, cache=cache, workers=count)
-        with _bar("scoring") as progress:
+        with bars("scoring") as (progress,):
             left_out = score_manifest(
                 scorer, images[0], out, keep_going=bool(keep_going), on_pair=progress
             )
-        _warn(left_out)
+        say_left_out(left_out)
         typer.echo(f"scores in {out}")
     else:
         raise UsageError("give REF DIST, or one MANIFEST.csv with --out SCORES.csv")
@@ -184,15 +182,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except (SeiqaError, TableError) as error:
-        _fail(str(error), getattr(error, "exit_code", DATA_EXIT_CODE))
+        fail(str(error), getattr(error, "exit_code", DATA_EXIT_CODE))
     except OSError as error:  # disk full, no permission, a folder where a file should be
-        _fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
-
-
-def _fail(message: str, code: int) -> None:
-    for line in message.splitlines():
-        typer.echo(f"seiqa: {line}", err=True)
-    sys.exit(code)
+        fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
 
 
 def _settings(*, announce: bool = True, **flags: Any) -> Settings:
@@ -220,9 +212,9 @@ def _features(settings: Settings) -> None:
     from pipelines import steps
 
     _named(settings)
-    with _bar("checking images") as images, _bar("extracting pairs") as pairs:
+    with bars("checking images", "extracting pairs") as (images, pairs):
         done, left_out = steps.features(settings, on_image=images, on_pair=pairs)
-    _warn(left_out)
+    say_left_out(left_out)
     typer.echo(
         f"features: {done.computed} pairs computed, {done.cached} already in the store,"
         f" {done.seconds:.1f} s"
@@ -232,7 +224,7 @@ def _features(settings: Settings) -> None:
 def _train(settings: Settings) -> None:
     from pipelines import steps
 
-    with _bar("training folds") as progress:
+    with bars("training folds") as (progress,):
         metrics = steps.train(settings, on_fold=progress)
     honest = metrics["honest"]
     low, high = honest["interval"]
@@ -250,57 +242,26 @@ def _submit(settings: Settings) -> None:
     typer.echo(f"submission in {steps.submit(settings)}")
 
 
+def _finish(settings: Settings) -> None:
+    """Scores of test pairs if there are any; the zip where they are on the challenge's scale."""
+    from pipelines import steps
+    from pipelines.run_folder import SCORES, read_run
+    from pipelines.submission import SCORE_RANGE
+
+    pairs, _, _ = read_run(settings)
+    if not (pairs["split"] == "test").any():
+        return
+    if pairs.attrs["label_range"] == list(SCORE_RANGE):
+        _submit(settings)
+    else:
+        steps.score_test(settings)
+        typer.echo(f"scores of the test pairs in {settings.run / SCORES}")
+
+
 def _report(settings: Settings) -> None:
     from pipelines import steps
 
     typer.echo(f"report in {steps.report(settings)}")
-
-
-def _has_test_pairs(settings: Settings) -> bool:
-    import pandas as pd
-
-    from pipelines import steps
-
-    return bool((pd.read_parquet(settings.run / steps.PAIRS)["split"] == "test").any())
-
-
-def _count(workers: int | None) -> int:
-    import os
-
-    return workers or os.cpu_count() or 1
-
-
-def _warn(left_out: list[str]) -> None:
-    for line in left_out:
-        typer.echo(f"seiqa: left out: {line}", err=True)
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Progress]:
-    """A progress bar with rate and time left; it appears with the first step that is reported."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as display:
-        task = display.add_task(what, visible=False, total=None, rate="")
-
-        def progress(done: int, total: int) -> None:
-            elapsed = display.tasks[0].elapsed or 0.0
-            rate = f"{done / elapsed:.1f}/s" if elapsed else ""
-            display.update(task, completed=done, total=total, visible=True, rate=rate)
-
-        yield progress
 
 
 if __name__ == "__main__":

@@ -6,15 +6,26 @@ from the shared feature store nothing outside the run folder changes.
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pipelines.model_card import model_card
+from pipelines.run_folder import (
+    BUNDLE,
+    FEATURES,
+    FEATURES_META,
+    METRICS,
+    PAIRS,
+    PREDICTIONS,
+    SCORES,
+    SETTINGS,
+    SUBMISSION,
+    read_run,
+    write_json,
+)
 from pipelines.settings import Settings
 from seiqa_features.datasets import load_pairs
 from seiqa_features.errors import DataError, UsageError
@@ -23,18 +34,10 @@ from seiqa_features.progress import Progress, unwatched
 from seiqa_features.recipe import Recipe
 from seiqa_features.runner import RunReport, extract
 from seiqa_features.store import Store
-from seiqa_features.table import assemble, read_table, write_table
+from seiqa_features.table import assemble, write_table
 
 if TYPE_CHECKING:
     from seiqa_models.evaluation import Evaluation
-
-PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"
-METRICS, PREDICTIONS, SCORES = "metrics.json", "predictions.csv", "scores.csv"
-BUNDLE, SUBMISSION, SETTINGS = "bundle", "submission.zip", "settings.yaml"
-LIMITS = (
-    "The estimate holds for new references of the same kind of pictures and distortions.",
-    "Kinds of distortion that are not in the training data are extrapolation.",
-)
 
 
 def features(
@@ -84,7 +87,7 @@ def features(
         "device": "cpu",
         "versions": _versions(recipe),
     }
-    _write_json(settings.run / FEATURES_META, meta)
+    write_json(settings.run / FEATURES_META, meta)
     return report, left_out
 
 
@@ -114,11 +117,12 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
         UsageError: a learner does not exist.
         TableError: too few pairs or groups, or labels that cannot be learned from.
     """
+    from seiqa_models.bundle import save_bundle
     from seiqa_models.evaluation import evaluate
     from seiqa_models.stack import SeiqaRegressor
 
     check_learners(settings)
-    pairs, table, meta = _read_run(settings)
+    pairs, table, meta = read_run(settings)
     rows = (pairs["split"] == "train") & pairs["mos"].notna()
     if not rows.any():
         source = pairs.attrs["source"]
@@ -155,46 +159,63 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
         "label_kind": pairs.attrs["label_kind"],
         "source": pairs.attrs["source"],
     }
-    _write_json(settings.run / METRICS, metrics)
+    write_json(settings.run / METRICS, metrics)
     evaluation.predictions.to_csv(settings.run / PREDICTIONS, index_label="pair_id")
-    _save_bundle(settings, evaluation, pairs, meta, metrics)
+    save_bundle(
+        settings.run / BUNDLE,
+        evaluation.regressor,
+        recipe=meta["recipe"],
+        card=model_card(settings, pairs, meta, metrics),
+    )
     settings.save(settings.run / SETTINGS)
     return metrics
 
 
-def submit(settings: Settings) -> Path:
-    """Score the test pairs and write scores.csv and the challenge's zip.
+def score_test(settings: Settings) -> pd.DataFrame:
+    """Score the test pairs and write scores.csv: pair_id, split, picture_name, score.
 
     Raises:
-        DataError: no features or bundle in the run folder, no test pairs, or scores that the
-            challenge's format cannot hold.
+        DataError: no features in the run folder, or no test pairs.
+        TableError: no bundle in the run folder.
     """
-    from pipelines.submission import write_submission
     from seiqa_models.bundle import load_bundle
 
-    pairs, table, meta = _read_run(settings)
-    bundle = load_bundle(settings.run / BUNDLE)
+    pairs, table, _ = read_run(settings)
     rows = pairs["split"] == "test"
     if not rows.any():
-        raise DataError([f"{pairs.attrs['source']}: no test pairs in it, nothing to submit"])
-    test = pairs[rows]
-    scores = bundle.regressor.predict(table[rows.to_numpy()])
-    names = [Path(path).name for path in test["dist_path"]]
-    listing = test[["pair_id", "split"]].assign(picture_name=names, score=scores)
-    listing.to_csv(settings.run / SCORES, index=False)
+        raise DataError([f"{pairs.attrs['source']}: no test pairs in it, nothing to score"])
+    regressor = load_bundle(settings.run / BUNDLE).regressor
+    test = pairs.loc[rows, ["pair_id", "split"]]
+    test["picture_name"] = [Path(path).name for path in pairs.loc[rows, "dist_path"]]
+    test["score"] = regressor.predict(table[rows.to_numpy()])
+    test.to_csv(settings.run / SCORES, index=False)
+    return test
+
+
+def submit(settings: Settings) -> Path:
+    """Score the test pairs and write the challenge's zip beside scores.csv.
+
+    Raises:
+        DataError: as `score_test`, or scores that the challenge's format cannot hold.
+        TableError: no bundle in the run folder.
+    """
+    from pipelines.submission import write_submission
+
+    test = score_test(settings)
+    _, table, meta = read_run(settings)
     path = settings.run / SUBMISSION
     try:
         write_submission(
             path,
-            names,
-            scores.tolist(),
+            test["picture_name"].tolist(),
+            test["score"].tolist(),
             # Measured when the features were computed and kept in the store with them, so that a
             # rerun writes the same bytes. Prediction, well under a millisecond a pair, is not in.
             seconds_per_pair=meta["seconds_per_pair"],
             on_gpu=meta["device"] != "cpu",
             extra_data=False,
             description=f"seiqa {version('seiqa')}, configuration {Path(settings.config).stem},"
-            f" {table.shape[1]} features, learners {', '.join(bundle.regressor.learners)}",
+            f" {table.shape[1]} features, learners {', '.join(settings.learners)}",
         )
     except ValueError as error:
         raise DataError([f"submission not written: {error}"]) from None
@@ -215,22 +236,6 @@ def report(settings: Settings) -> Path:
         raise DataError([str(error)]) from None
 
 
-def _read_run(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    missing = [
-        name for name in (PAIRS, FEATURES, FEATURES_META) if not (settings.run / name).is_file()
-    ]
-    if missing:
-        raise DataError([f"{settings.run}: no {missing[0]} in it; run `seiqa features` first"])
-    meta = json.loads((settings.run / FEATURES_META).read_text())
-    if meta["recipe"] != Recipe.parse(settings.features).to_dict():
-        raise DataError(
-            [f"{settings.run}: its features are of another configuration or version;"
-             " run `seiqa features` again"]
-        )  # fmt: skip
-    pairs = pd.read_parquet(settings.run / PAIRS)
-    return pairs, read_table(settings.run / FEATURES), meta
-
-
 def _held_out(
     evaluation: Evaluation, pairs: pd.DataFrame, table: pd.DataFrame
 ) -> dict[str, Any] | None:
@@ -247,58 +252,6 @@ def _held_out(
     return summaries or None
 
 
-def _save_bundle(
-    settings: Settings,
-    evaluation: Evaluation,
-    pairs: pd.DataFrame,
-    meta: dict[str, Any],
-    metrics: dict[str, Any],
-) -> None:
-    from seiqa_models.bundle import save_bundle
-
-    unavailable = meta["unavailable"]
-    card = {
-        "name": settings.run.name,
-        "label_kind": pairs.attrs["label_kind"],
-        "data": {
-            "source": pairs.attrs["source"],
-            "pairs trained on": metrics["n"],
-            "groups": metrics["groups"],
-            "scores lie in": "{:g} to {:g}".format(*evaluation.regressor.label_range_),
-        },
-        "evaluation": metrics,
-        "features": {
-            "columns": meta["columns"],
-            "unavailable": ", ".join(unavailable) or "none",
-            **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
-        },
-        "limits": LIMITS,
-        "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
-    }
-    save_bundle(
-        settings.run / BUNDLE,
-        evaluation.regressor,
-        recipe=meta["recipe"],
-        card=card,
-    )
-
-
 def _versions(recipe: Recipe) -> dict[str, str]:
     names = {name for block in recipe.blocks for name in block.spec.libraries}
     return {"seiqa": version("seiqa"), **{name: version(name) for name in sorted(names)}}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(_finite(content), indent=1, allow_nan=False))
-    temporary.replace(path)
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN; null stands for undefined."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -201,3 +201,24 @@ def test_notebook_runs_on_a_finished_run(trained: Path, monkeypatch: pytest.Monk
         exec("".join(cell["source"]), names)
     assert len(names["alone"]) > 20  # type: ignore[arg-type]
     plt.close("all")
+
+
+def test_scores_on_another_scale_make_no_submission(cli: Cli, tmp_path: Path, quick: Path) -> None:
+    rows = ["ref,dist,mos"]
+    for number in range(6):
+        scene(number).save(tmp_path / f"r{number}.png")
+        for level in range(3):
+            degrade(scene(number), level).save(tmp_path / f"d{number}{level}.png")
+            mos = "" if number == 5 else str(90 - 30 * level)
+            rows.append(f"r{number}.png,d{number}{level}.png,{mos}")
+    (tmp_path / "pairs.csv").write_text("\n".join(rows))
+    code, out, err = cli("run", tmp_path / "pairs.csv", "--config", quick, "--run", "run")
+    assert code == 0, err
+    assert "scores of the test pairs" in out
+    assert not Path("run/submission.zip").exists()
+    scores = pd.read_csv("run/scores.csv")
+    assert scores["picture_name"].tolist() == ["d50.png", "d51.png", "d52.png"]
+    assert scores["score"].iloc[0] > 60
+    code, _, err = cli("submit", tmp_path / "pairs.csv", "--config", quick, "--run", "run")
+    assert code == 3
+    assert "submission not written" in err

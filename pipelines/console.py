@@ -1,0 +1,58 @@
+"""What the command line shows while it works and when it fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from seiqa_features.progress import Progress as Callback
+
+
+def fail(message: str, code: int) -> None:
+    """Say what is wrong, line by line, and exit."""
+    for line in message.splitlines():
+        typer.echo(f"seiqa: {line}", err=True)
+    sys.exit(code)
+
+
+def say_left_out(problems: Sequence[str]) -> None:
+    """Name the pairs that the user chose to go on without."""
+    for line in problems:
+        typer.echo(f"seiqa: left out: {line}", err=True)
+
+
+@contextmanager
+def bars(*names: str) -> Iterator[list[Callback]]:
+    """A progress bar with rate and time left for each name, shown from its first report on."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as display:
+
+        def bar(name: str) -> Callback:
+            task = display.add_task(name, visible=False, start=False, total=None, rate="")
+
+            def report(done: int, total: int) -> None:
+                display.start_task(task)
+                elapsed = display.tasks[task].elapsed or 0.0
+                rate = f"{done / elapsed:.1f}/s" if elapsed > 1 else ""
+                display.update(task, completed=done, total=total, visible=True, rate=rate)
+
+            return report
+
+        yield [bar(name) for name in names]
