@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seiqa_features.errors import DataError
+from seiqa_features.errors import DataError, UsageError
 from seiqa_features.images import ImageIndex
 from seiqa_features.pairs import Found, Pair, build_pairs, require_pairs
 from seiqa_features.progress import Progress, unwatched
@@ -99,7 +99,10 @@ def _matching_recipe(saved: Mapping[str, Any]) -> Recipe:
     Another extractor version, view or output is an error: the model would read other numbers than
     it was trained on. Other library versions are only warned of.
     """
-    recipe = Recipe.parse(saved["features"])
+    try:
+        recipe = Recipe.parse(saved["features"])
+    except UsageError as error:
+        raise DataError([f"bundle was trained on other features: {error}; train again"]) from None
     for block in recipe.blocks:
         then, now = dict(saved["blocks"].get(block.name, {})), dict(block.ingredients)
         libraries = then.pop("libraries", None), now.pop("libraries")

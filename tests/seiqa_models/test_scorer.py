@@ -102,3 +102,12 @@ def test_another_extractor_version_is_refused(bundle: tuple[Path, Found]) -> Non
     object.__setattr__(loaded, "recipe", other)
     with pytest.raises(DataError, match="bundle was trained on colour__max128"):
         Scorer(loaded)
+
+
+def test_an_extractor_that_is_gone_is_named(bundle: tuple[Path, Found]) -> None:
+    loaded = load_bundle(bundle[0])
+    other = copy.deepcopy(loaded.recipe)
+    other["features"]["retired"] = ["max128"]
+    object.__setattr__(loaded, "recipe", other)
+    with pytest.raises(DataError, match=r"other features: extractor 'retired' .*train again"):
+        Scorer(loaded)
