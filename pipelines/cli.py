@@ -134,7 +134,9 @@ def score(
     images: Annotated[list[Path], typer.Argument(help="REF DIST, or one CSV manifest.")],
     bundle: BundleDir,
     out: Annotated[Path | None, typer.Option(help="CSV to write a manifest's scores to.")] = None,
-    cache: Cache = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Feature store to use and fill [none: nothing is kept].")
+    ] = None,
     workers: Workers = None,
     keep_going: KeepGoing = None,
 ) -> None:
