@@ -51,7 +51,7 @@ def extract(
     *,
     workers: int,
     keep_going: bool = False,
-    shard_pairs: int = 64,
+    shard_pairs: int = 128,
     on_progress: Progress = unwatched,
 ) -> RunReport:
     """Compute every block of `recipe` for every pair that the store does not hold.
