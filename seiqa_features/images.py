@@ -107,7 +107,7 @@ def pixel_key(image: Image.Image) -> str:
     """Hash of an RGB image's size and pixels: 32 hex digits, equal exactly for equal pictures."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{DECODE_RULES} {image.width} {image.height} ".encode())
-    digest.update(np.ascontiguousarray(image))
+    digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()
 
 
