@@ -4,17 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# DATA is a SeIQA folder or a CSV manifest; the others are optional.
+# DATA is a data set folder or a CSV manifest; the others are optional.
 FLAGS = $(if $(DATA),"$(DATA)") $(if $(CONFIG),--config "$(CONFIG)") $(if $(RUN),--run "$(RUN)")
 EXTRACTING = $(if $(KEEP_GOING),--keep-going)
+COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVAILABLE),--skip-unavailable)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check features train submit report score test lint bench clean
+.PHONY: help setup demo run check audit weights features train submit report score test lint bench bench-features clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  DATA=folder-or-manifest.csv   CONFIG=classical   RUN=runs/…   KEEP_GOING=1"
+	@echo "  DATA=folder-or-manifest.csv   CONFIG=best|classical|runner_up|file.yaml   RUN=runs/…"
+	@echo "  DEVICE=auto|cpu|cuda|cuda:0,cuda:1   SKIP_UNAVAILABLE=1   KEEP_GOING=1"
 	@echo "  SEIQA_CACHE, SEIQA_WORKERS and other settings: environment, see pipelines/settings.py"
 
 $(VENV)/.python:
@@ -38,13 +40,19 @@ demo: $(VENV)/.seiqa ## the whole job, offline: bundled photographs → features
 	$(BIN)/seiqa run runs/demo-data --config classical
 
 run: $(VENV)/.seiqa ## features, train, submit and report on DATA
-	$(BIN)/seiqa run $(FLAGS) $(EXTRACTING)
+	$(BIN)/seiqa run $(FLAGS) $(COMPUTING)
 
 check: $(VENV)/.seiqa ## say what is in DATA and what is wrong with it
 	$(BIN)/seiqa check "$(DATA)"
 
+audit: $(VENV)/.seiqa ## say which split of DATA to believe, and what in it deceives
+	$(BIN)/seiqa audit $(FLAGS)
+
+weights: $(VENV)/.seiqa ## fetch the pretrained weights that CONFIG needs (features does it by itself)
+	$(BIN)/seiqa weights fetch $(if $(CONFIG),--config "$(CONFIG)")
+
 features: $(VENV)/.seiqa ## extract the features of DATA into the store (what is there is not redone)
-	$(BIN)/seiqa features $(FLAGS) $(EXTRACTING)
+	$(BIN)/seiqa features $(FLAGS) $(COMPUTING)
 
 train: $(VENV)/.seiqa ## honest estimate and final fit on DATA's labelled pairs
 	$(BIN)/seiqa train $(FLAGS)
@@ -69,6 +77,9 @@ lint: $(VENV)/.dev ## ruff, mypy and the import contract
 
 bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 	$(BIN)/python benchmarks/bench_classical.py
+
+bench-features: $(VENV)/.dev ## speed of the pretrained features against a one-image-at-a-time loop
+	$(BIN)/python benchmarks/bench_features.py $(if $(DEVICE),--device "$(DEVICE)")
 
 clean: ## remove .venv and caches (runs/ stays)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -26,6 +26,7 @@ from PIL import Image
 from seiqa_features.extractors.tensors import grey
 from seiqa_features.recipe import Recipe
 from seiqa_features.registry import get_extractor
+from seiqa_features.specs import Kit
 
 Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (dist, ref) [1, 3, H, W] in 0..1
 Values = dict[str, float]  # feature column → value
@@ -59,7 +60,7 @@ class PlainLoop:
         ref_image = Image.open(ref_path).convert("RGB")
         dist_image = Image.open(dist_path).convert("RGB")
         for view in dict.fromkeys(block.view for block in self.recipe.blocks):
-            size = view.target(ref_image.size)
+            size = view.resized(ref_image.size)
             ref, dist = _tensor(ref_image, size), _tensor(dist_image, size)
             for block in self.recipe.blocks:
                 if block.view != view:
@@ -105,7 +106,7 @@ def library_calls() -> dict[str, dict[str, Metric]]:
 
 def _ours(extractor: str, output: str) -> Metric:
     """All of seiqa's extractor is computed; one output is kept to compare."""
-    extract = get_extractor(extractor).build()
+    extract = get_extractor(extractor).build(Kit())
     index = torch.zeros(1, dtype=torch.int64)
     return lambda dist, ref: extract(ref=ref, dist=dist, ref_index=index)[output]
 

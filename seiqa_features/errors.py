@@ -29,3 +29,15 @@ class DataError(SeiqaError):
 
 class StoreError(SeiqaError):
     """The feature store cannot be read or written; what it already holds is kept."""
+
+
+class WeightsError(SeiqaError):
+    """Pretrained weights are absent, damaged or not what they were."""
+
+    exit_code = 4
+
+
+class DeviceError(SeiqaError):
+    """The device asked for is absent or too small."""
+
+    exit_code = 2

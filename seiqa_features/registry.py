@@ -1,4 +1,8 @@
-"""Extractor name → extractor. One decorator; one module per family in `extractors/`."""
+"""Extractor name → extractor. One decorator; one module per family in `extractors/`.
+
+A name with a colon is made on demand: `timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k` is any
+model of timm's registry, `openclip:ViT-H-14:laion2b_s32b_b79k` any of open_clip's.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +13,53 @@ from collections.abc import Callable, Mapping
 from seiqa_features.errors import UsageError
 from seiqa_features.specs import Extract, Extractor, ExtractorSpec
 
-FAMILIES = ("fidelity", "local", "saliency", "wavelet", "colour", "fourier")
+FAMILIES = (
+    "fidelity", "local", "saliency", "wavelet", "colour", "fourier", "openclip", "timm_vit", "iqa",
+)  # fmt: skip
+
+Resolve = Callable[[str], Extractor]
 
 _EXTRACTORS: dict[str, Extractor] = {}
+_RESOLVERS: dict[str, Resolve] = {}
 
 
 def extractor(spec: ExtractorSpec) -> Callable[[Callable[[], Extract]], Callable[[], Extract]]:
-    """Register the decorated factory under `spec.name`.
+    """Register the decorated factory, which needs no weights and runs on a CPU, as `spec.name`.
 
     Raises:
         ValueError: the name is taken or holds a double underscore.
     """
-    if spec.name in _EXTRACTORS or "__" in spec.name:
-        raise ValueError(f"extractor name {spec.name!r} is taken or holds a double underscore")
 
-    def register(build: Callable[[], Extract]) -> Callable[[], Extract]:
-        _EXTRACTORS[spec.name] = Extractor(spec, build)
+    def register_factory(build: Callable[[], Extract]) -> Callable[[], Extract]:
+        register(Extractor(spec, lambda _: build()))
         return build
 
-    return register
+    return register_factory
+
+
+def register(entry: Extractor) -> None:
+    """Register an extractor under its spec's name.
+
+    Raises:
+        ValueError: the name is taken or holds a double underscore.
+    """
+    name = entry.spec.name
+    if name in _EXTRACTORS or "__" in name:
+        raise ValueError(f"extractor name {name!r} is taken or holds a double underscore")
+    _EXTRACTORS[name] = entry
+
+
+def resolver(prefix: str) -> Callable[[Resolve], Resolve]:
+    """Register the decorated function as the maker of extractors named `<prefix>:<rest>`.
+
+    It gets the whole name and raises UsageError if its library knows no such model.
+    """
+
+    def register_resolver(resolve: Resolve) -> Resolve:
+        _RESOLVERS[prefix] = resolve
+        return resolve
+
+    return register_resolver
 
 
 def all_extractors() -> Mapping[str, Extractor]:
@@ -44,8 +76,11 @@ def get_extractor(name: str) -> Extractor:
         UsageError: there is none; the nearest name is suggested.
     """
     known = all_extractors()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
-        raise UsageError(f"extractor {name!r} does not exist{hint}")
-    return known[name]
+    if name in known:
+        return known[name]
+    resolve = _RESOLVERS.get(name.split(":")[0])
+    if ":" in name and resolve is not None:
+        return resolve(name)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+    raise UsageError(f"extractor {name!r} does not exist{hint}")

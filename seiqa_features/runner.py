@@ -2,8 +2,10 @@
 
 Pairs are worked on in small tasks that share a reference, so that it is decoded and filtered once.
 Each worker thread runs whole tasks with single-threaded kernels: on a CPU that scales better than
-threads inside each small kernel, and a pair's values cannot depend on its neighbours. A killed run
-loses less than one shard: one is written as soon as finished and unfinished pairs would fill it.
+threads inside each small kernel, and a pair's values cannot depend on its neighbours. What belongs
+on a GPU is only prepared there, collected over tasks and run in large batches by one more thread,
+while the workers go on; both queues are bounded. A killed run loses less than one shard: one is
+written as soon as finished and unfinished pairs would fill it.
 """
 
 from __future__ import annotations
@@ -11,21 +13,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
 import pandas as pd
 
 from seiqa_features.errors import DataError
+from seiqa_features.lane import LANE_PAIRS, Lane
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.recipe import Recipe
-from seiqa_features.registry import get_extractor
+from seiqa_features.runtime import Runtime
+from seiqa_features.sharding import Counts, run_on_devices
 from seiqa_features.store import KEYS, Store
 from seiqa_features.work import Job, Result, Rows, compute
 
 TASK_PAIRS = 4
+NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where networks look at it
 
 
 @dataclass
@@ -48,6 +54,7 @@ def extract(
     pairs: pd.DataFrame,
     recipe: Recipe,
     store: Store,
+    runtime: Runtime,
     *,
     workers: int,
     keep_going: bool = False,
@@ -56,19 +63,31 @@ def extract(
 ) -> RunReport:
     """Compute every block of `recipe` for every pair that the store does not hold.
 
-    `on_progress(done, total)` counts the pairs that had to be computed. Nothing is decoded, and
-    torch is not imported, when all of them are there.
+    `recipe` is bound to `runtime`. `on_progress(done, total)` counts the pairs that had to be
+    computed. Nothing is decoded, and no extractor is built, when all of them are there.
 
     Raises:
         DataError: pairs failed (a file changed or vanished meanwhile, a metric broke on it) and
             `keep_going` is false. Raised at the end: all others are in the store by then.
         StoreError: the store cannot be written.
+        WeightsError: a file of weights is damaged or of another architecture.
+        DeviceError: one pair does not fit in the GPU's memory.
     """
     started = time.perf_counter()
     jobs, cached = _pending(pairs, recipe, store)
     report = RunReport(cached=cached)
     if jobs:
-        _run(jobs, store, report, workers, shard_pairs, on_progress)
+        share = partial(
+            _run_jobs,
+            store=store,
+            workers=max(1, workers // len(runtime.devices)),
+            shard_pairs=shard_pairs,
+        )
+        if len(runtime.devices) == 1:
+            done = share(jobs, runtime, on_progress)
+        else:
+            done = run_on_devices(jobs, runtime, share, on_progress)
+        report.computed, report.failures = done
     report.seconds = time.perf_counter() - started
     if report.failures and not keep_going:
         raise DataError(
@@ -91,55 +110,111 @@ def _pending(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Jo
     return jobs, len(distinct) - len(jobs)
 
 
-def _run(
+def _run_jobs(
     jobs: Sequence[Job],
+    runtime: Runtime,
+    on_progress: Progress,
+    *,
     store: Store,
-    report: RunReport,
     workers: int,
     shard_pairs: int,
-    on_progress: Progress,
-) -> None:
-    names = {block.spec.name for job in jobs for block in job.blocks}
-    work = {name: get_extractor(name).build() for name in sorted(names)}
-    queue = iter(_tasks(jobs, min(TASK_PAIRS, max(1, shard_pairs // (4 * workers)))))
-    running: dict[Future[Result], Sequence[Job]] = {}
-    buffer: Rows = {}
-    buffered = 0
-    with _single_threaded_kernels(), ThreadPoolExecutor(workers) as pool:
-        try:
-            while True:
-                # Two tasks a worker keep everyone busy while this thread writes.
-                for task in islice(queue, 2 * workers - len(running)):
-                    running[pool.submit(compute, task, work)] = task
-                if buffered + sum(map(len, running.values())) >= shard_pairs:
-                    _flush(buffer, store)
-                    buffered = 0
-                if not running:
-                    break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    finished, result = len(running.pop(future)), future.result()
-                    for block, rows in result.rows.items():
-                        buffer.setdefault(block, []).extend(rows)
-                    report.failures.update(result.failures)
-                    report.computed += finished - len(result.failures)
-                    buffered += finished
-                    on_progress(report.computed + len(report.failures), len(jobs))
-        finally:
-            for future in running:
-                future.cancel()
-            _flush(buffer, store)
+) -> Counts:
+    flow = _Flow(jobs, store, runtime, workers, shard_pairs, on_progress)
+    flow.run()
+    return flow.computed, flow.failures
+
+
+class _Flow:
+    """Tasks on the workers and batches on the GPU, until every job is done."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        store: Store,
+        runtime: Runtime,
+        workers: int,
+        shard_pairs: int,
+        on_progress: Progress,
+    ) -> None:
+        self.total, self.computed = len(jobs), 0
+        self.failures: dict[str, str] = {}
+        self.store, self.runtime = store, runtime
+        self.shard_pairs, self.on_progress = shard_pairs, on_progress
+        specs = {block.spec for job in jobs for block in job.blocks}
+        for spec in sorted(specs, key=lambda spec: spec.name):
+            runtime.work(spec.name)  # damaged weights show before the first image is decoded
+        self.lane = Lane(runtime) if any(map(runtime.on_gpu, specs)) else None
+        self.workers = workers
+        most = NETWORK_TASK_PAIRS if any(spec.weights for spec in specs) else TASK_PAIRS
+        self.tasks = _tasks(jobs, min(most, max(1, shard_pairs // (4 * workers))))
+        self.running: dict[Future[Result], int] = {}  # tasks, and how many pairs each has
+        self.waiting: list[tuple[int, Result]] = []  # finished tasks that still need the GPU
+        self.batch: tuple[Future[Result], int] | None = None  # what the GPU is working on
+        self.buffer: Rows = {}
+        self.buffered = 0
+
+    def run(self) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(_single_threaded_kernels())
+            workers = stack.enter_context(ThreadPoolExecutor(self.workers))
+            gpu = stack.enter_context(ThreadPoolExecutor(1))
+            try:
+                while self._submit(workers, gpu):
+                    if self.buffered + self._unfinished() >= self.shard_pairs:
+                        self._flush()
+                    futures = [*self.running, *([self.batch[0]] if self.batch else [])]
+                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                        self._collect(future)
+            finally:
+                for future in self.running:
+                    future.cancel()
+                self._flush()
+
+    def _submit(self, workers: ThreadPoolExecutor, gpu: ThreadPoolExecutor) -> bool:
+        """Keep everybody busy; False when nothing is left to do."""
+        # Two tasks a worker keep everyone busy while this thread writes, and a GPU wants a whole
+        # batch prepared while it works on another.
+        ahead = 2 * self.workers if self.lane is None else max(2 * self.workers, LANE_PAIRS)
+        held = sum(pairs for pairs, _ in self.waiting)
+        for task in islice(self.tasks, max(0, ahead - len(self.running)) * (held < LANE_PAIRS)):
+            self.running[workers.submit(compute, task, self.runtime)] = len(task)
+        full = held >= LANE_PAIRS or not self.running
+        if self.lane is not None and self.batch is None and self.waiting and full:
+            self.batch = gpu.submit(self.lane.run, [result for _, result in self.waiting]), held
+            self.waiting = []
+        return bool(self.running or self.batch)
+
+    def _collect(self, future: Future[Result]) -> None:
+        if self.batch is not None and future is self.batch[0]:
+            pairs, self.batch = self.batch[1], None
+        else:
+            pairs = self.running.pop(future)
+        result = future.result()
+        if result.prepared:
+            self.waiting.append((pairs, result))
+            return
+        for block, rows in result.rows.items():
+            self.buffer.setdefault(block, []).extend(rows)
+        self.buffered += pairs
+        self.failures.update(result.failures)
+        self.computed += pairs - len(result.failures)
+        self.on_progress(self.computed + len(self.failures), self.total)
+
+    def _unfinished(self) -> int:
+        waiting = sum(pairs for pairs, _ in self.waiting)
+        return sum(self.running.values()) + waiting + (self.batch[1] if self.batch else 0)
+
+    def _flush(self) -> None:
+        self.buffered = 0
+        while self.buffer:
+            block, rows = self.buffer.popitem()
+            self.store.append(block, rows)
 
 
 def _tasks(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
     for _, same in groupby(jobs, key=lambda job: (job.key[0], job.blocks)):
         while task := list(islice(same, size)):
             yield task
-
-
-def _flush(buffer: Rows, store: Store) -> None:
-    while buffer:
-        block, rows = buffer.popitem()
-        store.append(block, rows)
 
 
 @contextmanager

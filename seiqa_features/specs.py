@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ class Extract(Protocol):
         dist: float32 [B, 3, H, W] in 0..1.
         ref_index: int64 [B], which reference each degraded image belongs to.
 
+    All three lie on the device the extractor was built for. On a GPU the call runs under autocast
+    of the spec's precision, so what needs float32 says so.
+
     Returns:
         Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A pair's
-        values do not depend on what else is in the batch.
+        values do not depend on what else is in the batch: on a CPU to the bit.
     """
 
     def __call__(
@@ -47,6 +51,43 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Weight:
+    """One file of pretrained weights.
+
+    Attributes:
+        name: unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; what a user names a file for.
+        location: where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, or
+            "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache.
+        megabytes: size, rounded; for messages.
+        licence: of the weights.
+    """
+
+    name: str
+    location: str
+    megabytes: int
+    licence: str
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What an extractor is built with.
+
+    Attributes:
+        device: "cpu", "cuda" or "cuda:<number>".
+        weights: verified files by `Weight.name`.
+        scratch: folder for what is worth keeping between runs (text embeddings), None for none.
+    """
+
+    device: str = "cpu"
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    scratch: Path | None = None
+
+
+Precision = Literal["float32", "bfloat16", "float16"]
+Resampling = Literal["bicubic", "bilinear", "lanczos"]
+
+
+@dataclass(frozen=True)
 class ExtractorSpec:
     """Everything about an extractor but its work.
 
@@ -60,7 +101,13 @@ class ExtractorSpec:
         source: paper or code the definition comes from.
         cost: seconds for one 512×384 pair on one CPU core, as measured by us.
         min_side: below this many pixels in the view every output is NaN (undefined).
-        default: whether configurations that do not choose take it.
+        weights: pretrained files it needs. One with weights runs on a GPU where there is one; one
+            without runs on the CPU.
+        resampling: filter that brings a picture to the view's size, from the weights' own
+            configuration: "bicubic", "bilinear" or "lanczos".
+        sides: sides in pixels of the square views it can use; () for any view.
+        side_multiple: with 2 or more it uses square views whose side is a multiple of it.
+        precision: of the arithmetic on a GPU; on a CPU it is always float32.
     """
 
     name: str
@@ -72,7 +119,11 @@ class ExtractorSpec:
     source: str
     cost: float
     min_side: int = 16
-    default: bool = True
+    weights: tuple[Weight, ...] = ()
+    resampling: Resampling = "bicubic"
+    sides: tuple[int, ...] = ()
+    side_multiple: int = 1
+    precision: Precision = "bfloat16"
 
 
 @dataclass(frozen=True)
@@ -80,4 +131,4 @@ class Extractor:
     """A spec and the factory of its work. The factory imports what it needs when it is called."""
 
     spec: ExtractorSpec
-    build: Callable[[], Extract] = field(repr=False)
+    build: Callable[[Kit], Extract] = field(repr=False)

@@ -29,7 +29,7 @@ PairKey = tuple[str, str]
 def block_schema(block: Block) -> pa.Schema:
     """Columns of a block's shards: both keys, every output, seconds."""
     fields = [pa.field(name, pa.string()) for name in KEYS]
-    for name, output in block.spec.outputs.items():
+    for name, output in block.outputs.items():
         kind = pa.list_(pa.float32(), output.dim) if output.dim else pa.float64()
         fields.append(pa.field(name, kind))
     return pa.schema([*fields, pa.field(SECONDS, pa.float64())])

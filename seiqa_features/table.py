@@ -7,7 +7,8 @@ a dense block is one column of Arrow type fixed_size_list<float32>[d]. Embedding
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from seiqa_features.errors import StoreError
 from seiqa_features.pairing import pair_embeddings
 from seiqa_features.recipe import Block, Recipe
 from seiqa_features.store import KEYS, SECONDS, Store
+
+UNAVAILABLE = "seiqa.unavailable"
 
 
 def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[pd.DataFrame, float]:
@@ -57,8 +60,7 @@ def _positions(pairs: pd.DataFrame, rows: pa.Table, block: Block) -> list[int]:
 
 
 def _features(block: Block, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.floating]]]:
-    outputs = block.spec.outputs
-    for name, output in outputs.items():
+    for name, output in block.outputs.items():
         values = rows.column(name).combine_chunks()
         if output.role == "ref":
             stem = name.removesuffix("_ref")
@@ -83,14 +85,18 @@ def _column(values: NDArray[np.floating], index: pd.Index) -> pd.Series:
     return pd.Series(pd.arrays.ArrowExtensionArray(block), index=index)
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(
+    table: pd.DataFrame, path: Path, *, unavailable: Mapping[str, str] | None = None
+) -> None:
     """Write a feature table as parquet, dense blocks as fixed_size_list.
 
-    Without pandas' own metadata, which it cannot read back for such columns: so any reader,
-    `pandas.read_parquet` too, opens the file.
+    The file's metadata says under "seiqa.unavailable", as JSON, which extractors are not in it and
+    why. pandas' own metadata is left out because pandas cannot read it back for such columns: so
+    any reader, `pandas.read_parquet` too, opens the file.
     """
     content = pa.Table.from_pandas(table.reset_index(), preserve_index=False)
-    pq.write_table(content.replace_schema_metadata(None), path)
+    metadata = {UNAVAILABLE: json.dumps(dict(unavailable or {}))}
+    pq.write_table(content.replace_schema_metadata(metadata), path)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -1,26 +1,25 @@
-"""One task of the runner: decode its pictures once, prepare the views, run every block on them."""
+"""One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
+
+Blocks that run on a GPU get their views prepared here and are batched over tasks in `lane.py`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from seiqa_features.errors import DataError
+from seiqa_features.forward import Crops, forward
 from seiqa_features.images import load_rgb, pixel_key
 from seiqa_features.recipe import Block
-from seiqa_features.specs import Extract
+from seiqa_features.runtime import Runtime
+from seiqa_features.specs import Resampling
 from seiqa_features.store import KEYS, SECONDS, PairKey
-from seiqa_features.views import View, to_array
-
-if TYPE_CHECKING:
-    import torch
 
 # What a metric's library raises on a picture it cannot work with; anything else is our mistake.
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
@@ -39,16 +38,27 @@ class Job:
     blocks: tuple[Block, ...]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """One pair in one view, waiting for the GPU. `seconds` is what preparing it took."""
+
+    job: Job
+    ref: Crops
+    dist: Crops
+    seconds: float
+
+
 @dataclass
 class Result:
-    """What a task brought: rows by block, and one line per pair that failed."""
+    """What a task brought: rows by block, views for the GPU, and one line per pair that failed."""
 
     rows: Rows = field(default_factory=dict)
+    prepared: dict[Block, list[Prepared]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def compute(task: Sequence[Job], work: Mapping[str, Extract]) -> Result:
-    """Decode a task's pictures once and run every block on them."""
+def compute(task: Sequence[Job], runtime: Runtime) -> Result:
+    """Decode a task's pictures once and run every block on them, or prepare it for the GPU."""
     result = Result()
     started = time.perf_counter()
     ref, dists = _decode(task, result)
@@ -56,48 +66,71 @@ def compute(task: Sequence[Job], work: Mapping[str, Extract]) -> Result:
     if ref is None or not jobs:
         return result
     decoding = (time.perf_counter() - started) / (len(jobs) * len(jobs[0].blocks))
-    for view, blocks in groupby(sorted(jobs[0].blocks, key=_view_name), key=lambda b: b.view):
-        views = _prepare(view, ref, [dists[job.pair_id] for job in jobs])
+    for (_, resampling), group in groupby(sorted(jobs[0].blocks, key=_looks), key=_looks):
+        blocks = list(group)
+        started = time.perf_counter()
+        prepare = blocks[0].view.prepare
+        ref_view = prepare(ref, ref.size, resampling)
+        views = [prepare(dists[job.pair_id], ref.size, resampling) for job in jobs]
+        seconds = decoding + (time.perf_counter() - started) / (len(jobs) * len(blocks))
+        prepared = [
+            Prepared(job, ref_view, dist, seconds) for job, dist in zip(jobs, views, strict=True)
+        ]
         for block in blocks:
-            _add_rows(result, block, work[block.spec.name], *views, jobs, decoding)
+            if runtime.on_gpu(block.spec):
+                result.prepared[block] = prepared
+            else:
+                run_block(block, prepared, runtime, result)
     return result
 
 
-def _add_rows(
-    result: Result,
-    block: Block,
-    work: Extract,
-    ref: torch.Tensor,
-    dist: torch.Tensor,
-    jobs: Sequence[Job],
-    decoding: float,
+def run_block(
+    block: Block, batch: Sequence[Prepared], runtime: Runtime, result: Result, device: str = "cpu"
 ) -> None:
     """Run one block; where it breaks on several pairs together, find out on which of them."""
     started = time.perf_counter()
+    refs = {pair.job.key[0]: pair.ref for pair in batch}
+    places = {key: place for place, key in enumerate(refs)}
     try:
-        values = _apply(block, work, ref, dist)
+        values = forward(
+            block,
+            runtime.work(block.spec.name),
+            ref=list(refs.values()),
+            dist=[pair.dist for pair in batch],
+            ref_index=[places[pair.job.key[0]] for pair in batch],
+            device=device,
+        )
     except BREAKAGES as error:
-        if len(jobs) > 1:
-            for i, job in enumerate(jobs):
-                _add_rows(result, block, work, ref, dist[i : i + 1], [job], decoding)
+        if is_out_of_memory(error):
+            raise
+        if len(batch) > 1:
+            for pair in batch:
+                run_block(block, [pair], runtime, result, device)
         else:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            pair_id = jobs[0].pair_id
+            pair_id = batch[0].job.pair_id
             result.failures[pair_id] = f"pair {pair_id}: {block.name}: {reason}"
         return
-    seconds = decoding + (time.perf_counter() - started) / len(jobs)
+    seconds = (time.perf_counter() - started) / len(batch)
     result.rows.setdefault(block, []).extend(
         {
-            **dict(zip(KEYS, job.key, strict=True)),
+            **dict(zip(KEYS, pair.job.key, strict=True)),
             **{name: column[i].tolist() for name, column in values.items()},
-            SECONDS: seconds,
+            SECONDS: pair.seconds + seconds,
         }
-        for i, job in enumerate(jobs)
+        for i, pair in enumerate(batch)
     )
 
 
-def _view_name(block: Block) -> str:
-    return block.view.name
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device had too little memory for a batch."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError)
+
+
+def _looks(block: Block) -> tuple[str, Resampling]:
+    return block.view.name, block.spec.resampling
 
 
 def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pictures]:
@@ -122,29 +155,3 @@ def _load_expected(path: Path, key: str) -> Image.Image:
     if pixel_key(image) != key:
         raise DataError([f"{path}: changed while this run was going on; run again"])
     return image
-
-
-def _prepare(
-    view: View, ref: Image.Image, dists: Sequence[Image.Image]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
-    size = view.target(ref.size)
-    batch = np.stack([to_array(dist, size) for dist in dists])
-    return torch.from_numpy(to_array(ref, size)[None]), torch.from_numpy(batch)
-
-
-def _apply(
-    block: Block, work: Extract, ref: torch.Tensor, dist: torch.Tensor
-) -> dict[str, np.ndarray]:
-    import torch
-
-    if min(dist.shape[2:]) < block.spec.min_side:
-        return {
-            name: np.full((len(dist), output.dim) if output.dim else len(dist), np.nan)
-            for name, output in block.spec.outputs.items()
-        }
-    with torch.inference_mode():
-        index = torch.zeros(len(dist), dtype=torch.int64)
-        values = work(ref=ref, dist=dist, ref_index=index)
-    return {name: values[name].numpy() for name in block.spec.outputs}

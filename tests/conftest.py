@@ -33,6 +33,16 @@ def make_texture(seed: int, height: int = 48, width: int = 64) -> Pixels:
     return np.round(255 * scaled).astype(np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def _no_downloads(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a machine without network and without weights of the user's own."""
+    if request.node.get_closest_marker("network") is None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        monkeypatch.setenv("SEIQA_WEIGHTS", str(tmp_path / "weights"))
+
+
 @pytest.fixture
 def texture() -> Callable[..., Pixels]:
     """`texture(seed, height=48, width=64)` makes RGB pixels."""

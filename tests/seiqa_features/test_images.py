@@ -19,7 +19,7 @@ from PIL import Image
 
 from seiqa_features import images
 from seiqa_features.errors import DataError, StoreError
-from seiqa_features.images import ImageIndex, ImageInfo, load_rgb, pixel_key
+from seiqa_features.images import ImageIndex, ImageInfo, difference_hash, load_rgb, pixel_key
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -454,3 +454,18 @@ def test_an_interrupted_scan_is_not_lost(
     counts: list[tuple[int, int]] = []
     index.scan(paths, on_image=lambda done, total: counts.append((done, total)))
     assert counts[-1] == (3, 3)  # the first batch of two was remembered
+
+
+def test_difference_hash_forgives_what_the_eye_forgives(texture: Callable[..., np.ndarray]) -> None:
+    image = Image.fromarray(texture(0, 120, 160))
+    smaller = image.resize((80, 60))
+    other = Image.fromarray(texture(1, 120, 160))
+
+    def bits(first: Image.Image, second: Image.Image) -> int:
+        return (difference_hash(first) ^ difference_hash(second)).bit_count()
+
+    assert bits(image, image) == 0
+    assert bits(image, smaller) <= 4
+    assert bits(image, other) > 16
+    assert difference_hash(Image.new("RGB", (50, 50))) == 0
+    assert 0 <= difference_hash(image) < 2**64

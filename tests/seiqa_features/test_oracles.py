@@ -23,15 +23,14 @@ from torch.nn import functional as F
 from seiqa_features.extractors import tensors
 from seiqa_features.images import load_rgb
 from seiqa_features.registry import get_extractor
-from seiqa_features.specs import Extract
-from seiqa_features.views import to_array
+from seiqa_features.specs import Extract, Kit
 
 Images = tuple[torch.Tensor, torch.Tensor]  # reference and degraded image, [1, 3, H, W]
 
 
 @cache
 def built(name: str) -> Extract:
-    return get_extractor(name).build()
+    return get_extractor(name).build(Kit())
 
 
 def value(feature: str, images: Images, work: Extract | None = None) -> float:
@@ -42,9 +41,13 @@ def value(feature: str, images: Images, work: Extract | None = None) -> float:
     return float(values[output])
 
 
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(pixels, np.float32) / np.float32(255))[None]
+
+
 def load(path: Path) -> torch.Tensor:
-    image = load_rgb(path)
-    return torch.from_numpy(to_array(image, image.size))[None]
+    return to_tensor(load_rgb(path))
 
 
 # --- piq's collection ------------------------------------------------------------------------
@@ -113,7 +116,7 @@ def test_gmsd_differs_from_piq_by_rounding_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tensors, "grey", tensors.luma)
-    unrounded = get_extractor("gms").build()
+    unrounded = get_extractor("gms").build(Kit())
     ours = value("gms.gmsd", piq_images(I01), unrounded)
     assert ours == pytest.approx(piq_values["GMSD", I01], abs=1e-7)
 
@@ -130,7 +133,7 @@ def test_ssim_differs_from_piq_by_shrinking_only(
     a mean over colour channels, is another metric.
     """
     monkeypatch.setattr(tensors, "grey", tensors.luma)
-    unrounded = get_extractor("ssim").build()
+    unrounded = get_extractor("ssim").build(Kit())
     ref, dist = piq_images(GOLDHILL)
     ours = value("ssim.value", (F.avg_pool2d(ref, 2), F.avg_pool2d(dist, 2)), unrounded)
     assert ours == pytest.approx(piq_values["SSIM", GOLDHILL], abs=5e-5)
@@ -268,10 +271,7 @@ def test_our_own_metric_equals_the_librarys(
     blurred = ref.resize((width // 2, height // 2)).resize((width, height))
     noise = np.random.default_rng(width).normal(scale=12, size=np.shape(ref))
     noisy = np.clip(np.asarray(blurred) + noise, 0, 255).astype(np.uint8)
-    images = tuple(
-        torch.from_numpy(to_array(image.convert("RGB"), (width, height)))[None]
-        for image in (ref, Image.fromarray(noisy))
-    )
+    images = tuple(to_tensor(image) for image in (ref, Image.fromarray(noisy)))
     with torch.inference_mode():
         theirs = float(library_metric(metric)(images[1], images[0]))
     ours = value(feature, images)

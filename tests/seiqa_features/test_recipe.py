@@ -33,6 +33,14 @@ def test_to_dict_is_json_and_parses_back() -> None:
     assert remembered["blocks"] == {b.name: b.ingredients for b in parsed.blocks}
 
 
+def test_a_bound_recipe_survives_json() -> None:
+    bound = Recipe.parse({"psnr": ["s64"]}).bind({}, on_gpu=True)
+    assert bound.blocks[0].dtype == "float32"  # nothing pretrained in it: it stays on the CPU
+    pretrained = replace(bound.blocks[0], checksums=(("net", "12ab"),), dtype="bfloat16")
+    saved = json.loads(json.dumps(Recipe((pretrained,)).to_dict()))
+    assert Recipe.from_dict(saved) == Recipe((pretrained,))
+
+
 def test_unknown_extractor_suggests_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"^extractor 'haarspi' does not exist; did you mean haa"):
         Recipe.parse({"haarspi": ["s256"]})
@@ -48,13 +56,33 @@ def test_unknown_view() -> None:
         Recipe.parse({"psnr": ["large"]})
 
 
+@pytest.mark.parametrize(
+    ("name", "view", "message"),
+    [
+        ("clip_l14", "s256", "extractor clip_l14 cannot use view s256; it sees c224"),
+        ("clip_l14", "max224", "extractor clip_l14 cannot use view max224; it sees c224"),
+        ("dinov2_l14", "s256", "a multiple of 14, such as s252"),
+    ],
+)
+def test_a_view_the_extractor_cannot_use(name: str, view: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Recipe.parse({name: [view]})
+    assert str(caught.value).endswith(message)
+
+
+def test_grid_blocks_hold_pooled_outputs() -> None:
+    (square,), (grid,) = (Recipe.parse({"psnr": [v]}).blocks for v in ("s64", "grid64x4"))
+    assert list(square.outputs) == ["value"]
+    assert list(grid.outputs) == ["value_mean", "value_worst"]
+
+
 def test_fingerprint_is_the_same_every_time() -> None:
     assert block().fingerprint == block().fingerprint
     assert len(block().fingerprint) == 16
 
 
 def test_fingerprint_does_not_hear_what_changes_no_value() -> None:
-    assert block(cost=99.0, default=False, licence="other").fingerprint == block().fingerprint
+    assert block(cost=99.0, licence="other").fingerprint == block().fingerprint
 
 
 def _library(patch: pytest.MonkeyPatch) -> None:
@@ -71,11 +99,27 @@ def _library(patch: pytest.MonkeyPatch) -> None:
         lambda _: block(name="psnr2"),
         lambda _: block(outputs={"value": Output(), "other": Output()}),
         lambda _: block(libraries=("torch", "piq", "numpy")),
-        lambda _: Block(block().spec, replace(block().view, resampling="Lanczos")),
+        lambda _: block("max512_lanczos"),
+        lambda _: block(resampling="lanczos"),
+        lambda _: replace(block(), checksums=(("net", "12ab"),)),
+        lambda _: replace(block(), dtype="bfloat16"),
         lambda patch: _library(patch) or block(),
         lambda patch: patch.setattr(PIL, "__version__", "99.0") or block(),
     ],
-    ids=["view", "size", "version", "name", "outputs", "libraries", "filter", "library", "pillow"],
+    ids=[
+        "view",
+        "size",
+        "version",
+        "name",
+        "outputs",
+        "libraries",
+        "filter",
+        "own filter",
+        "weights",
+        "arithmetic",
+        "library",
+        "pillow",
+    ],
 )
 def test_fingerprint_changes_with_whatever_can_change_a_value(
     other: Callable[[pytest.MonkeyPatch], Block], monkeypatch: pytest.MonkeyPatch

@@ -19,15 +19,17 @@ import pytest
 import torch
 from PIL import Image
 
-from seiqa_features import registry, runner, work
+from seiqa_features import registry, runtime, work
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.images import ImageIndex
 from seiqa_features.pairs import Found, Pair, build_pairs
 from seiqa_features.recipe import Recipe
 from seiqa_features.runner import RunReport, extract
+from seiqa_features.runtime import Runtime
 from seiqa_features.specs import Extract, Extractor, ExtractorSpec, Output
 from seiqa_features.store import Store
 from seiqa_features.table import assemble, write_table
+from seiqa_features.weights import Vault
 
 FEATURES = {"gms": ["max512", "s48"], "colour": ["s48"]}
 RECIPE = Recipe.parse(FEATURES)
@@ -61,8 +63,12 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+def cpu() -> Runtime:
+    return Runtime(Vault(Path("no-weights")))
+
+
 def run(pairs: pd.DataFrame, store: Store, **options: object) -> RunReport:
-    return extract(pairs, RECIPE, store, **({"workers": 1} | options))
+    return extract(pairs, RECIPE, store, cpu(), **({"workers": 1} | options))
 
 
 def table_bytes(pairs: pd.DataFrame, store: Store, path: Path) -> bytes:
@@ -96,7 +102,7 @@ def test_second_run_decodes_and_builds_nothing(
 ) -> None:
     run(pairs, store)
     monkeypatch.setattr(work, "load_rgb", refuse)
-    monkeypatch.setattr(runner, "get_extractor", refuse)
+    monkeypatch.setattr(runtime, "get_extractor", refuse)
     report = run(pairs, store)
     assert (report.computed, report.cached) == (0, 15)
 
@@ -110,10 +116,13 @@ from pathlib import Path
 import pandas as pd
 from seiqa_features.recipe import Recipe
 from seiqa_features.runner import extract
+from seiqa_features.runtime import Runtime
 from seiqa_features.store import Store
+from seiqa_features.weights import Vault
 root = Path({str(store.root)!r})
 pairs = pd.read_pickle(root / "pairs.pickle")
-report = extract(pairs, Recipe.parse({FEATURES!r}), Store(root), workers=2)
+runtime = Runtime(Vault(root))
+report = extract(pairs, Recipe.parse({FEATURES!r}), Store(root), runtime, workers=2)
 print(report.cached, "torch" in sys.modules)
 """
     done = subprocess.run(
@@ -125,10 +134,10 @@ print(report.cached, "torch" in sys.modules)
 def test_only_new_blocks_are_computed(
     pairs: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract(pairs, Recipe.parse({"gms": ["max512", "s48"]}), store, workers=1)
+    extract(pairs, Recipe.parse({"gms": ["max512", "s48"]}), store, cpu(), workers=1)
     built: list[str] = []
-    real = runner.get_extractor
-    monkeypatch.setattr(runner, "get_extractor", lambda name: built.append(name) or real(name))
+    real = runtime.get_extractor
+    monkeypatch.setattr(runtime, "get_extractor", lambda name: built.append(name) or real(name))
     assert run(pairs, store).computed == 15
     assert built == ["colour"]
     assert store.read(RECIPE.blocks[0]).num_rows == 15
@@ -241,12 +250,14 @@ def test_a_picture_too_small_for_a_metric_is_undefined(
     ]
     table = build(pairs, index, tmp_path)
     recipe = Recipe.parse({"srsim": ["max512"], "gms": ["max512"]})
-    report = extract(table, recipe, store, workers=1)
+    report = extract(table, recipe, store, cpu(), workers=1)
     assert report.computed == 2
     values, _ = assemble(table, recipe, store)
     assert values["srsim__max512__value"].isna().tolist() == [True, False]
     assert values["gms__max512__gmsd"].notna().all()
-    assert extract(table, recipe, store, workers=1).cached == 2  # undefined is a result as well
+    assert (
+        extract(table, recipe, store, cpu(), workers=1).cached == 2
+    )  # undefined is a result as well
 
 
 def test_an_undefined_block_is_nan_throughout(
@@ -259,7 +270,7 @@ def test_an_undefined_block_is_nan_throughout(
     ref = save_picture(tmp_path / "r.png", height=20, width=64)
     dist = save_picture(tmp_path / "d.png", seed=1, height=20, width=64)
     table = build([Pair("p", ref, dist, "train")], index, tmp_path)
-    extract(table, fragile, store, workers=1)
+    extract(table, fragile, store, cpu(), workers=1)
     values, _ = assemble(table, fragile, store)
     assert np.isnan(values["fragile__max512__level"].iloc[0])
     assert np.isnan(list(values["fragile__max512__block"].iloc[0])).tolist() == [True, True]
@@ -286,7 +297,7 @@ def fragile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recipe]:
 
     outputs = {"level": Output(), "block": Output(dim=2)}
     spec = ExtractorSpec("fragile", 1, outputs, "RGB", ("torch",), "MIT", "ours", 0.1, min_side=32)
-    monkeypatch.setitem(registry._EXTRACTORS, "fragile", Extractor(spec, build_fragile))
+    monkeypatch.setitem(registry._EXTRACTORS, "fragile", Extractor(spec, lambda _: build_fragile()))
     return Recipe.parse({"fragile": ["max512"], "gms": ["max512"]})
 
 
@@ -302,7 +313,7 @@ def test_a_metric_that_breaks_on_one_pair_costs_only_that_pair(
     blacken_corner(pictures[2].dist)
     table = build(pictures, index, tmp_path)
     with pytest.raises(DataError) as caught:
-        extract(table, fragile, store, workers=2)
+        extract(table, fragile, store, cpu(), workers=2)
     first, last = caught.value.problems
     assert first == "pair p02: fragile__max512: RuntimeError: cannot look at it"
     assert "the other pairs are done and kept" in last
@@ -310,7 +321,7 @@ def test_a_metric_that_breaks_on_one_pair_costs_only_that_pair(
     assert len(store.keys(broken)) == 14
     assert len(store.keys(whole)) == 15
 
-    report = extract(table, fragile, store, workers=2, keep_going=True)
+    report = extract(table, fragile, store, cpu(), workers=2, keep_going=True)
     assert (report.computed, report.cached) == (0, 14)
     assert list(report.failures) == ["p02"]
 
@@ -390,7 +401,9 @@ from pathlib import Path
 import pandas as pd
 from seiqa_features.recipe import Recipe
 from seiqa_features.runner import extract
+from seiqa_features.runtime import Runtime
 from seiqa_features.store import Store
+from seiqa_features.weights import Vault
 
 def report(done, total):
     print(done, flush=True)
@@ -398,8 +411,8 @@ def report(done, total):
 
 folder, features, shard = Path(sys.argv[1]), eval(sys.argv[2]), int(sys.argv[3])
 pairs = pd.read_pickle(folder / "pairs.pickle")
-extract(pairs, Recipe.parse(features), Store(folder / "store"), workers=2, shard_pairs=shard,
-        on_progress=report)
+extract(pairs, Recipe.parse(features), Store(folder / "store"), Runtime(Vault(folder)),
+        workers=2, shard_pairs=shard, on_progress=report)
 """
 
 

@@ -1,0 +1,28 @@
+"""What the extractors with a pretrained network share; they import it inside factories (torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+Features = Mapping[str, torch.Tensor]
+
+
+def encode_both(
+    encode: Callable[[torch.Tensor], Features], *, ref: torch.Tensor, dist: torch.Tensor
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Features of references [U, …] and degraded images [B, …], each picture encoded once.
+
+    On a GPU both go through `encode` together. On a CPU every picture goes alone: matrix products
+    there round differently for different batch sizes, and a pair's values must not depend on its
+    neighbours.
+    """
+    images = torch.cat([ref, dist])
+    if images.device.type == "cpu":
+        single = [encode(image[None]) for image in images]
+        whole = {name: torch.cat([features[name] for features in single]) for name in single[0]}
+    else:
+        whole = dict(encode(images.contiguous(memory_format=torch.channels_last)))
+    u = len(ref)
+    return {k: v[:u] for k, v in whole.items()}, {k: v[u:] for k, v in whole.items()}
