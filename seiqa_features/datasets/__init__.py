@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from seiqa_features.datasets import manifest, seiqa
+from seiqa_features.datasets import csiq, kadid10k, live, manifest, pipal, seiqa, tid2013
 from seiqa_features.errors import DataError
 from seiqa_features.images import ImageIndex
 from seiqa_features.pairs import Found, build_pairs, require_pairs
 from seiqa_features.progress import Progress, unwatched
 
-ADAPTERS = (seiqa, manifest)
+ADAPTERS = (seiqa, manifest, tid2013, kadid10k, pipal, csiq, live)
 
 
 def find_pairs(data: Path) -> Found:
-    """Read the layout at `data`: a SeIQA folder, or a CSV manifest.
+    """Read the layout at `data`: a SeIQA folder, a CSV manifest or a public data set.
 
     Raises:
         DataError: `data` does not exist, or no adapter knows its layout.
@@ -32,7 +32,10 @@ def find_pairs(data: Path) -> Found:
             found: Found = adapter.read(data)
             return found
     raise DataError(
-        [f"{data}: neither a SeIQA folder (Train/Ref, Train/Dist, …) nor a .csv manifest"]
+        [
+            f"{data}: neither a SeIQA folder (Train/Ref, Train/Dist, …), nor TID2013, KADID-10k,"
+            " PIPAL, CSIQ or LIVE as its authors distribute it, nor a .csv manifest"
+        ]
     )
 
 

@@ -1,0 +1,86 @@
+"""CSIQ as its authors distribute it: 30 references × 6 distortions × 4 or 5 levels, 866 rated.
+
+    src_imgs/1600.png …      dst_imgs/awgn/1600.AWGN.1.png …      csiq.DMOS.xlsx
+
+The sheet all_by_image holds, somewhere below empty rows, the columns image, dst_type, dst_lev and
+dmos. Some copies also hold contrast levels that nobody rated; these are left out. Any other picture
+without a row is a problem.
+
+Scale: DMOS, 0 (as good as the original) to 1, lower is better. The label is 1 − DMOS, 0 to 1.
+Source: Larson, Chandler, "Most apparent distortion: full-reference image quality assessment and
+the role of strategy", Journal of Electronic Imaging 19(1), 2010.
+Terms: none known to us beyond citation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels
+from seiqa_features.pairs import Found
+
+LABEL_RANGE = (0.0, 1.0)
+SHEET = "all_by_image"
+COLUMNS = ("image", "dst_type", "dst_lev", "dmos")
+# the sheet's name of a distortion → what file names call it
+DISTORTIONS = {
+    "noise": "AWGN",
+    "blur": "BLUR",
+    "contrast": "contrast",
+    "fnoise": "fnoise",
+    "jpeg": "JPEG",
+    "jpeg 2000": "jpeg2000",
+}
+
+
+def matches(path: Path) -> bool:
+    """Whether src_imgs and dst_imgs lie in the folder."""
+    return (path / "src_imgs").is_dir() and (path / "dst_imgs").is_dir()
+
+
+def read(path: Path) -> Found:
+    """All pairs in the sheet's order, and everything that is wrong."""
+    found = Found(path, label_range=LABEL_RANGE)
+    ratings = _read_ratings(path / "csiq.DMOS.xlsx", found)
+    if ratings:
+        refs = find_pictures(path / "src_imgs", found)
+        dists = find_pictures(path / "dst_imgs", found)
+        rated = {rating.dist.lower() for rating in ratings}
+        dists.paths = {
+            name: path
+            for name, path in dists.paths.items()
+            if name in rated or ".contrast." not in name  # levels that nobody rated
+        }
+        add_pairs(found, ratings, refs=refs, dists=dists, best=LABEL_RANGE[1])
+    return found
+
+
+def _read_ratings(file: Path, found: Found) -> list[Rating]:
+    if not file.is_file():
+        found.problems.append(missing_labels(file))
+        return []
+    try:
+        table = pd.read_excel(file, sheet_name=SHEET, header=None, dtype=str, keep_default_na=False)
+    except Exception as error:  # openpyxl raises a dozen kinds
+        found.problems.append(f"{file}: cannot read its sheet {SHEET} ({str(error).strip()})")
+        return []
+    rows = table.to_numpy(dtype=object).tolist()
+    head = next((i for i, cells in enumerate(rows) if set(COLUMNS) <= set(cells)), None)
+    if head is None:
+        found.problems.append(f"{file}: no columns {', '.join(COLUMNS)} in its sheet {SHEET}")
+        return []
+    columns = [rows[head].index(name) for name in COLUMNS]
+    ratings = []
+    for row, cells in enumerate(rows[head + 1 :], head + 2):
+        image, kind, level, label = (cells[column] for column in columns)
+        if not image + kind + level + label:
+            continue  # the sheet is padded
+        where = f"{file} row {row}"
+        if kind not in DISTORTIONS:
+            found.problems.append(f"{where}: dst_type {kind!r} is none of {', '.join(DISTORTIONS)}")
+            continue
+        dist = f"{image}.{DISTORTIONS[kind]}.{level}"
+        ratings.append(Rating(where, ref=image, dist=dist, label=label))
+    return ratings

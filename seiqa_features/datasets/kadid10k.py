@@ -1,0 +1,67 @@
+"""KADID-10k as its authors distribute it: 81 references × 25 distortions × 5 levels.
+
+    images/I01.png …      images/I01_01_01.png …      dmos.csv (dist_img, ref_img, dmos, var)
+
+Scale: mean of degradation ratings, 1 to 5. The authors call it DMOS, yet higher is better (5 is
+"imperceptible"), so it is taken as it is.
+Source: Lin, Hosu, Saupe, "KADID-10k: A Large-scale Artificially Distorted IQA Database",
+QoMEX 2019.
+Terms: none known to us beyond citation; the references come from pixabay.com.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seiqa_features.datasets.manifest import read_rows
+from seiqa_features.datasets.rated import (
+    Pictures,
+    Rating,
+    add_pairs,
+    find_pictures,
+    missing_labels,
+)
+from seiqa_features.pairs import Found
+
+LABEL_RANGE = (1.0, 5.0)
+COLUMNS = ("dist_img", "ref_img", "dmos")
+
+
+def matches(path: Path) -> bool:
+    """Whether there is a folder images, with dmos.csv beside it or I01_01_01.png in it."""
+    images = path / "images"
+    return images.is_dir() and (
+        (path / "dmos.csv").is_file() or (images / "I01_01_01.png").is_file()
+    )
+
+
+def read(path: Path) -> Found:
+    """All pairs in the order of dmos.csv, and everything that is wrong."""
+    found = Found(path, label_range=LABEL_RANGE)
+    ratings = _read_ratings(path / "dmos.csv", found)
+    if ratings:
+        images = find_pictures(path / "images", found)
+        refs, dists = Pictures(images.place), Pictures(images.place)
+        for name, picture in images.paths.items():
+            (dists if "_" in name else refs).paths[name] = picture
+        add_pairs(found, ratings, refs=refs, dists=dists)
+    return found
+
+
+def _read_ratings(file: Path, found: Found) -> list[Rating]:
+    if not file.is_file():
+        found.problems.append(missing_labels(file))
+        return []
+    try:
+        table = read_rows(file)
+    except (ValueError, OSError) as error:
+        found.problems.append(f"{file}: cannot be read as CSV ({str(error).strip()})")
+        return []
+    if missing := [name for name in COLUMNS if name not in table]:
+        found.problems.append(f"{file}: no column {' and '.join(missing)}; copy it again")
+        return []
+    cells = zip(table.index + 2, table["ref_img"], table["dist_img"], table["dmos"], strict=True)
+    return [
+        Rating(f"{file} row {row}", str(ref).strip(), str(dist).strip(), label)
+        for row, ref, dist, label in cells
+    ]

@@ -1,0 +1,124 @@
+"""What the public data sets' layouts share: pictures found by name, and rows that rate them.
+
+A picture's name is its file name without the image extension; case does not count, because the
+data sets themselves mix I25 and i25, .BMP and .bmp.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seiqa_features.images import SUFFIXES
+from seiqa_features.pairs import Found, Pair, parse_label
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One row of a label file: the two pictures by name, the label as it is written there.
+
+    `where` names file and row in messages. `dist` without its extension becomes the pair_id.
+    """
+
+    where: str
+    ref: str
+    dist: str
+    label: object
+
+
+@dataclass
+class Pictures:
+    """Name in lower case → path, None where several files share the name; `place` for messages."""
+
+    place: Path
+    paths: dict[str, Path | None] = field(default_factory=dict)
+
+
+def stem(name: str) -> str:
+    """A file name without its image extension ("1600.AWGN.1" has none)."""
+    head, _, suffix = name.rpartition(".")
+    return head if f".{suffix}".lower() in SUFFIXES else name
+
+
+def find_pictures(place: Path, found: Found, *, folders: Iterable[Path] | None = None) -> Pictures:
+    """Pictures anywhere below `folders` (default: `place`); a missing folder is a problem."""
+    pictures = Pictures(place)
+    for folder in [place] if folders is None else folders:
+        if not folder.is_dir():
+            found.problems.append(f"{folder}: folder is missing")
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+                continue
+            name = path.stem.lower()
+            if name in pictures.paths:
+                found.problems.append(
+                    f"{path}: another picture below {place} is called {path.stem} too; keep one"
+                )
+            pictures.paths[name] = None if name in pictures.paths else path
+    return pictures
+
+
+def read_lines(file: Path, found: Found) -> list[tuple[str, str]]:
+    """(file and row for messages, text) of each line that is not blank."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        found.problems.append(missing_labels(file))
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        found.problems.append(f"{file}: cannot be read as text ({error})")
+        return []
+    return [(f"{file} row {row}", line) for row, line in enumerate(lines, 1) if line.strip()]
+
+
+def missing_labels(file: Path) -> str:
+    """The problem that a label file is not there."""
+    return f"{file}: label file is missing; copy it from the data set"
+
+
+def add_pairs(
+    found: Found,
+    ratings: list[Rating],
+    *,
+    refs: Pictures,
+    dists: Pictures,
+    best: float | None = None,
+) -> None:
+    """Turn ratings into training pairs grouped by reference, and name what does not fit together.
+
+    A picture with two labels has none that could be trusted and is left out, like a picture
+    without a label.
+
+    Args:
+        best: the label of a flawless picture where the file holds DMOS (lower is better); the
+            label becomes best − DMOS. None where higher is better already.
+    """
+    times = Counter(stem(rating.dist).lower() for rating in ratings)
+    lost: Counter[str] = Counter()
+    for rating in ratings:
+        name, ref_name = stem(rating.dist).lower(), stem(rating.ref)
+        where = f"{rating.where} ({rating.dist})"
+        if times[name] > 1:
+            found.problems.append(f"{where}: picture has {times[name]} rows; keep one of them")
+            continue
+        if name not in dists.paths:
+            found.problems.append(f"{where}: no such picture in {dists.place}; copy it again")
+            continue
+        if ref_name.lower() not in refs.paths:
+            lost[ref_name] += 1
+            continue
+        ref, dist = refs.paths[ref_name.lower()], dists.paths[name]
+        label = parse_label(rating.label, where=where, found=found)
+        if ref is None or dist is None or label is None:
+            continue  # what is wrong has been named
+        mos = label if best is None else best - label
+        found.pairs.append(Pair(stem(rating.dist), ref, dist, "train", mos, group=ref.stem))
+    for ref_name, count in lost.items():
+        found.problems.append(
+            f"{refs.place}: reference picture {ref_name} is missing ({count} of the rows need it)"
+        )
+    for name, path in dists.paths.items():
+        if name not in times and path is not None:
+            found.problems.append(f"{path}: no label; add its row to the label file, or remove it")
