@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from seiqa_features.progress import Progress as Callback
 
+FILE_WIDTH = 240
+
 
 def fail(message: str, code: int) -> None:
     """Say what is wrong, line by line, and exit."""
@@ -24,6 +26,20 @@ def say_left_out(problems: Sequence[str]) -> None:
     """Name the pairs that the user chose to go on without."""
     for line in problems:
         typer.echo(f"seiqa: left out: {line}", err=True)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal, or wide enough for a file."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2))
+    for row in rows:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    console.print(table)
 
 
 @contextmanager

@@ -39,7 +39,14 @@ def model_card(
             "columns": meta["columns"],
             "unavailable": ", ".join(meta["unavailable"]) or "none",
             **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
+            **{f"weights {name}": f"SHA-256 {sha256}" for name, sha256 in _weights(meta).items()},
         },
         "limits": LIMITS,
         "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
     }
+
+
+def _weights(meta: dict[str, Any]) -> dict[str, str]:
+    """Pretrained files behind the features and their checksums."""
+    blocks = meta["recipe"]["blocks"].values()
+    return {name: sha256 for block in blocks for name, sha256 in block["weights"].items()}

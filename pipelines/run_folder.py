@@ -32,13 +32,22 @@ def read_run(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, 
     if missing:
         raise DataError([f"{settings.run}: no {missing[0]} in it; run `seiqa features` first"])
     meta = json.loads((settings.run / FEATURES_META).read_text())
-    if meta["recipe"] != Recipe.parse(settings.features).to_dict():
+    if not _still_asked_for(meta, settings):
         raise DataError(
             [f"{settings.run}: its features are of another configuration or version;"
              " run `seiqa features` again"]
         )  # fmt: skip
     pairs = pd.read_parquet(settings.run / PAIRS)
     return pairs, read_table(settings.run / FEATURES), meta
+
+
+def _still_asked_for(meta: dict[str, Any], settings: Settings) -> bool:
+    """Whether the settings, less what was unavailable, mean the features that are there."""
+    asked = Recipe.parse(settings.features).without(meta["unavailable"])
+    if asked.to_dict()["features"] != meta["recipe"]["features"]:
+        return False
+    now: bool = Recipe.from_dict(meta["recipe"]).to_dict() == meta["recipe"]
+    return now
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -20,9 +20,11 @@ from pydantic_settings import (
 )
 
 from seiqa_features.errors import UsageError
+from seiqa_features.runtime import Runtime
+from seiqa_features.weights import DEFAULT_FOLDER, Vault
 
 CONFIGS = Path(__file__).parent / "configs"
-DEFAULT_CONFIG = "classical"
+DEFAULT_CONFIG = "best"
 
 
 class Settings(BaseSettings):
@@ -30,12 +32,19 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
 
-    data: Path | None = Field(None, description="SeIQA folder or CSV manifest")
+    data: Path | None = Field(None, description="data set folder or CSV manifest")
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
     run: Path = Field(Path(), description="folder that gets all results of this run")
     cache: Path = Field(Path("runs/cache"), description="feature store, shared by all runs")
     workers: int = Field(os.cpu_count() or 1, ge=1, description="worker threads and processes")
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
+    gpu_memory: float | None = Field(None, gt=0, description="ceiling in GB of what a GPU gives")
+    weights: Path = Field(
+        DEFAULT_FOLDER, description="folder of own copies of pretrained files, and of the lock"
+    )
+    weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")
+    skip_unavailable: bool = Field(False, description="go on without features that lack weights")
     features: dict[str, list[str]] = Field(min_length=1, description="extractor -> views")
     learners: list[str] = Field(min_length=1, description="the pool")
     folds: int = Field(5, ge=2, description="outer and inner folds")
@@ -59,6 +68,15 @@ class Settings(BaseSettings):
         named = {**env_settings(), **init_settings()}.get("config", DEFAULT_CONFIG)
         file = YamlConfigSettingsSource(settings_cls, yaml_file=config_path(str(named)))
         return init_settings, env_settings, file
+
+    def runtime(self) -> Runtime:
+        """The device and the weights that these settings name."""
+        return Runtime(
+            Vault(self.weights, self.weight_files),
+            device=self.device,
+            gpu_memory=self.gpu_memory,
+            scratch=self.cache / "scratch",
+        )
 
     def save(self, path: Path) -> None:
         """Write the settings as YAML that loads as a configuration again."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pipelines.model import choose_splits, make_regressor
 from pipelines.model_card import model_card
 from pipelines.run_folder import (
     BUNDLE,
@@ -51,10 +52,14 @@ def features(
     Raises:
         DataError: see `load_pairs` and `extract`.
         StoreError: the store or the run folder cannot be written.
+        WeightsError: weights are missing (unless `skip_unavailable`), changed or damaged.
+        DeviceError: the device is not there or too small.
     """
     recipe = Recipe.parse(settings.features)
     if settings.data is None:
-        raise DataError(["no data named; give DATA (a SeIQA folder or a CSV manifest)"])
+        raise DataError(["no data named; give DATA (a data set folder or a CSV manifest)"])
+    runtime = settings.runtime()
+    recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
     index, store = ImageIndex(settings.cache), Store(settings.cache)
     pairs, left_out = load_pairs(
         settings.data,
@@ -67,6 +72,7 @@ def features(
         pairs,
         recipe,
         store,
+        runtime,
         workers=settings.workers,
         keep_going=settings.keep_going,
         on_progress=on_pair,
@@ -77,14 +83,14 @@ def features(
     settings.run.mkdir(parents=True, exist_ok=True)
     settings.save(settings.run / SETTINGS)
     pairs.to_parquet(settings.run / PAIRS)
-    write_table(table, settings.run / FEATURES)
+    write_table(table, settings.run / FEATURES, unavailable=unavailable)
     meta = {
         "recipe": recipe.to_dict(),
         "columns": table.shape[1],
-        "unavailable": {},
+        "unavailable": unavailable,
         "left_out": left_out,
         "seconds_per_pair": seconds,
-        "device": "cpu",
+        "device": runtime.device if recipe.weights else "cpu",
         "versions": _versions(recipe),
     }
     write_json(settings.run / FEATURES_META, meta)
@@ -119,7 +125,6 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
     """
     from seiqa_models.bundle import save_bundle
     from seiqa_models.evaluation import evaluate
-    from seiqa_models.stack import SeiqaRegressor
 
     check_learners(settings)
     pairs, table, meta = read_run(settings)
@@ -130,20 +135,9 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
             [f"{source}: no labelled training pair; add Train_scores.xlsx or a column mos"]
         )
     training = pairs[rows]
-    blocks = settings.splits == "block" or (
-        settings.splits == "auto" and pairs.attrs["neighbours_alike"]
-    )
-    regressor = SeiqaRegressor(
-        learners=tuple(settings.learners),
-        n_splits=settings.folds,
-        max_weight=settings.max_weight,
-        shrinkage=settings.shrinkage,
-        label_range=pairs.attrs["label_range"],
-        random_state=settings.seed,
-        n_jobs=settings.workers,
-    )
+    blocks, why = choose_splits(settings, pairs)
     evaluation = evaluate(
-        regressor,
+        make_regressor(settings, pairs.attrs["label_range"]),
         table[rows.to_numpy()],
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
@@ -155,6 +149,7 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
     )
     metrics = {
         **evaluation.to_dict(),
+        "splits": {"by": "block" if blocks else "group", "why": why},
         "heldout": _held_out(evaluation, pairs, table),
         "label_kind": pairs.attrs["label_kind"],
         "source": pairs.attrs["source"],
@@ -213,7 +208,8 @@ def submit(settings: Settings) -> Path:
             # rerun writes the same bytes. Prediction, well under a millisecond a pair, is not in.
             seconds_per_pair=meta["seconds_per_pair"],
             on_gpu=meta["device"] != "cpu",
-            extra_data=False,
+            # Pretrained networks have seen other pictures than the challenge's.
+            extra_data=any(block["weights"] for block in meta["recipe"]["blocks"].values()),
             description=f"seiqa {version('seiqa')}, configuration {Path(settings.config).stem},"
             f" {table.shape[1]} features, learners {', '.join(settings.learners)}",
         )

@@ -38,12 +38,21 @@ def best_single(train: TrainingTable, test: TrainingTable) -> tuple[FloatVector,
 
 
 def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
-    """Mean label of the 5 training rows nearest in file order, float64 [rows of test].
+    """:func:`neighbour_mean` of two parts of a table, float64 [rows of test]."""
+    if train.order is None or test.order is None:
+        raise ValueError("index_only needs the file order of both parts")
+    return neighbour_mean(train.order, train.y, test.order)
+
+
+def neighbour_mean(order: FloatVector, y: FloatVector, at: FloatVector) -> FloatVector:
+    """Mean label of the 5 rows nearest in file order to each position in ``at``, float64 [m].
 
     It sees no image. What it achieves is what memory of neighbouring files is worth.
     """
-    if train.order is None or test.order is None:
-        raise ValueError("index_only needs the file order of both parts")
-    distance = np.abs(test.order[:, None] - train.order[None, :])
-    nearest = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
-    return np.asarray(train.y[nearest].mean(axis=1))
+    by_order = np.argsort(order, kind="stable")
+    window = np.searchsorted(order[by_order], at)[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)
+    inside = (window >= 0) & (window < len(order))
+    rows = by_order[window.clip(0, len(order) - 1)]
+    distance = np.where(inside, np.abs(at[:, None] - order[rows]), np.inf)
+    nearest = np.argsort(distance, axis=1, kind="stable")[:, : min(_NEIGHBOURS, len(order))]
+    return np.asarray(np.take_along_axis(y[rows], nearest, axis=1).mean(axis=1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,27 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-from seiqa_models.arrays import FloatVector
+from seiqa_models.arrays import Rows
 from seiqa_models.baselines import best_single, index_only
 from seiqa_models.checks import (
     MIN_GROUPS_TO_EVALUATE,
+    MIN_GROUPS_TO_FIT,
     MIN_ROWS_TO_EVALUATE,
+    MIN_ROWS_TO_FIT,
     TrainingTable,
     check_training_table,
 )
-from seiqa_models.metrics import score_summary
-from seiqa_models.splits import Fold, describe_folds, make_folds
+from seiqa_models.errors import TableError
+from seiqa_models.figures import (
+    FoldResult,
+    evaluation_figures,
+    joined,
+    learner_columns,
+    transfer_figures,
+)
+from seiqa_models.splits import Fold, make_folds
 from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.transfer import transfer_folds
 
 
 @dataclass(frozen=True)
@@ -53,25 +63,20 @@ class Evaluation:
         - ``naive``: the same fused and scored on one and the same out-of-fold predictions.
         - ``gap``: naive final - honest final.
         - ``learners``: {name: summary}.
-        - ``best_single``: summary and ``names``, the feature chosen in each outer training part.
+        - ``best_single``: summary; ``names``, the feature chosen in each outer training part, and
+          ``name``, the one chosen on all rows.
         - ``index_only``: summary of a predictor that sees only file order, or None.
+        - ``gain``: {"best_single" or learner: :func:`seiqa_models.compare.compare` of the stack
+          with it}.
+        - ``transfer``: None without ``kinds``; else the summary of the stack on rows whose kind
+          and reference were both held out, with ``by_group``, the ordinary estimate on the same
+          rows, ``learners`` and ``best_single``, {summary}, ``kinds``, {kind: {srocc, n}} of the
+          stack, ``n`` rows and ``fits``.
         - ``weights``: {"mean": over the outer folds, "final": of the regressor on all rows}.
         - ``seconds``: {"evaluate": all of it}; ``seconds_per_row``: predicting one row.
         - ``n``, ``groups``, ``splitter``, ``label`` {mean, min, max}.
         """
         return self.figures
-
-
-@dataclass(frozen=True)
-class _FoldResult:
-    """What one outer fold says about its held-out rows."""
-
-    learners: pd.DataFrame
-    score: FloatVector
-    single: FloatVector
-    single_name: str | None
-    neighbours: FloatVector | None
-    weights: dict[str, float]
 
 
 def evaluate(
@@ -81,6 +86,7 @@ def evaluate(
     groups: ArrayLike,
     order: ArrayLike | None = None,
     *,
+    kinds: ArrayLike | None = None,
     n_splits: int = 5,
     seed: int = 0,
     n_jobs: int = 1,
@@ -97,6 +103,9 @@ def evaluate(
         Not changed; clones of it are fitted.
     X, y, groups, order
         As for :meth:`SeiqaRegressor.fit`, groups required.
+    kinds : array-like [n], optional
+        Kind of distortion of each row. Given, a second estimate holds out kind and group at once;
+        see :func:`seiqa_models.transfer.transfer_folds` for how many fits that takes.
     n_splits : int
         Outer folds; fewer when there are fewer groups.
     seed : int
@@ -110,7 +119,8 @@ def evaluate(
     Raises
     ------
     TableError
-        Fewer than 3 groups or 10 rows, or the table cannot be learned from.
+        Fewer than 3 groups or 10 rows, the table cannot be learned from, or no kind can be left
+        out.
     """
     started = time.perf_counter()
     table = check_training_table(
@@ -122,9 +132,10 @@ def evaluate(
         min_groups=MIN_GROUPS_TO_EVALUATE,
     )
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
+    cells = [] if kinds is None else _transfer_cells(table, folds, kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
     tasks = [
-        *(delayed(_run_fold)(worker, table, fold) for fold in folds),
+        *(delayed(_run_fold)(worker, table, fold) for fold in [*folds, *cells]),
         delayed(_fit)(worker, table),
     ]
     results: list[Any] = []
@@ -133,11 +144,15 @@ def evaluate(
         if on_fold is not None:
             on_fold(len(results), len(tasks))
     final = results.pop().set_params(n_jobs=regressor.n_jobs)
-    predictions = _prediction_table(table, groups, folds, results)
-    figures = _figures(table, folds, results, predictions, final, seed)
+    by_group, by_kind = results[: len(folds)], results[len(folds) :]
+    held_out = joined(by_group)
+    figures = evaluation_figures(table, folds, by_group, held_out, final, seed)
+    figures["transfer"] = None
+    if kinds is not None:
+        figures["transfer"] = transfer_figures(table, np.asarray(kinds), by_kind, held_out, seed)
     figures["seconds_per_row"] = _seconds_per_row(final, table.X)
     figures["seconds"] = {"evaluate": time.perf_counter() - started}
-    return Evaluation(final, predictions, figures)
+    return Evaluation(final, _prediction_table(table, groups, folds, held_out), figures)
 
 
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
@@ -145,81 +160,45 @@ def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
     return fresh.fit(table.X, table.y, groups=table.groups, order=table.order)
 
 
-def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> _FoldResult:
+def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
     train, test = table.take(fold[0]), table.take(fold[1])
     fitted = _fit(regressor, train)
-    learners = fitted.predict_learners(test.X)
+    predictions = fitted.predict_learners(test.X)
+    score = fitted.fuse(predictions)
     single, single_name = best_single(train, test)
-    neighbours = None if table.order is None else index_only(train, test)
-    return _FoldResult(
-        learners, fitted.fuse(learners), single, single_name, neighbours, fitted.weights_
-    )
+    predictions = predictions.set_axis(fold[1]).assign(score=score, best_single=single)
+    if table.order is not None:
+        predictions["index_only"] = index_only(train, test)
+    return FoldResult(predictions, single_name, fitted.weights_)
+
+
+def _transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
+    """The folds of :func:`transfer_folds` whose training part can be learned from."""
+
+    def learnable(train: Rows) -> bool:
+        enough = len(train) >= MIN_ROWS_TO_FIT and np.ptp(table.y[train]) > 0
+        return bool(enough and len(np.unique(table.groups[train])) >= MIN_GROUPS_TO_FIT)
+
+    cells = [cell for cell in transfer_folds(folds, kinds) if learnable(cell[0])]
+    if not cells:
+        raise TableError(
+            "no kind can be left out: what remains of the other groups is too little to learn "
+            "from; add pairs, or do without the kinds"
+        )
+    return cells
 
 
 def _prediction_table(
-    table: TrainingTable, groups: ArrayLike, folds: list[Fold], results: list[_FoldResult]
+    table: TrainingTable, groups: ArrayLike, folds: list[Fold], held_out: pd.DataFrame
 ) -> pd.DataFrame:
     fold_of_row = np.empty(len(table.y), dtype=np.int64)
     for number, (_, test) in enumerate(folds):
         fold_of_row[test] = number
-    columns = {
-        "mos": table.y,
-        "group_id": np.asarray(groups),
-        "fold": fold_of_row,
-        "score": _gathered(folds, (result.score for result in results)),
-    }
-    for name in results[0].learners.columns:
-        held_out = (result.learners[name].to_numpy() for result in results)
-        columns[name] = _gathered(folds, held_out)
-    return pd.DataFrame(columns, index=table.X.index)
-
-
-def _gathered(folds: list[Fold], parts: Iterator[FloatVector]) -> FloatVector:
-    """Held-out values of all folds in table order, float64 [n]."""
-    values = np.empty(sum(len(test) for _, test in folds))
-    for (_, test), part in zip(folds, parts, strict=True):
-        values[test] = part
-    return values
-
-
-def _figures(
-    table: TrainingTable,
-    folds: list[Fold],
-    results: list[_FoldResult],
-    predictions: pd.DataFrame,
-    final: SeiqaRegressor,
-    seed: int,
-) -> dict[str, Any]:
-    def summary(values: ArrayLike) -> dict[str, Any]:
-        return score_summary(table.y, values, table.groups, seed=seed)
-
-    honest, naive = summary(predictions["score"]), summary(final.fuse(final.oof_))
-    single = summary(_gathered(folds, (result.single for result in results)))
-    neighbours = [result.neighbours for result in results if result.neighbours is not None]
-    return {
-        "honest": honest,
-        "naive": naive,
-        "gap": naive["final"] - honest["final"],
-        "learners": {name: summary(predictions[name]) for name in final.weights_},
-        "best_single": {**single, "names": [result.single_name for result in results]},
-        "index_only": summary(_gathered(folds, iter(neighbours))) if neighbours else None,
-        "weights": {
-            "mean": _mean_weights([result.weights for result in results]),
-            "final": dict(final.weights_),
-        },
-        "n": len(table.y),
-        "groups": int(table.groups.max()) + 1,
-        "splitter": describe_folds(folds, table.order),
-        "label": {
-            "mean": float(table.y.mean()),
-            "min": float(table.y.min()),
-            "max": float(table.y.max()),
-        },
-    }
-
-
-def _mean_weights(folds: list[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([weights[name] for weights in folds])) for name in folds[0]}
+    predictions = held_out[["score", *learner_columns(held_out)]].set_axis(table.X.index)
+    predictions.insert(0, "mos", table.y)
+    predictions.insert(1, "group_id", np.asarray(groups))
+    predictions.insert(2, "fold", fold_of_row)
+    return predictions
 
 
 def _seconds_per_row(regressor: SeiqaRegressor, X: pd.DataFrame) -> float:

@@ -19,7 +19,7 @@ from seiqa_models.arrays import FloatMatrix, FloatVector, Rows
 SROCC_SHARE = 0.6
 """Weight of SROCC in the challenge's final score; PLCC has the rest."""
 
-_BOOTSTRAP_CELLS = 2_000_000
+BOOTSTRAP_CELLS = 2_000_000
 """Resamples are drawn in chunks of about this many (resample, row) cells, 16 MB per array."""
 
 
@@ -112,19 +112,19 @@ def bootstrap_interval(
         raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")
     if len(names) < 2:
         return [-1.0, 1.0]
-    truth, guess = _unit_range(truth), _unit_range(guess)
+    truth, guess = unit_range(truth), unit_range(guess)
     rng = np.random.default_rng(seed)
     even = np.full(len(names), 1 / len(names))
-    chunk = max(1, _BOOTSTRAP_CELLS // len(truth))
+    chunk = max(1, BOOTSTRAP_CELLS // len(truth))
     finals = [
-        _resampled_finals(truth, guess, rng.multinomial(len(names), even, size)[:, codes])
-        for size in _chunk_sizes(n_boot, chunk)
+        resampled_finals(truth, guess, rng.multinomial(len(names), even, size)[:, codes])
+        for size in chunk_sizes(n_boot, chunk)
     ]
     low, high = np.percentile(np.concatenate(finals), [2.5, 97.5])
     return [float(low), float(high)]
 
 
-def _resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:
+def resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:
     """``final_score`` of resamples given as how often each row was drawn, counts [b, n].
 
     Equal to repeating the rows, but nothing is sorted more than once.
@@ -166,13 +166,13 @@ def _weighted_pearson(
     return correlation
 
 
-def _unit_range(values: FloatVector) -> FloatVector:
+def unit_range(values: FloatVector) -> FloatVector:
     spread = np.ptp(values)
     scaled: FloatVector = (values - values.min()) / (spread if spread > 0 else 1.0)
     return scaled
 
 
-def _chunk_sizes(total: int, chunk: int) -> list[int]:
+def chunk_sizes(total: int, chunk: int) -> list[int]:
     full, rest = divmod(total, chunk)
     return [chunk] * full + [rest] * (rest > 0)
 
@@ -180,7 +180,7 @@ def _chunk_sizes(total: int, chunk: int) -> list[int]:
 def _pearson(a: FloatVector, b: FloatVector) -> float:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    a, b = _unit_range(a), _unit_range(b)  # squares of very small values would underflow
+    a, b = unit_range(a), unit_range(b)  # squares of very small values would underflow
     a, b = a - a.mean(), b - b.mean()
     r = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
     return min(1.0, max(-1.0, r))

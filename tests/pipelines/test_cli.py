@@ -57,8 +57,9 @@ def test_saved_settings_load_again(tmp_path: Path) -> None:
 
 def test_run_folder_is_named_after_data_and_config(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("")
-    assert load_settings(data=tmp_path).run == Path("runs") / f"{tmp_path.name}-classical"
-    assert load_settings(data=tmp_path / "m.csv").run.name == f"{tmp_path.name}-m-classical"
+    assert load_settings(data=tmp_path).run == Path("runs") / f"{tmp_path.name}-best"
+    manifest = load_settings(data=tmp_path / "m.csv", config="classical")
+    assert manifest.run.name == f"{tmp_path.name}-m-classical"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -69,10 +70,11 @@ def test_configurations_name_what_exists(path: Path) -> None:
     assert set(settings.learners) <= LEARNERS.keys()
 
 
-def test_classical_takes_every_default_extractor_at_two_views() -> None:
+def test_classical_takes_everything_that_needs_no_weights_at_two_views() -> None:
+    """But MAD, which takes 15 s a pair, and the grey error, which says what PSNR says."""
     settings = load_settings(data="d", config="classical")
-    default = {name for name, entry in all_extractors().items() if entry.spec.default}
-    assert settings.features.keys() == default
+    free = {name for name, entry in all_extractors().items() if not entry.spec.weights}
+    assert settings.features.keys() == free - {"mad", "grey_mse"}
     assert all(len(views) >= 2 for views in settings.features.values())
 
 

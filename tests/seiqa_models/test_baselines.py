@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seiqa_models.baselines import best_single, index_only
+from seiqa_models.baselines import best_single, index_only, neighbour_mean
 from seiqa_models.checks import check_training_table
 
 
@@ -20,6 +20,15 @@ def test_index_only_is_the_mean_label_of_the_five_nearest_files():
     np.testing.assert_allclose(index_only(train, test), [2.0])
     far = table([0.0, 1, 2, 3], order=[89, 89, 1000, 1000], a=np.arange(4.0))
     np.testing.assert_allclose(index_only(train, far), [(2 + 3 + 4 + 5 + 6) / 5] * 4)
+
+
+def test_neighbour_mean_equals_a_full_search():
+    rng = np.random.default_rng(0)
+    order, at, y = rng.uniform(size=200), rng.uniform(-0.2, 1.2, size=80), rng.normal(size=200)
+    nearest = np.argsort(np.abs(at[:, None] - order[None, :]), axis=1)[:, :5]
+    np.testing.assert_allclose(neighbour_mean(order, y, at), y[nearest].mean(axis=1))
+    few = neighbour_mean(order[:3], y[:3], at)
+    np.testing.assert_allclose(few, y[:3].mean())
 
 
 def test_index_only_needs_an_order():

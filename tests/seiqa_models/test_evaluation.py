@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 import seiqa_models
+from seiqa_models.blocks import dense_matrix
 from seiqa_models.errors import TableError
 from seiqa_models.evaluation import evaluate
 from seiqa_models.metrics import final_score, srocc
@@ -23,7 +25,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     figures = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert set(figures) == {
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
-        *("seconds", "seconds_per_row", "n", "groups", "splitter", "label"),
+        *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
     }
     assert figures["n"] == 48
     assert figures["groups"] == 6
@@ -38,6 +40,11 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     low, high = figures["honest"]["interval"]
     assert low < figures["honest"]["final"] < high
     assert figures["seconds_per_row"] > 0
+    assert set(figures["gain"]) == {"best_single", "ridge", "svr"}
+    assert figures["gain"]["svr"]["difference"] == pytest.approx(
+        figures["honest"]["final"] - figures["learners"]["svr"]["final"]
+    )
+    assert figures["transfer"] is None
 
 
 def test_predictions_table(make_table):
@@ -98,8 +105,51 @@ def test_best_single_is_chosen_and_oriented_in_the_training_part(make_table):
     X, y, groups = make_table()
     figures = evaluate(QUICK, X[["chaff", "distance"]], y, groups).to_dict()
     assert figures["best_single"]["names"] == ["distance"] * 5
+    assert figures["best_single"]["name"] == "distance"
     assert srocc(y, X["distance"]) < -0.9
     assert figures["best_single"]["srocc"] > 0.85
+
+
+def test_meta_features_that_saw_their_own_labels_are_worthless_when_nested(make_table):
+    """d > n: plain Ridge repeats any labels in training. The naive claim soars, ours does not."""
+    X, _, groups = make_table(n_groups=12, rows=10, d=400)
+    noise = np.random.default_rng(0).normal(size=120)
+    embedding = dense_matrix(X["embedding"])
+    plain = Ridge(alpha=1.0).fit(embedding, noise).predict(embedding)
+    assert srocc(noise, plain) > 0.95
+    figures = evaluate(QUICK, X[["embedding"]], noise, groups).to_dict()
+    assert figures["honest"]["srocc"] < 0.3
+    assert figures["naive"]["srocc"] < 0.3
+
+
+def test_a_new_kind_of_distortion_costs_what_it_costs(make_table):
+    """A feature reads one kind upside down: learned from other groups, not from other kinds."""
+    X, y, groups = make_table(n_groups=10, rows=9)
+    kinds = np.tile(["blur", "noise", "jpeg"], 30)
+    X["noisy"] = (kinds == "noise").astype(float)
+    X["feature"] = np.where(kinds == "noise", 5 - X["similarity"], X["similarity"])
+    table = X[["feature", "noisy"]]
+    result = evaluate(QUICK, table, y, groups, kinds=kinds, n_splits=3)
+    figures = json.loads(json.dumps(result.to_dict()))
+    transfer = figures["transfer"]
+    assert figures["honest"]["srocc"] > 0.85
+    assert transfer["by_group"] == figures["honest"]
+    assert transfer["srocc"] < figures["honest"]["srocc"] - 0.2
+    assert transfer["kinds"]["noise"]["srocc"] < -0.8 < 0.8 < transfer["kinds"]["blur"]["srocc"]
+    assert (transfer["n"], transfer["fits"]) == (90, 9)
+    assert set(transfer["learners"]) == {"ridge", "svr"}
+    assert set(transfer["best_single"]) == set(figures["honest"])
+
+
+def test_kinds_that_cannot_be_left_out_are_refused(make_table):
+    X, y, groups = make_table(n_groups=3, rows=4)
+    with pytest.raises(TableError, match="there are 1 kinds"):
+        evaluate(QUICK, X, y, groups, kinds=["blur"] * 12)
+    with pytest.raises(TableError, match="2 rows have no kind"):
+        evaluate(QUICK, X, y, groups, kinds=["blur", "jpeg"] * 5 + [None, None])
+    own_kind_per_group = groups
+    with pytest.raises(TableError, match="no kind can be left out"):
+        evaluate(QUICK, X, [1.0, 2, 3, 4] + [5.0] * 8, groups, kinds=own_kind_per_group, n_splits=2)
 
 
 def test_table_of_dense_blocks_only(make_table):

@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from seiqa_models.metrics import (
-    _resampled_finals,
     bootstrap_interval,
     final_score,
     krocc,
     plcc,
+    resampled_finals,
     rmse,
     score_summary,
     srocc,
@@ -64,7 +64,7 @@ def test_resampling_by_counts_equals_repeating_rows():
     counts = np.random.default_rng(0).integers(0, 4, (20, 60))
     repeated = [np.repeat(np.arange(60), row) for row in counts]
     expected = [final_score(LABELS[rows], SCORES[rows]) for rows in repeated]
-    np.testing.assert_allclose(_resampled_finals(LABELS, SCORES, counts), expected, atol=1e-12)
+    np.testing.assert_allclose(resampled_finals(LABELS, SCORES, counts), expected, atol=1e-12)
 
 
 def test_interval_is_wider_by_group_than_by_row():

@@ -15,8 +15,10 @@ from seiqa_features.images import ImageIndex
 from seiqa_features.pairs import Found, Pair, build_pairs
 from seiqa_features.recipe import Recipe
 from seiqa_features.runner import extract
+from seiqa_features.runtime import Runtime
 from seiqa_features.store import Store
 from seiqa_features.table import assemble
+from seiqa_features.weights import Vault
 from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.scorer import Scorer
 from seiqa_models.stack import SeiqaRegressor
@@ -46,7 +48,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
     pairs, problems = build_pairs(found, ImageIndex(folder / "cache"))
     assert not problems
     store = Store(folder / "cache")
-    extract(pairs, RECIPE, store, workers=1)
+    extract(pairs, RECIPE, store, Runtime(Vault(folder)), workers=1)
     table, _ = assemble(pairs, RECIPE, store)
     regressor = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
     regressor.fit(table, pairs["mos"].to_numpy(), groups=pairs["group_id"].to_numpy())

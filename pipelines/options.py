@@ -1,0 +1,32 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path | None, typer.Argument(help="Data set folder (SeIQA, TID2013, …) or CSV manifest.")
+]
+Config = Annotated[str | None, typer.Option(help="Name in pipelines/configs, or a YAML file.")]
+Run = Annotated[Path | None, typer.Option(help="Folder for results [runs/<data>-<config>].")]
+Cache = Annotated[Path | None, typer.Option(help="Feature store [runs/cache].")]
+Workers = Annotated[int | None, typer.Option(help="Worker threads and processes [all cores].")]
+Seed = Annotated[int | None, typer.Option(help="Seed of folds, learners and bootstrap [0].")]
+KeepGoing = Annotated[
+    bool | None, typer.Option("--keep-going", help="Leave bad pairs out instead of stopping.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda, cuda:<n>, or several with commas [auto].")
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="Your own weights files [~/.cache/seiqa/weights].")
+]
+GpuMemory = Annotated[float | None, typer.Option(help="Ceiling in GB of GPU memory [none].")]
+Skip = Annotated[
+    bool | None,
+    typer.Option("--skip-unavailable", help="Go on without features that lack their weights."),
+]
+BundleDir = Annotated[Path, typer.Option(help="Bundle folder of a trained run.")]
