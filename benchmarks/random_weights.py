@@ -1,6 +1,7 @@
 """Weights files of full-size networks with random numbers in them: speed needs no training.
 
-They go through the same loading code as real ones, so a benchmark runs on a machine without network.
+They go through the same loading code as real ones, so a benchmark needs no network. Only CLIP-IQA's
+network is a small one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def write_random_weights(recipe: Recipe, folder: Path) -> Vault:
         elif library == "open_clip":
             _save(weight, folder, _clip_state(*rest.split("/")))
         else:
-            iqa_weights.write(weight, folder)
+            path = iqa_weights.write(weight, folder)
+            path.replace(folder / f"{file_stem(weight)}{path.suffix}")
     return Vault(folder)
 
 

@@ -23,6 +23,8 @@ def make_regressor(
         n_splits=settings.folds,
         max_weight=settings.max_weight,
         shrinkage=settings.shrinkage,
+        srocc_share=settings.srocc_share,
+        calibrate=settings.calibrate,
         label_range=label_range,
         random_state=settings.seed,
         n_jobs=settings.workers,

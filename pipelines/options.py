@@ -24,6 +24,9 @@ Device = Annotated[
 Weights = Annotated[
     Path | None, typer.Option(help="Your own weights files [~/.cache/seiqa/weights].")
 ]
+PrecisionOption = Annotated[
+    str | None, typer.Option("--precision", help="auto, float32 or mixed (faster) [auto].")
+]
 GpuMemory = Annotated[float | None, typer.Option(help="Ceiling in GB of GPU memory [none].")]
 Skip = Annotated[
     bool | None,

@@ -15,6 +15,7 @@ from pipelines.options import (
     Device,
     GpuMemory,
     KeepGoing,
+    PrecisionOption,
     Run,
     Seed,
     Skip,
@@ -50,14 +51,15 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
 
 def features(
     data: Data = None, config: Config = None, run: Run = None, cache: Cache = None,
-    workers: Workers = None, device: Device = None, gpu_memory: GpuMemory = None,
+    workers: Workers = None, device: Device = None,
+    precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
 ) -> None:  # fmt: skip
     """Extract the features of every pair in DATA into the store; what is there is not redone."""
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
-        gpu_memory=gpu_memory, weights=weights, skip_unavailable=skip_unavailable,
-        keep_going=keep_going,
+        precision=precision, gpu_memory=gpu_memory, weights=weights,
+        skip_unavailable=skip_unavailable, keep_going=keep_going,
     )  # fmt: skip
     _features(settings)
 
@@ -82,7 +84,8 @@ def report(data: Data = None, config: Config = None, run: Run = None) -> None:
 
 def run(
     data: Data = None, config: Config = None, run: Run = None, cache: Cache = None,
-    workers: Workers = None, device: Device = None, gpu_memory: GpuMemory = None,
+    workers: Workers = None, device: Device = None,
+    precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
     seed: Seed = None,
 ) -> None:  # fmt: skip
@@ -91,8 +94,8 @@ def run(
 
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
-        gpu_memory=gpu_memory, weights=weights, skip_unavailable=skip_unavailable,
-        keep_going=keep_going, seed=seed,
+        precision=precision, gpu_memory=gpu_memory, weights=weights,
+        skip_unavailable=skip_unavailable, keep_going=keep_going, seed=seed,
     )  # fmt: skip
     steps.check_learners(settings)
     _features(settings)

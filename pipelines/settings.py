@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     workers: int = Field(os.cpu_count() or 1, ge=1, description="worker threads and processes")
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
+    precision: Literal["auto", "float32", "mixed"] = Field(
+        "auto", description="of networks: mixed is faster (auto: mixed on a GPU only)"
+    )
     gpu_memory: float | None = Field(None, gt=0, description="ceiling in GB of what a GPU gives")
     weights: Path = Field(
         DEFAULT_FOLDER, description="folder of own copies of pretrained files, and of the lock"
@@ -51,8 +54,12 @@ class Settings(BaseSettings):
     splits: Literal["auto", "group", "block"] = Field(
         "auto", description="folds by group, or by block of file order (auto: as the layout needs)"
     )
-    max_weight: float = Field(0.5, gt=0, le=1, description="bound of a learner's fusion weight")
-    shrinkage: float = Field(0.02, ge=0, description="pull of the fusion weights to uniform")
+    max_weight: float = Field(1.0, gt=0, le=1, description="bound of a learner's fusion weight")
+    shrinkage: float | None = Field(
+        None, ge=0, description="pull of the weights to uniform (none: chosen by inner evaluation)"
+    )
+    srocc_share: float = Field(0.6, ge=0, le=1, description="of SROCC in what the fusion maximises")
+    calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
     seed: int = Field(0, ge=0, description="of folds, learners and bootstrap")
 
     @classmethod
@@ -74,6 +81,7 @@ class Settings(BaseSettings):
         return Runtime(
             Vault(self.weights, self.weight_files),
             device=self.device,
+            precision=self.precision,
             gpu_memory=self.gpu_memory,
             scratch=self.cache / "scratch",
         )

@@ -78,6 +78,9 @@ def _to_device(pictures: Iterable[Crops], device: str) -> torch.Tensor:
 def _arithmetic(block: Block, device: str) -> AbstractContextManager[object]:
     import torch
 
-    if device == "cpu" or block.dtype == "float32":
+    if block.dtype != "float32":
+        return torch.autocast(torch.device(device).type, getattr(torch, block.dtype))
+    if device == "cpu":
         return nullcontext()
-    return torch.autocast("cuda", getattr(torch, block.dtype))
+    # Left alone, cuDNN rounds float32 to TF32, which has 10 bits.
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import version as read_version
@@ -113,7 +113,9 @@ class Recipe:
                 needed.setdefault(weight, []).append(spec.name)
         return needed
 
-    def bind(self, checksums: Mapping[str, str], *, on_gpu: bool) -> Recipe:
+    def bind(
+        self, checksums: Mapping[str, str], dtype: Callable[[ExtractorSpec], Precision]
+    ) -> Recipe:
         """The recipe with its weights' SHA-256 (by weight name) and arithmetic filled in."""
         return Recipe(
             tuple(
@@ -122,7 +124,7 @@ class Recipe:
                     checksums=tuple(
                         sorted((w.name, checksums[w.name]) for w in block.spec.weights)
                     ),
-                    dtype=block.spec.precision if on_gpu and block.spec.weights else "float32",
+                    dtype=dtype(block.spec),
                 )
                 for block in self.blocks
             )

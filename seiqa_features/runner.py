@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -24,9 +24,9 @@ import pandas as pd
 from seiqa_features.errors import DataError
 from seiqa_features.lane import LANE_PAIRS, Lane
 from seiqa_features.progress import Progress, unwatched
-from seiqa_features.recipe import Recipe
+from seiqa_features.recipe import Block, Recipe
 from seiqa_features.runtime import Runtime
-from seiqa_features.sharding import Counts, run_on_devices
+from seiqa_features.sharding import run_on_devices
 from seiqa_features.store import KEYS, Store
 from seiqa_features.work import Job, Result, Rows, compute
 
@@ -83,11 +83,11 @@ def extract(
             workers=max(1, workers // len(runtime.devices)),
             shard_pairs=shard_pairs,
         )
-        if len(runtime.devices) == 1:
-            done = share(jobs, runtime, on_progress)
+        if recipe.weights and len(runtime.devices) > 1:
+            report.failures = run_on_devices(jobs, runtime, share, on_progress)
         else:
-            done = run_on_devices(jobs, runtime, share, on_progress)
-        report.computed, report.failures = done
+            report.failures = share(_split(jobs, workers), runtime, on_progress)
+        report.computed = len(jobs) - len(report.failures)
     report.seconds = time.perf_counter() - started
     if report.failures and not keep_going:
         raise DataError(
@@ -110,6 +110,20 @@ def _pending(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Jo
     return jobs, len(distinct) - len(jobs)
 
 
+def _split(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
+    """Where there are fewer pairs than workers, several of them share a pair's blocks."""
+    parts = workers // len(jobs)
+    return jobs if parts < 2 else [part for job in jobs for part in _parts(job, parts)]
+
+
+def _parts(job: Job, count: int) -> list[Job]:
+    """The job with its blocks dealt out, the dearest first, each to whoever has least to do."""
+    shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
+    for block in sorted(job.blocks, key=lambda block: block.spec.cost, reverse=True):
+        min(shares, key=lambda share: sum(block.spec.cost for block in share)).append(block)
+    return [replace(job, blocks=tuple(share)) for share in shares if share]
+
+
 def _run_jobs(
     jobs: Sequence[Job],
     runtime: Runtime,
@@ -118,10 +132,10 @@ def _run_jobs(
     store: Store,
     workers: int,
     shard_pairs: int,
-) -> Counts:
+) -> dict[str, str]:
     flow = _Flow(jobs, store, runtime, workers, shard_pairs, on_progress)
     flow.run()
-    return flow.computed, flow.failures
+    return flow.failures
 
 
 class _Flow:
@@ -136,7 +150,7 @@ class _Flow:
         shard_pairs: int,
         on_progress: Progress,
     ) -> None:
-        self.total, self.computed = len(jobs), 0
+        self.total, self.done = len(jobs), 0
         self.failures: dict[str, str] = {}
         self.store, self.runtime = store, runtime
         self.shard_pairs, self.on_progress = shard_pairs, on_progress
@@ -146,7 +160,8 @@ class _Flow:
         self.lane = Lane(runtime) if any(map(runtime.on_gpu, specs)) else None
         self.workers = workers
         most = NETWORK_TASK_PAIRS if any(spec.weights for spec in specs) else TASK_PAIRS
-        self.tasks = _tasks(jobs, min(most, max(1, shard_pairs // (4 * workers))))
+        fair = -(-len(jobs) // workers)  # few pairs of one reference are work for all, too
+        self.tasks = _tasks(jobs, min(most, fair, max(1, shard_pairs // (4 * workers))))
         self.running: dict[Future[Result], int] = {}  # tasks, and how many pairs each has
         self.waiting: list[tuple[int, Result]] = []  # finished tasks that still need the GPU
         self.batch: tuple[Future[Result], int] | None = None  # what the GPU is working on
@@ -197,8 +212,8 @@ class _Flow:
             self.buffer.setdefault(block, []).extend(rows)
         self.buffered += pairs
         self.failures.update(result.failures)
-        self.computed += pairs - len(result.failures)
-        self.on_progress(self.computed + len(self.failures), self.total)
+        self.done += pairs
+        self.on_progress(self.done, self.total)
 
     def _unfinished(self) -> int:
         waiting = sum(pairs for pairs, _ in self.waiting)

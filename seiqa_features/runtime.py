@@ -13,7 +13,7 @@ from pathlib import Path
 from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
 from seiqa_features.recipe import Recipe
 from seiqa_features.registry import get_extractor
-from seiqa_features.specs import Extract, ExtractorSpec, Kit, Weight
+from seiqa_features.specs import Extract, ExtractorSpec, Kit, Precision, Weight
 from seiqa_features.weights import Vault
 
 GIGABYTE = 1e9
@@ -27,6 +27,8 @@ class Runtime:
         device: "cpu", "cuda", "cuda:<number>", several of these with commas, or "auto" for every
             GPU there is, else the CPU. This process works on the first; `runner.extract` starts a
             process for each where there are several.
+        precision: "float32"; "mixed", networks in half precision where they are known to bear it
+            (on a CPU bfloat16 only); or "auto", mixed on a GPU and float32 on a CPU.
         gpu_memory: ceiling in gigabytes of what a process takes of its GPU, None for all.
         scratch: folder for what is worth keeping between runs, None for none.
     """
@@ -36,10 +38,12 @@ class Runtime:
         vault: Vault,
         *,
         device: str = "cpu",
+        precision: str = "auto",
         gpu_memory: float | None = None,
         scratch: Path | None = None,
     ) -> None:
         self.vault = vault
+        self.precision = precision
         self.gpu_memory = gpu_memory
         self.scratch = scratch
         self._asked = device
@@ -71,11 +75,26 @@ class Runtime:
 
     def only(self, device: str) -> Runtime:
         """The same on one device, with nothing built yet: what a process of its own starts with."""
-        return Runtime(self.vault, device=device, gpu_memory=self.gpu_memory, scratch=self.scratch)
+        return Runtime(
+            self.vault,
+            device=device,
+            precision=self.precision,
+            gpu_memory=self.gpu_memory,
+            scratch=self.scratch,
+        )
 
     def on_gpu(self, spec: ExtractorSpec) -> bool:
         """Whether the extractor runs on the GPU; those without weights stay on the CPU."""
         return bool(spec.weights) and self.device != "cpu"
+
+    def dtype(self, spec: ExtractorSpec) -> Precision:
+        """The arithmetic in which the extractor runs."""
+        if not spec.weights or self.precision == "float32":
+            return "float32"
+        if self.device == "cpu":
+            half = self.precision == "mixed" and spec.precision == "bfloat16"
+            return "bfloat16" if half else "float32"
+        return spec.precision
 
     def bind(
         self, recipe: Recipe, *, skip_unavailable: bool = False
@@ -110,8 +129,7 @@ class Runtime:
         if not rest.blocks:
             raise WeightsError(_missing_message(missing, needed, "no feature is left without them"))
         checksums = {weight.name: self.vault.checksum(weight) for weight in rest.weights}
-        on_gpu = bool(checksums) and self.device != "cpu"
-        return rest.bind(checksums, on_gpu=on_gpu), unavailable
+        return rest.bind(checksums, self.dtype), unavailable
 
     def work(self, name: str) -> Extract:
         """The extractor's work, built on the first call.
@@ -131,7 +149,7 @@ class Runtime:
                 if not files:
                     raise
                 # Whatever the library says of a truncated file or of foreign tensor names.
-                reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
                 paths = ", ".join(map(str, files.values()))
                 raise WeightsError(
                     f"{paths}: not usable as weights of {name} ({reason}); expected the files of"

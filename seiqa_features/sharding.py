@@ -12,10 +12,10 @@ from seiqa_features.progress import Progress
 from seiqa_features.runtime import Runtime
 from seiqa_features.work import Job
 
-Counts = tuple[int, dict[str, str]]
-"""Pairs computed, and one line per pair that failed."""
+Failures = dict[str, str]
+"""One line per pair that failed."""
 
-RunJobs = Callable[[Sequence[Job], Runtime, Progress], Counts]
+RunJobs = Callable[[Sequence[Job], Runtime, Progress], Failures]
 """What a process does with its share; importable by name."""
 
 _progress: Queue[tuple[int, int]]  # of a child process: (its number, pairs done)
@@ -23,7 +23,7 @@ _progress: Queue[tuple[int, int]]  # of a child process: (its number, pairs done
 
 def run_on_devices(
     jobs: Sequence[Job], runtime: Runtime, run: RunJobs, on_progress: Progress
-) -> Counts:
+) -> Failures:
     """Run the jobs on all of the runtime's devices.
 
     Raises:
@@ -38,13 +38,11 @@ def run_on_devices(
             for number, (share, device) in enumerate(zip(shares, runtime.devices, strict=False))
         ]
         _watch(running, queue, len(jobs), on_progress)
-    computed, failures = 0, {}
+    failures: Failures = {}
     for future in running:
-        count, failed = future.result()
-        computed += count
-        failures.update(failed)
+        failures.update(future.result())
     on_progress(len(jobs), len(jobs))
-    return computed, failures
+    return failures
 
 
 def _deal(jobs: Sequence[Job], count: int) -> list[list[Job]]:
@@ -63,12 +61,12 @@ def _remember(queue: Queue[tuple[int, int]]) -> None:
     _progress = queue
 
 
-def _work(number: int, jobs: Sequence[Job], runtime: Runtime, run: RunJobs) -> Counts:
+def _work(number: int, jobs: Sequence[Job], runtime: Runtime, run: RunJobs) -> Failures:
     return run(jobs, runtime, lambda done, _: _progress.put((number, done)))
 
 
 def _watch(
-    running: Sequence[Future[Counts]],
+    running: Sequence[Future[Failures]],
     queue: Queue[tuple[int, int]],
     total: int,
     on_progress: Progress,

@@ -19,8 +19,8 @@ class Extract(Protocol):
         dist: float32 [B, 3, H, W] in 0..1.
         ref_index: int64 [B], which reference each degraded image belongs to.
 
-    All three lie on the device the extractor was built for. On a GPU the call runs under autocast
-    of the spec's precision, so what needs float32 says so.
+    All three lie on the device the extractor was built for. The call may run under autocast of the
+    spec's precision, so what needs float32 says so.
 
     Returns:
         Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A pair's
@@ -107,7 +107,7 @@ class ExtractorSpec:
             configuration: "bicubic", "bilinear" or "lanczos".
         sides: sides in pixels of the square views it can use; () for any view.
         side_multiple: with 2 or more it uses square views whose side is a multiple of it.
-        precision: of the arithmetic on a GPU; on a CPU it is always float32.
+        precision: of the network's arithmetic where it need not be float32.
     """
 
     name: str

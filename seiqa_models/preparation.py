@@ -94,3 +94,43 @@ class RankNormal(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "quantiles_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return np.asarray(np.clip(self.quantiles_.transform(X), -self.bound, self.bound))
+
+
+class PartialWhitening(TransformerMixin, BaseEstimator):
+    """Evens out the spread of the principal components: Z (C + εI)^(-power/2), C = cov(Z).
+
+    Collinear columns make plain distances count what they share many times over, and what tells
+    them apart hardly at all. Full whitening (power 1) counts noise as much as signal. With the
+    Gaussian process, 0.4 lifted the final by .002 on TID2013 and KADID-10k, and left it as it was
+    with 5 to 9 columns; 1.0 cost .003 to .009.
+
+    Parameters
+    ----------
+    power : float
+        0 leaves the spread of the components as it is, 1 makes it equal.
+
+    Attributes
+    ----------
+    mean_ : float64 [p]; matrix_ : float64 [p, p]
+    """
+
+    def __init__(self, power: float = 0.4) -> None:
+        self.power = power
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PartialWhitening:  # noqa: ARG002
+        """Learn the covariance of X float [n, p]."""
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64)
+        self.mean_ = values.mean(axis=0)
+        centred = values - self.mean_
+        spread, axes = np.linalg.eigh(centred.T @ centred / len(values))
+        floor = max(1e-3 * spread[-1], np.finfo(np.float64).tiny)
+        matrix = (axes * (np.maximum(spread, 0.0) + floor) ** (-self.power / 2)) @ axes.T
+        scale = np.sqrt(np.mean((centred @ matrix) ** 2)) or 1.0
+        self.matrix_: FloatMatrix = matrix / scale
+        return self
+
+    def transform(self, X: ArrayLike) -> FloatMatrix:
+        """Whitened rows float64 [n, p], of mean square 1 in training."""
+        check_is_fitted(self, "matrix_")
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray((values - self.mean_) @ self.matrix_)

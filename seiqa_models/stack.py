@@ -1,4 +1,4 @@
-"""SeiqaRegressor: RidgeMeta → pool of learners → bounded fusion, as one scikit-learn regressor."""
+"""SeiqaRegressor: RidgeMeta → pool of learners → bounded fusion → calibration, one regressor."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from seiqa_models.arrays import FloatMatrix, FloatVector
+from seiqa_models.calibration import MonotoneCalibration
 from seiqa_models.checks import TrainingTable, check_training_table
 from seiqa_models.errors import TableError
 from seiqa_models.fusion import BoundedFusion
 from seiqa_models.learners import DEFAULT_POOL, make_learner
+from seiqa_models.metrics import SROCC_SHARE
 from seiqa_models.preparation import Preparation
 from seiqa_models.splits import Fold, make_folds
 
@@ -31,7 +33,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
     rows), the learners fitted, and the held-out groups predicted. The fusion weights are searched
-    on these out-of-fold predictions; then everything is fitted once more on all rows.
+    on these out-of-fold predictions, and the fused score is bent to the label's scale; then
+    everything is fitted once more on all rows.
 
     Parameters
     ----------
@@ -39,8 +42,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         Names from :data:`seiqa_models.learners.LEARNERS`.
     n_splits : int
         Inner folds; fewer when there are fewer groups.
-    max_weight, shrinkage : float
-        Of :class:`seiqa_models.fusion.BoundedFusion`.
+    max_weight, shrinkage, srocc_share : float
+        Of :class:`seiqa_models.fusion.BoundedFusion`; shrinkage None is chosen on the groups.
+    calibrate : bool
+        Whether :class:`seiqa_models.calibration.MonotoneCalibration` follows the fusion.
     label_range : (float, float), optional
         Predictions are clipped to it; by default to the range of the training labels.
     random_state : int
@@ -54,6 +59,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         Column names seen in fit.
     preparation_ : Preparation; learners_ : dict of fitted regressors
     weights_ : dict of float, by learner name, sum 1
+    calibration_ : MonotoneCalibration or None
     label_range_ : tuple of float
     oof_ : DataFrame of float64 [n, learners]
         Out-of-fold predictions of the training rows. A saved bundle leaves them out.
@@ -63,8 +69,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self,
         learners: Sequence[str] = DEFAULT_POOL,
         n_splits: int = 5,
-        max_weight: float = 0.5,
-        shrinkage: float = 0.02,
+        max_weight: float = 1.0,
+        shrinkage: float | None = None,
+        srocc_share: float = SROCC_SHARE,
+        calibrate: bool = True,
         label_range: tuple[float, float] | None = None,
         random_state: int = 0,
         n_jobs: int = 1,
@@ -73,6 +81,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self.n_splits = n_splits
         self.max_weight = max_weight
         self.shrinkage = shrinkage
+        self.srocc_share = srocc_share
+        self.calibrate = calibrate
         self.label_range = label_range
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -123,8 +133,11 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         for (_, test), predictions in zip(folds, parts, strict=True):
             oof[test] = predictions
         self.oof_ = pd.DataFrame(oof, index=table.X.index, columns=names)
-        fusion = BoundedFusion(self.max_weight, self.shrinkage).fit(oof, table.y)
+        fusion = BoundedFusion(self.max_weight, self.shrinkage, self.srocc_share)
+        fusion.fit(oof, table.y, table.groups)
         self.weights_ = dict(zip(names, fusion.weights_.tolist(), strict=True))
+        calibration = MonotoneCalibration().fit(fusion.predict(oof), table.y, table.groups)
+        self.calibration_ = calibration if self.calibrate else None
         low, high = self.label_range or (table.y.min(), table.y.max())
         self.label_range_ = (float(low), float(high))
         return self
@@ -154,9 +167,11 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         return pd.DataFrame(predictions, index=X.index, columns=list(self.learners_))
 
     def fuse(self, predictions: pd.DataFrame) -> FloatVector:
-        """Fused and clipped scores float64 [n] of learners' predictions [n, learners]."""
+        """Fused, calibrated and clipped scores float64 [n] of predictions [n, learners]."""
         names = list(self.weights_)
         fused = predictions[names].to_numpy(np.float64) @ np.array(list(self.weights_.values()))
+        if self.calibration_ is not None:
+            fused = self.calibration_.predict(fused)
         return np.asarray(np.clip(fused, *self.label_range_))
 
 

@@ -112,7 +112,10 @@ def called_whole(network: Network, kit: Kit) -> Extract:
 
 
 def opinion(network: Network, kit: Kit) -> Extract:
-    """A no-reference metric's opinion of both pictures, `ref` and `dist`, and `difference`."""
+    """A no-reference metric's opinion of both pictures; MUSIQ's is about 0 to 100 (best).
+
+    `ref`, `dist` and `difference`, which is dist − ref, are float64 [B].
+    """
     net = network.load(kit)
     return _judge_both(lambda images: net(images).flatten())
 
@@ -137,7 +140,7 @@ def clipiqa(network: Network, kit: Kit) -> Extract:
     )
     with torch.no_grad():
         descriptions = clip.encode_text(tokenize(CLIPIQA_PROMPTS).to(kit.device))  # [10, d]
-        scale = float(clip.logit_scale.exp())
+        scale: torch.Tensor = clip.logit_scale.exp()
 
     def quality(images: torch.Tensor) -> torch.Tensor:
         seen: torch.Tensor = clip.encode_image((images - mean) / std, pos_embedding=False).float()

@@ -117,7 +117,6 @@ def _extractor(name: str, facts: Facts) -> Extractor:
         licence="MIT (ours), Apache-2.0 (timm)",
         source=facts.source,
         cost=round(2 * operations / FLOPS, 3),
-       
         weights=(weight,),
         resampling=facts.resampling,
         sides=(facts.side,) if facts.side else (),

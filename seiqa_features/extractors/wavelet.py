@@ -110,7 +110,7 @@ def _crop(n: int) -> slice:
 @extractor(
     ExtractorSpec(
         name="vif",
-        version=1,
+        version=2,
         outputs={"value": Output(identity=1.0)},
         colour="BT.601 luma, rounded to 8 bits",
         libraries=("torch", "pyiqa"),
@@ -121,9 +121,13 @@ def _crop(n: int) -> slice:
     )
 )
 def vif() -> Extract:
-    """VIF over two orientations of four levels, with the library's channel and source models."""
+    """VIF over two orientations of four levels, with the library's channel and source models.
+
+    The source model is in float64, as the authors' code: the inverse of a nearly singular covariance
+    in float32 differs from one CPU to another, and VIF with it by up to 4e-4.
+    """
     import torch
-    from pyiqa.archs.vif_arch import VIF, corrDn, sp5_filters
+    from pyiqa.archs.vif_arch import VIF, sp5_filters
     from torch.nn import functional as F
 
     from seiqa_features.extractors.tensors import grey
@@ -138,6 +142,10 @@ def vif() -> Extract:
             kernel = torch.from_numpy(filt).to(image)[None, None]
             return F.conv2d(padded[..., rows, columns], kernel, stride=step)
 
+    def correlate(image: torch.Tensor, kernel: Any, step: int = 1) -> torch.Tensor:
+        padded = F.pad(image, ((len(kernel) - 1) // 2,) * 4, "reflect")
+        return F.conv2d(padded, torch.from_numpy(kernel).to(image)[None, None], stride=step)
+
     model, kernels = StridedVIF(), sp5_filters()
     oriented = kernels["bfilts"].T.reshape(model.ori + 1, 7, 7).transpose(0, 2, 1)
     per_level = len(oriented)
@@ -145,18 +153,19 @@ def vif() -> Extract:
 
     def pyramid(image: torch.Tensor) -> Bands:
         bands: Bands = [None] * (2 + model.level * per_level)
-        low = corrDn(grey(image[None]), kernels["lo0filt"])
+        low = correlate(grey(image[None]), kernels["lo0filt"])
         for level in range(model.level):
             for position in range(1, per_level + 1):
                 place = (model.level - 1 - level) * per_level + position
                 if place + 1 in model.subbands:
-                    bands[place] = corrDn(low, oriented[per_level - position])
-            low = corrDn(low, kernels["lofilt"], step=2)
+                    bands[place] = correlate(low, oriented[per_level - position])
+            low = correlate(low, kernels["lofilt"], step=2)
         return bands
 
     def source(bands: Bands) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The reference's model by subband: local variance field and eigenvalues."""
-        fields, eigenvalues, _ = model.refparams_vecgsm(bands)
+        exact = [band if band is None else band.double() for band in bands]
+        fields, eigenvalues, _ = model.refparams_vecgsm(exact)
         return list(zip(fields, eigenvalues, strict=True))
 
     def information(
@@ -190,6 +199,6 @@ def vif() -> Extract:
             information(refs[r], models[r], pyramid(dist[i]))
             for i, r in enumerate(ref_index.tolist())
         ]
-        return {"value": torch.stack(values).double()}
+        return {"value": torch.stack(values)}
 
     return extract

@@ -86,10 +86,11 @@ def batch(built: Callable[[str], Extract]) -> Callable[[str], Values]:
 # --- what the specs say ----------------------------------------------------------------------
 
 
-def test_every_file_belongs_to_a_metric_and_none_is_needed_by_default() -> None:
+def test_every_metric_and_every_file_is_tested_here() -> None:
+    specs = [entry.spec for entry in all_extractors().values()]
+    assert {s.name for s in specs if s.weights and "pyiqa" in s.libraries} == set(NAMES)
     needed = {weight for name in NAMES for weight in spec_of(name).weights}
     assert needed == set(iqa_weights.CONTENTS)
-    assert not any(spec_of(name).default for name in NAMES)
 
 
 def url_by_library(weight: Weight) -> str:
@@ -223,6 +224,34 @@ def test_half_precision_keeps_three_digits(name: str, built: Callable[[str], Ext
     for output, value in rough.items():
         torch.testing.assert_close(value, exact[output], atol=1e-3, rtol=1e-3)
     assert any(not torch.equal(rough[output], exact[output]) for output in exact)
+
+
+@pytest.mark.parametrize("name", ["stlpips", "dists", "pieapp", "clipiqa"])
+def test_where_there_is_a_gpu_a_batch_goes_together(name: str, weights: dict[str, Path]) -> None:
+    """PyTorch's meta device stands in for one: it works out shapes without values."""
+    extract = all_extractors()[name].build(Kit("meta", weights))
+    values = run(extract, REF.to("meta"), DIST.to("meta"), INDEX.to("meta"))
+    for output in spec_of(name).outputs:
+        assert values[output].shape == (3,)
+        assert values[output].dtype == torch.float64
+        assert values[output].device.type == "meta"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gpu_gives_the_same_values(
+    name: str, weights: dict[str, Path], batch: Callable[[str], Values]
+) -> None:
+    extract, precision = all_extractors()[name].build(Kit("cuda", weights)), spec_of(name).precision
+    half = precision != "float32"
+    with (
+        torch.backends.cudnn.flags(allow_tf32=False),
+        torch.autocast("cuda", getattr(torch, precision) if half else None, enabled=half),
+    ):
+        values = run(extract, REF.cuda(), DIST.cuda(), INDEX.cuda())
+    for output, value in values.items():
+        torch.testing.assert_close(value.cpu(), batch(name)[output], atol=1e-3, rtol=1e-3)
 
 
 def test_inputs_are_left_as_they_are(built: Callable[[str], Extract]) -> None:

@@ -21,6 +21,7 @@ from seiqa_features.store import Store
 from seiqa_features.table import assemble
 from seiqa_features.weights import Vault
 from tests.seiqa_features import pretend
+from tests.seiqa_features.random_networks import TINY_VIT, kit_for
 
 
 @pytest.fixture
@@ -169,11 +170,12 @@ def test_batch_size_is_found_once_per_block_and_shape(
 
 def test_two_devices_share_the_work(pairs: pd.DataFrame, tmp_path: Path) -> None:
     """Two processes on the CPU stand for two GPUs."""
-    recipe = Recipe.parse({"gms": ["s32"], "colour": ["s32"]})
+    vault = Vault(tmp_path, kit_for(TINY_VIT, tmp_path / "random").weights)
     seen: list[int] = []
     tables = []
     for device in ("cpu", "cpu,cpu"):
-        runtime, store = Runtime(Vault(tmp_path), device=device), Store(tmp_path / device)
+        runtime, store = Runtime(vault, device=device), Store(tmp_path / device)
+        recipe, _ = runtime.bind(Recipe.parse({TINY_VIT: ["s160"], "gms": ["s32"]}))
         report = extract(
             pairs, recipe, store, runtime, workers=2, on_progress=lambda d, _: seen.append(d)
         )

@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from seiqa_features import registry, runtime, work
+from seiqa_features import registry, runner, runtime, work
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.images import ImageIndex
 from seiqa_features.pairs import Found, Pair, build_pairs
@@ -30,6 +30,7 @@ from seiqa_features.specs import Extract, Extractor, ExtractorSpec, Output
 from seiqa_features.store import Store
 from seiqa_features.table import assemble, write_table
 from seiqa_features.weights import Vault
+from seiqa_features.work import Job, Result
 
 FEATURES = {"gms": ["max512", "s48"], "colour": ["s48"]}
 RECIPE = Recipe.parse(FEATURES)
@@ -223,6 +224,27 @@ def test_a_pair_alone_has_the_value_it_has_in_company(pairs: pd.DataFrame, tmp_p
         assemble(pairs.iloc[7:8], RECIPE, alone)[0],
         check_exact=True,
     )
+
+
+def test_several_workers_share_a_lone_pair(
+    pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its blocks are dealt out, and the values are the same."""
+    tasks: list[int] = []
+    real = runner.compute
+
+    def watched(task: list[Job], runtime: Runtime) -> Result:
+        tasks.append(len(task[0].blocks))
+        return real(task, runtime)
+
+    monkeypatch.setattr(runner, "compute", watched)
+    alone, shared = Store(tmp_path / "a"), Store(tmp_path / "b")
+    assert run(pairs.iloc[:1], alone, workers=1).computed == 1
+    assert run(pairs.iloc[:1], shared, workers=3).computed == 1
+    assert tasks == [3, 1, 1, 1]
+    path = tmp_path / "table.parquet"
+    one = pairs.iloc[:1]
+    assert table_bytes(one, alone, path) == table_bytes(one, shared, path)
 
 
 def test_sizes_may_differ_within_a_pair(

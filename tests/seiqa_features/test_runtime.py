@@ -136,6 +136,23 @@ def test_on_a_gpu_only_what_is_pretrained_changes_its_arithmetic(
     assert [runtime.on_gpu(block.spec) for block in recipe.blocks] == [True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("device", "precision", "expected"),
+    [
+        ("cpu", "auto", "float32"), ("cpu", "mixed", "bfloat16"), ("cpu", "float32", "float32"),
+        ("cuda", "auto", "bfloat16"), ("cuda", "mixed", "bfloat16"), ("cuda", "float32", "float32"),
+    ],
+)  # fmt: skip
+def test_arithmetic_is_the_users_choice(
+    device: str, precision: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    runtime = Runtime(pretend.vault_with(tmp_path), device=device, precision=precision)
+    recipe, _ = runtime.bind(Recipe.parse(RECIPE_FEATURES))
+    assert [block.dtype for block in recipe.blocks] == [expected, expected, "float32"]
+
+
 def test_the_memory_ceiling_is_set_on_the_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

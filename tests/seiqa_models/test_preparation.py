@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from seiqa_models.preparation import Preparation
+from seiqa_models.preparation import PartialWhitening, Preparation
 
 TRAIN = pd.DataFrame(
     {
@@ -41,3 +42,25 @@ def test_meta_feature_is_cross_fitted_in_fit_transform_only(make_table):
     full = preparation.transform(X[["embedding"]])
     truth = y.to_numpy()
     assert np.mean((full[:, 0] - truth) ** 2) < 0.5 * np.mean((cross_fitted[:, 0] - truth) ** 2)
+
+
+def test_partial_whitening_evens_out_the_components():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(400, 1))
+    X = shared + 0.1 * rng.normal(size=(400, 3))
+
+    def spread(power):
+        values = PartialWhitening(power).fit(X).transform(X)
+        assert np.mean(values**2) == pytest.approx(1)
+        eigenvalues = np.linalg.eigvalsh(np.cov(values.T))
+        return eigenvalues[-1] / eigenvalues[0]
+
+    raw = np.linalg.eigvalsh(np.cov(X.T))
+    assert spread(0.0) == pytest.approx(raw[-1] / raw[0], rel=1e-6)
+    assert spread(0.5) == pytest.approx(np.sqrt(raw[-1] / raw[0]), rel=0.2)
+    assert spread(1.0) < 2
+
+
+def test_partial_whitening_survives_constant_columns_and_one_row():
+    assert np.isfinite(PartialWhitening().fit_transform(np.ones((5, 3)))).all()
+    assert np.isfinite(PartialWhitening().fit_transform(np.ones((1, 2)))).all()

@@ -12,7 +12,7 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seiqa_models.metrics import srocc
-from seiqa_models.ranker import PairwiseRanker, pairwise_loss
+from seiqa_models.ranker import PairwiseRanker
 
 
 @parametrize_with_checks([PairwiseRanker(hidden=(16,), dropout=0.0, max_epochs=30, batch_size=64)])
@@ -38,16 +38,31 @@ def test_orders_rows_it_never_saw(curve, fitted):
     assert srocc(y[150:], fitted.predict(X[150:])) > 0.95
 
 
-def test_loss_by_hand():
-    y = torch.tensor([[0.0], [1.0], [1.0]])
-    f = torch.tensor([[0.5], [0.0], [2.0]])
-    squared = (0.5**2 + 1 + 1) / 3
-    # Four ordered pairs with different labels: (0, 1) is the wrong way round, (0, 2) is right.
-    ranking = (np.log1p(np.exp(0.5)) + np.log1p(np.exp(-1.5))) / 2
-    assert float(pairwise_loss(f, y)) == pytest.approx(0.25 * squared + 0.8 * ranking, rel=1e-6)
-    assert float(pairwise_loss(f, torch.ones(3, 1))) == pytest.approx(
-        0.25 * float(((f - 1) ** 2).mean())
-    )
+@pytest.mark.parametrize("settings", [{"loss": "fidelity"}, {"patience": 10}])
+def test_other_loss_and_early_stopping_learn_the_labels_scale(curve, settings):
+    X, y = curve
+    prediction = PairwiseRanker(**settings).fit(X[:150], y[:150]).predict(X[150:])
+    assert srocc(y[150:], prediction) > 0.95
+    assert np.mean((prediction - y[150:]) ** 2) < 0.5 * y.var()
+
+
+def test_patience_ends_training_on_noise_early():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
+    patient, hasty = PairwiseRanker(max_epochs=60), PairwiseRanker(max_epochs=60, patience=2)
+    assert patient.fit(X, y).predict(X).std() > 2 * hasty.fit(X, y).predict(X).std()
+
+
+@pytest.mark.parametrize("settings", [{"loss": "fidelity"}, {"patience": 35}])
+def test_two_rows_are_enough(curve, settings):
+    X, y = curve
+    fitted = PairwiseRanker(max_epochs=2, **settings).fit(X[:2], y[:2])
+    assert np.isfinite(fitted.predict(X)).all()
+
+
+def test_unknown_loss_is_named(curve):
+    with pytest.raises(ValueError, match=r"loss is 'mse', expected one of \['fidelity', 'soft"):
+        PairwiseRanker(loss="mse").fit(*curve)
 
 
 def test_torch_is_left_as_found(curve):

@@ -9,7 +9,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from seiqa_models.errors import TableError
-from seiqa_models.metrics import srocc
+from seiqa_models.learners import DEFAULT_POOL, LEARNERS
+from seiqa_models.metrics import plcc, srocc
 from seiqa_models.stack import SeiqaRegressor
 
 QUICK = ("ridge", "svr")
@@ -58,7 +59,7 @@ def test_out_of_fold_predictions_do_not_see_the_rows_own_labels(make_table):
 
 def test_same_bytes_for_any_column_order_and_number_of_jobs(make_table):
     X, y, groups = make_table(d=30)
-    learners = ("lightgbm", "svr", "ridge")
+    learners = ("lightgbm", *DEFAULT_POOL)
     one = quick(learners=learners).fit(X, y, groups)
     two = quick(learners=learners, n_jobs=2).fit(X[X.columns[::-1]], y, groups)
     np.testing.assert_array_equal(one.oof_, two.oof_)
@@ -74,6 +75,26 @@ def test_predictions_stay_within_the_label_range(make_table):
     assert y.min() <= trained.min() <= trained.max() <= y.max()
     narrow = quick(label_range=(1, 4)).fit(X, y, groups).predict(extreme)
     assert 1 <= narrow.min() <= narrow.max() <= 4
+
+
+def test_calibration_straightens_and_keeps_the_order(make_table):
+    X, y, groups = make_table(n_groups=10, rows=40)
+    wide = (-1e9, 1e9)
+    bent = np.exp(1.5 * y)
+    plain = quick(calibrate=False, label_range=wide).fit(X, bent, groups)
+    calibrated = quick(label_range=wide).fit(X, bent, groups)
+    assert plain.weights_ == calibrated.weights_
+    assert srocc(plain.predict(X), calibrated.predict(X)) == pytest.approx(1)
+    assert plcc(bent, calibrated.fuse(plain.oof_)) > plcc(bent, plain.fuse(plain.oof_))
+
+
+def test_runner_ups_fusion_is_within_reach(make_table):
+    X, y, groups = make_table()
+    settings = {"max_weight": 0.5, "shrinkage": 100.0, "srocc_share": 0.75, "calibrate": False}
+    regressor = quick(**settings).fit(X, y, groups)
+    np.testing.assert_allclose(list(regressor.weights_.values()), 0.5, atol=1e-6)
+    fused = regressor.oof_.mean(axis=1).clip(*regressor.label_range_)
+    np.testing.assert_allclose(regressor.fuse(regressor.oof_), fused, atol=1e-6)
 
 
 def test_missing_columns_are_named_and_extra_ones_ignored(make_table):
@@ -95,7 +116,7 @@ def test_holes_constants_and_infinities_are_survived(make_table):
     assert np.isfinite(regressor.predict(X)).all()
 
 
-@pytest.mark.parametrize("learners", [QUICK, ("catboost", "xgboost", "lightgbm", "ranker")])
+@pytest.mark.parametrize("learners", [QUICK, DEFAULT_POOL, tuple(sorted(LEARNERS))])
 def test_two_groups_are_enough_for_every_learner(make_table, learners):
     """An outer fold of three groups leaves two; each inner training part then is one group."""
     X, y, groups = make_table(n_groups=2, rows=5, d=20)
