@@ -31,10 +31,18 @@ def _piq(function: str, **options: object) -> Metric:
     return partial(getattr(piq, function), data_range=1.0, reduction="none", **options)
 
 
-def _piq_exact(function: str) -> Metric:
-    """A metric of piq in float64, as its authors' code; float32 strays, on some CPUs more."""
-    metric = _piq(function)
+def _mdsi() -> Metric:
+    """MDSI in float64, as its authors' code; float32 strays, on some CPUs more than on others."""
+    metric = _piq("mdsi")
     return lambda dist, ref: metric(dist.double(), ref.double())
+
+
+def _dss() -> Metric:
+    """DSS in float64 on luma rounded to 8 bits, as its authors' code."""
+    from seiqa_features.extractors.tensors import grey
+
+    metric = _piq("dss")
+    return lambda dist, ref: metric(*(grey(image).double() / 255 for image in (dist, ref)))
 
 
 def _pyiqa(name: str) -> Metric:
@@ -152,12 +160,12 @@ _register(
     identity=1.0, source="Reisenhofer et al., HaarPSI, Signal Processing: IC 61, 2018",
 )  # fmt: skip
 _register(
-    "mdsi", partial(_piq_exact, "mdsi"), library="piq", colour="LHM from RGB", cost=0.02,
+    "mdsi", _mdsi, library="piq", colour="LHM from RGB", cost=0.02,
     identity=0.0, symmetric=False, version=2,
     source="Ziaei Nafchi et al., MDSI (sum), IEEE Access 4, 2016",
 )  # fmt: skip
 _register(
-    "dss", partial(_piq_exact, "dss"), library="piq", colour=LUMA, cost=0.02, identity=1.0,
+    "dss", _dss, library="piq", colour=LUMA8, cost=0.02, identity=1.0,
     min_side=32, version=2, source="Balanov et al., DCT Subbands Similarity, ICIP 2015",
 )  # fmt: skip
 _register(

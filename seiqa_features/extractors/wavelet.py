@@ -123,7 +123,7 @@ def _crop(n: int) -> slice:
 def vif() -> Extract:
     """VIF over two orientations of four levels, with the library's channel and source models.
 
-    The source model is in float64, as the authors' code: the inverse of a nearly singular covariance
+    The source model is in float64, as the authors' code: a nearly singular covariance inverted
     in float32 differs from one CPU to another, and VIF with it by up to 4e-4.
     """
     import torch

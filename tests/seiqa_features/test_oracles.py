@@ -54,8 +54,8 @@ def load(path: Path) -> torch.Tensor:
 
 GOLDHILL, I01 = "goldhill.gif", "I01.BMP"  # a grey and a colour picture
 PIQ = [
-    ("DSS", GOLDHILL, "dss.value", 5e-4),
-    ("DSS", I01, "dss.value", 1e-4),
+    ("DSS", GOLDHILL, "dss.value", 1e-7),
+    ("DSS", I01, "dss.value", 3e-5),
     ("FSIM", GOLDHILL, "fsim.value", 5e-6),
     ("FSIM", I01, "fsim.value", 5e-6),
     ("FSIMc", I01, "fsim.chromatic", 3e-5),
