@@ -98,7 +98,8 @@ def library_calls() -> dict[str, dict[str, Metric]]:
         "haarpsi": {"value": piq.haarpsi},
         "mdsi": {"value": piq.mdsi},
         "srsim": {"value": piq.srsim, "chromatic": partial(piq.srsim, chromatic=True)},
-        "dss": {"value": piq.dss},
+        # On 8-bit luma, as seiqa and the metric's authors have it.
+        "dss": {"value": lambda dist, ref: piq.dss(grey(dist) / 255, grey(ref) / 255)},
         "colour": {"delta_e": _ours("colour", "delta_e")},
         "fourier": {"phase_mse": _ours("fourier", "phase_mse")},
     }
