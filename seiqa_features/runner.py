@@ -14,24 +14,23 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby, islice
-from pathlib import Path
 
 import pandas as pd
 
 from seiqa_features.errors import DataError
 from seiqa_features.lane import LANE_PAIRS, Lane
+from seiqa_features.planning import pending_jobs, shared_among, tasks_of
 from seiqa_features.progress import Progress, unwatched
-from seiqa_features.recipe import Block, Recipe
+from seiqa_features.recipe import Recipe
 from seiqa_features.runtime import Runtime
 from seiqa_features.sharding import run_on_devices
 from seiqa_features.store import KEYS, Store
 from seiqa_features.work import Job, Result, Rows, compute
 
 TASK_PAIRS = 4
-NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where networks look at it
+NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where a network does it here
 
 
 @dataclass
@@ -74,7 +73,7 @@ def extract(
         DeviceError: one pair does not fit in the GPU's memory.
     """
     started = time.perf_counter()
-    jobs, cached = _pending(pairs, recipe, store)
+    jobs, cached = pending_jobs(pairs, recipe, store)
     report = RunReport(cached=cached)
     if jobs:
         share = partial(
@@ -86,7 +85,7 @@ def extract(
         if recipe.weights and len(runtime.devices) > 1:
             report.failures = run_on_devices(jobs, runtime, share, on_progress)
         else:
-            report.failures = share(_split(jobs, workers), runtime, on_progress)
+            report.failures = share(shared_among(jobs, workers), runtime, on_progress)
         report.computed = len(jobs) - len(report.failures)
     report.seconds = time.perf_counter() - started
     if report.failures and not keep_going:
@@ -94,34 +93,6 @@ def extract(
             [*report.failures.values(), "the other pairs are done and kept; mend these and rerun"]
         )
     return report
-
-
-def _pending(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:
-    """Jobs ordered by reference, one per distinct pair of pictures, and how many need nothing."""
-    done = {block: store.keys(block) for block in recipe.blocks}
-    distinct = pairs.drop_duplicates(list(KEYS)).sort_values(list(KEYS), kind="stable")
-    jobs = []
-    for row in distinct.itertuples():
-        key = (str(row.ref_key), str(row.dist_key))
-        blocks = tuple(block for block in recipe.blocks if key not in done[block])
-        if blocks:
-            ref, dist = Path(str(row.ref_path)), Path(str(row.dist_path))
-            jobs.append(Job(key, str(row.pair_id), ref, dist, blocks))
-    return jobs, len(distinct) - len(jobs)
-
-
-def _split(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
-    """Where there are fewer pairs than workers, several of them share a pair's blocks."""
-    parts = workers // len(jobs)
-    return jobs if parts < 2 else [part for job in jobs for part in _parts(job, parts)]
-
-
-def _parts(job: Job, count: int) -> list[Job]:
-    """The job with its blocks dealt out, the dearest first, each to whoever has least to do."""
-    shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
-    for block in sorted(job.blocks, key=lambda block: block.spec.cost, reverse=True):
-        min(shares, key=lambda share: sum(block.spec.cost for block in share)).append(block)
-    return [replace(job, blocks=tuple(share)) for share in shares if share]
 
 
 def _run_jobs(
@@ -159,9 +130,10 @@ class _Flow:
             runtime.work(spec.name)  # damaged weights show before the first image is decoded
         self.lane = Lane(runtime) if any(map(runtime.on_gpu, specs)) else None
         self.workers = workers
-        most = NETWORK_TASK_PAIRS if any(spec.weights for spec in specs) else TASK_PAIRS
+        networks = self.lane is None and any(spec.weights for spec in specs)
+        most = NETWORK_TASK_PAIRS if networks else TASK_PAIRS
         fair = -(-len(jobs) // workers)  # few pairs of one reference are work for all, too
-        self.tasks = _tasks(jobs, min(most, fair, max(1, shard_pairs // (4 * workers))))
+        self.tasks = tasks_of(jobs, min(most, fair, max(1, shard_pairs // (4 * workers))))
         self.running: dict[Future[Result], int] = {}  # tasks, and how many pairs each has
         self.waiting: list[tuple[int, Result]] = []  # finished tasks that still need the GPU
         self.batch: tuple[Future[Result], int] | None = None  # what the GPU is working on
@@ -187,17 +159,27 @@ class _Flow:
 
     def _submit(self, workers: ThreadPoolExecutor, gpu: ThreadPoolExecutor) -> bool:
         """Keep everybody busy; False when nothing is left to do."""
-        # Two tasks a worker keep everyone busy while this thread writes, and a GPU wants a whole
-        # batch prepared while it works on another.
-        ahead = 2 * self.workers if self.lane is None else max(2 * self.workers, LANE_PAIRS)
-        held = sum(pairs for pairs, _ in self.waiting)
-        for task in islice(self.tasks, max(0, ahead - len(self.running)) * (held < LANE_PAIRS)):
+        while self._wants_tasks() and (task := next(self.tasks, None)):
             self.running[workers.submit(compute, task, self.runtime)] = len(task)
-        full = held >= LANE_PAIRS or not self.running
+        full = self._held() >= LANE_PAIRS or not self.running
         if self.lane is not None and self.batch is None and self.waiting and full:
-            self.batch = gpu.submit(self.lane.run, [result for _, result in self.waiting]), held
+            results = [result for _, result in self.waiting]
+            self.batch = gpu.submit(self.lane.run, results), self._held()
             self.waiting = []
         return bool(self.running or self.batch)
+
+    def _wants_tasks(self) -> bool:
+        """Two tasks a worker keep everyone busy while this thread writes.
+
+        A GPU wants a whole batch prepared while it works on another; more would only fill memory.
+        """
+        if self.lane is None:
+            return len(self.running) < 2 * self.workers
+        return sum(self.running.values()) + self._held() < 2 * LANE_PAIRS
+
+    def _held(self) -> int:
+        """Pairs that wait for the GPU."""
+        return sum(pairs for pairs, _ in self.waiting)
 
     def _collect(self, future: Future[Result]) -> None:
         if self.batch is not None and future is self.batch[0]:
@@ -216,20 +198,14 @@ class _Flow:
         self.on_progress(self.done, self.total)
 
     def _unfinished(self) -> int:
-        waiting = sum(pairs for pairs, _ in self.waiting)
-        return sum(self.running.values()) + waiting + (self.batch[1] if self.batch else 0)
+        on_gpu = self.batch[1] if self.batch else 0
+        return sum(self.running.values()) + self._held() + on_gpu
 
     def _flush(self) -> None:
         self.buffered = 0
         while self.buffer:
             block, rows = self.buffer.popitem()
             self.store.append(block, rows)
-
-
-def _tasks(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-    for _, same in groupby(jobs, key=lambda job: (job.key[0], job.blocks)):
-        while task := list(islice(same, size)):
-            yield task
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from seiqa_features import lane
+from seiqa_features import lane, runner
 from seiqa_features.errors import DataError, DeviceError
 from seiqa_features.images import ImageIndex
 from seiqa_features.lane import LANE_PAIRS, PROBE_PAIRS, batch_limit
@@ -20,6 +20,7 @@ from seiqa_features.runtime import Runtime
 from seiqa_features.store import Store
 from seiqa_features.table import assemble
 from seiqa_features.weights import Vault
+from seiqa_features.work import Job, Result
 from tests.seiqa_features import pretend
 from tests.seiqa_features.random_networks import TINY_VIT, kit_for
 
@@ -184,3 +185,25 @@ def test_two_devices_share_the_work(pairs: pd.DataFrame, tmp_path: Path) -> None
         tables.append(assemble(pairs, recipe, store)[0])
     assert max(seen) == len(pairs)
     pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_no_more_pairs_are_prepared_than_the_gpu_will_soon_take(
+    pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slow GPU would fill the memory with pictures."""
+    started: list[int] = []
+    ahead: list[int] = []
+    real = runner.compute
+
+    def watched(task: list[Job], runtime: Runtime) -> Result:
+        started.append(len(task))
+        return real(task, runtime)
+
+    monkeypatch.setattr(runner, "LANE_PAIRS", 4)
+    monkeypatch.setattr(runner, "compute", watched)
+    pretend.register(monkeypatch)
+    runtime = LaneOnCpu(pretend.vault_with(tmp_path / "weights"))
+    run(pairs, runtime, tmp_path / "store",
+        on_progress=lambda done, _: ahead.append(sum(started) - done))  # fmt: skip
+    assert sum(started) == len(pairs) == 20
+    assert max(ahead) <= 2 * 4 + 4  # one batch waits, one is prepared, the last task may overshoot
