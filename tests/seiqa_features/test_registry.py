@@ -231,6 +231,29 @@ def test_values_do_not_depend_on_the_batch(
     assert_same_bits(permuted, {output: value[[2, 0, 1]] for output, value in whole.items()})
 
 
+MIXED_TOLERANCE = 0.05
+"""Of scalars in bfloat16."""
+UNSTEADY = ("skewness", "kurtosis", "_top1", "_top5", "_top10")
+"""But not of these: quotients of small numbers, and counts that jump."""
+
+
+@pytest.mark.parametrize("name", ["dists", TINY_VIT, TINY_CLIP])
+def test_mixed_precision_stays_near_and_does_not_depend_on_the_batch(
+    name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
+) -> None:
+    refs, dists = [picture(1), picture(2)], [degraded(1, 7), degraded(2, 8)]
+    exact = run(name, refs, dists, [0, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = run(name, refs, dists, [0, 1])
+        alone = pair(name, refs[1], dists[1])
+    assert_same_bits(alone, {output: value[1:] for output, value in mixed.items()})
+    for output, facts in spec_of(name).outputs.items():
+        if not facts.dim and not output.endswith(UNSTEADY):
+            error = (mixed[output] - exact[output]).abs().max()
+            assert error < MIXED_TOLERANCE, output
+    assert any(not torch.equal(mixed[output], exact[output]) for output in exact)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_inputs_are_left_as_they_are(
     name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
