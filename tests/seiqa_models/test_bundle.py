@@ -14,7 +14,7 @@ from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.card import render_card
 from seiqa_models.errors import TableError
 from seiqa_models.evaluation import evaluate
-from seiqa_models.learners import DEFAULT_POOL
+from seiqa_models.learners import LEARNERS
 from seiqa_models.stack import SeiqaRegressor
 
 RECIPE = {"extractors": ["classical"], "longest_side": 1024}
@@ -45,9 +45,10 @@ def plant(folder, payload: bytes):
     rewrite(folder, sha256=hashlib.sha256(payload).hexdigest())
 
 
-def test_every_learner_of_the_pool_predicts_the_same_bytes_after_loading(make_table, tmp_path):
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_predicts_the_same_bytes_after_loading(name, make_table, tmp_path):
     X, y, groups = make_table(n_groups=3, d=20)
-    regressor = SeiqaRegressor(learners=DEFAULT_POOL, n_splits=2).fit(X, y, groups)
+    regressor = SeiqaRegressor(learners=(name,), n_splits=2).fit(X, y, groups)
     save_bundle(tmp_path / "deep" / "bundle", regressor, recipe=RECIPE, card=CARD)
     bundle = load_bundle(tmp_path / "deep" / "bundle")
     np.testing.assert_array_equal(bundle.regressor.predict(X), regressor.predict(X))
