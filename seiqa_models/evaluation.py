@@ -31,6 +31,7 @@ from seiqa_models.figures import (
     learner_columns,
     transfer_figures,
 )
+from seiqa_models.greedy import greedy_weights
 from seiqa_models.splits import Fold, make_folds
 from seiqa_models.stack import SeiqaRegressor
 from seiqa_models.transfer import transfer_folds
@@ -63,6 +64,7 @@ class Evaluation:
         - ``naive``: the same fused and scored on one and the same out-of-fold predictions.
         - ``gap``: naive final - honest final.
         - ``learners``: {name: summary}.
+        - ``greedy``: summary of greedy selection among the learners instead of the fusion.
         - ``best_single``: summary; ``names``, the feature chosen in each outer training part, and
           ``name``, the one chosen on all rows.
         - ``index_only``: summary of a predictor that sees only file order, or None.
@@ -166,7 +168,9 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     predictions = fitted.predict_learners(test.X)
     score = fitted.fuse(predictions)
     single, single_name = best_single(train, test)
-    predictions = predictions.set_axis(fold[1]).assign(score=score, best_single=single)
+    greedy = predictions.to_numpy() @ greedy_weights(fitted.oof_.to_numpy(), train.y)
+    predictions = predictions.set_axis(fold[1])
+    predictions = predictions.assign(score=score, best_single=single, greedy=greedy)
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     return FoldResult(predictions, single_name, fitted.weights_)

@@ -16,7 +16,7 @@ from seiqa_models.metrics import score_summary, srocc
 from seiqa_models.splits import Fold, describe_folds
 from seiqa_models.stack import SeiqaRegressor
 
-_NO_LEARNER = ("score", "best_single", "index_only")
+_NO_LEARNER = ("score", "best_single", "greedy", "index_only")
 """Columns of held-out predictions that belong to no single learner of the pool."""
 
 
@@ -74,6 +74,7 @@ def evaluation_figures(
         "naive": naive,
         "gap": naive["final"] - honest["final"],
         "learners": {name: summaries[name] for name in learners},
+        "greedy": summaries["greedy"],
         "best_single": {
             **summaries["best_single"],
             "name": best_single(table, table)[1],

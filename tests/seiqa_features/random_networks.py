@@ -50,6 +50,7 @@ def timm_state(model: str) -> dict[str, torch.Tensor]:
     """Random numbers large enough that attention and cosines are far from even."""
     import timm
 
+    torch.manual_seed(0)  # timm initialises some biases by chance
     generator = torch.Generator().manual_seed(0)
     state: dict[str, torch.Tensor] = timm.create_model(model).state_dict()
     for key, tensor in state.items():

@@ -233,8 +233,8 @@ def test_values_do_not_depend_on_the_batch(
 
 MIXED_TOLERANCE = 0.05
 """Of scalars in bfloat16."""
-UNSTEADY = ("skewness", "kurtosis", "_top1", "_top5", "_top10", "_entropy_change")
-"""But not of these: quotients of small numbers, counts that jump, bits out of nine."""
+UNSTEADY = ("skewness", "kurtosis", "region_", "_top1", "_top5", "_top10", "_entropy_change")
+"""But not of these: quotients of small numbers, what a threshold decides, bits out of nine."""
 
 
 @pytest.mark.parametrize("name", ["dists", TINY_VIT, TINY_CLIP])
@@ -248,7 +248,7 @@ def test_mixed_precision_stays_near_and_does_not_depend_on_the_batch(
         alone = pair(name, refs[1], dists[1])
     assert_same_bits(alone, {output: value[1:] for output, value in mixed.items()})
     for output, facts in spec_of(name).outputs.items():
-        if not facts.dim and not output.endswith(UNSTEADY):
+        if not facts.dim and not any(part in output for part in UNSTEADY):
             error = (mixed[output] - exact[output]).abs().max()
             assert error < MIXED_TOLERANCE, output
     assert any(not torch.equal(mixed[output], exact[output]) for output in exact)

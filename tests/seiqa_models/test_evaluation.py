@@ -26,6 +26,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     assert set(figures) == {
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
+        "greedy",
     }
     assert figures["n"] == 48
     assert figures["groups"] == 6
@@ -45,6 +46,13 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         figures["honest"]["final"] - figures["learners"]["svr"]["final"]
     )
     assert figures["transfer"] is None
+
+
+def test_greedy_selection_of_one_learner_is_that_learner(make_table):
+    X, y, groups = make_table()
+    alone = SeiqaRegressor(learners=("ridge",), n_splits=3, calibrate=False)
+    figures = evaluate(alone, X, y, groups).to_dict()
+    assert figures["greedy"] == figures["learners"]["ridge"]
 
 
 def test_predictions_table(make_table):
