@@ -26,7 +26,7 @@ def write_random_weights(recipe: Recipe, folder: Path) -> Vault:
         if library == "timm":
             _save(weight, folder, _timm_state(rest))
         elif library == "open_clip":
-            _save(weight, folder, _clip_state(*rest.split("/")))
+            _save(weight, folder, _clip_state(rest.split("/")[0]))
         else:
             path = iqa_weights.write(weight, folder)
             path.replace(folder / f"{file_stem(weight)}{path.suffix}")
@@ -45,7 +45,7 @@ def _timm_state(model: str) -> dict[str, torch.Tensor]:
     return state
 
 
-def _clip_state(model: str, _: str) -> dict[str, torch.Tensor]:
+def _clip_state(model: str) -> dict[str, torch.Tensor]:
     import open_clip
 
     state: dict[str, torch.Tensor] = open_clip.create_model(model).state_dict()

@@ -31,12 +31,9 @@ def audit(
     """
     from pipelines.run_folder import write_json
     from pipelines.settings import load_settings
-    from seiqa_features.errors import UsageError
     from seiqa_models.audit import render
 
     settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
-    if settings.data is None:
-        raise UsageError("no data named; give DATA, a data set folder or a CSV manifest")
     with bars("checking images") as (progress,):
         found, left_out = audit_data(settings, on_image=progress)
     say_left_out(left_out)
@@ -58,7 +55,7 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
     from seiqa_models.audit import audit as audit_pairs
 
     pairs, left_out = load_pairs(
-        Path(str(settings.data)),
+        settings.named_data(),
         ImageIndex(settings.cache),
         keep_going=True,
         workers=settings.workers,

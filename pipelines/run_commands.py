@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -38,7 +37,7 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
     with bars("checking images") as (progress,):
         pairs, problems = build_pairs(
-            find_pairs(_named(settings)),
+            find_pairs(settings.named_data()),
             ImageIndex(settings.cache),
             workers=settings.workers,
             on_image=progress,
@@ -117,18 +116,10 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
     return settings
 
 
-def _named(settings: Settings) -> Path:
-    from seiqa_features.errors import UsageError
-
-    if settings.data is None:
-        raise UsageError("no data named; give DATA, a data set folder or a CSV manifest")
-    return settings.data
-
-
 def _features(settings: Settings) -> None:
     from pipelines import steps
 
-    _named(settings)
+    settings.named_data()
     with bars("checking images", "extracting pairs") as (images, pairs):
         done, left_out = steps.features(settings, on_image=images, on_pair=pairs)
     say_left_out(left_out)

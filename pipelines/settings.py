@@ -76,6 +76,16 @@ class Settings(BaseSettings):
         file = YamlConfigSettingsSource(settings_cls, yaml_file=config_path(str(named)))
         return init_settings, env_settings, file
 
+    def named_data(self) -> Path:
+        """`data`, for a verb that cannot do without.
+
+        Raises:
+            UsageError: none is named.
+        """
+        if self.data is None:
+            raise UsageError("no data named; give DATA, a data set folder or a CSV manifest")
+        return self.data
+
     def runtime(self) -> Runtime:
         """The device and the weights that these settings name."""
         return Runtime(
