@@ -43,6 +43,7 @@ TRUSTED_TYPES = (
     "lightgbm.sklearn.LGBMRegressor",
     "seiqa_models.calibration.MonotoneCalibration",
     "seiqa_models.gaussian_process.ExponentialGP",
+    "seiqa_models.intervals.ConformalInterval",
     "seiqa_models.meta.RidgeMeta",
     "seiqa_models.oriented.MonotoneBoosting",
     "seiqa_models.oriented.OrientedRanks",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from seiqa_models.arrays import FloatVector, Rows
 from seiqa_models.blocks import split_columns
-from seiqa_models.errors import TableError
+from seiqa_models.errors import KindsError, TableError
 
 MIN_ROWS_TO_FIT = 4
 MIN_ROWS_TO_EVALUATE = 10
@@ -20,20 +20,27 @@ MIN_GROUPS_TO_EVALUATE = 3
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """A checked table: features X [n, columns], labels y [n], group codes [n], order [n] or None.
+    """A checked table: features X [n, columns], labels y [n], group codes [n].
 
-    Groups are numbered from 0 in the order they appear.
+    ``order`` [n] and ``kinds`` [n] are None where not given. Groups and kinds are numbered from 0
+    in the order they appear.
     """
 
     X: pd.DataFrame
     y: FloatVector
     groups: Rows
     order: FloatVector | None
+    kinds: Rows | None = None
 
     def take(self, rows: Rows) -> TrainingTable:
         """The given rows, by position."""
-        order = None if self.order is None else self.order[rows]
-        return TrainingTable(self.X.iloc[rows], self.y[rows], self.groups[rows], order)
+        return TrainingTable(
+            self.X.iloc[rows],
+            self.y[rows],
+            self.groups[rows],
+            None if self.order is None else self.order[rows],
+            None if self.kinds is None else self.kinds[rows],
+        )
 
 
 def check_training_table(
@@ -41,6 +48,7 @@ def check_training_table(
     y: ArrayLike,
     groups: ArrayLike | None = None,
     order: ArrayLike | None = None,
+    kinds: ArrayLike | None = None,
     *,
     min_rows: int = MIN_ROWS_TO_FIT,
     min_groups: int = MIN_GROUPS_TO_FIT,
@@ -52,6 +60,8 @@ def check_training_table(
     TableError
         Too few rows or groups; labels, groups or order of another length or with missing values;
         constant labels; no feature column, or one of an unknown type.
+    KindsError
+        Kinds of another length or with missing values.
     """
     if not isinstance(X, pd.DataFrame):
         raise TableError(f"X is a {type(X).__name__}, expected a pandas DataFrame")
@@ -65,11 +75,17 @@ def check_training_table(
     labels = _finite("label", y, X)
     if np.ptp(labels) == 0:
         raise TableError(f"every label is {labels[0]:g}: nothing can be learned from one value")
-    codes = _group_codes(groups, len(X))
+    codes = np.arange(len(X)) if groups is None else _codes("group", groups, len(X), TableError)
     n_groups = int(codes.max()) + 1
     if n_groups < min_groups:
         raise TableError(_too_few_groups(n_groups, min_groups))
-    return TrainingTable(X, labels, codes, None if order is None else _finite("order", order, X))
+    return TrainingTable(
+        X,
+        labels,
+        codes,
+        None if order is None else _finite("order", order, X),
+        None if kinds is None else _codes("kind", kinds, len(X), KindsError),
+    )
 
 
 def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
@@ -89,14 +105,12 @@ def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
     return vector
 
 
-def _group_codes(groups: ArrayLike | None, n_rows: int) -> Rows:
-    if groups is None:
-        return np.arange(n_rows)
-    codes, _ = pd.factorize(np.asarray(groups))
+def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -> Rows:
+    codes, _ = pd.factorize(np.asarray(values))
     if len(codes) != n_rows:
-        raise TableError(f"groups have {len(codes)} values, the table has {n_rows} rows")
+        raise error(f"{what}s have {len(codes)} values, the table has {n_rows} rows")
     if (codes < 0).any():
-        raise TableError(f"{int((codes < 0).sum())} rows have no group: every row needs one")
+        raise error(f"{int((codes < 0).sum())} rows have no {what}: every row needs one")
     return codes
 
 

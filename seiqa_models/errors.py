@@ -1,4 +1,4 @@
-"""The one error of the model half that a user can mend."""
+"""The errors of the model half that a user can mend."""
 
 from __future__ import annotations
 
@@ -7,4 +7,11 @@ class TableError(ValueError):
     """A table, its labels or groups, or a bundle cannot be used as given.
 
     The message is one line: what is wrong, where, what was expected and what to do.
+    """
+
+
+class KindsError(TableError):
+    """The kinds of distortion do not allow the transfer estimate; without them all would be well.
+
+    It is raised before anything is fitted, so that a caller can go on without kinds.
     """

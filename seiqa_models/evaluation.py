@@ -23,10 +23,13 @@ from seiqa_models.checks import (
     TrainingTable,
     check_training_table,
 )
-from seiqa_models.errors import TableError
+from seiqa_models.errors import KindsError
 from seiqa_models.figures import (
+    NOMINAL_COVERAGE,
+    SCORED,
     FoldResult,
     evaluation_figures,
+    interval_figures,
     joined,
     learner_columns,
     transfer_figures,
@@ -46,7 +49,8 @@ class Evaluation:
     regressor : SeiqaRegressor
         Fitted on all rows.
     predictions : DataFrame indexed like X
-        ``mos, group_id, fold, score`` and one column per learner, all for held-out rows.
+        ``mos, group_id, fold, score, low, high, unfamiliar`` and one column per learner, all for
+        held-out rows.
     figures : dict
         What :meth:`to_dict` gives.
     """
@@ -74,6 +78,9 @@ class Evaluation:
           and reference were both held out, with ``by_group``, the ordinary estimate on the same
           rows, ``learners`` and ``best_single``, {summary}, ``kinds``, {kind: {srocc, n}} of the
           stack, ``n`` rows and ``fits``.
+        - ``prediction_interval``: {"nominal": coverage promised, "coverage": share of held-out
+          labels inside, "mean_width": in units of the label, "unfamiliar": share of rows flagged,
+          "transfer": the same three on rows whose kind was held out as well, or None}.
         - ``weights``: {"mean": over the outer folds, "final": of the regressor on all rows}.
         - ``seconds``: {"evaluate": all of it}; ``seconds_per_row``: predicting one row.
         - ``n``, ``groups``, ``splitter``, ``label`` {mean, min, max}.
@@ -106,7 +113,8 @@ def evaluate(
     X, y, groups, order
         As for :meth:`SeiqaRegressor.fit`, groups required.
     kinds : array-like [n], optional
-        Kind of distortion of each row. Given, a second estimate holds out kind and group at once;
+        Kind of distortion of each row. Given, the regressor is fitted with them, and a second
+        estimate holds out kind and group at once;
         see :func:`seiqa_models.transfer.transfer_folds` for how many fits that takes.
     n_splits : int
         Outer folds; fewer when there are fewer groups.
@@ -121,8 +129,9 @@ def evaluate(
     Raises
     ------
     TableError
-        Fewer than 3 groups or 10 rows, the table cannot be learned from, or no kind can be left
-        out.
+        Fewer than 3 groups or 10 rows, or the table cannot be learned from.
+    KindsError
+        No kind can be left out; a TableError too.
     """
     started = time.perf_counter()
     table = check_training_table(
@@ -130,11 +139,12 @@ def evaluate(
         y,
         groups,
         order,
+        kinds,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
     )
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
-    cells = [] if kinds is None else _transfer_cells(table, folds, kinds)
+    cells = [] if table.kinds is None else _transfer_cells(table, folds, table.kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
     tasks = [
         *(delayed(_run_fold)(worker, table, fold) for fold in [*folds, *cells]),
@@ -152,6 +162,7 @@ def evaluate(
     figures["transfer"] = None
     if kinds is not None:
         figures["transfer"] = transfer_figures(table, np.asarray(kinds), by_kind, held_out, seed)
+        figures["prediction_interval"]["transfer"] = interval_figures(table, joined(by_kind))
     figures["seconds_per_row"] = _seconds_per_row(final, table.X)
     figures["seconds"] = {"evaluate": time.perf_counter() - started}
     return Evaluation(final, _prediction_table(table, groups, folds, held_out), figures)
@@ -159,18 +170,20 @@ def evaluate(
 
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
     fresh: SeiqaRegressor = clone(regressor)
-    return fresh.fit(table.X, table.y, groups=table.groups, order=table.order)
+    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds)
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
     train, test = table.take(fold[0]), table.take(fold[1])
     fitted = _fit(regressor, train)
     predictions = fitted.predict_learners(test.X)
-    score = fitted.fuse(predictions)
+    scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     single, single_name = best_single(train, test)
     greedy = predictions.to_numpy() @ greedy_weights(fitted.oof_.to_numpy(), train.y)
     predictions = predictions.set_axis(fold[1])
-    predictions = predictions.assign(score=score, best_single=single, greedy=greedy)
+    predictions = predictions.assign(
+        **{name: scored[name].to_numpy() for name in SCORED}, best_single=single, greedy=greedy
+    )
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     return FoldResult(predictions, single_name, fitted.weights_)
@@ -185,7 +198,7 @@ def _transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -
 
     cells = [cell for cell in transfer_folds(folds, kinds) if learnable(cell[0])]
     if not cells:
-        raise TableError(
+        raise KindsError(
             "no kind can be left out: what remains of the other groups is too little to learn "
             "from; add pairs, or do without the kinds"
         )
@@ -198,7 +211,7 @@ def _prediction_table(
     fold_of_row = np.empty(len(table.y), dtype=np.int64)
     for number, (_, test) in enumerate(folds):
         fold_of_row[test] = number
-    predictions = held_out[["score", *learner_columns(held_out)]].set_axis(table.X.index)
+    predictions = held_out[[*SCORED, *learner_columns(held_out)]].set_axis(table.X.index)
     predictions.insert(0, "mos", table.y)
     predictions.insert(1, "group_id", np.asarray(groups))
     predictions.insert(2, "fold", fold_of_row)

@@ -16,7 +16,13 @@ from seiqa_models.metrics import score_summary, srocc
 from seiqa_models.splits import Fold, describe_folds
 from seiqa_models.stack import SeiqaRegressor
 
-_NO_LEARNER = ("score", "best_single", "greedy", "index_only")
+NOMINAL_COVERAGE = 0.9
+"""Share of labels that the reported intervals promise to hold."""
+
+SCORED = ("score", "low", "high", "unfamiliar")
+"""Columns of held-out predictions that come from :meth:`SeiqaRegressor.predict_interval`."""
+
+_NO_LEARNER = (*SCORED, "best_single", "greedy", "index_only")
 """Columns of held-out predictions that belong to no single learner of the pool."""
 
 
@@ -85,6 +91,11 @@ def evaluation_figures(
             name: compare(table.y, held_out["score"], held_out[name], table.groups, seed=seed)
             for name in ("best_single", *learners)
         },
+        "prediction_interval": {
+            "nominal": NOMINAL_COVERAGE,
+            **interval_figures(table, held_out),
+            "transfer": None,
+        },
         "weights": {
             "mean": _mean_weights([result.weights for result in results]),
             "final": dict(final.weights_),
@@ -140,13 +151,24 @@ def transfer_figures(
     }
 
 
+def interval_figures(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
+    """What the intervals of held-out rows were worth: coverage, mean_width, unfamiliar."""
+    y = table.y[held_out.index.to_numpy()]
+    inside = (held_out["low"].to_numpy() <= y) & (y <= held_out["high"].to_numpy())
+    return {
+        "coverage": float(inside.mean()),
+        "mean_width": float((held_out["high"] - held_out["low"]).mean()),
+        "unfamiliar": float(held_out["unfamiliar"].mean()),
+    }
+
+
 def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """The summary of every column of held-out predictions."""
+    """The summary of every column of held-out predictions that is a score."""
     rows = held_out.index.to_numpy()
     y, groups = table.y[rows], table.groups[rows]
     return {
         name: score_summary(y, held_out[name].to_numpy(), groups, seed=seed)
-        for name in held_out.columns
+        for name in held_out.columns.drop([*SCORED[1:]], errors="ignore")
     }
 
 

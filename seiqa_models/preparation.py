@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -56,9 +57,24 @@ class Preparation(TransformerMixin, BaseEstimator):
         """Prepare new rows, float64 [n, len(columns_)]."""
         return self._bounded(self.meta_.transform(X))
 
+    def excess(self, X: pd.DataFrame) -> FloatMatrix:
+        """How far values lie outside the training range, in units of it: float64 [n, columns].
+
+        Negative below the range, 0 inside it and for values that are not finite: those stand for
+        "best seen" and for "undefined".
+        """
+        values = self.meta_.transform(X)[self.columns_].to_numpy(np.float64)
+        values = np.where(np.isfinite(values), values, self.medians_)
+        beyond = values - np.clip(values, self.low_, self.high_)
+        return np.asarray(beyond / (self.high_ - self.low_))
+
     def _bounded(self, table: pd.DataFrame) -> FloatMatrix:
         values = np.clip(table[self.columns_].to_numpy(np.float64), self.low_, self.high_)
         return np.asarray(np.where(np.isnan(values), self.medians_, values))
+
+
+_AT_BOUND = 1e-7
+"""Values this near to the smallest or largest of training count as such (scikit-learn's choice)."""
 
 
 class RankNormal(TransformerMixin, BaseEstimator):
@@ -90,10 +106,23 @@ class RankNormal(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
-        """Normal scores float64 [n, p] in −bound..bound."""
+        """Normal scores float64 [n, p] in −bound..bound.
+
+        As ``QuantileTransformer.transform`` gives them, but that asks scipy for a distribution at
+        every column, which took one row of 60 columns 50 ms.
+        """
         check_is_fitted(self, "quantiles_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(np.clip(self.quantiles_.transform(X), -self.bound, self.bound))
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        known, shares = self.quantiles_.quantiles_, self.quantiles_.references_
+        below = np.column_stack(
+            [
+                (np.interp(x, q, shares) - np.interp(-x, -q[::-1], -shares[::-1])) / 2
+                for x, q in zip(values.T, known.T, strict=True)
+            ]
+        )
+        below[values + _AT_BOUND > known[-1]] = 1.0
+        below[values - _AT_BOUND < known[0]] = 0.0
+        return np.asarray(np.clip(ndtri(below), -self.bound, self.bound))
 
 
 class PartialWhitening(TransformerMixin, BaseEstimator):

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.dummy import DummyRegressor
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.arrays import FloatMatrix, FloatVector
 from seiqa_models.calibration import MonotoneCalibration
-from seiqa_models.checks import TrainingTable, check_training_table
+from seiqa_models.checks import MIN_ROWS_TO_FIT, TrainingTable, check_training_table
 from seiqa_models.errors import TableError
 from seiqa_models.fusion import BoundedFusion
-from seiqa_models.learners import DEFAULT_POOL, make_learner
+from seiqa_models.intervals import ConformalInterval, Unseen
+from seiqa_models.learners import DEFAULT_POOL
 from seiqa_models.metrics import SROCC_SHARE
-from seiqa_models.preparation import Preparation
+from seiqa_models.pool import FittedPool, fit_pool, predict_held_out
 from seiqa_models.splits import Fold, make_folds
-
-Pool = tuple[Preparation, dict[str, Any]]
-"""A fitted preparation and the learners fitted on what comes out of it, by name."""
+from seiqa_models.transfer import unseen_folds
 
 
 class SeiqaRegressor(RegressorMixin, BaseEstimator):
@@ -34,7 +31,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
     rows), the learners fitted, and the held-out groups predicted. The fusion weights are searched
     on these out-of-fold predictions, and the fused score is bent to the label's scale; then
-    everything is fitted once more on all rows.
+    everything is fitted once more on all rows. Given kinds of distortion, as many folds again
+    leave out kinds as well, and fusion and intervals learn from their predictions, too.
 
     Parameters
     ----------
@@ -60,6 +58,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     preparation_ : Preparation; learners_ : dict of fitted regressors
     weights_ : dict of float, by learner name, sum 1
     calibration_ : MonotoneCalibration or None
+    interval_ : ConformalInterval
     label_range_ : tuple of float
     oof_ : DataFrame of float64 [n, learners]
         Out-of-fold predictions of the training rows. A saved bundle leaves them out.
@@ -93,6 +92,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         y: ArrayLike,
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
+        kinds: ArrayLike | None = None,
     ) -> SeiqaRegressor:
         """Fit the stack.
 
@@ -106,6 +106,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             Rows that stay together in the inner folds; by default each row by itself.
         order : array-like of float [n], optional
             File order; given, the inner folds are contiguous blocks of it.
+        kinds : array-like [n], optional
+            Kind of distortion of each row, text or numbers.
 
         Raises
         ------
@@ -118,29 +120,53 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         if not names or len(set(names)) < len(names):
             raise ValueError(f"learners is {names}, expected one or more different names")
         # Sorted columns: neither the folds' results nor the fit may hang on the table's order.
-        table = check_training_table(X, y, groups, order)
+        table = check_training_table(X, y, groups, order, kinds)
         self.features_ = sorted(table.X.columns)
-        table = TrainingTable(table.X[self.features_], table.y, table.groups, table.order)
+        table = replace(table, X=table.X[self.features_])
         folds = make_folds(
             table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
         )
-        run = Parallel(n_jobs=self.n_jobs)
-        parts = run(delayed(_predict_held_out)(table, f, names, self.random_state) for f in folds)
-        self.preparation_, self.learners_ = _fit_pool(table, names, self.random_state)
+        cells = _unseen_cells(table, folds, self.random_state)
+        predicted = Parallel(n_jobs=self.n_jobs)(
+            delayed(predict_held_out)(table, fold, names, self.random_state)
+            for fold in [*folds, *cells]
+        )
+        pool, values = fit_pool(table, names, self.random_state)
+        self.preparation_, self.learners_ = pool.preparation, pool.learners
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
-        oof = np.empty((len(table.y), len(names)))
-        for (_, test), predictions in zip(folds, parts, strict=True):
-            oof[test] = predictions
-        self.oof_ = pd.DataFrame(oof, index=table.X.index, columns=names)
-        fusion = BoundedFusion(self.max_weight, self.shrinkage, self.srocc_share)
-        fusion.fit(oof, table.y, table.groups)
-        self.weights_ = dict(zip(names, fusion.weights_.tolist(), strict=True))
-        calibration = MonotoneCalibration().fit(fusion.predict(oof), table.y, table.groups)
-        self.calibration_ = calibration if self.calibrate else None
+        by_row = np.argsort(np.concatenate([test for _, test in folds]))
+        self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
         low, high = self.label_range or (table.y.min(), table.y.max())
         self.label_range_ = (float(low), float(high))
+        unseen = list(zip(cells, predicted[len(folds) :], strict=True))
+        self._fit_fusion(table, unseen)
+        self._fit_interval(table, values, unseen)
         return self
+
+    def _fit_fusion(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> None:
+        """Weights and calibration, from all out-of-fold predictions there are."""
+        rows = np.concatenate([np.arange(len(table.y)), *(fold[1] for fold, _ in unseen)])
+        y, groups = table.y[rows], table.groups[rows]
+        predictions = pd.concat([self.oof_, *(part for _, part in unseen)]).to_numpy()
+        fusion = BoundedFusion(self.max_weight, self.shrinkage, self.srocc_share)
+        fusion.fit(predictions, y, groups)
+        self.weights_ = dict(zip(self.oof_.columns, fusion.weights_.tolist(), strict=True))
+        calibration = MonotoneCalibration().fit(fusion.predict(predictions), y, groups)
+        self.calibration_ = calibration if self.calibrate else None
+
+    def _fit_interval(
+        self,
+        table: TrainingTable,
+        values: FloatMatrix,
+        unseen: list[tuple[Fold, pd.DataFrame]],
+    ) -> None:
+        parts = [
+            Unseen(test, train, table.y[test] - self.fuse(part)) for (train, test), part in unseen
+        ]
+        residuals = table.y - self.fuse(self.oof_)
+        self.interval_ = ConformalInterval(self.random_state)
+        self.interval_.fit(values, table.groups, residuals, parts)
 
     def predict(self, X: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] within ``label_range_``; columns are found by name.
@@ -152,8 +178,65 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         return self.fuse(self.predict_learners(X))
 
+    def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> pd.DataFrame:
+        """Scores with the intervals that hold the label with probability ``coverage``.
+
+        The promise is one on average over rows like those of training, of new groups (and kinds,
+        if the kinds were given); for others the interval only widens.
+
+        Returns
+        -------
+        DataFrame indexed like X
+            ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
+            share of columns whose value lies beyond what training saw; ``unfamiliar`` bool,
+            whether the row is further from the training rows than 99 % of them from each other.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        ValueError
+            ``coverage`` is not between 0 and 1.
+        """
+        pool, known = self.pool(X), X[self.features_]
+        values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
+        score = self.fuse(pool.predict_prepared(values))
+        novelty = self.interval_.novelty(values, excess)
+        half = self.interval_.half_width(novelty, coverage)
+        low, high = self.label_range_
+        return pd.DataFrame(
+            {
+                "score": score,
+                "low": np.maximum(score - half, low),
+                "high": np.minimum(score + half, high),
+                "outside": (excess != 0).mean(axis=1),
+                "unfamiliar": novelty > 1,
+            },
+            index=X.index,
+        )
+
     def predict_learners(self, X: pd.DataFrame) -> pd.DataFrame:
         """Each learner's own predictions, float64 [n, learners], not clipped."""
+        return self.pool(X).predict(X[self.features_])
+
+    def fuse(self, predictions: pd.DataFrame) -> FloatVector:
+        """Fused, calibrated and clipped scores float64 [n] of predictions [n, learners]."""
+        return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
+
+    def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
+        """Fused and calibrated scores float64 [n] of predictions [n, learners]."""
+        weights = np.array(list(self.weights_.values()))
+        fused: FloatVector = predictions[list(self.weights_)].to_numpy(np.float64) @ weights
+        return fused if self.calibration_ is None else self.calibration_.predict(fused)
+
+    def pool(self, X: pd.DataFrame) -> FittedPool:
+        """The fitted pool, once it is clear that X has all its columns.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        """
         check_is_fitted(self, "weights_")
         missing = [name for name in self.features_ if name not in X.columns]
         if missing:
@@ -162,46 +245,12 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
                 f"{len(missing)} of {len(self.features_)} feature columns are missing ({shown}): "
                 "the model was trained with them, extract the same features"
             )
-        pool = (self.preparation_, self.learners_)
-        predictions = _predict_pool(pool, X[self.features_])
-        return pd.DataFrame(predictions, index=X.index, columns=list(self.learners_))
-
-    def fuse(self, predictions: pd.DataFrame) -> FloatVector:
-        """Fused, calibrated and clipped scores float64 [n] of predictions [n, learners]."""
-        names = list(self.weights_)
-        fused = predictions[names].to_numpy(np.float64) @ np.array(list(self.weights_.values()))
-        if self.calibration_ is not None:
-            fused = self.calibration_.predict(fused)
-        return np.asarray(np.clip(fused, *self.label_range_))
+        return FittedPool(self.preparation_, self.learners_)
 
 
-def _predict_held_out(
-    table: TrainingTable, fold: Fold, names: list[str], random_state: int
-) -> FloatMatrix:
-    """Fit the pool on the training rows of a fold and predict its held-out rows [test, m]."""
-    train, test = fold
-    return _predict_pool(_fit_pool(table.take(train), names, random_state), table.X.iloc[test])
-
-
-def _fit_pool(table: TrainingTable, names: list[str], random_state: int) -> Pool:
-    """Fit preparation and learners, on one thread: thread counts can change the last digit."""
-    with threadpool_limits(limits=1):
-        preparation = Preparation()
-        values = preparation.fit_transform(table.X, table.y, table.groups)
-        # A small fold can be left with one label or no varying column: its mean is all there is.
-        hopeless = values.shape[1] == 0 or np.ptp(table.y) == 0
-        learners = {
-            name: DummyRegressor() if hopeless else make_learner(name, random_state=random_state)
-            for name in names
-        }
-        for learner in learners.values():
-            learner.fit(values, table.y)
-    return preparation, learners
-
-
-def _predict_pool(pool: Pool, X: pd.DataFrame) -> FloatMatrix:
-    preparation, learners = pool
-    with threadpool_limits(limits=1):
-        values = preparation.transform(X)
-        predictions = [learner.predict(values) for learner in learners.values()]
-    return np.column_stack(predictions).astype(np.float64)
+def _unseen_cells(table: TrainingTable, folds: list[Fold], seed: int) -> list[Fold]:
+    """The folds of :func:`unseen_folds`, if there are kinds, with enough to learn from."""
+    if table.kinds is None:
+        return []
+    cells = unseen_folds(folds, table.kinds, seed=seed)
+    return [cell for cell in cells if len(cell[0]) >= MIN_ROWS_TO_FIT]

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from seiqa_models.errors import TableError
+from seiqa_models.arrays import Rows
+from seiqa_models.errors import KindsError
 from seiqa_models.splits import Fold
 
 MAX_KINDS = 60
@@ -42,26 +43,54 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
 
     Raises
     ------
-    TableError
+    KindsError
         A row has no kind, or there are fewer than 2 or more than 60 kinds.
     """
     codes, names = pd.factorize(np.asarray(kinds))
     n_rows = sum(len(test) for _, test in folds)
     if len(codes) != n_rows:
-        raise TableError(f"kinds have {len(codes)} values, the table has {n_rows} rows")
+        raise KindsError(f"kinds have {len(codes)} values, the table has {n_rows} rows")
     if (codes < 0).any():
-        raise TableError(f"{int((codes < 0).sum())} rows have no kind: every row needs one")
+        raise KindsError(f"{int((codes < 0).sum())} rows have no kind: every row needs one")
     if not 2 <= len(names) <= MAX_KINDS:
-        raise TableError(
+        raise KindsError(
             f"there are {len(names)} kinds, expected 2 to {MAX_KINDS}: leaving one kind of "
             "distortion out takes a column with a few kinds that repeat"
         )
-    each = min(len(folds), max(1, _AFFORDABLE // len(names)))
-    cells = [
-        (code, (code * each + k) % len(folds)) for code in range(len(names)) for k in range(each)
-    ]
-    held_out = [_cell(folds[fold], codes == code) for code, fold in cells]
-    return [cell for cell in held_out if len(cell[0]) and len(cell[1])]
+    each = max(1, _AFFORDABLE // len(names))
+    cells = []
+    for code in range(len(names)):
+        of_kind = codes == code
+        having = [fold for fold in folds if of_kind[fold[1]].any()]
+        turns = range(code * each, code * each + min(each, len(having)))
+        cells += [_cell(having[turn % len(having)], of_kind) for turn in turns]
+    return [cell for cell in cells if len(cell[0])]
+
+
+def unseen_folds(folds: list[Fold], kinds: Rows, *, seed: int) -> list[Fold]:
+    """As many folds that hold out a share of the kinds together with the references of a fold.
+
+    Cheap enough for the inside of a fit, where what matters is how learners do on kinds that are
+    new to them, and not on which.
+
+    Parameters
+    ----------
+    folds : list of (train, test)
+        By reference, or by block.
+    kinds : int [n]
+        Code of every row's kind, from 0.
+    seed : int
+        Seed of the kinds' assignment to folds.
+
+    Returns
+    -------
+    list of (train, test)
+        Sorted row positions. A row is held out at most once; folds without any are left out.
+    """
+    shuffled = np.random.default_rng(seed).permutation(int(kinds.max()) + 1)
+    turn = shuffled[kinds] % len(folds)
+    cells = [_cell(fold, turn == number) for number, fold in enumerate(folds)]
+    return [cell for cell in cells if len(cell[0]) and len(cell[1])]
 
 
 def _cell(fold: Fold, of_kind: np.typing.NDArray[np.bool_]) -> Fold:

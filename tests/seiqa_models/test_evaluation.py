@@ -26,7 +26,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     assert set(figures) == {
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
-        "greedy",
+        *("greedy", "prediction_interval"),
     }
     assert figures["n"] == 48
     assert figures["groups"] == 6
@@ -46,6 +46,20 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         figures["honest"]["final"] - figures["learners"]["svr"]["final"]
     )
     assert figures["transfer"] is None
+    interval = figures["prediction_interval"]
+    mos, low, high = (result.predictions[name] for name in ("mos", "low", "high"))
+    assert interval["coverage"] == ((low <= mos) & (mos <= high)).mean()
+    assert interval["mean_width"] == pytest.approx((high - low).mean())
+    assert interval["unfamiliar"] == result.predictions["unfamiliar"].mean()
+    assert interval["transfer"] is None
+
+
+def test_intervals_are_judged_on_unseen_kinds_too(make_table):
+    X, y, groups = make_table(n_groups=6, rows=12)
+    kinds = np.tile(np.repeat(["blur", "jpeg", "noise"], 4), 6)
+    interval = evaluate(QUICK, X, y, groups, kinds=kinds).to_dict()["prediction_interval"]
+    assert set(interval["transfer"]) == {"coverage", "mean_width", "unfamiliar"}
+    assert 0.5 < interval["transfer"]["coverage"] <= 1
 
 
 def test_greedy_selection_of_one_learner_is_that_learner(make_table):
@@ -58,7 +72,8 @@ def test_greedy_selection_of_one_learner_is_that_learner(make_table):
 def test_predictions_table(make_table):
     X, y, groups = make_table()
     predictions = evaluate(QUICK, X, y, groups).predictions
-    assert list(predictions.columns) == ["mos", "group_id", "fold", "score", "ridge", "svr"]
+    scored = ["score", "low", "high", "unfamiliar"]
+    assert list(predictions.columns) == ["mos", "group_id", "fold", *scored, "ridge", "svr"]
     assert predictions.index.equals(X.index)
     np.testing.assert_array_equal(predictions["group_id"], groups)
     assert (predictions.groupby("group_id")["fold"].nunique() == 1).all()

@@ -7,7 +7,7 @@ import pytest
 
 from seiqa_models.errors import TableError
 from seiqa_models.splits import make_folds
-from seiqa_models.transfer import transfer_folds
+from seiqa_models.transfer import transfer_folds, unseen_folds
 
 
 def test_training_part_has_neither_kind_nor_reference_of_the_held_out_rows():
@@ -49,3 +49,25 @@ def test_columns_that_hold_no_kinds_are_refused():
         transfer_folds(folds, np.arange(61))
     with pytest.raises(TableError, match="kinds have 3 values, the table has 61 rows"):
         transfer_folds(folds, ["a", "b", "c"])
+
+
+def test_unseen_folds_hold_out_kinds_and_references_in_as_many_fits_as_there_are_folds():
+    groups = np.repeat(np.arange(6), 12)
+    kinds = np.tile(np.repeat(np.arange(4), 3), 6)
+    folds = make_folds(groups, n_splits=3, seed=0)
+    cells = unseen_folds(folds, kinds, seed=1)
+    assert len(cells) == 3
+    held_out = np.concatenate([test for _, test in cells])
+    assert len(np.unique(held_out)) == len(held_out) > 0
+    assert set(kinds[held_out]) == set(range(4))
+    for (train, test), (fold_train, fold_test) in zip(cells, folds, strict=True):
+        assert not set(kinds[test]) & set(kinds[train])
+        assert set(train) < set(fold_train)
+        assert set(test) < set(fold_test)
+    shuffled = [unseen_folds(folds, kinds, seed=seed)[0][1].tolist() for seed in range(5)]
+    assert len({tuple(rows) for rows in shuffled}) > 1
+
+
+def test_a_single_kind_leaves_nothing_to_learn_from():
+    folds = make_folds([0, 0, 1, 1, 2, 2], n_splits=3, seed=0)
+    assert unseen_folds(folds, np.zeros(6, dtype=int), seed=0) == []
