@@ -1,4 +1,7 @@
-"""The two kinds of feature column: scalars, and dense blocks kept as one Arrow column each."""
+"""The two kinds of feature column: scalars, and dense blocks kept as one Arrow column each.
+
+A column's name, ``<extractor>__<view>__<output>``, says which group it belongs to.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,15 @@ import pyarrow as pa
 
 from seiqa_models.arrays import FloatMatrix
 from seiqa_models.errors import TableError
+
+
+def feature_group(column: str) -> str:
+    """The extractor a column comes from; a column of another origin is a group of its own.
+
+    >>> feature_group("ssim__max512__mean"), feature_group("PSNR")
+    ('ssim', 'PSNR')
+    """
+    return column.partition("__")[0] or column
 
 
 def is_dense(series: pd.Series) -> bool:

@@ -45,6 +45,8 @@ TRUSTED_TYPES = (
     "seiqa_models.gaussian_process.ExponentialGP",
     "seiqa_models.intervals.ConformalInterval",
     "seiqa_models.meta.RidgeMeta",
+    "seiqa_models.noise.NoiseAwareGP",
+    "seiqa_models.ordinal.OrdinalProcess",
     "seiqa_models.oriented.MonotoneBoosting",
     "seiqa_models.oriented.OrientedRanks",
     "seiqa_models.preparation.PartialWhitening",
@@ -146,7 +148,8 @@ def load_bundle(folder: Path | str) -> Bundle:
 
 def _without_oof(regressor: SeiqaRegressor) -> SeiqaRegressor:
     slim = copy.copy(regressor)
-    del slim.oof_
+    if hasattr(slim, "oof_"):  # one that was loaded has none
+        del slim.oof_
     return slim
 
 

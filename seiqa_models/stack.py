@@ -14,13 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.arrays import FloatMatrix, FloatVector
 from seiqa_models.calibration import MonotoneCalibration
-from seiqa_models.checks import MIN_ROWS_TO_FIT, TrainingTable, check_training_table
+from seiqa_models.checks import TrainingTable, check_training_table
 from seiqa_models.errors import TableError
 from seiqa_models.fusion import BoundedFusion
 from seiqa_models.intervals import ConformalInterval, Unseen
 from seiqa_models.learners import DEFAULT_POOL
 from seiqa_models.metrics import SROCC_SHARE
 from seiqa_models.pool import FittedPool, fit_pool, predict_held_out
+from seiqa_models.robustness import robust_weights
 from seiqa_models.splits import Fold, make_folds
 from seiqa_models.transfer import unseen_folds
 
@@ -32,7 +33,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     rows), the learners fitted, and the held-out groups predicted. The fusion weights are searched
     on these out-of-fold predictions, and the fused score is bent to the label's scale; then
     everything is fitted once more on all rows. Given kinds of distortion, as many folds again
-    leave out kinds as well, and fusion and intervals learn from their predictions, too.
+    leave out kinds as well: the fusion is kept from trusting who fails on them, and the intervals
+    cover them.
 
     Parameters
     ----------
@@ -126,7 +128,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         folds = make_folds(
             table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
         )
-        cells = _unseen_cells(table, folds, self.random_state)
+        cells = unseen_folds(folds, table.kinds, seed=self.random_state)
         predicted = Parallel(n_jobs=self.n_jobs)(
             delayed(predict_held_out)(table, fold, names, self.random_state)
             for fold in [*folds, *cells]
@@ -145,14 +147,20 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         return self
 
     def _fit_fusion(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> None:
-        """Weights and calibration, from all out-of-fold predictions there are."""
-        rows = np.concatenate([np.arange(len(table.y)), *(fold[1] for fold, _ in unseen)])
-        y, groups = table.y[rows], table.groups[rows]
-        predictions = pd.concat([self.oof_, *(part for _, part in unseen)]).to_numpy()
+        """Weights and calibration, from out-of-fold predictions."""
+        oof = self.oof_.to_numpy()
         fusion = BoundedFusion(self.max_weight, self.shrinkage, self.srocc_share)
-        fusion.fit(predictions, y, groups)
-        self.weights_ = dict(zip(self.oof_.columns, fusion.weights_.tolist(), strict=True))
-        calibration = MonotoneCalibration().fit(fusion.predict(predictions), y, groups)
+        fusion.fit(oof, table.y, table.groups)
+        weights = fusion.weights_
+        if unseen:
+            rows = np.concatenate([test for (_, test), _ in unseen])
+            new_kinds = pd.concat([part for _, part in unseen]).to_numpy()
+            familiar = (oof, table.y, table.groups)
+            weights = robust_weights(
+                fusion, familiar, (new_kinds, table.y[rows], table.groups[rows])
+            )
+        self.weights_ = dict(zip(self.oof_.columns, weights.tolist(), strict=True))
+        calibration = MonotoneCalibration().fit(oof @ weights, table.y, table.groups)
         self.calibration_ = calibration if self.calibrate else None
 
     def _fit_interval(
@@ -230,13 +238,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
     def pool(self, X: pd.DataFrame) -> FittedPool:
-        """The fitted pool, once it is clear that X has all its columns.
-
-        Raises
-        ------
-        TableError
-            A column seen in fit is missing.
-        """
+        """The fitted pool, once it is clear that X has all its columns; else a TableError."""
         check_is_fitted(self, "weights_")
         missing = [name for name in self.features_ if name not in X.columns]
         if missing:
@@ -246,11 +248,3 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
                 "the model was trained with them, extract the same features"
             )
         return FittedPool(self.preparation_, self.learners_)
-
-
-def _unseen_cells(table: TrainingTable, folds: list[Fold], seed: int) -> list[Fold]:
-    """The folds of :func:`unseen_folds`, if there are kinds, with enough to learn from."""
-    if table.kinds is None:
-        return []
-    cells = unseen_folds(folds, table.kinds, seed=seed)
-    return [cell for cell in cells if len(cell[0]) >= MIN_ROWS_TO_FIT]

@@ -11,14 +11,17 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.arrays import Rows
+from seiqa_models.checks import MIN_ROWS_TO_FIT
 from seiqa_models.errors import KindsError
 from seiqa_models.splits import Fold
 
 MAX_KINDS = 60
 """Every kind costs a fit at least; a column of more different values is hardly one of kinds."""
 
-_AFFORDABLE = 30
-"""Fits that are spent gladly; with more kinds than that, it is one fit for each."""
+_AFFORDABLE = 12
+"""Fits that are spent gladly: twice those of the ordinary estimate, 5 folds and the final fit. What
+a new kind costs differs more from kind to kind than from fold to fold, so every kind is held out
+at least once, whatever their number, and more folds of each only as far as these fits go."""
 
 
 def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
@@ -26,8 +29,9 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
 
     A fold's held-out rows are those of one kind in one of the given folds; it is trained on the
     rows that are neither of that kind nor in that fold. All (kind, fold) cells would cost
-    kinds × folds fits. So each kind meets every fold only where that is 30 fits or fewer, and
-    otherwise a few folds, at least one, the next kind going on where it stopped.
+    kinds × folds fits. So each kind meets every fold only where that is 12 fits or fewer, and
+    otherwise a few of the folds that have it, at least one, the next kind going on where it
+    stopped.
 
     Parameters
     ----------
@@ -67,7 +71,7 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
     return [cell for cell in cells if len(cell[0])]
 
 
-def unseen_folds(folds: list[Fold], kinds: Rows, *, seed: int) -> list[Fold]:
+def unseen_folds(folds: list[Fold], kinds: Rows | None, *, seed: int) -> list[Fold]:
     """As many folds that hold out a share of the kinds together with the references of a fold.
 
     Cheap enough for the inside of a fit, where what matters is how learners do on kinds that are
@@ -77,20 +81,23 @@ def unseen_folds(folds: list[Fold], kinds: Rows, *, seed: int) -> list[Fold]:
     ----------
     folds : list of (train, test)
         By reference, or by block.
-    kinds : int [n]
-        Code of every row's kind, from 0.
+    kinds : int [n], optional
+        Code of every row's kind, from 0; without kinds there are no folds.
     seed : int
         Seed of the kinds' assignment to folds.
 
     Returns
     -------
     list of (train, test)
-        Sorted row positions. A row is held out at most once; folds without any are left out.
+        Sorted row positions. A row is held out at most once; folds that hold out nothing, or
+        leave too little to learn from, are left out.
     """
+    if kinds is None:
+        return []
     shuffled = np.random.default_rng(seed).permutation(int(kinds.max()) + 1)
     turn = shuffled[kinds] % len(folds)
     cells = [_cell(fold, turn == number) for number, fold in enumerate(folds)]
-    return [cell for cell in cells if len(cell[0]) and len(cell[1])]
+    return [cell for cell in cells if len(cell[0]) >= MIN_ROWS_TO_FIT and len(cell[1])]
 
 
 def _cell(fold: Fold, of_kind: np.typing.NDArray[np.bool_]) -> Fold:

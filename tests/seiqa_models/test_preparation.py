@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seiqa_models.preparation import PartialWhitening, Preparation
+from seiqa_models.preparation import PartialWhitening, Preparation, RankNormal
 
 TRAIN = pd.DataFrame(
     {
@@ -42,6 +42,22 @@ def test_meta_feature_is_cross_fitted_in_fit_transform_only(make_table):
     full = preparation.transform(X[["embedding"]])
     truth = y.to_numpy()
     assert np.mean((full[:, 0] - truth) ** 2) < 0.5 * np.mean((cross_fitted[:, 0] - truth) ** 2)
+
+
+def test_normal_scores_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    train = np.column_stack(
+        [
+            rng.normal(size=300),
+            np.round(rng.normal(size=300), 1),  # ties
+            np.maximum(rng.normal(size=300), 0),  # ties at the bound
+            1e-6 * rng.normal(size=300),
+        ]
+    )
+    ranks = RankNormal(bound=2.5).fit(train)
+    new = np.vstack([train, 2 * train, train + 1e-8])
+    expected = np.clip(ranks.quantiles_.transform(new), -2.5, 2.5)
+    np.testing.assert_array_equal(ranks.transform(new), expected)
 
 
 def test_partial_whitening_evens_out_the_components():
