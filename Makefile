@@ -10,7 +10,7 @@ EXTRACTING = $(if $(KEEP_GOING),--keep-going)
 COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVAILABLE),--skip-unavailable)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check audit weights features train submit report score test lint bench bench-features clean
+.PHONY: help setup demo run check audit weights features train submit report score serve box test notebooks lint bench bench-features bench-models bench-tables bench-small clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ $(VENV)/.seiqa: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.seiqa
 	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.web: $(VENV)/.seiqa
+	$(INSTALL) --editable '.[web]'
 	@touch $@
 
 setup: $(VENV)/.seiqa ## create .venv and install everything (the other targets do it by themselves)
@@ -63,11 +67,20 @@ submit: $(VENV)/.seiqa ## score DATA's test pairs, write the challenge zip
 report: $(VENV)/.seiqa ## write the run's report.html
 	$(BIN)/seiqa report $(FLAGS)
 
-score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv BUNDLE=runs/…/bundle OUT=scores.csv
-	$(BIN)/seiqa score "$(DATA)" --bundle "$(BUNDLE)" --out "$(OUT)" $(EXTRACTING)
+score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE=runs/…/bundle]
+	$(BIN)/seiqa score "$(DATA)" $(if $(BUNDLE),--bundle "$(BUNDLE)") --out "$(OUT)" $(EXTRACTING)
+
+serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
+	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
+
+box: $(VENV)/.seiqa ## train the model in the box anew: TID=folder with recipe.csv, reference/, render.py
+	$(BIN)/python -m pipelines.boxed "$(TID)"
 
 test: $(VENV)/.dev ## all tests
 	$(BIN)/pytest -n 2
+
+notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
+	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks
 
 lint: $(VENV)/.dev ## ruff, mypy and the import contract
 	$(BIN)/ruff check .
@@ -80,6 +93,15 @@ bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 
 bench-features: $(VENV)/.dev ## speed of the pretrained features against a one-image-at-a-time loop
 	$(BIN)/python benchmarks/bench_features.py $(if $(DEVICE),--device "$(DEVICE)")
+
+bench-models: $(VENV)/.dev ## cost of the model half against the runner-up's recipe
+	$(BIN)/python benchmarks/bench_models.py
+
+bench-tables: $(VENV)/.dev ## our stack and the runner-up's on a table of published metrics, DATA=table.csv
+	$(BIN)/python benchmarks/bench_tables.py "$(DATA)"
+
+bench-small: $(VENV)/.dev ## our stack and its ingredients on few references, DATA=table.csv
+	$(BIN)/python benchmarks/small_data.py "$(DATA)"
 
 clean: ## remove .venv and caches (runs/ stays)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

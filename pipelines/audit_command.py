@@ -62,11 +62,15 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
         on_image=on_image,
     )
     features = read_run(settings)[1] if (settings.run / FEATURES).is_file() else None
-    return audit_pairs(pairs, features, _hashes(pairs), seed=settings.seed), left_out
+    return audit_pairs(pairs, features, reference_hashes(pairs), seed=settings.seed), left_out
 
 
-def _hashes(pairs: pd.DataFrame) -> dict[str, int]:
-    """Perceptual hash of every pair's reference; each file is decoded once."""
+def reference_hashes(pairs: pd.DataFrame) -> dict[str, int]:
+    """Perceptual hash of every pair's reference by pair_id; each picture is decoded once.
+
+    Raises:
+        DataError: a file is not there any more, or no image.
+    """
     from seiqa_features.images import difference_hash, load_rgb
 
     first = pairs.drop_duplicates("ref_key")

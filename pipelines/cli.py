@@ -8,7 +8,9 @@ import typer
 
 from pipelines import (
     audit_command,
+    compare_command,
     run_commands,
+    serve_command,
     table_commands,
     use_commands,
     weights_commands,
@@ -33,7 +35,9 @@ for verb in (
     run_commands.submit,
     run_commands.report,
     run_commands.run,
+    compare_command.compare,
     use_commands.score,
+    serve_command.serve,
     use_commands.extractors,
     table_commands.fit_table,
     table_commands.predict_table,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -26,6 +26,20 @@ def say_left_out(problems: Sequence[str]) -> None:
     """Name the pairs that the user chose to go on without."""
     for line in problems:
         typer.echo(f"seiqa: left out: {line}", err=True)
+
+
+def say_transfer(metrics: dict[str, Any]) -> None:
+    """Say what is left of the estimate on a kind of distortion never seen, where it was made."""
+    if transfer := metrics["transfer"]:
+        low, high = transfer["interval"]
+        typer.echo(
+            f"a kind of distortion never seen: final {transfer['final']:.4f}"
+            f" ({low:.3f} to {high:.3f}) on {transfer['n']} rows; once seen"
+            f" {transfer['by_group']['final']:.4f}, best single feature"
+            f" {transfer['best_single']['final']:.4f}"
+        )
+    elif reason := metrics.get("transfer_left_out"):
+        typer.echo(f"seiqa: a kind of distortion never seen is not estimated: {reason}", err=True)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -101,7 +101,7 @@ def make_demo_data(folder: Path, *, seed: int = 0) -> Path:
 
     recipes = list(_recipes(seed))
     write_whole(folder / LABELS_FILE, _labels_csv(recipes))  # first: marks the folder as ours
-    scenes = {split: [_photograph(path) for path in paths] for split, paths in SCENES.items()}
+    scenes = {split: [photograph(path) for path in paths] for split, paths in SCENES.items()}
     references = {split: [_png(picture) for picture in group] for split, group in scenes.items()}
     for recipe in recipes:
         target = folder / recipe.split
@@ -170,7 +170,7 @@ def _degraded(scenes: list[RGBImage], recipe: Recipe) -> RGBImage:
     return degrade(scenes[recipe.scene], donor, kind=recipe.kind, level=recipe.level, rng=rng)
 
 
-def _photograph(path: str) -> RGBImage:
+def photograph(path: str) -> RGBImage:
     """A photograph out of an installed package, as uint8 [H, W, 3] of LONGEST_SIDE."""
     package, _, name = path.partition("/")
     with (files(package) / name).open("rb") as file:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.model import known_kinds
 from pipelines.settings import Settings
 
 LIMITS = (
@@ -15,23 +16,24 @@ LIMITS = (
 
 
 def model_card(
-    settings: Settings, pairs: pd.DataFrame, meta: dict[str, Any], metrics: dict[str, Any]
+    settings: Settings, training: pd.DataFrame, meta: dict[str, Any], metrics: dict[str, Any]
 ) -> dict[str, Any]:
     """Content of the card, in the sections of `seiqa_models.card.render_card`.
 
     Args:
-        pairs: the run's pair table, for what its labels are.
+        training: the rows of the run's pair table that were trained on.
         meta: content of features.json.
         metrics: content of metrics.json.
     """
-    low, high = pairs.attrs["label_range"] or (metrics["label"]["min"], metrics["label"]["max"])
+    low, high = training.attrs["label_range"] or (metrics["label"]["min"], metrics["label"]["max"])
     return {
         "name": settings.run.name,
-        "label_kind": pairs.attrs["label_kind"],
+        "label_kind": training.attrs["label_kind"],
         "data": {
-            "source": pairs.attrs["source"],
+            "source": training.attrs["source"],
             "pairs trained on": metrics["n"],
             "groups": metrics["groups"],
+            "kinds of distortion": _kinds(training),
             "scores lie in": f"{low:g} to {high:g}",
         },
         "evaluation": metrics,
@@ -41,9 +43,31 @@ def model_card(
             **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
             **{f"weights {name}": f"SHA-256 {sha256}" for name, sha256 in _weights(meta).items()},
         },
-        "limits": LIMITS,
+        "limits": [*LIMITS, _transfer_limit(metrics)],
         "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
     }
+
+
+def _kinds(training: pd.DataFrame) -> str:
+    """Those seen in training, in order of appearance, with the number of their pairs."""
+    kinds = known_kinds(training)
+    if kinds is None:
+        return "not known"
+    counts = kinds.value_counts(sort=False)
+    named = [f"{kind} ({count} pairs)" for kind, count in counts.items()]
+    unknown = int(kinds.isna().sum())
+    return ", ".join([*named, *([f"not known ({unknown} pairs)"] if unknown else [])])
+
+
+def _transfer_limit(metrics: dict[str, Any]) -> str:
+    transfer = metrics["transfer"]
+    if transfer is None:
+        why = metrics["transfer_left_out"] or "the data name no kinds"
+        return f"For a kind of distortion never seen there is no estimate: {why}."
+    return (
+        f"On a kind of distortion never seen, final is {transfer['final']:.4f}; on the same pairs"
+        f" with their kind seen in training, {transfer['by_group']['final']:.4f}."
+    )
 
 
 def _weights(meta: dict[str, Any]) -> dict[str, str]:

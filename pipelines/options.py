@@ -32,4 +32,6 @@ Skip = Annotated[
     bool | None,
     typer.Option("--skip-unavailable", help="Go on without features that lack their weights."),
 ]
-BundleDir = Annotated[Path, typer.Option(help="Bundle folder of a trained run.")]
+BundleDir = Annotated[
+    Path | None, typer.Option(help="Bundle folder of a trained run [the one in the box].")
+]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipelines.console import bars, say_left_out
+from pipelines.console import bars, say_left_out, say_transfer
 from pipelines.options import (
     Cache,
     Config,
@@ -132,8 +132,8 @@ def _features(settings: Settings) -> None:
 def _train(settings: Settings) -> None:
     from pipelines import steps
 
-    with bars("training folds") as (progress,):
-        metrics = steps.train(settings, on_fold=progress)
+    with bars("training folds", "leaving features out") as (folds, ablation):
+        metrics = steps.train(settings, on_fold=folds, on_ablation=ablation)
     honest = metrics["honest"]
     low, high = honest["interval"]
     labels = "MOS" if metrics["label_kind"] == "MOS" else f"{metrics['label_kind']}s"
@@ -142,6 +142,7 @@ def _train(settings: Settings) -> None:
         f" ({low:.3f} to {high:.3f}), SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f}"
         f" on {metrics['n']} pairs, {metrics['splitter']}"
     )
+    say_transfer(metrics)
     typer.echo(f"splits by {metrics['splits']['by']}: {metrics['splits']['why']}")
 
 

@@ -1,4 +1,8 @@
-"""The run folder: names of the files in it, and how the steps read and write them."""
+"""The run folder: names of the files in it, and how the steps read and write them.
+
+Nothing outside it changes, but for the shared feature store and the ledger (`pipelines.ledger`)
+beside it.
+"""
 
 from __future__ import annotations
 

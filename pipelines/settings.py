@@ -25,6 +25,7 @@ from seiqa_features.weights import DEFAULT_FOLDER, Vault
 
 CONFIGS = Path(__file__).parent / "configs"
 DEFAULT_CONFIG = "best"
+DEFAULT_CACHE = Path("runs/cache")
 
 
 class Settings(BaseSettings):
@@ -35,7 +36,7 @@ class Settings(BaseSettings):
     data: Path | None = Field(None, description="data set folder or CSV manifest")
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
     run: Path = Field(Path(), description="folder that gets all results of this run")
-    cache: Path = Field(Path("runs/cache"), description="feature store, shared by all runs")
+    cache: Path = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
     workers: int = Field(os.cpu_count() or 1, ge=1, description="worker threads and processes")
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")

@@ -1,7 +1,7 @@
 """The steps of a run: features → train → submit → report. Each is a function of the settings.
 
 A step reads what the one before it left in the run folder and writes its own results there; apart
-from the shared feature store nothing outside the run folder changes.
+from the shared feature store and the ledger nothing outside the run folder changes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pipelines.model import choose_splits, make_regressor
+from pipelines.ledger import note_run
+from pipelines.model import ablate, choose_splits, estimate
 from pipelines.model_card import model_card
 from pipelines.run_folder import (
     BUNDLE,
@@ -112,8 +113,12 @@ def check_learners(settings: Settings) -> None:
             raise UsageError(str(error)) from None
 
 
-def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any]:
+def train(
+    settings: Settings, *, on_fold: Progress = unwatched, on_ablation: Progress = unwatched
+) -> dict[str, Any]:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
+
+    The run gets a line in the ledger beside its folder.
 
     Rows for training are those of split train that have a label. Labelled rows of val and test are
     never trained on; the fitted stack's score on them is reported as held out.
@@ -124,7 +129,6 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
         TableError: too few pairs or groups, or labels that cannot be learned from.
     """
     from seiqa_models.bundle import save_bundle
-    from seiqa_models.evaluation import evaluate
 
     check_learners(settings)
     pairs, table, meta = read_run(settings)
@@ -134,23 +138,18 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
         raise DataError(
             [f"{source}: no labelled training pair; add Train_scores.xlsx or a column mos"]
         )
-    training = pairs[rows]
+    training, labelled = pairs[rows], table[rows.to_numpy()]
     blocks, why = choose_splits(settings, pairs)
-    evaluation = evaluate(
-        make_regressor(settings, pairs.attrs["label_range"]),
-        table[rows.to_numpy()],
-        training["mos"].to_numpy(),
-        training["group_id"].to_numpy(),
-        training["order"].to_numpy() if blocks else None,
-        n_splits=settings.folds,
-        seed=settings.seed,
-        n_jobs=settings.workers,
-        on_fold=on_fold,
-    )
+    evaluation, left_out = estimate(settings, training, labelled, blocks=blocks, on_fold=on_fold)
+    weights = evaluation.regressor.weights_
     metrics = {
         **evaluation.to_dict(),
+        "transfer_left_out": left_out,
         "splits": {"by": "block" if blocks else "group", "why": why},
         "heldout": _held_out(evaluation, pairs, table),
+        "ablation": ablate(
+            settings, training, labelled, weights, blocks=blocks, on_fit=on_ablation
+        ),
         "label_kind": pairs.attrs["label_kind"],
         "source": pairs.attrs["source"],
     }
@@ -160,9 +159,10 @@ def train(settings: Settings, *, on_fold: Progress = unwatched) -> dict[str, Any
         settings.run / BUNDLE,
         evaluation.regressor,
         recipe=meta["recipe"],
-        card=model_card(settings, pairs, meta, metrics),
+        card=model_card(settings, training, meta, metrics),
     )
     settings.save(settings.run / SETTINGS)
+    note_run(settings, metrics)
     return metrics
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.console import bars
+from pipelines.console import bars, say_transfer
 from pipelines.options import Config, Seed, Workers
 
 Table = Annotated[Path, typer.Argument(help="Table of numbers, .csv or .parquet.")]
@@ -49,8 +49,7 @@ def fit_table(
         f" {metrics['splitter']}\n"
         f"best single column: final {single['final']:.4f} ({single['name']})"
     )
-    if metrics["transfer"]:
-        typer.echo(f"a kind of distortion never seen: final {metrics['transfer']['final']:.4f}")
+    say_transfer(metrics)
     typer.echo(f"metrics, predictions and bundle in {out}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.ledger import note_run
 from pipelines.model import make_regressor
 from pipelines.run_folder import BUNDLE, METRICS, PREDICTIONS, SETTINGS, write_json
 from pipelines.settings import Settings
@@ -27,6 +28,8 @@ PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
 
 def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched) -> dict[str, Any]:
     """Estimate honestly, fit on every labelled row, and write metrics, predictions and bundle.
+
+    The run gets a line in the ledger beside its folder.
 
     Args:
         settings: `data` is the table (.csv or .parquet), `run` the folder for the results.
@@ -74,6 +77,7 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
         card=_card(settings, metrics),
     )
     settings.save(settings.run / SETTINGS)
+    note_run(settings, metrics)
     return metrics
 
 

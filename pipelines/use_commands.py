@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.console import bars, say_left_out
 from pipelines.options import BundleDir, Device, KeepGoing, Weights, Workers
+
+if TYPE_CHECKING:
+    from seiqa_models.scorer import Scorer
 
 
 def demo(
@@ -30,39 +33,80 @@ def demo(
 
 
 def score(
-    images: Annotated[list[Path], typer.Argument(help="REF DIST, or one CSV manifest.")],
-    bundle: BundleDir,
-    out: Annotated[Path | None, typer.Option(help="CSV to write a manifest's scores to.")] = None,
+    images: Annotated[
+        list[Path], typer.Argument(help="REF DIST: two pictures or two folders; or a CSV manifest.")
+    ],
+    bundle: BundleDir = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Scores of folders or a manifest: a .csv, .json or .parquet file."),
+    ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Feature store to use and fill [none: nothing is kept].")
+        Path | None, typer.Option(help="Feature store for folders and manifests [runs/cache].")
     ] = None,
     workers: Workers = None,
     device: Device = None,
     weights: Weights = None,
     keep_going: KeepGoing = None,
 ) -> None:
-    """Score one pair (prints the score), or a manifest's pairs into --out."""
-    from pipelines.scoring import score_manifest
+    """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
+
+    In two folders a pair is one file name. A manifest has columns ref and dist. What was computed
+    is kept, so that a stopped run goes on where it was.
+    """
     from seiqa_features.errors import UsageError
+
+    many = len(images) == 1 or all(path.is_dir() for path in images)
+    if len(images) > 2 or many != (out is not None) or (len(images) == 1 and images[0].is_dir()):
+        raise UsageError(
+            "give REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv"
+            " --out FILE"
+        )
+    if not many and any(path.is_dir() for path in images):
+        raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
+    if out is None:
+        _score_pair(images[0], images[1], _scorer(bundle, cache, workers, device, weights))
+        return
+
+    from pipelines.scoring import check_output, list_folders, list_manifest, score_listed
+    from pipelines.settings import DEFAULT_CACHE
+
+    check_output(out)
+    one = len(images) == 1
+    listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
+    cache = cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
+    scorer = _scorer(bundle, cache, workers, device, weights)
+    with bars("checking images", "scoring pairs") as (on_image, on_pair):
+        left_out = score_listed(
+            scorer, listed, out,
+            cache=cache, keep_going=bool(keep_going), on_image=on_image, on_pair=on_pair,
+        )  # fmt: skip
+    say_left_out(left_out)
+    typer.echo(f"scores in {out}")
+
+
+def _scorer(
+    bundle: Path | None,
+    cache: Path | None,
+    workers: int | None,
+    device: str | None,
+    weights: Path | None,
+) -> Scorer:
     from seiqa_features.runtime import Runtime
     from seiqa_features.weights import DEFAULT_FOLDER, Vault
     from seiqa_models.scorer import Scorer
 
-    if (len(images), out is None) not in ((2, True), (1, False)):
-        raise UsageError("give REF DIST, or one MANIFEST.csv with --out SCORES.csv")
-    folder = weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER))
-    runtime = Runtime(Vault(folder), device=device or "auto", scratch=cache)
-    count = workers or os.cpu_count() or 1
-    scorer = Scorer.load(bundle, cache=cache, workers=count, runtime=runtime)
-    if out is None:
-        typer.echo(f"{scorer.score(ref=images[0], dist=images[1]):.4f}")
-        return
-    with bars("scoring") as (progress,):
-        left_out = score_manifest(
-            scorer, images[0], out, keep_going=bool(keep_going), on_pair=progress
-        )
-    say_left_out(left_out)
-    typer.echo(f"scores in {out}")
+    vault = Vault(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
+    scratch = None if cache is None else cache / "scratch"
+    runtime = Runtime(vault, device=device or "auto", scratch=scratch)
+    return Scorer.load(bundle, workers=workers, runtime=runtime)
+
+
+def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:
+    scored = scorer.score(ref, dist)
+    typer.echo(repr(scored))
+    if scored.unfamiliar:
+        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not rely on it")
 
 
 def extractors(

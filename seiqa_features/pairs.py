@@ -10,6 +10,7 @@ mos            float64   label, NaN where there is none
 group_id       str       rows that must stay together in every split (default: ref_key)
 split          str       train, val or test
 order          int64     position in file order, for block splits
+distortion     str       kind of distortion, missing where it is not known
 ref_key        str       pixel hash of the reference
 dist_key       str       pixel hash of the degraded image
 ref_size       str       "width×height" of the reference
@@ -36,14 +37,14 @@ from seiqa_features.progress import Progress, unwatched
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (
-    "pair_id", "ref_path", "dist_path", "mos", "group_id", "split", "order",
+    "pair_id", "ref_path", "dist_path", "mos", "group_id", "split", "order", "distortion",
     "ref_key", "dist_key", "ref_size", "dist_size",
 )  # fmt: skip
 
 
 @dataclass
 class Pair:
-    """One pair as an adapter found it. `mos` is None where there is no label."""
+    """One pair as an adapter found it; None where there is no label or the kind is not known."""
 
     pair_id: str
     ref: Path
@@ -51,6 +52,7 @@ class Pair:
     split: str
     mos: float | None = None
     group: str | None = None
+    distortion: str | None = None
 
 
 @dataclass
@@ -114,10 +116,13 @@ def build_pairs(
                 pair.pair_id, str(pair.ref), str(pair.dist),
                 math.nan if pair.mos is None else pair.mos,
                 ref.key if pair.group is None else pair.group, pair.split, order,
+                pair.distortion,
                 ref.key, dist.key, f"{ref.width}×{ref.height}", f"{dist.width}×{dist.height}",
             )
         )  # fmt: skip
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"mos": float, "order": "int64"})
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
+        {"mos": float, "order": "int64", "distortion": "str"}
+    )
     table.attrs = {
         "source": str(found.source),
         "label_kind": found.label_kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from seiqa_features.recipe import Block, Recipe
 from seiqa_features.store import KEYS, Store
-from seiqa_features.work import Job
+from seiqa_features.work import Job, load_expected
 
 
 def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:
@@ -23,7 +24,10 @@ def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[lis
         key = (str(row.ref_key), str(row.dist_key))
         blocks = tuple(block for block in recipe.blocks if key not in done[block])
         if blocks:
-            ref, dist = Path(str(row.ref_path)), Path(str(row.dist_path))
+            ref, dist = (
+                partial(load_expected, Path(str(path)), pixels)
+                for path, pixels in zip((row.ref_path, row.dist_path), key, strict=True)
+            )
             jobs.append(Job(key, str(row.pair_id), ref, dist, blocks))
     return jobs, len(distinct) - len(jobs)
 
@@ -37,9 +41,14 @@ def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
 def _parts(job: Job, count: int) -> list[Job]:
     """The job with its blocks dealt out, the dearest first, each to whoever has least to do."""
     shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
-    for block in sorted(job.blocks, key=lambda block: block.spec.cost, reverse=True):
-        min(shares, key=lambda share: sum(block.spec.cost for block in share)).append(block)
+    for block in sorted(job.blocks, key=_effort, reverse=True):
+        min(shares, key=lambda share: sum(map(_effort, share))).append(block)
     return [replace(job, blocks=tuple(share)) for share in shares if share]
+
+
+def _effort(block: Block) -> float:
+    """How dear it is beside others: cost grows with the view's area."""
+    return block.spec.cost * (block.view.size * block.view.per_side) ** 2
 
 
 def tasks_of(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:

@@ -26,11 +26,12 @@ from seiqa_features.progress import Progress, unwatched
 from seiqa_features.recipe import Recipe
 from seiqa_features.runtime import Runtime
 from seiqa_features.sharding import run_on_devices
-from seiqa_features.store import KEYS, Store
+from seiqa_features.store import KEYS, Sink, Store
 from seiqa_features.work import Job, Result, Rows, compute
 
 TASK_PAIRS = 4
 NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where a network does it here
+SHARD_PAIRS = 128
 
 
 @dataclass
@@ -57,7 +58,7 @@ def extract(
     *,
     workers: int,
     keep_going: bool = False,
-    shard_pairs: int = 128,
+    shard_pairs: int = SHARD_PAIRS,
     on_progress: Progress = unwatched,
 ) -> RunReport:
     """Compute every block of `recipe` for every pair that the store does not hold.
@@ -77,8 +78,8 @@ def extract(
     report = RunReport(cached=cached)
     if jobs:
         share = partial(
-            _run_jobs,
-            store=store,
+            run_jobs,
+            sink=store,
             workers=max(1, workers // len(runtime.devices)),
             shard_pairs=shard_pairs,
         )
@@ -95,16 +96,24 @@ def extract(
     return report
 
 
-def _run_jobs(
+def run_jobs(
     jobs: Sequence[Job],
     runtime: Runtime,
     on_progress: Progress,
     *,
-    store: Store,
+    sink: Sink,
     workers: int,
-    shard_pairs: int,
+    shard_pairs: int = SHARD_PAIRS,
 ) -> dict[str, str]:
-    flow = _Flow(jobs, store, runtime, workers, shard_pairs, on_progress)
+    """Run jobs, ordered by reference, on the runtime's first device; finished rows go to `sink`.
+
+    Returns:
+        One line per pair that failed.
+
+    Raises:
+        StoreError, WeightsError, DeviceError: see `extract`.
+    """
+    flow = _Flow(jobs, sink, runtime, workers, shard_pairs, on_progress)
     flow.run()
     return flow.failures
 
@@ -115,7 +124,7 @@ class _Flow:
     def __init__(
         self,
         jobs: Sequence[Job],
-        store: Store,
+        sink: Sink,
         runtime: Runtime,
         workers: int,
         shard_pairs: int,
@@ -123,7 +132,7 @@ class _Flow:
     ) -> None:
         self.total, self.done = len(jobs), 0
         self.failures: dict[str, str] = {}
-        self.store, self.runtime = store, runtime
+        self.sink, self.runtime = sink, runtime
         self.shard_pairs, self.on_progress = shard_pairs, on_progress
         specs = {block.spec for job in jobs for block in job.blocks}
         for spec in sorted(specs, key=lambda spec: spec.name):
@@ -205,7 +214,7 @@ class _Flow:
         self.buffered = 0
         while self.buffer:
             block, rows = self.buffer.popitem()
-            self.store.append(block, rows)
+            self.sink.append(block, rows)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +25,18 @@ from seiqa_features.recipe import Block
 KEYS = ("ref_key", "dist_key")
 SECONDS = "seconds"  # what computing the row took; the submission's runtime is read from it
 PairKey = tuple[str, str]
+
+
+class Sink(Protocol):
+    """Where finished rows go."""
+
+    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None: ...
+
+
+class Source(Protocol):
+    """Where a block's rows come from, one per pair."""
+
+    def read(self, block: Block) -> pa.Table: ...
 
 
 def block_schema(block: Block) -> pa.Schema:

@@ -10,7 +10,7 @@ from seiqa_features.pairs import SPLITS
 
 
 def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
-    """(name, value) lines: pairs per split, labels, sizes, groups, duplicates."""
+    """(name, value) lines: pairs per split, labels, kinds, sizes, groups, duplicates."""
     if pairs.empty:
         return [("usable pairs", "0")]
     labels = pairs["mos"].dropna()
@@ -23,6 +23,8 @@ def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
     ]
     if len(labels):
         lines.append((f"{kind} range", f"{labels.min():g} to {labels.max():g}"))
+    if pairs["distortion"].notna().any():
+        lines.append(("kinds of distortion", _kinds(pairs["distortion"])))
     sizes = sorted(
         pd.concat([pairs["ref_size"], pairs["dist_size"]]).unique(),
         key=lambda size: math.prod(map(int, size.split("×"))),
@@ -37,6 +39,11 @@ def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
         ("duplicate pairs", _duplicates(pairs)),
     ]  # fmt: skip
     return lines
+
+
+def _kinds(kinds: pd.Series) -> str:
+    unknown = int(kinds.isna().sum())
+    return f"{kinds.nunique()}" + (f" ({unknown} pairs have none)" if unknown else "")
 
 
 def _identical(pairs: pd.DataFrame) -> str:

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from seiqa_features.errors import StoreError
 from seiqa_features.pairing import pair_embeddings
 from seiqa_features.recipe import Block, Recipe
-from seiqa_features.store import KEYS, SECONDS, Store
+from seiqa_features.store import KEYS, SECONDS, Source
 
 UNAVAILABLE = "seiqa.unavailable"
 
 
-def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[pd.DataFrame, float]:
+def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.DataFrame, float]:
     """The feature table of `pairs`, rows in their order, and mean seconds per pair.
 
     The seconds are what the features of one pair took in one worker when they were computed,
@@ -40,7 +40,7 @@ def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[pd.Data
     index = pd.Index(pairs["pair_id"], name="pair_id")
     for block in recipe.blocks:
         rows = store.read(block)
-        rows = rows.take(_positions(pairs, rows, block))
+        rows = rows.take(pa.array(_positions(pairs, rows, block), pa.int64()))
         seconds += float(pc.mean(rows.column(SECONDS)).as_py() or 0.0)
         for name, values in _features(block, rows):
             columns[f"{block.name}__{name}"] = _column(values, index)
@@ -74,7 +74,7 @@ def _features(block: Block, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.fl
 
 def _matrix(values: pa.FixedSizeListArray) -> NDArray[np.float32]:
     flat: NDArray[np.float32] = values.flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(len(values), -1)
+    return flat.reshape(len(values), values.type.list_size)
 
 
 def _column(values: NDArray[np.floating], index: pd.Index) -> pd.Series:

@@ -6,7 +6,7 @@ Blocks that run on a GPU get their views prepared here and are batched over task
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -25,16 +25,18 @@ from seiqa_features.store import KEYS, SECONDS, PairKey
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
 Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
+Load = Callable[[], Image.Image]
+"""Brings a picture, RGB, or raises DataError."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One pair of pictures and the blocks it still needs."""
+    """One pair of pictures and the blocks it still needs. Equal keys mean equal pictures."""
 
     key: PairKey
     pair_id: str
-    ref: Path
-    dist: Path
+    ref: Load
+    dist: Load
     blocks: tuple[Block, ...]
 
 
@@ -137,20 +139,24 @@ def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pi
     """The task's reference and degraded images; what cannot be had is noted as failed."""
     dists: Pictures = {}
     try:
-        ref = _load_expected(task[0].ref, task[0].key[0])
+        ref = task[0].ref()
     except DataError as error:
         result.failures.update({job.pair_id: f"pair {job.pair_id}: {error}" for job in task})
         return None, dists
     for job in task:
         try:
-            dists[job.pair_id] = _load_expected(job.dist, job.key[1])
+            dists[job.pair_id] = job.dist()
         except DataError as error:
             result.failures[job.pair_id] = f"pair {job.pair_id}: {error}"
     return ref, dists
 
 
-def _load_expected(path: Path, key: str) -> Image.Image:
-    """Decode, and make sure that the row's key still tells the truth."""
+def load_expected(path: Path, key: str) -> Image.Image:
+    """Decode a file whose pixels had that hash.
+
+    Raises:
+        DataError: see `load_rgb`, or they have another now.
+    """
     image = load_rgb(path)
     if pixel_key(image) != key:
         raise DataError([f"{path}: changed while this run was going on; run again"])

@@ -65,15 +65,42 @@ def _evaluation(figures: Mapping[str, Any]) -> str:
     rows["best single feature"] = figures["best_single"]
     if figures["index_only"] is not None:
         rows["file order only, no image"] = figures["index_only"]
-    lines = [
+    parts = [
         f"Held out: {figures['splitter']}, {figures['n']} pairs, {figures['groups']} groups. "
         "Interval: 95 % bootstrap over groups. final = 0.6·SROCC + 0.4·PLCC.",
-        "",
+        _table(rows),
+        f"Fusing and scoring on the same predictions would claim {figures['gap']:+.4f}.",
+    ]
+    if figures["transfer"] is not None:
+        parts += _transfer(figures["transfer"])
+    return "\n\n".join(parts)
+
+
+def _transfer(transfer: Mapping[str, Any]) -> list[str]:
+    """What is left when the kind of distortion is new, too."""
+    rows = {
+        "this stack": transfer,
+        "best single feature": transfer["best_single"],
+        "this stack, kind seen": transfer["by_group"],
+    }
+    kinds = ", ".join(
+        f"{name} {of_kind['srocc']:.4f} ({of_kind['n']} pairs)"
+        for name, of_kind in transfer["kinds"].items()
+    )
+    return [
+        "Held out: one kind of distortion and the references of one fold at a time, "
+        f"{transfer['n']} pairs in {transfer['fits']} fits. The last row is the estimate above on "
+        "the same pairs.",
+        _table(rows),
+        f"SROCC within each kind held out: {kinds}.",
+    ]
+
+
+def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = [
         "| predictor | SROCC | PLCC | KROCC | RMSE | final | interval |",
         "|---|---|---|---|---|---|---|",
         *(_row(name, summary) for name, summary in rows.items()),
-        "",
-        f"Fusing and scoring on the same predictions would claim {figures['gap']:+.4f}.",
     ]
     return "\n".join(lines)
 

@@ -82,6 +82,8 @@ class Evaluation:
           labels inside, "mean_width": in units of the label, "unfamiliar": share of rows flagged,
           "transfer": the same three on rows whose kind was held out as well, or None}.
         - ``weights``: {"mean": over the outer folds, "final": of the regressor on all rows}.
+        - ``calibrated``: whether the regressor on all rows kept its calibration curve (one that
+          did not help PLCC is left out), None where none was asked for.
         - ``seconds``: {"evaluate": all of it}; ``seconds_per_row``: predicting one row.
         - ``n``, ``groups``, ``splitter``, ``label`` {mean, min, max}.
         """

@@ -100,6 +100,7 @@ def evaluation_figures(
             "mean": _mean_weights([result.weights for result in results]),
             "final": dict(final.weights_),
         },
+        "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
         "splitter": describe_folds(folds, table.order),

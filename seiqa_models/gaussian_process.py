@@ -70,8 +70,8 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         target = label - self.target_mean_
         few = np.sort(order[:_LIKELIHOOD_ROWS])
         self.noise_ = self._most_likely_noise(checked[0][few], checked[1][few])
-        kernel = self._kernel(self.rows_, self.rows_)
-        kernel.flat[:: len(kernel) + 1] += self.noise_
+        kernel = exponential_kernel(self.rows_, self.rows_, self.length)
+        kernel.flat[:: len(kernel) + 1] += self._row_noise(kernel, target)
         # The transpose of the symmetric kernel has the order LAPACK wants: nothing is copied.
         self.dual_: FloatVector = solve(kernel.T, target, assume_a="pos", overwrite_a=True)
         return self
@@ -80,20 +80,27 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         """Predicted labels float64 [n], in the unit of the training labels."""
         check_is_fitted(self, "dual_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
-        prediction: FloatVector = self._kernel(values, self.rows_) @ self.dual_
+        kernel = exponential_kernel(values, self.rows_, self.length)
+        prediction: FloatVector = kernel @ self.dual_
         return prediction + self.target_mean_
 
-    def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:
-        kernel: FloatMatrix = cdist(a, b)
-        kernel *= -1 / (self.length * np.sqrt(a.shape[1]))
-        return np.exp(kernel, out=kernel)
+    def _row_noise(self, kernel: FloatMatrix, target: FloatVector) -> FloatVector:  # noqa: ARG002
+        """Variance of each row's noise in units of the signal's, [n]: the same for all."""
+        return np.full(len(target), self.noise_)
 
     def _most_likely_noise(self, rows: FloatMatrix, label: FloatVector) -> float:
         """The noise with the largest likelihood, the signal's variance at its best for each."""
-        values, vectors = np.linalg.eigh(self._kernel(rows, rows))
+        values, vectors = np.linalg.eigh(exponential_kernel(rows, rows, self.length))
         projected = (vectors.T @ (label - label.mean())) ** 2
         spectra = np.maximum(values, 0.0) + np.asarray(self.noises)[:, None]
         tiny = np.finfo(np.float64).tiny
         signal = np.maximum((projected / spectra).mean(axis=1), tiny)
         deviance = np.log(signal) + np.log(spectra).mean(axis=1)
         return float(self.noises[int(np.argmin(deviance))])
+
+
+def exponential_kernel(a: FloatMatrix, b: FloatMatrix, length: float) -> FloatMatrix:
+    """exp(-‖a - b‖ / (length · √p)) of all pairs of rows of a [n, p] and b [m, p]: [n, m]."""
+    kernel: FloatMatrix = cdist(a, b)
+    kernel *= -1 / (length * np.sqrt(a.shape[1]))
+    return np.exp(kernel, out=kernel)

@@ -23,6 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from seiqa_models.gaussian_process import ExponentialGP
+from seiqa_models.noise import NoiseAwareGP
+from seiqa_models.ordinal import OrdinalProcess
 from seiqa_models.oriented import MonotoneBoosting, OrientedRanks
 from seiqa_models.preparation import PartialWhitening, RankNormal
 from seiqa_models.runner_up import FACTORIES, Factory
@@ -150,6 +152,20 @@ def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 def gp(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """Gaussian process on distances between rows, inputs by rank and partly decorrelated."""
     process = ExponentialGP(random_state=random_state)
+    return make_pipeline(RankNormal(), PartialWhitening(), process)
+
+
+@learner("noise_aware")
+def noise_aware(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """The Gaussian process with less trust in labels that the other rows contradict."""
+    process = NoiseAwareGP(random_state=random_state)
+    return make_pipeline(RankNormal(), PartialWhitening(), process)
+
+
+@learner("ordinal")
+def ordinal(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """The Gaussian process behind labels that are ordered levels."""
+    process = OrdinalProcess(random_state=random_state)
     return make_pipeline(RankNormal(), PartialWhitening(), process)
 
 

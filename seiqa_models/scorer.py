@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from PIL import Image
 
+from seiqa_features.direct import compute_table, gather, held
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.images import ImageIndex
-from seiqa_features.pairs import Found, Pair, build_pairs, require_pairs
+from seiqa_features.pairs import Found, build_pairs, require_pairs
+from seiqa_features.pictures import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.recipe import Recipe
 from seiqa_features.runner import extract
@@ -21,102 +25,189 @@ from seiqa_features.runtime import Runtime
 from seiqa_features.store import Store
 from seiqa_features.table import assemble
 from seiqa_features.weights import DEFAULT_FOLDER, Vault
-from seiqa_models.bundle import Bundle, load_bundle
+from seiqa_features.work import Load
+from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
+from seiqa_models.errors import TableError
+from seiqa_models.score import COVERAGE, Score
+from seiqa_models.stack import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
+
+BOXED = Path(__file__).parent / "boxed"
+"""The bundle that comes with the package."""
+
+COLUMNS = ["score", "low", "high", "unfamiliar"]
 
 
 class Scorer:
     """Scores image pairs with a trained bundle.
 
-    >>> scorer = Scorer.load("runs/demo-classical/bundle")      # doctest: +SKIP
-    >>> scorer.score(ref="photo.png", dist="photo_q10.jpg")     # doctest: +SKIP
-    4.12
+    >>> scorer = Scorer.load()                                  # doctest: +SKIP
+    >>> scorer.score("photo.png", "photo_q10.jpg")              # doctest: +SKIP
+    3.8124 (3.21 to 4.40, 90 %)
 
-    Without a `cache`, features are computed in a temporary folder and forgotten. Networks are
-    loaded for the first pair and kept.
+    A picture is a path, a Pillow image, a numpy array [H, W] or [H, W, C] or a torch tensor [H, W]
+    or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures`. Networks are
+    loaded for the first pair and kept. Calls from several threads wait for each other.
 
     Args:
         bundle: a trained stack.
-        cache: feature store to use and fill.
-        workers: threads.
+        workers: threads [all cores]; the scores do not depend on it.
         runtime: device and weights, for bundles with pretrained features.
     """
 
     def __init__(
-        self,
-        bundle: Bundle,
-        *,
-        cache: Path | None = None,
-        workers: int = 1,
-        runtime: Runtime | None = None,
+        self, bundle: Bundle, *, workers: int | None = None, runtime: Runtime | None = None
     ) -> None:
         self.bundle = bundle
-        self.cache = cache
-        self.workers = workers
-        self.runtime = runtime or Runtime(Vault(DEFAULT_FOLDER), device="auto", scratch=cache)
+        self.workers = workers or os.cpu_count() or 1
+        self.runtime = runtime or Runtime(Vault(DEFAULT_FOLDER), device="auto")
         self.recipe = _matching_recipe(bundle.recipe, self.runtime)
+        # Extractors are built once, and how many threads kernels use is set for the whole process.
+        self._one_at_a_time = Lock()
 
     @classmethod
     def load(
         cls,
-        folder: Path | str,
+        bundle: Path | str | None = None,
         *,
-        cache: Path | None = None,
-        workers: int = 1,
+        workers: int | None = None,
         runtime: Runtime | None = None,
     ) -> Scorer:
-        """The scorer of a bundle folder; the other arguments are the class's.
+        """The scorer of a bundle folder, by default the one in the box; the rest is the class's.
 
         Raises:
             TableError: the bundle is missing, damaged or of another format.
             DataError: it was trained on features that this version computes differently.
             WeightsError: pretrained weights that it needs are missing.
         """
-        return cls(load_bundle(folder), cache=cache, workers=workers, runtime=runtime)
+        if bundle is None:
+            bundle = BOXED
+            if not (BOXED / MANIFEST_FILE).is_file():
+                raise TableError(
+                    f"{BOXED}: this installation lacks the bundle that belongs in the box; name a"
+                    " trained run's bundle (--bundle), or install the package again"
+                )
+        return cls(load_bundle(bundle), workers=workers, runtime=runtime)
 
-    def score(self, *, ref: Path | str, dist: Path | str) -> float:
-        """The score of one pair of image files, on the scale of the training labels.
+    def score(self, ref: Picture, dist: Picture) -> Score:
+        """The score of one pair, on the scale of the training labels.
 
         Raises:
-            DataError: a file is missing, damaged or no image.
+            DataError: everything wrong with the two pictures.
         """
-        found = Found(Path(dist), pairs=[Pair("pair", Path(ref), Path(dist), "test")])
-        scores, _ = self.score_pairs(found)
-        return float(scores["pair"])
+        pictures: dict[str, Image.Image] = {}
+        problems: list[str] = []
+        for name, picture in (("ref", ref), ("dist", dist)):
+            try:
+                pictures[name] = as_rgb(picture, name=name)
+            except DataError as error:
+                problems += error.problems
+        if problems:
+            raise DataError(problems)
+        table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
+        if failures:
+            raise DataError(list(failures.values()))
+        predicted = self._predict(table).iloc[0]
+        return Score(
+            predicted["score"],
+            low=predicted["low"],
+            high=predicted["high"],
+            unfamiliar=predicted["unfamiliar"],
+            explain=partial(_explain, self.bundle.regressor, table),
+        )
+
+    def score_many(
+        self,
+        pairs: pd.DataFrame | Sequence[Picture],
+        dist: Sequence[Picture] | None = None,
+        *,
+        keep_going: bool = False,
+        on_pair: Progress = unwatched,
+    ) -> pd.DataFrame:
+        """Scores of many pairs at once, which share the work on a reference that they share.
+
+        Nothing is kept; to score files so that a killed run can go on, see `score_pairs`.
+
+        Args:
+            pairs: columns ref and dist; or the references, and then `dist`.
+            keep_going: leave bad pairs' rows empty and log why, instead of stopping.
+            on_pair: told how many pairs of how many are done.
+
+        Returns:
+            score, low, high (float64) and unfamiliar (boolean), a row per pair in their order, with
+            the index of `pairs` where it has one.
+
+        Raises:
+            DataError: everything wrong with the pictures, unless `keep_going`. Pairs are counted
+                from 0.
+        """
+        index, refs, dists = both_sides(pairs, dist)
+        loads, problems = gather(refs, dists)
+        if problems and not keep_going:
+            raise DataError(problems)
+        table, failures = self._compute(loads, on_pair)
+        problems += failures.values()
+        if table.empty or (failures and not keep_going):
+            raise DataError([*problems, "no usable pair is left"] if table.empty else problems)
+        for line in problems:
+            logger.warning("left out: %s", line)
+        return self._predict(table).reindex([str(n) for n in range(len(refs))]).set_axis(index)
 
     def score_pairs(
-        self, found: Found, *, keep_going: bool = False, on_pair: Progress = unwatched
-    ) -> tuple[pd.Series, list[str]]:
-        """Scores (float64, indexed by pair_id) of what an adapter found, and what was left out.
+        self,
+        found: Found,
+        *,
+        cache: Path,
+        keep_going: bool = False,
+        on_image: Progress = unwatched,
+        on_pair: Progress = unwatched,
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Scores of what an adapter found, by way of a feature store.
+
+        What the store holds is not computed again: a killed run goes on where it stopped.
+
+        Returns:
+            As `score_many`, indexed by pair_id and without the pairs left out; and what was left
+            out, a line each.
 
         Raises:
             DataError: everything wrong with the images at once, unless `keep_going`.
+            StoreError: the cache cannot be read or written.
         """
-        if self.cache is not None:
-            return self._score(found, self.cache, keep_going, on_pair)
-        with tempfile.TemporaryDirectory(prefix="seiqa-") as folder:
-            return self._score(found, Path(folder), keep_going, on_pair)
-
-    def _score(
-        self, found: Found, cache: Path, keep_going: bool, on_pair: Progress
-    ) -> tuple[pd.Series, list[str]]:
-        pairs, problems = build_pairs(found, ImageIndex(cache), workers=self.workers)
+        pairs, problems = build_pairs(
+            found, ImageIndex(cache), workers=self.workers, on_image=on_image
+        )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
         store = Store(cache)
-        report = extract(
-            pairs,
-            self.recipe,
-            store,
-            self.runtime,
-            workers=self.workers,
-            keep_going=keep_going,
-            on_progress=on_pair,
-        )
-        table, _ = assemble(report.kept(pairs), self.recipe, store)
-        scores = np.asarray(self.bundle.regressor.predict(table))
-        series = pd.Series(scores, index=table.index, name="score")
-        return series, [*problems, *report.failures.values()]
+        with self._one_at_a_time:
+            report = extract(
+                pairs,
+                self.recipe,
+                store,
+                self.runtime,
+                workers=self.workers,
+                keep_going=keep_going,
+                on_progress=on_pair,
+            )
+        kept = report.kept(pairs)
+        left_out = [*problems, *report.failures.values()]
+        if kept.empty:
+            raise DataError([*left_out, "no usable pair is left"])
+        table, _ = assemble(kept, self.recipe, store)
+        return self._predict(table), left_out
+
+    def _compute(
+        self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        with self._one_at_a_time:
+            return compute_table(
+                pairs, self.recipe, self.runtime, workers=self.workers, on_pair=on_pair
+            )
+
+    def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
+        predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
+        return predicted[COLUMNS].astype({"unfamiliar": "boolean"})
 
 
 def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
@@ -147,3 +238,10 @@ def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
                  " train again"]
             )  # fmt: skip
     return recipe
+
+
+def _explain(regressor: SeiqaRegressor, row: pd.DataFrame) -> dict[str, float]:
+    from seiqa_models.contributions import contributions
+
+    shares = contributions(regressor, row).iloc[0]
+    return {str(group): float(share) for group, share in shares.items()}

@@ -82,5 +82,5 @@ def _read_ratings(file: Path, found: Found) -> list[Rating]:
             found.problems.append(f"{where}: dst_type {kind!r} is none of {', '.join(DISTORTIONS)}")
             continue
         dist = f"{image}.{DISTORTIONS[kind]}.{level}"
-        ratings.append(Rating(where, ref=image, dist=dist, label=label))
+        ratings.append(Rating(where, ref=image, dist=dist, label=label, distortion=kind))
     return ratings

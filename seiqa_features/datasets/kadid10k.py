@@ -2,6 +2,8 @@
 
     images/I01.png …      images/I01_01_01.png …      dmos.csv (dist_img, ref_img, dmos, var)
 
+In I01_25_05.png, 25 is the kind of distortion and 05 its level.
+
 Scale: mean of degradation ratings, 1 to 5. The authors call it DMOS, yet higher is better (5 is
 "imperceptible"), so it is taken as it is.
 Source: Lin, Hosu, Saupe, "KADID-10k: A Large-scale Artificially Distorted IQA Database",
@@ -20,11 +22,20 @@ from seiqa_features.datasets.rated import (
     add_pairs,
     find_pictures,
     missing_labels,
+    numbered,
 )
 from seiqa_features.pairs import Found
 
 LABEL_RANGE = (1.0, 5.0)
 COLUMNS = ("dist_img", "ref_img", "dmos")
+DISTORTIONS = (
+    "Gaussian blur", "lens blur", "motion blur", "colour diffusion", "colour shift",
+    "colour quantization", "colour saturation 1", "colour saturation 2", "JPEG2000", "JPEG",
+    "white noise", "white noise in colour", "impulse noise", "multiplicative noise", "denoising",
+    "brighten", "darken", "mean shift", "jitter", "non-eccentricity patch", "pixelate",
+    "quantization", "colour block", "high sharpen", "contrast change",
+)  # fmt: skip
+"""The authors' list: number 1 is the first."""
 
 
 def matches(path: Path) -> bool:
@@ -60,8 +71,9 @@ def _read_ratings(file: Path, found: Found) -> list[Rating]:
     if missing := [name for name in COLUMNS if name not in table]:
         found.problems.append(f"{file}: no column {' and '.join(missing)}; copy it again")
         return []
-    cells = zip(table.index + 2, table["ref_img"], table["dist_img"], table["dmos"], strict=True)
+    refs, dists = table["ref_img"].str.strip(), table["dist_img"].str.strip()
+    cells = zip(table.index + 2, refs, dists, table["dmos"], strict=True)
     return [
-        Rating(f"{file} row {row}", str(ref).strip(), str(dist).strip(), label)
+        Rating(f"{file} row {row}", ref, dist, label, numbered(dist, DISTORTIONS))
         for row, ref, dist, label in cells
     ]

@@ -65,7 +65,8 @@ def read(path: Path) -> Found:
         else:
             where = f"{file} entry {entry}"
             ref = "".join(map(str, cell))  # a MATLAB cell comes as an array of one string
-            ratings.append(Rating(where, ref=ref, dist=name, label=score))
+            kind = name.partition("/")[0]
+            ratings.append(Rating(where, ref=ref, dist=name, label=score, distortion=kind))
     add_pairs(found, ratings, refs=find_pictures(path / "refimgs", found), dists=dists, best=BEST)
     return found
 

@@ -1,8 +1,8 @@
-"""A CSV manifest: one row per pair, columns `ref, dist[, mos, group, split, pair_id]`.
+"""A CSV manifest, one row per pair: `ref, dist[, mos, group, split, distortion, pair_id]`.
 
 Paths are relative to the manifest. A column named `pseudo_label` instead of `mos` says that a
 program made the labels up. Without `split`, labelled rows are for training and the others to be
-scored. Rows keep the manifest's order.
+scored. `distortion` names the kind of distortion, in any words. Rows keep the manifest's order.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read(path: Path) -> Found:
     if missing:
         found.problems.append(
             f"{path}: no column {' and '.join(missing)}; expected ref, dist[, mos, group, split,"
-            f" pair_id], found {', '.join(map(str, table.columns)) or 'nothing'}"
+            f" distortion, pair_id], found {', '.join(map(str, table.columns)) or 'nothing'}"
         )
         return found
     label = "pseudo_label" if "pseudo_label" in table else "mos"
@@ -87,5 +87,6 @@ def _read_row(cells: dict[str, str], pair_id: str, label: str, row: int, found: 
             split=split,
             mos=mos,
             group=cells.get("group") or None,
+            distortion=cells.get("distortion") or None,
         )
     )

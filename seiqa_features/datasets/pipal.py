@@ -2,7 +2,8 @@
 
     Train_Ref/A0001.bmp …      Distortion_1/A0001_00_00.bmp …      Train_Label/A0001.txt …
 
-A row of a label file is "A0001_00_00.bmp,1520.06"; the picture's name begins with its reference's.
+A row of a label file is "A0001_00_00.bmp,1520.06"; the picture's name begins with its reference's,
+and the number after it is the family of distortions, 00 to 06, which is taken for the kind.
 The four archives of distorted pictures may lie beside the references or in a folder Distortion,
 Train_Dist or Train_Distort. The names in the authors' own instructions, Reference_train and
 MOS_Scores_train, are understood too.
@@ -45,7 +46,9 @@ def read(path: Path) -> Found:
         if not comma:
             found.problems.append(f"{where}: expected a picture and a score, found {line!r}")
             continue
-        ratings.append(Rating(where, ref=dist.partition("_")[0], dist=dist, label=label))
+        ref, _, numbers = dist.partition("_")
+        family = numbers.partition("_")[0]
+        ratings.append(Rating(where, ref=ref, dist=dist, label=label, distortion=family or None))
     if ratings:
         folders = sorted(folder for pattern in DISTS for folder in path.glob(pattern))
         if not folders:

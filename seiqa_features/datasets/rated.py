@@ -7,7 +7,7 @@ data sets themselves mix I25 and i25, .BMP and .bmp.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,12 +20,14 @@ class Rating:
     """One row of a label file: the two pictures by name, the label as it is written there.
 
     `where` names file and row in messages. `dist` without its extension becomes the pair_id.
+    `distortion` is the kind that the data set says it is, None where it does not say.
     """
 
     where: str
     ref: str
     dist: str
     label: object
+    distortion: str | None
 
 
 @dataclass
@@ -40,6 +42,15 @@ def stem(name: str) -> str:
     """A file name without its image extension ("1600.AWGN.1" has none)."""
     head, _, suffix = name.rpartition(".")
     return head if f".{suffix}".lower() in SUFFIXES else name
+
+
+def numbered(name: str, kinds: Sequence[str]) -> str | None:
+    """The kind of distortion whose number, from 1, follows the reference: "i01_07_1" is kinds[6].
+
+    None where there is no such number.
+    """
+    number = name.split("_")[1] if "_" in name else ""
+    return kinds[int(number) - 1] if number.isdecimal() and 1 <= int(number) <= len(kinds) else None
 
 
 def find_pictures(place: Path, found: Found, *, folders: Iterable[Path] | None = None) -> Pictures:
@@ -114,7 +125,9 @@ def add_pairs(
         if ref is None or dist is None or label is None:
             continue  # what is wrong has been named
         mos = label if best is None else best - label
-        found.pairs.append(Pair(stem(rating.dist), ref, dist, "train", mos, group=ref.stem))
+        found.pairs.append(
+            Pair(stem(rating.dist), ref, dist, "train", mos, ref.stem, rating.distortion)
+        )
     for ref_name, count in lost.items():
         found.problems.append(
             f"{refs.place}: reference picture {ref_name} is missing ({count} of the rows need it)"

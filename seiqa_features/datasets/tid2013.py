@@ -3,7 +3,8 @@
     reference_images/I01.BMP …      distorted_images/i01_01_1.bmp …      mos_with_names.txt
 
 A row of mos_with_names.txt is "5.51429 i01_01_1.bmp"; the picture's name begins with its
-reference's. TID2008 has the same layout and scale and is read too.
+reference's, and the number after it is the kind of distortion. TID2008 has the same layout and
+scale and the first 17 kinds, and is read too.
 
 Scale: MOS, 0 to 9, higher is better.
 Source: Ponomarenko et al., "Image database TID2013: Peculiarities, results and perspectives",
@@ -15,10 +16,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, read_lines
+from seiqa_features.datasets.rated import (
+    Rating,
+    add_pairs,
+    find_pictures,
+    numbered,
+    read_lines,
+)
 from seiqa_features.pairs import Found
 
 LABEL_RANGE = (0.0, 9.0)
+DISTORTIONS = (
+    "additive Gaussian noise", "noise stronger in colour", "spatially correlated noise",
+    "masked noise", "high frequency noise", "impulse noise", "quantization noise", "Gaussian blur",
+    "denoising", "JPEG", "JPEG2000", "JPEG transmission errors", "JPEG2000 transmission errors",
+    "non eccentricity pattern noise", "local blocks", "mean shift", "contrast change",
+    "colour saturation", "multiplicative Gaussian noise", "comfort noise",
+    "lossy compression of noisy images", "colour quantization with dither",
+    "chromatic aberrations", "sparse sampling and reconstruction",
+)  # fmt: skip
+"""The authors' list in short: number 1 is the first."""
 
 
 def matches(path: Path) -> bool:
@@ -37,7 +54,9 @@ def read(path: Path) -> Found:
             found.problems.append(f"{where}: expected a score and a picture, found {line!r}")
             continue
         label, dist = cells
-        ratings.append(Rating(where, ref=dist.partition("_")[0], dist=dist, label=label))
+        ref = dist.partition("_")[0]
+        kind = numbered(dist, DISTORTIONS)
+        ratings.append(Rating(where, ref=ref, dist=dist, label=label, distortion=kind))
     if ratings:
         refs = find_pictures(path / "reference_images", found)
         dists = find_pictures(path / "distorted_images", found)

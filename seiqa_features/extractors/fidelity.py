@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from seiqa_features.extractors.piq_parts import piq_part
 from seiqa_features.registry import extractor
 from seiqa_features.specs import Extract, ExtractorSpec, Output
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 Metric = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]  # (dist, ref) [1, 3, H, W]
+PIQ_MODULES = {"vif_p": "vif", "information_weighted_ssim": "iw_ssim"}  # others: as the function
 LICENCES = {
     "piq": "Apache-2.0",
     "pyiqa": "PolyForm-Noncommercial-1.0.0",
@@ -26,9 +28,8 @@ LICENCES = {
 
 
 def _piq(function: str, **options: object) -> Metric:
-    import piq
-
-    return partial(getattr(piq, function), data_range=1.0, reduction="none", **options)
+    module = piq_part(PIQ_MODULES.get(function, function))
+    return partial(getattr(module, function), data_range=1.0, reduction="none", **options)
 
 
 def _mdsi() -> Metric:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from seiqa_features.extractors.piq_parts import piq_part
 from seiqa_features.registry import extractor
 from seiqa_features.specs import Extract, ExtractorSpec, Output
 
@@ -52,10 +53,11 @@ def _spec(name: str, *, source: str, cost: float, min_side: int) -> ExtractorSpe
 )
 def fsim() -> Extract:
     """Saliency is phase congruency."""
-    from piq.fsim import _construct_filters, _phase_congruency
+    fsim = piq_part("fsim")
 
     def saliency(luma: torch.Tensor) -> torch.Tensor:
-        congruency: torch.Tensor = _phase_congruency(luma, filters=_construct_filters(luma))
+        filters = fsim._construct_filters(luma)
+        congruency: torch.Tensor = fsim._phase_congruency(luma, filters=filters)
         return congruency
 
     return _comparison(saliency, pad=False, constants=(0.85, 160.0), power=1.0, epsilon=0.0)
@@ -69,10 +71,9 @@ def fsim() -> Extract:
 def srsim() -> Extract:
     """Saliency is the spectral residual (Hou and Zhang, CVPR 2007)."""
     import torch
-    from piq.srsim import _spectral_residual_visual_saliency
 
     return _comparison(
-        _spectral_residual_visual_saliency,
+        piq_part("srsim")._spectral_residual_visual_saliency,
         pad=True,
         constants=(0.40, 225.0),
         power=0.5,
@@ -90,12 +91,13 @@ def _comparison(
 ) -> Extract:
     """The two metrics' common form, as piq computes it; constants of saliency and gradient."""
     import torch
-    from piq.functional import gradient_map, rgb2yiq, scharr_filter, similarity_map
     from torch.nn import functional as F
 
     from seiqa_features.extractors.tensors import stack
 
-    scharr = scharr_filter()
+    parts = piq_part("functional")
+    gradient_map, similarity_map = parts.gradient_map, parts.similarity_map
+    scharr = parts.scharr_filter()
     kernels = torch.stack([scharr, scharr.transpose(-1, -2)])
 
     def describe(image: torch.Tensor) -> Maps:
@@ -103,7 +105,7 @@ def _comparison(
         factor = max(1, round(min(image.shape[2:]) / 256))
         if pad:
             image = F.pad(image, [(factor - 1) // 2, factor // 2] * 2)
-        y, i, q = rgb2yiq(F.avg_pool2d(image, factor)).split(1, dim=1)
+        y, i, q = parts.rgb2yiq(F.avg_pool2d(image, factor)).split(1, dim=1)
         return Maps(saliency(y), gradient_map(y, kernels), i, q)
 
     def compare(ref: Maps, dist: Maps) -> dict[str, torch.Tensor]:

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from math import isqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from seiqa_features.errors import UsageError
 from seiqa_features.registry import register, resolver
 from seiqa_features.specs import Extract, Extractor, ExtractorSpec, Output, Resampling, Weight
-
-if TYPE_CHECKING:
-    import torch
 
 SIDE = 224  # of the view that `cost` is about
 FLOPS = 8.5e10  # of one CPU core per second, as measured by us with DINOv2 S, B and L
@@ -229,21 +226,11 @@ def _build(model: str, file: Path, device: str) -> Extract:
     import torch
     from timm.layers.config import use_fused_attn
 
-    from seiqa_features.extractors.networks import encode_both
-    from seiqa_features.extractors.tokens import compare, encoder
+    from seiqa_features.extractors.tokens import TokenWork, encoder
 
     if not use_fused_attn():
         raise UsageError(f"{model}: timm's fused attention is off; unset TIMM_FUSED_ATTN")
     network = _load(model, file).eval().requires_grad_(False).to(device)
     if device != "cpu":
         network.to(memory_format=torch.channels_last)
-    encode = encoder(network, device)
-
-    def extract(
-        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        refs, dists = encode_both(encode, ref=ref, dist=dist)
-        values = compare(ref=refs, dist=dists, ref_index=ref_index)
-        return {**values, "cls_ref": refs["embedding"][ref_index], "cls_dist": dists["embedding"]}
-
-    return extract
+    return TokenWork(encoder(network, device))

@@ -1,8 +1,7 @@
 """Patch tokens of two pictures, place by place: cosine maps and what they say (torch).
 
-A vision transformer describes a picture by one token per patch. The map of cosines between the two
-pictures' tokens shows where the content changed; the class token's attention says which of these
-places matter to what the picture shows.
+A vision transformer describes a picture by one token per patch. The map of cosines between two
+pictures' tokens shows where content changed; the class token's attention says which places matter.
 
 Sums of products instead of matrix products throughout: autocast would round those to 8 bits.
 """
@@ -10,6 +9,7 @@ Sums of products instead of matrix products throughout: autocast would round tho
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from scipy import ndimage
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from seiqa_features.extractors.networks import encode_both
 from seiqa_features.extractors.tensors import GRID
 
 Features = Mapping[str, torch.Tensor]
@@ -117,6 +118,25 @@ def encoder(network: Any, device: str) -> Callable[[torch.Tensor], dict[str, tor
         return {**features, "cls": unit(embedding), "embedding": embedding.float()}
 
     return encode
+
+
+@dataclass(frozen=True)
+class TokenWork:
+    """An extractor's work with an `encoder`, and the map that its numbers are taken from."""
+
+    encode: Callable[[torch.Tensor], Features]
+
+    def __call__(
+        self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        refs, dists = encode_both(self.encode, ref=ref, dist=dist)
+        values = compare(ref=refs, dist=dists, ref_index=ref_index)
+        return {**values, "cls_ref": refs["embedding"][ref_index], "cls_dist": dists["embedding"]}
+
+    def cosine_map(self, *, ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
+        """Cosines of the last layer's patch tokens of one pair [1, 3, H, W]: float64 [P]."""
+        refs, dists = encode_both(self.encode, ref=ref, dist=dist)
+        return cosine(refs["last"], dists["last"])[0]
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:

@@ -275,7 +275,7 @@ def test_bundle_of_other_features_is_refused(
     ("arguments", "expected"),
     [
         (["features"], "give DATA"),
-        (["features", "data", "--config", "nope"], "there are best, classical, runner_up"),
+        (["features", "data", "--config", "nope"], "there are best, boxed, classical, runner_up"),
         (["features", "data", "--workers", "0"], "setting workers"),
         (["score", "a.png", "--bundle", "b"], "REF DIST"),
         (["frobnicate"], "No such command"),

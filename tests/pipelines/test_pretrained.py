@@ -49,7 +49,7 @@ def test_a_run_with_weights_and_scoring_with_its_bundle(
     pair = [seiqa_data / "Test" / part / "000002.png" for part in ("Ref", "Dist")]
     code, out, err = cli("score", *pair, "--bundle", "run/bundle")
     assert code == 0, err
-    assert 0 <= float(out) <= 5
+    assert 0 <= float(out.split()[0]) <= 5
 
     pretend.vault_with(tmp_path / "others", 5.0)
     code, _, err = cli("score", *pair, "--bundle", "run/bundle", "--weights", tmp_path / "others")

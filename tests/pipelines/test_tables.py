@@ -74,13 +74,18 @@ def test_metrics_say_everything_that_was_asked_for(fitted: tuple[Path, str]) -> 
     assert set(metrics["transfer"]["kinds"]) == {"blur", "jpeg"}
     assert f"final {metrics['honest']['final']:.4f}" in said
     assert f"never seen: final {metrics['transfer']['final']:.4f}" in said
+    noted = pd.read_csv(out.parent / "runs.csv")
+    assert noted["transfer"].tolist() == [metrics["transfer"]["final"]]
+    card = (out / "bundle" / "card.md").read_text()
+    assert "Held out: one kind of distortion and the references of one fold at a time" in card
 
 
 def test_predictions_can_be_found_again_in_the_table(fitted: tuple[Path, str], table: Path) -> None:
     out, _ = fitted
     predictions = pd.read_csv(out / "predictions.csv")
     assert list(predictions.columns) == [
-        *("row", "picture", "distortion", "mos", "group_id", "fold", "score", "ridge", "svr"),
+        *("row", "picture", "distortion", "mos", "group_id", "fold", "score"),
+        *("low", "high", "unfamiliar", "ridge", "svr"),
     ]
     rows = pd.read_csv(table).iloc[predictions["row"]]
     assert rows["picture"].tolist() == predictions["picture"].tolist()

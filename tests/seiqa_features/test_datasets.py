@@ -247,10 +247,10 @@ def test_manifest_with_every_column(
     write_manifest: Callable[[str], Path], index: ImageIndex
 ) -> None:
     path = write_manifest(
-        "pair_id,ref,dist,mos,group,split,note\n"
-        "x,pics/s.png,pics/b.png,61.5,scene 2,train,\n"
-        "y,pics/r.png,pics/c ü.png,-3,scene 1,VAL,odd\n"
-        "z,pics/r.png,pics/a.png,,,test,\n"
+        "pair_id,ref,dist,mos,group,split,distortion,note\n"
+        "x,pics/s.png,pics/b.png,61.5,scene 2,train, fog ,\n"
+        "y,pics/r.png,pics/c ü.png,-3,scene 1,VAL,07,odd\n"
+        "z,pics/r.png,pics/a.png,,,test,,\n"
     )
     table, problems = load_pairs(path, index)
     assert problems == []
@@ -259,6 +259,8 @@ def test_manifest_with_every_column(
     assert math.isnan(table["mos"][2])
     assert table["group_id"].tolist() == ["scene 2", "scene 1", table["ref_key"][2]]
     assert table["split"].tolist() == ["train", "val", "test"]
+    assert table["distortion"].tolist()[:2] == ["fog", "07"]
+    assert table["distortion"].isna()[2]
     assert table["ref_path"][0] == str(path.parent / "pics" / "s.png")
     assert table.attrs == {
         "source": str(path), "label_kind": "MOS", "label_range": None, "neighbours_alike": False,
@@ -358,7 +360,7 @@ def test_all_that_can_be_wrong_in_a_manifest_is_said_at_once(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("dist,mos\na,1\n", "no column ref; expected ref, dist[, mos, group, split, pair_id]"),
+        ("dist,mos\na,1\n", "no column ref; expected ref, dist[, mos, group, split, distortion,"),
         ("reference;distorted\na;b\n", "no column ref and dist; expected"),
         ("", "cannot be read as CSV ("),
         ("ref,dist\na,b\nc,d,e\n", "cannot be read as CSV ("),

@@ -26,7 +26,7 @@ def found(tmp_path: Path, save_picture: Callable[..., Path]) -> Found:
         Pair("p0", ref_a, dists[0], "train", 1.5),
         Pair("p1", ref_b, dists[1], "train", 2.5),
         Pair("p2", copy, dists[2], "test"),
-        Pair("p3", ref_b, dists[3], "val", 0.0, group="mine"),
+        Pair("p3", ref_b, dists[3], "val", 0.0, group="mine", distortion="fog"),
     ]
     return Found(tmp_path, pairs, label_range=(0.0, 5.0), neighbours_alike=True)
 
@@ -39,6 +39,9 @@ def test_table_is_as_the_contract_says(found: Found, index: ImageIndex) -> None:
     assert table["split"].tolist() == ["train", "train", "test", "val"]
     assert table["order"].tolist() == [0, 1, 2, 3]
     assert table["order"].dtype == "int64"
+    assert table["distortion"].dtype == "str"
+    assert table["distortion"].isna().tolist() == [True, True, True, False]
+    assert table["distortion"][3] == "fog"
     assert table["mos"].dtype == "float64"
     assert table["mos"].tolist()[:2] == [1.5, 2.5]
     assert math.isnan(table["mos"][2])

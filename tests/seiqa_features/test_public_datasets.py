@@ -22,6 +22,7 @@ from seiqa_features.datasets import (
     seiqa,
     tid2013,
 )
+from seiqa_features.datasets.rated import numbered
 from seiqa_features.images import ImageIndex
 from seiqa_features.pairs import Found
 
@@ -319,6 +320,42 @@ def test_live_cut_down_with_its_arrays(
         ("jp2k/img1", 100), ("jpeg/img1", 98), ("wn/img1", 96), ("gblur/img1", 94),
         ("fastfading/img1", 92),
     ]  # fmt: skip
+
+
+def test_kinds_of_distortion_are_those_of_the_authors(make_all: dict[object, Path]) -> None:
+    expected = {
+        seiqa: [None],
+        manifest: [None],
+        tid2013: [
+            "additive Gaussian noise", "sparse sampling and reconstruction",
+            "additive Gaussian noise",
+        ],
+        kadid10k: ["Gaussian blur", "contrast change", "Gaussian blur"],
+        pipal: ["00", "06", "00"],
+        csiq: ["noise", "jpeg 2000", "blur", "contrast"],
+        live: ["jp2k", "jpeg", "fastfading"],
+    }  # fmt: skip
+    assert set(expected) == set(ADAPTERS)
+    for adapter, kinds in expected.items():
+        assert [pair.distortion for pair in find_pairs(make_all[adapter]).pairs] == kinds
+
+
+def test_tid2013_numbers_and_names_agree_with_those_of_the_rendered_pairs(shared: Path) -> None:
+    recipe = pd.read_csv(shared / "data" / "tid2013_kodak" / "recipe.csv")
+    names = {7: "quantization noise", 8: "Gaussian blur", 10: "JPEG", 16: "mean shift",
+             17: "contrast change", 18: "colour saturation"}  # fmt: skip
+    assert set(recipe["distortion"]) == set(names)
+    kinds = recipe["dist_img"].map(lambda name: numbered(name, tid2013.DISTORTIONS))
+    assert kinds.tolist() == recipe["distortion"].map(names).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("i01_02_1", "b"), ("I01_01", "a"), ("i01_00_1", None), ("i01_3_1", None), ("i01", None),
+     ("i01_x_1", None)],
+)  # fmt: skip
+def test_a_number_outside_the_list_is_no_kind(name: str, kind: str | None) -> None:
+    assert numbered(name, ("a", "b")) == kind
 
 
 # --- what is wrong ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ def make_pairs(label_kind: str = "MOS", **columns: object) -> pd.DataFrame:
             "mos": [1.0, 4.5, np.nan, np.nan],
             "group_id": ["g", "g", "g", "h"],
             "split": ["train", "train", "test", "test"],
+            "distortion": pd.Series([None] * 4, dtype="str"),
             "ref_key": ["r", "r", "r", "s"],
             "dist_key": ["1", "2", "3", "4"],
             "ref_size": ["64×48", "64×48", "64×48", "9×100"],
@@ -55,6 +56,14 @@ def test_no_labels_have_no_range() -> None:
 def test_one_size() -> None:
     lines = dict(summarise(make_pairs(ref_size="64×48", dist_size="64×48")))
     assert lines["image sizes"] == "64×48"
+
+
+def test_kinds_of_distortion_are_counted_where_there_are_any() -> None:
+    lines = dict(summarise(make_pairs(distortion=["blur", "jpeg", "blur", "jpeg"])))
+    assert lines["kinds of distortion"] == "2"
+    some = pd.Series(["blur", "blur", None, "rain"], dtype="str")
+    lines = dict(summarise(make_pairs(distortion=some)))
+    assert lines["kinds of distortion"] == "2 (1 pairs have none)"
 
 
 def test_identical_and_duplicate_pairs_are_named() -> None:

@@ -115,9 +115,9 @@ def test_missing_broken_or_foreign_manifest_is_refused(saved, tmp_path):
     with pytest.raises(TableError, match="is no bundle"):
         load_bundle(tmp_path / "nowhere")
     rewrite(saved, format=99)
-    with pytest.raises(TableError, match=r"format 99, this version reads 1"):
+    with pytest.raises(TableError, match=r"format 99, this version reads 2"):
         load_bundle(saved)
-    (saved / "bundle.json").write_text('{"format": 1}')
+    (saved / "bundle.json").write_text('{"format": 2}')
     with pytest.raises(TableError, match="lacks card, recipe, sha256, versions"):
         load_bundle(saved)
     (saved / "bundle.json").write_text("{")

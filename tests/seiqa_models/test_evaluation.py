@@ -26,7 +26,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     assert set(figures) == {
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
-        *("greedy", "prediction_interval"),
+        *("greedy", "prediction_interval", "calibrated"),
     }
     assert figures["n"] == 48
     assert figures["groups"] == 6
@@ -52,6 +52,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     assert interval["mean_width"] == pytest.approx((high - low).mean())
     assert interval["unfamiliar"] == result.predictions["unfamiliar"].mean()
     assert interval["transfer"] is None
+    assert figures["calibrated"] is (len(result.regressor.calibration_.x_) > 1)
 
 
 def test_intervals_are_judged_on_unseen_kinds_too(make_table):
@@ -67,6 +68,7 @@ def test_greedy_selection_of_one_learner_is_that_learner(make_table):
     alone = SeiqaRegressor(learners=("ridge",), n_splits=3, calibrate=False)
     figures = evaluate(alone, X, y, groups).to_dict()
     assert figures["greedy"] == figures["learners"]["ridge"]
+    assert figures["calibrated"] is None
 
 
 def test_predictions_table(make_table):

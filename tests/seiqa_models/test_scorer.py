@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from PIL import Image, ImageFilter
 
 from seiqa_features.errors import DataError
@@ -19,10 +26,13 @@ from seiqa_features.runtime import Runtime
 from seiqa_features.store import Store
 from seiqa_features.table import assemble
 from seiqa_features.weights import Vault
+from seiqa_models import scorer as scorers
 from seiqa_models.bundle import load_bundle, save_bundle
+from seiqa_models.errors import TableError
 from seiqa_models.scorer import Scorer
 from seiqa_models.stack import SeiqaRegressor
 
+CLOSE = 1e-12  # matrix products round differently for one row and for many
 RECIPE = Recipe.parse({"gms": ["max128"], "colour": ["max128"]})
 
 
@@ -58,30 +68,177 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
 
 def test_scores_are_the_regressors_own(bundle: tuple[Path, Found], tmp_path: Path) -> None:
     folder, found = bundle
-    scorer = Scorer.load(folder, cache=tmp_path / "cache")
-    scores, left_out = scorer.score_pairs(found)
+    scorer = Scorer.load(folder)
+    scores, left_out = scorer.score_pairs(found, cache=tmp_path / "cache")
     assert not left_out
     assert scores.index.tolist() == [pair.pair_id for pair in found.pairs]
+    assert scores.columns.tolist() == ["score", "low", "high", "unfamiliar"]
     labels = np.array([pair.mos for pair in found.pairs])
-    assert np.corrcoef(scores, labels)[0, 1] > 0.9
+    assert np.corrcoef(scores["score"], labels)[0, 1] > 0.9
     one = scorer.score(ref=found.pairs[5].ref, dist=str(found.pairs[5].dist))
-    assert one == scores.iloc[5]
+    assert [one, one.low, one.high] == pytest.approx(scores.iloc[5, :3].tolist(), rel=CLOSE)
+    assert one.unfamiliar == scores["unfamiliar"].iloc[5]
 
 
-def test_without_cache_nothing_is_left_behind(
+def test_a_score_is_a_number_and_knows_its_doubts(bundle: tuple[Path, Found]) -> None:
+    folder, found = bundle
+    scorer = Scorer.load(folder)
+    score = scorer.score(found.pairs[1].ref, found.pairs[1].dist)
+    assert isinstance(score, float)
+    assert score.low < score < score.high
+    assert not score.unfamiliar
+    assert score.contributions.keys() == {"gms", "colour", "baseline"}
+    assert sum(score.contributions.values()) == pytest.approx(score)  # well within the scale
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    doubtful = scorer.score(noise, 255 - noise)
+    assert doubtful.unfamiliar
+    assert repr(doubtful).endswith("90 %, unfamiliar)")
+
+
+FORMS: dict[str, Callable[[Path], Any]] = {
+    "text": str,
+    "Pillow": Image.open,
+    "array": lambda path: np.asarray(Image.open(path)),
+    "float array": lambda path: np.asarray(Image.open(path)) / np.float32(255),
+    "tensor": lambda path: torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1),
+    "float tensor": lambda path: (
+        torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1).float() / 255
+    ),
+}
+
+
+def test_the_same_picture_scores_the_same_in_every_form(bundle: tuple[Path, Found]) -> None:
+    folder, found = bundle
+    scorer = Scorer.load(folder)
+    pair = found.pairs[4]
+    expected = scorer.score(pair.ref, pair.dist)
+    for name, form in FORMS.items():
+        with closing_all(form(pair.ref), form(pair.dist)) as (ref, dist):
+            score = scorer.score(ref, dist)
+            assert (score, score.low, score.high) == (expected, expected.low, expected.high), name
+
+
+@contextmanager
+def closing_all(*pictures: Any) -> Iterator[tuple[Any, ...]]:
+    yield pictures
+    for picture in pictures:
+        if isinstance(picture, Image.Image):
+            picture.close()
+
+
+def test_pictures_of_other_sizes_are_treated_as_files_are(
+    bundle: tuple[Path, Found], tmp_path: Path
+) -> None:
+    folder, found = bundle
+    scorer = Scorer.load(folder)
+    ref, dist = (np.array(Image.open(path)) for path in (found.pairs[0].ref, found.pairs[1].dist))
+    smaller = dist[:50, :70]
+    Image.fromarray(smaller).save(tmp_path / "smaller.png")
+    pair = Pair("one", found.pairs[0].ref, tmp_path / "smaller.png", "test")
+    scores, _ = scorer.score_pairs(Found(tmp_path, pairs=[pair]), cache=tmp_path / "cache")
+    assert scorer.score(ref, smaller) == scores["score"]["one"]
+    assert scorer.score(ref, smaller) != scorer.score(ref, dist)
+
+
+def test_both_pictures_faults_are_told_together(bundle: tuple[Path, Found]) -> None:
+    scorer = Scorer.load(bundle[0])
+    with pytest.raises(DataError) as raised:
+        scorer.score("gone.png", np.full((32, 32, 3), np.nan))
+    assert [line.split(":")[0] for line in raised.value.problems] == ["ref", "dist"]
+    assert "gone.png: no such file" in raised.value.problems[0]
+    assert "NaN" in raised.value.problems[1]
+
+
+def test_many_pairs_of_any_kind_score_as_one_by_one(bundle: tuple[Path, Found]) -> None:
+    folder, found = bundle
+    scorer = Scorer.load(folder, workers=2)
+    refs: list[Any] = [pair.ref for pair in found.pairs]
+    dists: list[Any] = [pair.dist for pair in found.pairs]
+    refs[1] = np.asarray(Image.open(refs[1]))
+    dists[2] = torch.from_numpy(np.array(Image.open(dists[2]))).permute(2, 0, 1)
+    table = pd.DataFrame({"ref": refs, "dist": dists}, index=[f"row {n}" for n in range(12)])
+    told: list[int] = []
+    many = scorer.score_many(table, on_pair=lambda done, total: told.append(total - done))
+    assert told[-1] == 0
+    assert many.index.equals(table.index)
+    assert many.dtypes.astype(str).tolist() == ["float64"] * 3 + ["boolean"]
+    one_by_one = [scorer.score(pair.ref, pair.dist) for pair in found.pairs]
+    assert many["score"].tolist() == pytest.approx(one_by_one, rel=CLOSE)
+    assert many["low"].tolist() == pytest.approx([one.low for one in one_by_one], rel=CLOSE)
+    pd.testing.assert_frame_equal(scorer.score_many(refs, dists), many.reset_index(drop=True))
+
+
+def test_bad_pairs_stop_a_batch_or_are_left_empty(
+    bundle: tuple[Path, Found], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, found = bundle
+    scorer = Scorer.load(folder)
+    (tmp_path / "text.png").write_text("no picture")
+    dists = [found.pairs[0].dist, tmp_path / "text.png", None, found.pairs[1].dist]
+    refs = [found.pairs[0].ref] * 4
+    with pytest.raises(DataError, match=r"^pair 2: dist: a NoneType"):
+        scorer.score_many(refs, dists)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^pair 1: dist: .*text\.png: not an image"):
+        scorer.score_many(refs[:2], dists[:2])  # type: ignore[arg-type]
+    many = scorer.score_many(refs, dists, keep_going=True)  # type: ignore[arg-type]
+    assert many["score"].isna().tolist() == [False, True, True, False]
+    assert many["unfamiliar"].isna().tolist() == [False, True, True, False]
+    assert "pair 1: dist:" in caplog.text
+    assert "pair 2: dist:" in caplog.text
+    with pytest.raises(DataError, match="no usable pair is left"):
+        scorer.score_many(refs[1:2], dists[1:2], keep_going=True)  # type: ignore[arg-type]
+
+
+def test_scoring_in_memory_leaves_nothing_behind(
     bundle: tuple[Path, Found], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, found = bundle
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    Scorer.load(folder).score(ref=found.pairs[0].ref, dist=found.pairs[1].dist)
+    scorer = Scorer.load(folder)
+    scorer.score(found.pairs[0].ref, found.pairs[1].dist)
+    scorer.score_many([found.pairs[0].ref], [found.pairs[1].dist])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_picture_is_named(bundle: tuple[Path, Found]) -> None:
+def test_threads_that_share_a_scorer_wait_for_each_other(
+    bundle: tuple[Path, Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, found = bundle
-    with pytest.raises(DataError, match=r"gone\.png: no such file"):
-        Scorer.load(folder).score(ref=found.pairs[0].ref, dist="gone.png")
+    inside: list[int] = []
+    most: list[int] = []
+    real = scorers.compute_table
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        inside.append(1)
+        time.sleep(0.005)
+        most.append(len(inside))
+        result = real(*arguments, **options)
+        inside.pop()
+        return result
+
+    monkeypatch.setattr(scorers, "compute_table", watched)
+    threads = torch.get_num_threads()
+    scorer = Scorer.load(folder, workers=2)
+    with ThreadPoolExecutor(4) as pool:
+        scores = list(pool.map(lambda pair: scorer.score(pair.ref, pair.dist), found.pairs[:6]))
+    assert set(most) == {1}
+    assert scores == [scorer.score(pair.ref, pair.dist) for pair in found.pairs[:6]]
+    assert torch.get_num_threads() == threads
+
+
+def test_the_bundle_in_the_box_is_the_default(
+    bundle: tuple[Path, Found], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, found = bundle
+    monkeypatch.setattr(scorers, "BOXED", folder)
+    pair = found.pairs[3]
+    assert Scorer.load().score(pair.ref, pair.dist) == Scorer.load(folder).score(
+        pair.ref, pair.dist
+    )
+    monkeypatch.setattr(scorers, "BOXED", tmp_path / "boxed")
+    with pytest.raises(TableError, match=r"boxed: this installation lacks the bundle"):
+        Scorer.load()
 
 
 def test_other_library_versions_are_warned_of(

@@ -43,6 +43,23 @@ def test_a_kind_that_a_fold_lacks_makes_no_cell():
     assert len(cells) == 5
 
 
+def test_a_kind_of_few_references_is_held_out_wherever_it_is():
+    groups = np.repeat(np.arange(10), 20)
+    kinds = np.tile(np.arange(20), 10)
+    kinds[(kinds == 7) & (groups != 3)] = 6
+    cells = transfer_folds(make_folds(groups, n_splits=5, seed=0), kinds)
+    assert sorted(int(kinds[test[0]]) for _, test in cells) == list(range(20))
+
+
+def test_few_kinds_meet_as_many_folds_as_twelve_fits_allow():
+    groups = np.repeat(np.arange(5), 6)
+    kinds = np.tile(np.arange(6), 5)
+    folds = make_folds(groups, n_splits=5, seed=0)
+    cells = transfer_folds(folds, kinds)
+    assert [int(kinds[test[0]]) for _, test in cells] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert len(np.unique(np.concatenate([test for _, test in cells]))) == 12
+
+
 def test_columns_that_hold_no_kinds_are_refused():
     folds = make_folds(np.arange(61), n_splits=3, seed=0)
     with pytest.raises(TableError, match="there are 61 kinds, expected 2 to 60"):

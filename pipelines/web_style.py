@@ -1,0 +1,62 @@
+"""How the page looks, and its standing texts. Fonts are the reader's own: nothing is fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradio.themes import Base
+
+INTRODUCTION = """
+<header class="seiqa-head">
+<h1>How much of an image's meaning survived?</h1>
+<p>Give a reference and a degraded version of it. The score says how far the degraded one still
+shows the same thing; how pretty it is does not matter.</p>
+</header>
+"""
+
+CSS = """
+.gradio-container { max-width: 68rem !important; margin: 0 auto !important; }
+.seiqa-head h1 { font-size: 1.6rem; line-height: 1.25; margin: .6rem 0 .3rem; }
+.seiqa-head p, .seiqa-foot { max-width: 46rem; opacity: .8; }
+.seiqa-foot { font-size: .85rem; }
+#heat:not(:has(img)), #csv:not(:has(a)) { display: none; }
+#examples td, #examples th { padding: 4px; }
+#examples .container { width: 4rem; height: 4rem; margin: auto; }
+#card { min-height: 5rem; }
+.seiqa-score p { margin: .5rem 0; }
+.seiqa-score .number { font-size: 2.6rem; line-height: 1; margin-right: .3rem; }
+.seiqa-score .warning { border-left: 5px solid #d55e00; padding: .5rem .8rem;
+  background: color-mix(in srgb, #d55e00 12%, transparent); }
+.seiqa-score .track { position: relative; height: 14px; margin: 1rem 8px .4rem; border-radius: 7px;
+  background: var(--border-color-primary); }
+.seiqa-score .interval { position: absolute; top: 0; height: 14px; border-radius: 7px;
+  background: #56b4e9; }
+.seiqa-score .mark { position: absolute; top: -5px; width: 4px; height: 24px; margin-left: -2px;
+  background: var(--body-text-color); }
+.seiqa-score .ends { display: flex; justify-content: space-between; gap: 2rem; font-size: .85rem;
+  opacity: .8; }
+.seiqa-score .ends span:last-child { text-align: right; }
+.seiqa-table { overflow-x: auto; contain: inline-size; }
+.seiqa-table table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+.seiqa-table th, .seiqa-table td { padding: .35rem .6rem; text-align: left; vertical-align: top;
+  border: 0; border-bottom: 1px solid var(--border-color-primary); overflow-wrap: break-word; }
+.seiqa-table table, .seiqa-table tr { border: 0 !important; }
+.seiqa-table td:last-child { min-width: 14rem; }
+.seiqa-chart { margin: 0; }
+.seiqa-chart figcaption { font-size: .85rem; margin-bottom: .5rem;
+  opacity: .8; }
+.seiqa-chart img { width: 100%; background: #fff; border-radius: 6px; padding: 8px; }
+"""
+
+
+def theme() -> Base:
+    """Gradio's plain theme in blue, with system fonts."""
+    import gradio as gr
+
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.blue,
+        neutral_hue=gr.themes.colors.gray,
+        font=("system-ui", "sans-serif"),
+        font_mono=("ui-monospace", "monospace"),
+    )
