@@ -10,7 +10,7 @@ EXTRACTING = $(if $(KEEP_GOING),--keep-going)
 COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVAILABLE),--skip-unavailable)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check audit weights features train submit report score serve box test notebooks lint bench bench-features bench-models bench-tables bench-small clean
+.PHONY: help setup demo run check audit weights features train submit report score serve box test notebooks pictures lint bench bench-features bench-models bench-tables bench-small clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ test: $(VENV)/.dev ## all tests
 
 notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
 	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks
+
+pictures: $(VENV)/.dev ## take the README's pictures anew, after make demo; needs Chromium
+	$(BIN)/python -m docs.pictures
 
 lint: $(VENV)/.dev ## ruff, mypy and the import contract
 	$(BIN)/ruff check .

@@ -168,8 +168,10 @@ def _ablation(run: Run) -> dict[str, Any]:
     if not rows:
         return {}
     found = run.metrics["ablation"]
-    lost = [Dot(row["name"], row["lost"], emphasis=True) for row in rows]
-    alone = [Dot(row["name"], row["alone"], emphasis=True) for row in rows]
+    lost, alone = (
+        [Dot(row["name"], row[figure], emphasis=True) for row in rows if row[figure] is not None]
+        for figure in ("lost", "alone")
+    )
     return {
         **found,
         "rows": rows,

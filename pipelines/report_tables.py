@@ -101,13 +101,17 @@ def kinds(run: Run) -> list[Row]:
 
 
 def ablation(metrics: Mapping[str, Any]) -> list[Row]:
-    """Feature groups, the one that is missed most first."""
+    """Feature groups, the one that is missed most first; None where nothing was left to learn from."""
     found = metrics.get("ablation") or {"groups": {}}
     rows = [
-        {"name": name, **group, "lost": found["all"] - group["without"]}
+        {
+            "name": name,
+            **group,
+            "lost": None if group["without"] is None else found["all"] - group["without"],
+        }
         for name, group in found["groups"].items()
     ]
-    return sorted(rows, key=lambda row: -row["lost"])
+    return sorted(rows, key=lambda row: -math.inf if row["lost"] is None else -row["lost"])
 
 
 def coverage(run: Run) -> list[Row]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.report import render_report
-from tests.chromium import NAMES, Chromium, Page, find_chromium
+from tests.browser import NAMES, Browser, find_chromium
 from tests.pipelines.made_run import write_run
 
 PHONE, DESKTOP, PAPER = 360, 1100, 690  # pixels; the last is A4 less the page's own margins
@@ -33,41 +33,48 @@ CONTRAST = """(() => {
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+def browser() -> Iterator[Browser]:
     executable = find_chromium()
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with Chromium(executable, tmp_path_factory.mktemp("chromium")) as browser:
+    with Browser(executable) as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
-def report(browser: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
+def report(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
     """A report with every section, of pairs with long names."""
     name = "a_folder_with_a_rather_long_name_and_no_space_in_it_"
     return render_report(write_run(tmp_path_factory.mktemp("run"), newer=True, hostile=name))
 
 
 @pytest.fixture
-def page(browser: Chromium) -> Page:
-    return browser.new_page()
+def page(browser: Browser) -> Browser:
+    browser.call("Emulation.setEmulatedMedia", media="")
+    browser.forget()
+    return browser
+
+
+def show(page: Browser, file: Path, *, width: int) -> None:
+    page.resize(width, 900)
+    page.open(file.as_uri())
 
 
 def test_all_is_drawn_and_nothing_is_asked_for_or_complained_about(
-    page: Page, report: Path
+    page: Browser, report: Path
 ) -> None:
-    page.open(report, width=DESKTOP)
+    show(page, report, width=DESKTOP)
     drawn = page.evaluate(PICTURES)
     assert len(drawn) == 8 * 3 + 1 + 9  # pairs, key to the colours, figures
     assert all(drawn)
-    assert page.complaints == []
+    assert page.errors == page.console == []
     assert page.evaluate("performance.getEntriesByType('resource').map(e => e.name)") == []
     assert [url for url in page.requests if not url.startswith("data:")] == [report.as_uri()]
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_the_page_is_no_wider_than_its_window(page: Page, report: Path, width: int) -> None:
-    page.open(report, width=width)
+def test_the_page_is_no_wider_than_its_window(page: Browser, report: Path, width: int) -> None:
+    show(page, report, width=width)
     assert page.evaluate("innerWidth") == width
     assert page.evaluate(OVERFLOW) == 0
     assert page.evaluate(BEYOND) == []
@@ -75,8 +82,8 @@ def test_the_page_is_no_wider_than_its_window(page: Page, report: Path, width: i
     assert any(wide) == (width == PHONE)  # there, wide tables scroll in their own boxes
 
 
-def test_printed_pages_hold_all_of_every_table(page: Page, report: Path) -> None:
-    page.open(report, width=PAPER)
+def test_printed_pages_hold_all_of_every_table(page: Browser, report: Path) -> None:
+    show(page, report, width=PAPER)
     page.call("Emulation.setEmulatedMedia", media="print")
     assert page.evaluate(OVERFLOW) == 0
     assert all(content <= box for content, box in page.evaluate(BOXES))
@@ -85,8 +92,8 @@ def test_printed_pages_hold_all_of_every_table(page: Page, report: Path) -> None
     assert len(pdf) > 50_000
 
 
-def test_headings_are_in_order_and_text_stands_out(page: Page, report: Path) -> None:
-    page.open(report, width=DESKTOP)
+def test_headings_are_in_order_and_text_stands_out(page: Browser, report: Path) -> None:
+    show(page, report, width=DESKTOP)
     levels = page.evaluate(LEVELS)
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -94,25 +101,25 @@ def test_headings_are_in_order_and_text_stands_out(page: Page, report: Path) -> 
     assert page.evaluate(CONTRAST) >= 4.5  # WCAG 2.1 AA, on white
 
 
-def test_contents_lead_to_their_sections(page: Page, report: Path) -> None:
-    page.open(report, width=PHONE)
+def test_contents_lead_to_their_sections(page: Browser, report: Path) -> None:
+    show(page, report, width=PHONE)
     page.evaluate("document.querySelector('nav a[href=\"#audit\"]').click()")
     top = page.evaluate("document.getElementById('audit').getBoundingClientRect().top")
     assert -1 < top < 900
 
 
-def test_a_bad_page_is_noticed(page: Page, tmp_path: Path) -> None:
+def test_a_bad_page_is_noticed(page: Browser, tmp_path: Path) -> None:
     """The checks above can fail."""
     bad = tmp_path / "bad.html"
     bad.write_text(
         "<html><body><img src='https://example.org/x.png'><div style='width: 800px'>x</div>"
         "<p style='color: #aaa'>pale</p><script>console.error('boo'); nothing();</script>"
     )
-    page.open(bad, width=PHONE)
+    show(page, bad, width=PHONE)
     assert page.evaluate(PICTURES) == [False]
     assert page.evaluate(OVERFLOW) > 0
     assert any("width: 800px" in element for element in page.evaluate(BEYOND))
     assert page.evaluate(CONTRAST) < 4.5
     assert "https://example.org/x.png" in page.requests
-    assert any("boo" in complaint for complaint in page.complaints)
-    assert any("nothing is not defined" in complaint for complaint in page.complaints)
+    assert any("boo" in error for error in page.errors)
+    assert any("nothing is not defined" in error for error in page.errors)

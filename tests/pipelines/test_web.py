@@ -48,7 +48,7 @@ from pipelines.web_uploads import (
 )
 from seiqa_features.errors import DataError, UsageError
 from seiqa_models.score import Score
-from tests.pipelines.browser import Browser, find_chromium
+from tests.browser import Browser, find_chromium
 from tests.pipelines.conftest import Cli, degrade, scene, write_split
 
 LOCAL = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -607,8 +607,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Browser]:
     """The page, open; afterwards nothing must have gone wrong or elsewhere."""
-    browser.errors.clear()
-    browser.requests.clear()
+    browser.forget()
     browser.open(server)
     browser.wait_for(f"document.querySelectorAll('#examples tbody tr').length == {len(RECIPES)}")
     yield browser

@@ -35,13 +35,13 @@ FLAGS = (
     # Whatever the page may ask for, only this machine is found.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-PATIENCE = 30.0  # seconds to wait for anything
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 60.0  # seconds to wait for anything; a busy machine with two cores can be slow
 
 
 def find_chromium() -> str | None:
     """Path of a Chromium or Chrome, if there is one."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Browser:
@@ -50,11 +50,13 @@ class Browser:
     Attributes:
         requests: address of everything the page asked for, in order.
         errors: what it wrote to the console as errors, its uncaught exceptions included.
+        console: whatever else it wrote there.
     """
 
     def __init__(self, chromium: str, *, width: int = 1280, height: int = 900) -> None:
         self.requests: list[str] = []
         self.errors: list[str] = []
+        self.console: list[str] = []
         self._last_id = 0
         self._unread = b""
         self._profile = tempfile.TemporaryDirectory(prefix="seiqa-browser-")
@@ -122,8 +124,14 @@ class Browser:
                 return dict(answer["result"])
 
     def open(self, address: str) -> None:
-        """Go to a page; it may still be loading afterwards."""
+        """Go to a page and wait until its document and pictures are there."""
         self.call("Page.navigate", url=address)
+        self.wait_for("document.readyState == 'complete'")
+
+    def forget(self) -> None:
+        """Start the lists of requests, errors and other messages anew."""
+        for heard in (self.requests, self.errors, self.console):
+            heard.clear()
 
     def evaluate(self, script: str) -> Any:
         """Value of a JavaScript expression; a promise is waited for."""
@@ -189,10 +197,14 @@ class Browser:
             self.requests.append(params["request"]["url"])
         elif event == "Runtime.exceptionThrown":
             self.errors.append(str(params["exceptionDetails"]))
-        elif event == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
-            self.errors.append(str([part.get("value", part) for part in params["args"]]))
-        elif event == "Log.entryAdded" and params["entry"]["level"] == "error":
-            self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+        elif event == "Runtime.consoleAPICalled":
+            grave = params["type"] in ("error", "assert")
+            heard = self.errors if grave else self.console
+            heard.append(str([part.get("value", part) for part in params["args"]]))
+        elif event == "Log.entryAdded":
+            grave = params["entry"]["level"] == "error"
+            heard = self.errors if grave else self.console
+            heard.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
 
 
 def _pipe() -> tuple[int, int]:
