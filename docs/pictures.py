@@ -20,7 +20,7 @@ SERVE = [sys.executable, "-c", "from pipelines.cli import main; main()", "serve"
 
 def take_report(browser: Browser, run: Path) -> None:
     """The top of a report, in a window of a laptop's size."""
-    browser.resize(1000, 1100)
+    browser.resize(1000, 1330)
     browser.open((run / "report.html").resolve().as_uri())
     browser.wait_for("document.readyState == 'complete'")
     browser.screenshot(DOCS / "report.png", whole=False)
@@ -28,13 +28,14 @@ def take_report(browser: Browser, run: Path) -> None:
 
 def take_page(browser: Browser, address: str) -> None:
     """The page with an example that has just been scored."""
-    browser.resize(1000, 840)
+    browser.resize(1000, 1040)
     browser.open(address)
     browser.click("#examples tbody tr")
     browser.wait_for("document.querySelectorAll('#ref img, #dist img').length == 2")
     browser.click("#score")
     browser.wait_for("!!document.querySelector('#card .number')")
     browser.wait_for("document.querySelectorAll('#heat img, #chart img, #chart svg').length >= 2")
+    browser.wait_for("!document.body.innerText.includes('processing')")
     browser.screenshot(DOCS / "page.png", whole=False)
 
 

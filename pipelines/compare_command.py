@@ -22,7 +22,7 @@ SIGNIFICANT = 0.05
 
 Runs = Annotated[
     list[Path],
-    typer.Argument(metavar="RUN_A RUN_B...", help="Run folders of train, run or fit-table."),
+    typer.Argument(metavar="RUN", help="Folders of trained runs, the one to beat first."),
 ]
 
 

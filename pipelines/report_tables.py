@@ -101,7 +101,7 @@ def kinds(run: Run) -> list[Row]:
 
 
 def ablation(metrics: Mapping[str, Any]) -> list[Row]:
-    """Feature groups, the one that is missed most first; None where nothing was left to learn from."""
+    """Feature groups, the one missed most first; None where nothing was left to learn from."""
     found = metrics.get("ablation") or {"groups": {}}
     rows = [
         {

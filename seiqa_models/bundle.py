@@ -48,6 +48,7 @@ TRUSTED_TYPES = (
     "seiqa_models.noise.NoiseAwareGP",
     "seiqa_models.ordinal.OrdinalProcess",
     "seiqa_models.oriented.MonotoneBoosting",
+    "seiqa_models.oriented.OrientedLog",
     "seiqa_models.oriented.OrientedRanks",
     "seiqa_models.preparation.PartialWhitening",
     "seiqa_models.preparation.Preparation",

@@ -84,7 +84,7 @@ def _transfer(transfer: Mapping[str, Any]) -> list[str]:
         "this stack, kind seen": transfer["by_group"],
     }
     kinds = ", ".join(
-        f"{name} {of_kind['srocc']:.4f} ({of_kind['n']} pairs)"
+        f"{name}: {of_kind['srocc']:.4f} ({of_kind['n']} pairs)"
         for name, of_kind in transfer["kinds"].items()
     )
     return [
@@ -92,7 +92,7 @@ def _transfer(transfer: Mapping[str, Any]) -> list[str]:
         f"{transfer['n']} pairs in {transfer['fits']} fits. The last row is the estimate above on "
         "the same pairs.",
         _table(rows),
-        f"SROCC within each kind held out: {kinds}.",
+        f"SROCC within each kind held out. {kinds}.",
     ]
 
 

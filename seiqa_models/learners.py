@@ -25,7 +25,7 @@ from sklearn.svm import SVR
 from seiqa_models.gaussian_process import ExponentialGP
 from seiqa_models.noise import NoiseAwareGP
 from seiqa_models.ordinal import OrdinalProcess
-from seiqa_models.oriented import MonotoneBoosting, OrientedRanks
+from seiqa_models.oriented import MonotoneBoosting, OrientedLog, OrientedRanks
 from seiqa_models.preparation import PartialWhitening, RankNormal
 from seiqa_models.runner_up import FACTORIES, Factory
 
@@ -153,6 +153,13 @@ def gp(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """Gaussian process on distances between rows, inputs by rank and partly decorrelated."""
     process = ExponentialGP(random_state=random_state)
     return make_pipeline(RankNormal(), PartialWhitening(), process)
+
+
+@learner("gp_log")
+def gp_log(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """The Gaussian process with inputs by the logarithm of their distance from the best value."""
+    process = ExponentialGP(random_state=random_state)
+    return make_pipeline(OrientedLog(), StandardScaler(), PartialWhitening(), process)
 
 
 @learner("noise_aware")

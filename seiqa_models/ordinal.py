@@ -52,7 +52,8 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
     ----------
     levels : int
         Labels with at most so many different values keep them as levels. Others are cut at their
-        quantiles into so many levels of about equal size; on TID2013, 6 cost .008 final, 12 .004.
+        quantiles into so many levels of about equal size; of TID2013's labels, 6 levels cost about
+        .008 final against 30, and 12 about .003.
     length : float
         Distance at which the correlation has fallen to 1/e, in units of √p, p columns.
     noises : sequence of float

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.arrays import FloatMatrix, FloatVector
@@ -44,6 +44,48 @@ class OrientedRanks(RankNormal):
     def transform(self, X: ArrayLike) -> FloatMatrix:
         """Oriented normal scores float64 [n, p] in -bound..bound."""
         return super().transform(X) * self.signs_
+
+
+class OrientedLog(TransformerMixin, BaseEstimator):
+    """Logarithm of each column's distance from the best value seen in training, more is better.
+
+    A column, turned by its :func:`signs`, becomes -log(d / median d + floor) with d its distance
+    from the training maximum. Unlike ranks it keeps how far apart values are, and unlike the plain
+    columns it tells small degradations as well apart as large ones.
+
+    Parameters
+    ----------
+    floor : float
+        In units of the median distance: differences well below it count for nothing.
+
+    Attributes
+    ----------
+    signs_, best_, scale_ : float64 [p]
+    """
+
+    def __init__(self, floor: float = 0.2) -> None:
+        self.floor = floor
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> OrientedLog:
+        """Learn directions, best values and scales of X float [n, p] with labels y float [n]."""
+        checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self.signs_ = signs(checked[0], checked[1].astype(np.float64))
+        oriented = checked[0] * self.signs_
+        self.best_ = oriented.max(axis=0)
+        distance = self.best_ - oriented
+        middle = np.median(distance, axis=0)
+        # Where most rows are at the best value, or all are: the mean, or nothing to scale by.
+        middle = np.where(middle > 0, middle, distance.mean(axis=0))
+        self.scale_ = np.where(middle > 0, middle, 1.0)
+        return self
+
+    def transform(self, X: ArrayLike) -> FloatMatrix:
+        """Float64 [n, p], rising with the label; better than all of training counts as best."""
+        check_is_fitted(self, "scale_")
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        distance = np.maximum(self.best_ - values * self.signs_, 0.0)
+        closeness: FloatMatrix = -np.log(distance / self.scale_ + self.floor)
+        return closeness
 
 
 class MonotoneBoosting(RegressorMixin, BaseEstimator):

@@ -57,7 +57,9 @@ def fit_pool(
     with threadpool_limits(limits=1):
         preparation = Preparation()
         values = preparation.fit_transform(table.X, table.y, table.groups)
-    learners = {name: fit_learner(name, values, table.y, random_state) for name in names}
+    y = table.y
+    del table  # dense blocks taken for this fit alone go before the learners need memory
+    learners = {name: fit_learner(name, values, y, random_state) for name in names}
     return FittedPool(preparation, learners), values
 
 

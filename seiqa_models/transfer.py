@@ -21,7 +21,9 @@ MAX_KINDS = 60
 _AFFORDABLE = 12
 """Fits that are spent gladly: twice those of the ordinary estimate, 5 folds and the final fit. What
 a new kind costs differs more from kind to kind than from fold to fold, so every kind is held out
-at least once, whatever their number, and more folds of each only as far as these fits go."""
+at least once, whatever their number, and more folds of each only as far as these fits go. On the
+6 kinds of 288 TID2013 pairs the interval of final is .42 wide after 6 fits, .14 after 12 and .09
+after 30."""
 
 
 def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:

@@ -58,7 +58,7 @@ def test_known_kinds_make_a_transfer_estimate(cli: Cli, manifest: Path, quick: P
     assert f"never seen, final is {transfer['final']:.4f}; on the same pairs" in card
     assert f"| this stack | {transfer['srocc']:.4f} |" in card
     assert f"| best single feature | {transfer['best_single']['srocc']:.4f} |" in card
-    assert f"fading {transfer['kinds']['fading']['srocc']:.4f} (15 pairs)." in card
+    assert f"fading: {transfer['kinds']['fading']['srocc']:.4f} (15 pairs)." in card
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seiqa_models.learners import make_learner
-from seiqa_models.oriented import MonotoneBoosting, OrientedRanks, signs
+from seiqa_models.oriented import MonotoneBoosting, OrientedLog, OrientedRanks, signs
 
 
-@parametrize_with_checks([MonotoneBoosting(n_estimators=20, n_seeds=1)])
+@parametrize_with_checks([MonotoneBoosting(n_estimators=20, n_seeds=1), OrientedLog()])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -36,6 +36,25 @@ def test_oriented_ranks_rise_with_the_label(metrics):
     flipped = OrientedRanks().fit(-X, y).transform(-X)
     assert signs(oriented, y)[:2].tolist() == [1, 1]
     np.testing.assert_allclose(oriented[:, :2], flipped[:, :2], atol=1e-6)
+
+
+def test_oriented_log_follows_the_distance_from_the_best_value():
+    quality = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    X = np.column_stack([quality, -quality, 100 * quality])
+    closeness = OrientedLog(floor=0.5).fit(X, quality).transform(X)
+    expected = -np.log((4 - quality) / 2 + 0.5)
+    np.testing.assert_allclose(closeness, np.column_stack([expected] * 3), atol=1e-12)
+
+
+def test_oriented_log_takes_values_beyond_training_and_columns_that_say_little():
+    y = np.arange(6.0)
+    mostly_best = np.array([2.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    X = np.column_stack([y, mostly_best, np.ones(6)])
+    fitted = OrientedLog().fit(X, y)
+    assert np.isfinite(fitted.transform(X)).all()
+    beyond = fitted.transform(np.array([[9.0, -1.0, 5.0], [5.0, 0.0, 1.0]]))
+    np.testing.assert_array_equal(beyond[0], beyond[1])
+    assert (np.ptp(fitted.transform(X), axis=0) > 0).tolist() == [True, True, False]
 
 
 def test_boosting_never_falls_as_a_column_gets_better(metrics):

@@ -1,0 +1,40 @@
+"""Published metric values of public data sets with their human scores, as tables to learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from seiqa_models.checks import TrainingTable, check_training_table
+from seiqa_models.tables import Roles, feature_columns, read_table
+
+LABEL, GROUP = "MOS", "ref_img"
+EXPERIMENT = ("dist_img", "distortion", "level", "var", "MOS_std")
+"""What such tables also hold: facts about the experiment, and the spread of its scores."""
+
+
+def load(path: Path) -> TrainingTable:
+    """Every metric of the file; groups are its reference images.
+
+    Raises:
+        TableError: the file is no such table.
+    """
+    table = read_table(path)
+    dropped = tuple(name for name in EXPERIMENT if name in table.columns)
+    features = feature_columns(table, Roles(LABEL, GROUP, drop=dropped))
+    rows = table.loc[features.index]
+    return check_training_table(features, rows[LABEL], rows[GROUP])
+
+
+def some_references(table: TrainingTable, count: int, rng: np.random.Generator) -> TrainingTable:
+    """All rows of so many references, drawn at random."""
+    kept = rng.choice(int(table.groups.max()) + 1, count, replace=False)
+    part = table.take(np.flatnonzero(np.isin(table.groups, kept)))
+    return check_training_table(part.X, part.y, part.groups)
+
+
+def some_metrics(table: TrainingTable, count: int, rng: np.random.Generator) -> pd.DataFrame:
+    """So many of the metrics, drawn at random."""
+    return table.X[sorted(rng.choice(table.X.columns, count, replace=False))]
