@@ -31,7 +31,7 @@ from seiqa_models.stack import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"

@@ -1,8 +1,13 @@
-"""ExponentialGP: the mean of a Gaussian process with an exponential kernel.
+"""ExponentialGP: the mean of a Gaussian process with an exponential kernel, or a mean of several.
 
 Of the Matérn kernels the roughest served unseen references best, and is the least sensitive to its
 length. Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006: eq. 2.25 (mean), 4.18
-with γ = 1 (kernel), 5.8 (likelihood).
+with γ = 1 (kernel), 5.8 (likelihood), section 4.2.4 (a sum of kernels is a kernel).
+
+Which rows are alike depends on the scale their columns are read on. By ranks, small degradations
+are told apart as well as large ones; plain values say how far a row lies from the others. Instead
+of choosing, the kernel is the mean over the scales, and two rows are alike as far as they are so on
+each of them.
 """
 
 from __future__ import annotations
@@ -21,9 +26,12 @@ from seiqa_models.arrays import FloatMatrix, FloatVector
 _LIKELIHOOD_ROWS = 500
 """Rows on which the noise is chosen: its decomposition costs the cube of their number."""
 
+_ROWS_AT_ONCE = 500
+"""Rows of a kernel that are computed together, so that it is in memory once and not twice."""
+
 
 class ExponentialGP(RegressorMixin, BaseEstimator):
-    """Mean of a Gaussian process with kernel exp(-‖a - b‖ / (length · √p)) plus noise.
+    """Mean of a Gaussian process with :func:`exponential_kernel` plus noise.
 
     The target is centred. The ratio of noise to signal is the one under which the labels are
     most likely. Inputs must come scaled to about unit size, as the pool's pipelines do.
@@ -38,6 +46,8 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
     max_rows : int
         With more rows, a random choice of so many is fitted: time grows with their cube, memory
         with their square (10 000 rows: 0.8 GB).
+    n_scales : int
+        The columns come on so many scales, all columns of one scale side by side.
     random_state : int
         Seed of that choice, and of the rows on which the noise is chosen.
 
@@ -52,11 +62,13 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         length: float = 2.0,
         noises: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0),
         max_rows: int = 10_000,
+        n_scales: int = 1,
         random_state: int = 0,
     ) -> None:
         self.length = length
         self.noises = noises
         self.max_rows = max_rows
+        self.n_scales = n_scales
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> ExponentialGP:
@@ -70,7 +82,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         target = label - self.target_mean_
         few = np.sort(order[:_LIKELIHOOD_ROWS])
         self.noise_ = self._most_likely_noise(checked[0][few], checked[1][few])
-        kernel = exponential_kernel(self.rows_, self.rows_, self.length)
+        kernel = self._kernel(self.rows_, self.rows_)
         kernel.flat[:: len(kernel) + 1] += self._row_noise(kernel, target)
         # The transpose of the symmetric kernel has the order LAPACK wants: nothing is copied.
         self.dual_: FloatVector = solve(kernel.T, target, assume_a="pos", overwrite_a=True)
@@ -80,9 +92,11 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         """Predicted labels float64 [n], in the unit of the training labels."""
         check_is_fitted(self, "dual_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
-        kernel = exponential_kernel(values, self.rows_, self.length)
-        prediction: FloatVector = kernel @ self.dual_
+        prediction: FloatVector = self._kernel(values, self.rows_) @ self.dual_
         return prediction + self.target_mean_
+
+    def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:
+        return exponential_kernel(a, b, self.length, self.n_scales)
 
     def _row_noise(self, kernel: FloatMatrix, target: FloatVector) -> FloatVector:  # noqa: ARG002
         """Variance of each row's noise in units of the signal's, [n]: the same for all."""
@@ -90,7 +104,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
 
     def _most_likely_noise(self, rows: FloatMatrix, label: FloatVector) -> float:
         """The noise with the largest likelihood, the signal's variance at its best for each."""
-        values, vectors = np.linalg.eigh(exponential_kernel(rows, rows, self.length))
+        values, vectors = np.linalg.eigh(self._kernel(rows, rows))
         projected = (vectors.T @ (label - label.mean())) ** 2
         spectra = np.maximum(values, 0.0) + np.asarray(self.noises)[:, None]
         tiny = np.finfo(np.float64).tiny
@@ -99,8 +113,28 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         return float(self.noises[int(np.argmin(deviance))])
 
 
-def exponential_kernel(a: FloatMatrix, b: FloatMatrix, length: float) -> FloatMatrix:
-    """exp(-‖a - b‖ / (length · √p)) of all pairs of rows of a [n, p] and b [m, p]: [n, m]."""
-    kernel: FloatMatrix = cdist(a, b)
-    kernel *= -1 / (length * np.sqrt(a.shape[1]))
-    return np.exp(kernel, out=kernel)
+def exponential_kernel(
+    a: FloatMatrix, b: FloatMatrix, length: float, n_scales: int = 1
+) -> FloatMatrix:
+    """Mean over the scales of exp(-‖a - b‖ / (length · √p)), for all pairs of rows.
+
+    Parameters
+    ----------
+    a, b : float64 [n, n_scales · p], [m, n_scales · p]
+    length : float
+        Distance at which the kernel has fallen to 1/e, in units of √p.
+
+    Returns
+    -------
+    float64 [n, m] in 0..1
+    """
+    kernel: FloatMatrix = np.zeros((len(a), len(b)))
+    scales = list(zip(np.split(a, n_scales, axis=1), np.split(b, n_scales, axis=1), strict=True))
+    for start in range(0, len(a), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        for of_a, of_b in scales:
+            distance = cdist(of_a[rows], of_b)
+            distance *= -1 / (length * np.sqrt(of_a.shape[1]))
+            kernel[rows] += np.exp(distance, out=distance)
+    kernel /= n_scales
+    return kernel

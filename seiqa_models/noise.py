@@ -37,7 +37,7 @@ class NoiseAwareGP(ExponentialGP):
 
     Parameters
     ----------
-    length, noises, random_state
+    length, noises, n_scales, random_state
         Of :class:`ExponentialGP`.
     max_rows : int
         Likewise; fewer by default, since the inverse of the kernel is needed.
@@ -56,9 +56,10 @@ class NoiseAwareGP(ExponentialGP):
         noises: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0),
         max_rows: int = 5000,
         tolerance: float = 1.345,
+        n_scales: int = 1,
         random_state: int = 0,
     ) -> None:
-        super().__init__(length, noises, max_rows, random_state)
+        super().__init__(length, noises, max_rows, n_scales, random_state)
         self.tolerance = tolerance
 
     def _row_noise(self, kernel: FloatMatrix, target: FloatVector) -> FloatVector:

@@ -44,9 +44,8 @@ _JITTER = 1e-8
 class OrdinalProcess(RegressorMixin, BaseEstimator):
     """Proportional odds on a latent Gaussian process; predicts the expected label.
 
-    The kernel is exp(-‖a - b‖ / (length · √p)), as in
-    :class:`seiqa_models.gaussian_process.ExponentialGP`, so inputs must come scaled to about unit
-    size. Latent score and thresholds are those of the largest posterior density.
+    The kernel is :func:`seiqa_models.gaussian_process.exponential_kernel`, so inputs must come
+    scaled to about unit size. Latent score and thresholds are those of the largest posterior density.
 
     Parameters
     ----------
@@ -61,6 +60,8 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         is the one with the largest evidence (Laplace's approximation).
     max_rows : int
         With more rows, a random choice of so many is fitted: time grows with their cube.
+    n_scales : int
+        The columns come on so many scales, all columns of one scale side by side.
     random_state : int
         Seed of that choice, and of the rows on which the noise is chosen.
 
@@ -80,12 +81,14 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         length: float = 2.0,
         noises: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
         max_rows: int = 3000,
+        n_scales: int = 1,
         random_state: int = 0,
     ) -> None:
         self.levels = levels
         self.length = length
         self.noises = noises
         self.max_rows = max_rows
+        self.n_scales = n_scales
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> OrdinalProcess:
@@ -108,15 +111,18 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         """Expected labels float64 [n], between the lowest and the highest level's mean."""
         check_is_fitted(self, "dual_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
-        latent: FloatVector = exponential_kernel(values, self.rows_, self.length) @ self.dual_
+        latent: FloatVector = self._kernel(values, self.rows_) @ self.dual_
         # Σ_j P(j) mean_j, summed by parts: what passing each threshold adds, times its chance.
         passed = expit(latent[:, None] - self.thresholds_)
         expected: FloatVector = self.level_means_[0] + passed @ np.diff(self.level_means_)
         return expected
 
+    def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:
+        return exponential_kernel(a, b, self.length, self.n_scales)
+
     def _root(self, rows: FloatMatrix) -> FloatMatrix:
         """Lower Cholesky factor of the kernel."""
-        kernel = exponential_kernel(rows, rows, self.length)
+        kernel = self._kernel(rows, rows)
         kernel.flat[:: len(kernel) + 1] += _JITTER
         root: FloatMatrix = cholesky(kernel, lower=True, overwrite_a=True)
         return root

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import skops.io
 
-from seiqa_models.bundle import load_bundle, save_bundle
+from seiqa_models.bundle import FORMAT_VERSION, load_bundle, save_bundle
 from seiqa_models.card import render_card
 from seiqa_models.errors import TableError
 from seiqa_models.evaluation import evaluate
@@ -115,9 +115,9 @@ def test_missing_broken_or_foreign_manifest_is_refused(saved, tmp_path):
     with pytest.raises(TableError, match="is no bundle"):
         load_bundle(tmp_path / "nowhere")
     rewrite(saved, format=99)
-    with pytest.raises(TableError, match=r"format 99, this version reads 2"):
+    with pytest.raises(TableError, match=f"format 99, this version reads {FORMAT_VERSION}"):
         load_bundle(saved)
-    (saved / "bundle.json").write_text('{"format": 2}')
+    (saved / "bundle.json").write_text(json.dumps({"format": FORMAT_VERSION}))
     with pytest.raises(TableError, match="lacks card, recipe, sha256, versions"):
         load_bundle(saved)
     (saved / "bundle.json").write_text("{")

@@ -8,7 +8,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from seiqa_models.gaussian_process import ExponentialGP
+from seiqa_models.gaussian_process import ExponentialGP, exponential_kernel
 from seiqa_models.metrics import srocc
 
 
@@ -33,6 +33,21 @@ def test_equals_the_textbook_process(waves):
     np.testing.assert_allclose(
         fitted.predict(X[200:]), expected.predict(X[200:]) + y[:200].mean(), atol=1e-9
     )
+
+
+def test_kernel_is_the_mean_over_scales_for_any_number_of_rows():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(1203, 6)), rng.normal(size=(7, 6))
+    textbook = Matern(length_scale=1.5 * np.sqrt(3), nu=0.5)
+    expected = (textbook(a[:, :3], b[:, :3]) + textbook(a[:, 3:], b[:, 3:])) / 2
+    np.testing.assert_allclose(exponential_kernel(a, b, 1.5, n_scales=2), expected, atol=1e-12)
+
+
+def test_a_scale_that_comes_twice_changes_nothing(waves):
+    X, y = waves
+    once = ExponentialGP().fit(X[:200], y[:200]).predict(X[200:])
+    twice = ExponentialGP(n_scales=2).fit(np.hstack([X, X])[:200], y[:200])
+    np.testing.assert_allclose(twice.predict(np.hstack([X, X])[200:]), once, atol=1e-9)
 
 
 def test_noise_is_chosen_by_likelihood_and_grows_with_the_labels_noise(waves):
