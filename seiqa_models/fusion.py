@@ -10,6 +10,9 @@ since a correlation is linear in its standardised target, it is one correlation 
 with r̂ and ŷ the ranks and labels, centred and of norm 1. It depends on P through its covariances
 alone. From its optimum the weights are then moved in finite steps on the true objective: some
 weight goes from one learner to another as long as the objective rises, then the step is halved.
+
+The best mixture on a few groups owes part of its lead over the best learner to chance. So, unless
+the caller fixes the shrinkage, it is met halfway: the weights are the mean of the two.
 """
 
 from __future__ import annotations
@@ -51,7 +54,9 @@ class BoundedFusion(RegressorMixin, BaseEstimator):
         no weights would sum to 1.
     shrinkage : float, optional
         Pull towards equal weights, 0 or more. By default the one of :data:`SHRINKAGES` whose
-        weights, found on some groups, score best on the others.
+        weights, found on some groups, score best on the others; the result then goes halfway to
+        as much weight as allowed on the best learner. Without that, five development sets lost
+        .0006 on the mean, one with 10 references .002; draws of 5 to 10 references lost nothing.
     srocc_share : float
         In [0, 1]; by default that of the challenge's final score.
 
@@ -99,9 +104,10 @@ class BoundedFusion(RegressorMixin, BaseEstimator):
             self.shrinkage_ = self.shrinkage
         objective = _Objective(predictions, labels, self.srocc_share, self.shrinkage_)
         smooth = _Surrogate(predictions, labels, self.srocc_share).best(bound, self.shrinkage_)
-        starts = (smooth, _favourite(objective, predictions.shape[1], bound))
-        found = [_climb(start, objective, bound) for start in starts]
-        self.weights_ = max(found, key=lambda end: end[1])[0]
+        favourite = _favourite(objective, predictions.shape[1], bound)
+        found = [_climb(start, objective, bound) for start in (smooth, favourite)]
+        best = max(found, key=lambda end: end[1])[0]
+        self.weights_ = (best + favourite) / 2 if self.shrinkage is None else best
         return self
 
     def predict(self, P: ArrayLike) -> FloatVector:

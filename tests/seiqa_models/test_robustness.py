@@ -7,7 +7,7 @@ import pytest
 
 from seiqa_models.fusion import BoundedFusion
 from seiqa_models.metrics import final_score
-from seiqa_models.robustness import AFFORDABLE, TOLERATED, robust_weights
+from seiqa_models.robustness import AFFORDABLE, robust_weights
 
 
 def held(noise: tuple[float, ...], *, n: int = 400, seed: int = 0):
@@ -18,22 +18,23 @@ def held(noise: tuple[float, ...], *, n: int = 400, seed: int = 0):
     return np.column_stack(columns), y, np.repeat(np.arange(n // 8), 8)
 
 
-def test_weights_stay_where_new_kinds_are_no_harder():
+def test_weights_hardly_move_where_new_kinds_are_no_harder():
     familiar, unseen = held((0.3, 1.0)), held((0.3, 1.0), n=80, seed=1)
     fusion = BoundedFusion().fit(*familiar)
-    assert robust_weights(fusion, familiar, unseen).tolist() == fusion.weights_.tolist()
+    weights = robust_weights(fusion, familiar, unseen)
+    assert weights.tolist() == pytest.approx(fusion.weights_.tolist(), abs=0.01)
 
 
-def test_weights_move_towards_who_holds_up_as_far_as_it_takes():
+def test_weights_move_towards_who_holds_up():
     familiar, unseen = held((0.10, 0.11)), held((4.0, 0.5), n=80, seed=1)
     fusion = BoundedFusion(shrinkage=0.0).fit(*familiar)
     weights = robust_weights(fusion, familiar, unseen)
     assert weights.sum() == pytest.approx(1)
     assert weights[1] > fusion.weights_[1] + 0.2
-    assert weights[1] < 0.99
-    robust = final_score(unseen[1], unseen[0] @ weights)
-    assert robust >= final_score(unseen[1], unseen[0][:, 1]) - TOLERATED
-    assert robust > final_score(unseen[1], unseen[0] @ fusion.weights_) + 0.02
+    gained = final_score(unseen[1], unseen[0] @ weights)
+    assert gained > final_score(unseen[1], unseen[0] @ fusion.weights_) + 0.02
+    best = final_score(familiar[1], familiar[0] @ fusion.weights_)
+    assert final_score(familiar[1], familiar[0] @ weights) >= best - AFFORDABLE
 
 
 def test_new_references_do_not_pay_more_than_is_affordable():
