@@ -45,7 +45,8 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
     """Proportional odds on a latent Gaussian process; predicts the expected label.
 
     The kernel is :func:`seiqa_models.gaussian_process.exponential_kernel`, so inputs must come
-    scaled to about unit size. Latent score and thresholds are those of the largest posterior density.
+    scaled to about unit size. Latent score and thresholds are those of the largest posterior
+    density.
 
     Parameters
     ----------

@@ -99,7 +99,8 @@ def test_weights_go_halfway_to_the_best_learner_unless_shrinkage_is_given():
     chosen = BoundedFusion(max_weight=0.6).fit(P, y, groups)
     given = BoundedFusion(max_weight=0.6, shrinkage=chosen.shrinkage_).fit(P, y, groups)
     assert given.weights_[0] < 0.5
-    np.testing.assert_allclose(chosen.weights_, (given.weights_ + [0.6, 0.2, 0.2]) / 2)
+    favourite = np.array([0.6, 0.2, 0.2])
+    np.testing.assert_allclose(chosen.weights_, (given.weights_ + favourite) / 2)
 
 
 def test_share_decides_between_order_and_linearity():
