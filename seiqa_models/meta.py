@@ -20,6 +20,10 @@ groups, falls as the group's own labels rise. Of a block without information, sh
 intercept, nothing else would be left, and with one row per group the meta-feature would be the
 row's own label upside down. So the refit's slope is kept and its intercept replaced by the mean
 over all rows, which is the same for every row and the one that ``transform`` uses.
+
+Each block has a regression of its own. Regressing on all blocks side by side as well, or instead,
+or on their principal components (16 or 64) was tried with a small ViT's embeddings of 288 rendered
+TID2013 pairs, references held out: final .867, .864 and .865 to .866 against .868.
 """
 
 from __future__ import annotations

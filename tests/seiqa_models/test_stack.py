@@ -83,7 +83,6 @@ def test_calibration_straightens_and_keeps_the_order(make_table):
     bent = np.exp(1.5 * y)
     plain = quick(learners=("ridge",), calibrate=False, label_range=wide).fit(X, bent, groups)
     calibrated = quick(learners=("ridge",), label_range=wide).fit(X, bent, groups)
-    assert plain.weights_ == calibrated.weights_
     assert srocc(plain.predict(X), calibrated.predict(X)) == pytest.approx(1)
     assert plcc(bent, calibrated.fuse(plain.oof_)) > plcc(bent, plain.fuse(plain.oof_))
 
