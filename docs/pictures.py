@@ -36,6 +36,8 @@ def take_page(browser: Browser, address: str) -> None:
     browser.wait_for("!!document.querySelector('#card .number')")
     browser.wait_for("document.querySelectorAll('#heat img, #chart img, #chart svg').length >= 2")
     browser.wait_for("!document.body.innerText.includes('processing')")
+    # What was waited for fades in: a picture taken at once shows it pale.
+    browser.wait_for("!document.getAnimations().some(moving => moving instanceof CSSTransition)")
     browser.screenshot(DOCS / "page.png", whole=False)
 
 

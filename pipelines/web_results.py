@@ -123,7 +123,7 @@ def contribution_chart(contributions: Mapping[str, float]) -> str:
         contributions: group → points, and "baseline", where the sum starts.
     """
     rows = _rows(contributions)
-    told = "; ".join(f"{name} {value:+.2f}" for name, value in rows)
+    told = "; ".join(f"{name} {value:+z.2f}" for name, value in rows)
     start = contributions["baseline"]
     return (
         '<figure class="seiqa-chart"><figcaption>What made the score. A typical pair has '
@@ -153,7 +153,7 @@ def _draw(rows: list[tuple[str, float]]) -> str:
         for row, (_, value) in enumerate(reversed(rows)):
             axes.barh(row, value, height=0.62, color=UP if value >= 0 else DOWN)
             axes.annotate(
-                f"{value:+.2f}",
+                f"{value:+z.2f}",
                 (value, row),
                 xytext=(4 if value >= 0 else -4, 0),
                 textcoords="offset points",

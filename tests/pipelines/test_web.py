@@ -286,6 +286,10 @@ def test_chart_names_every_group_and_adds_up_the_small() -> None:
     assert f"{21 - (BARS - 1)} others {-rest:+.2f}" in chart
 
 
+def test_chart_has_no_negative_zero() -> None:
+    assert "ssim +0.00" in contribution_chart({"baseline": 2.5, "ssim": -0.001})
+
+
 def test_heat_map_shows_where_the_difference_is() -> None:
     ref = scene(1, (1400, 900))
     dist = ref.copy()
