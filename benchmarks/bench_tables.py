@@ -8,7 +8,7 @@ is predicted by both without its reference having been seen. Their difference in
 95 % interval and a two-sided p-value of a paired bootstrap over references.
 
 The runner-up here is its pool and fusion in our stack, without its leaks; `faithful_stack.py` is
-with them, and its own estimate is not one. On all of KADID-10k its pool takes some CPU hours;
+with them, and its own estimate is not one. On all of KADID-10k its pool takes most of a CPU hour;
 --references takes so many at random, by a fixed seed. --out keeps figures and predictions.
 """
 # ruff: noqa: T201

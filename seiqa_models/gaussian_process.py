@@ -123,6 +123,8 @@ def exponential_kernel(
     a, b : float64 [n, n_scales · p], [m, n_scales · p]
     length : float
         Distance at which the kernel has fallen to 1/e, in units of √p.
+    n_scales : int
+        How many scales the p columns come on, all columns of one scale side by side.
 
     Returns
     -------

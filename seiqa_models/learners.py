@@ -35,8 +35,8 @@ LEARNERS: dict[str, Factory] = dict(FACTORIES)
 DEFAULT_POOL = ("gp", "monotone", "ridge")
 """The learners a stack uses unless told otherwise: the best alone, and two that keep their heads.
 
-With references held out the Gaussian process is best alone on every development table, by .012 to
-.027 final. The other two cost nothing there and, where kinds are known, gain .003 on kinds that
+With references held out the Gaussian process alone leads the other two on every development table,
+by .012 to .027 final. They cost nothing there and, where kinds are known, gain .003 on kinds that
 TID2013's training part lacked and .014 on those of 10 references of KADID-10k. Boosting without
 constraints, SVR, ordinal targets, non-negative least squares and the single best feature, added to
 the three, changed the final by .0006 or less, mostly for the worse (`benchmarks/ablate_pool.py`).

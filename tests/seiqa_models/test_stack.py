@@ -87,6 +87,13 @@ def test_calibration_straightens_and_keeps_the_order(make_table):
     assert plcc(bent, calibrated.fuse(plain.oof_)) > plcc(bent, plain.fuse(plain.oof_))
 
 
+def test_calibration_leaves_the_weights_alone(make_table):
+    X, y, groups = make_table(n_groups=10, rows=40)
+    bent = np.exp(1.5 * y)
+    plain = quick(calibrate=False).fit(X, bent, groups)
+    assert plain.weights_ == quick().fit(X, bent, groups).weights_
+
+
 def test_runner_ups_fusion_is_within_reach(make_table):
     X, y, groups = make_table()
     settings = {"max_weight": 0.5, "shrinkage": 100.0, "srocc_share": 0.75, "calibrate": False}
