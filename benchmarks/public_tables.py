@@ -10,13 +10,13 @@ import pandas as pd
 from seiqa_models.checks import TrainingTable, check_training_table
 from seiqa_models.tables import Roles, feature_columns, read_table
 
-LABEL, GROUP = "MOS", "ref_img"
+LABEL, GROUP, KIND = "MOS", "ref_img", "distortion"
 EXPERIMENT = ("dist_img", "distortion", "level", "var", "MOS_std")
 """What such tables also hold: facts about the experiment, and the spread of its scores."""
 
 
 def load(path: Path) -> TrainingTable:
-    """Every metric of the file; groups are its reference images.
+    """Every metric of the file; groups are its reference images, kinds its distortions.
 
     Raises:
         TableError: the file is no such table.
@@ -25,14 +25,14 @@ def load(path: Path) -> TrainingTable:
     dropped = tuple(name for name in EXPERIMENT if name in table.columns)
     features = feature_columns(table, Roles(LABEL, GROUP, drop=dropped))
     rows = table.loc[features.index]
-    return check_training_table(features, rows[LABEL], rows[GROUP])
+    return check_training_table(features, rows[LABEL], rows[GROUP], kinds=rows[KIND])
 
 
 def some_references(table: TrainingTable, count: int, rng: np.random.Generator) -> TrainingTable:
     """All rows of so many references, drawn at random."""
     kept = rng.choice(int(table.groups.max()) + 1, count, replace=False)
     part = table.take(np.flatnonzero(np.isin(table.groups, kept)))
-    return check_training_table(part.X, part.y, part.groups)
+    return check_training_table(part.X, part.y, part.groups, kinds=part.kinds)
 
 
 def some_metrics(table: TrainingTable, count: int, rng: np.random.Generator) -> pd.DataFrame:

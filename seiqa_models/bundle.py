@@ -44,6 +44,7 @@ TRUSTED_TYPES = (
     "seiqa_models.calibration.MonotoneCalibration",
     "seiqa_models.gaussian_process.ExponentialGP",
     "seiqa_models.intervals.ConformalInterval",
+    "seiqa_models.kind_aware.KindAwareGP",
     "seiqa_models.meta.RidgeMeta",
     "seiqa_models.noise.NoiseAwareGP",
     "seiqa_models.ordinal.OrdinalProcess",

@@ -26,7 +26,7 @@ from seiqa_models.arrays import FloatMatrix, FloatVector
 _LIKELIHOOD_ROWS = 500
 """Rows on which the noise is chosen: its decomposition costs the cube of their number."""
 
-_ROWS_AT_ONCE = 500
+ROWS_AT_ONCE = 500
 """Rows of a kernel that are computed together, so that it is in memory once and not twice."""
 
 
@@ -132,8 +132,8 @@ def exponential_kernel(
     """
     kernel: FloatMatrix = np.zeros((len(a), len(b)))
     scales = list(zip(np.split(a, n_scales, axis=1), np.split(b, n_scales, axis=1), strict=True))
-    for start in range(0, len(a), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
+    for start in range(0, len(a), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
         for of_a, of_b in scales:
             distance = cdist(of_a[rows], of_b)
             distance *= -1 / (length * np.sqrt(of_a.shape[1]))

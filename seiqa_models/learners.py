@@ -2,7 +2,9 @@
 
 To add a learner, write one function that returns a scikit-learn regressor and decorate it with
 ``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n]; the
-scaling it needs is its own business. It must be deterministic for a given ``random_state``.
+scaling it needs is its own business. It must be deterministic for a given ``random_state``. One
+that can also learn from the rows' kinds of distortion names the fit parameter that takes them,
+which is given None where there are no kinds.
 
 The settings were compared on held-out references of TID2013 and KADID-10k, tables of 21 to 130
 columns, a handful of alternatives each; differences below .003 SROCC were taken as noise.
@@ -22,7 +24,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from seiqa_models.gaussian_process import ExponentialGP
+from seiqa_models.kind_aware import KindAwareGP
 from seiqa_models.noise import NoiseAwareGP
 from seiqa_models.ordinal import OrdinalProcess
 from seiqa_models.oriented import MonotoneBoosting, OrientedLog, OrientedRanks
@@ -31,6 +33,9 @@ from seiqa_models.runner_up import FACTORIES, Factory
 
 LEARNERS: dict[str, Factory] = dict(FACTORIES)
 """Every registered learner by name; the runner-up's are ``runner_up_...``."""
+
+KINDS_PARAMETERS: dict[str, str] = {}
+"""Learners that can use kinds of distortion, with the parameter of their fit that takes them."""
 
 DEFAULT_POOL = ("gp", "monotone", "ridge")
 """The learners a stack uses unless told otherwise: the best alone, and two that keep their heads.
@@ -43,13 +48,15 @@ the three, changed the final by .0006 or less, mostly for the worse (`benchmarks
 """
 
 
-def learner(name: str) -> Callable[[Factory], Factory]:
-    """Register the decorated factory under ``name``."""
+def learner(name: str, kinds: str | None = None) -> Callable[[Factory], Factory]:
+    """Register the decorated factory under ``name``; ``kinds`` goes to `KINDS_PARAMETERS`."""
 
     def register(factory: Factory) -> Factory:
         if name in LEARNERS:
             raise ValueError(f"learner {name!r} is registered twice")
         LEARNERS[name] = factory
+        if kinds is not None:
+            KINDS_PARAMETERS[name] = kinds
         return factory
 
     return register
@@ -149,10 +156,10 @@ def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     return make_pipeline(RankNormal(), PairwiseRanker(random_state=random_state))
 
 
-@learner("gp")
+@learner("gp", kinds="kindawaregp__kinds")
 def gp(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
-    """Gaussian process on distances between rows."""
-    return _by_distance(ExponentialGP, random_state)
+    """Gaussian process on distances between rows, and where known between their kinds."""
+    return _by_distance(KindAwareGP, random_state)
 
 
 @learner("noise_aware")

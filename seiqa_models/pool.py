@@ -11,9 +11,9 @@ import pandas as pd
 from sklearn.dummy import DummyRegressor
 from threadpoolctl import threadpool_limits
 
-from seiqa_models.arrays import FloatMatrix, FloatVector
+from seiqa_models.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.checks import TrainingTable
-from seiqa_models.learners import make_learner
+from seiqa_models.learners import KINDS_PARAMETERS, make_learner
 from seiqa_models.preparation import Preparation
 from seiqa_models.splits import Fold
 
@@ -57,21 +57,25 @@ def fit_pool(
     with threadpool_limits(limits=1):
         preparation = Preparation()
         values = preparation.fit_transform(table.X, table.y, table.groups)
-    y = table.y
+    y, kinds = table.y, table.kinds
     del table  # dense blocks taken for this fit alone go before the learners need memory
-    learners = {name: fit_learner(name, values, y, random_state) for name in names}
+    learners = {name: fit_learner(name, values, y, random_state, kinds) for name in names}
     return FittedPool(preparation, learners), values
 
 
-def fit_learner(name: str, values: FloatMatrix, y: FloatVector, random_state: int) -> Any:
-    """One learner of the pool, fitted to prepared rows [n, columns] and their labels.
+def fit_learner(
+    name: str, values: FloatMatrix, y: FloatVector, random_state: int, kinds: Rows | None = None
+) -> Any:
+    """One learner of the pool, fitted to prepared rows [n, columns], their labels and any kinds.
 
     A small fold can be left with one label or no varying column: its mean is all there is.
     """
-    hopeless = values.shape[1] == 0 or np.ptp(y) == 0
-    learner = DummyRegressor() if hopeless else make_learner(name, random_state=random_state)
+    if values.shape[1] == 0 or np.ptp(y) == 0:
+        return DummyRegressor().fit(values, y)
+    learner = make_learner(name, random_state=random_state)
+    extra = {KINDS_PARAMETERS[name]: kinds} if name in KINDS_PARAMETERS else {}
     with threadpool_limits(limits=1):
-        return learner.fit(values, y)
+        return learner.fit(values, y, **extra)
 
 
 def predict_held_out(
