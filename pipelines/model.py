@@ -100,6 +100,7 @@ def ablate(
     weights: Mapping[str, float],
     *,
     blocks: bool,
+    kinds: bool,
     on_fit: Progress,
 ) -> dict[str, Any] | None:
     """What each extractor is worth to the learner that the fusion trusts most, a quick one if any.
@@ -107,6 +108,7 @@ def ablate(
     Args:
         training, table, blocks: as for `estimate`.
         weights: the final fusion's, by learner.
+        kinds: the learner is given the kinds of distortion, as the stack was.
 
     Returns:
         See `feature_ablation`; None where all features come from one extractor, or where there are
@@ -123,6 +125,7 @@ def ablate(
         training["group_id"].to_numpy(),
         training["order"].to_numpy() if blocks else None,
         learner=max(weights, key=lambda name: (name in _QUICK, weights[name])),
+        kinds=known_kinds(training) if kinds else None,
         n_splits=settings.folds,
         seed=settings.seed,
         n_jobs=settings.workers,

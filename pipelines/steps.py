@@ -141,14 +141,19 @@ def train(
     training, labelled = pairs[rows], table[rows.to_numpy()]
     blocks, why = choose_splits(settings, pairs)
     evaluation, left_out = estimate(settings, training, labelled, blocks=blocks, on_fold=on_fold)
-    weights = evaluation.regressor.weights_
     metrics = {
         **evaluation.to_dict(),
         "transfer_left_out": left_out,
         "splits": {"by": "block" if blocks else "group", "why": why},
         "heldout": _held_out(evaluation, pairs, table),
         "ablation": ablate(
-            settings, training, labelled, weights, blocks=blocks, on_fit=on_ablation
+            settings,
+            training,
+            labelled,
+            evaluation.regressor.weights_,
+            blocks=blocks,
+            kinds=evaluation.figures["transfer"] is not None,
+            on_fit=on_ablation,
         ),
         "label_kind": pairs.attrs["label_kind"],
         "source": pairs.attrs["source"],

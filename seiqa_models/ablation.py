@@ -32,13 +32,14 @@ from seiqa_models.splits import Fold, make_folds
 
 @dataclass(frozen=True)
 class _Part:
-    """An outer fold, prepared: training rows with their labels, and held-out rows.
+    """An outer fold, prepared: training rows with their labels and any kinds, and held-out rows.
 
     ``held_out`` are the positions of the latter in the table, ``groups`` those of the columns.
     """
 
     train: FloatMatrix
     y: FloatVector
+    kinds: Rows | None
     test: FloatMatrix
     held_out: Rows
     groups: list[str]
@@ -59,6 +60,7 @@ def feature_ablation(
     order: ArrayLike | None = None,
     *,
     learner: str,
+    kinds: ArrayLike | None = None,
     n_splits: int = 5,
     seed: int = 0,
     n_jobs: int = 1,
@@ -71,7 +73,7 @@ def feature_ablation(
 
     Parameters
     ----------
-    X, y, groups, order
+    X, y, groups, order, kinds
         As for :func:`seiqa_models.evaluation.evaluate`.
     learner : str
         A name from :data:`seiqa_models.learners.LEARNERS`.
@@ -96,11 +98,19 @@ def feature_ablation(
     ------
     TableError
         Fewer than 3 groups of rows or 10 rows, or the table cannot be learned from.
+    KindsError
+        Kinds of another length or with missing values; a TableError too.
     ValueError
         The learner's name is unknown.
     """
     table = check_training_table(
-        X, y, groups, order, min_rows=MIN_ROWS_TO_EVALUATE, min_groups=MIN_GROUPS_TO_EVALUATE
+        X,
+        y,
+        groups,
+        order,
+        kinds,
+        min_rows=MIN_ROWS_TO_EVALUATE,
+        min_groups=MIN_GROUPS_TO_EVALUATE,
     )
     # Sorted columns, as in SeiqaRegressor: nothing may hang on the table's order.
     table = replace(table, X=table.X[sorted(table.X.columns)])
@@ -138,14 +148,14 @@ def _prepared(table: TrainingTable, fold: Fold) -> _Part:
         values = preparation.fit_transform(train.X, train.y, train.groups)
         test = preparation.transform(held_out.X)
     owners = [feature_group(column) for column in preparation.columns_]
-    return _Part(values, train.y, test, fold[1], owners)
+    return _Part(values, train.y, train.kinds, test, fold[1], owners)
 
 
 def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
     """Held-out predictions; None without a column to read."""
     if not part.groups:
         return None
-    fitted = fit_learner(learner, part.train, part.y, seed)
+    fitted = fit_learner(learner, part.train, part.y, seed, part.kinds)
     with threadpool_limits(limits=1):
         return np.asarray(fitted.predict(part.test), dtype=np.float64)
 

@@ -41,8 +41,8 @@ class KindAwareGP(ExponentialGP):
     Kinds are needed in fit only; without them it is the plain process. Against that, final on
     held-out references rose by .0046 on the TID2013 table (24 kinds) and by .0046 and .0012 on 10
     references each of KADID-10k (25); with 6 kinds, rendered TID2013 pairs, it fell by .0004. On
-    kinds that training lacked it changed by +.022, +.006, -.008 and -.026. There a stack leans on
-    its other learners (`robustness.py`). Without t it was .0006 less for new references and .009
+    kinds that training lacked it changed by +.012, +.002, -.009 and -.026. There a stack leans on
+    its other learners (`robustness.py`). Without t it was .0005 less for new references and .009
     less for new kinds.
 
     Parameters

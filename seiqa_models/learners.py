@@ -41,9 +41,9 @@ DEFAULT_POOL = ("gp", "monotone", "ridge")
 """The learners a stack uses unless told otherwise: the best alone, and two that keep their heads.
 
 With references held out the Gaussian process alone leads the other two on every development table,
-by .012 to .029 final. They cost 0 to .0016 there and, where kinds are known, hold up the score on
-kinds that training lacked: by .007 and .009 on 10 references each of KADID-10k and .09 on rendered
-TID2013 pairs of six kinds; on TID2013's table the process needs no help. Boosting without
+by .012 to .030 final. They cost .001 or less there and, where kinds are known, hold up the score on
+kinds that training lacked: by .006 and .007 on 10 references each of KADID-10k and by .07 on
+rendered TID2013 pairs of six kinds; on TID2013's table the process needs no help. Boosting without
 constraints, SVR, ordinal targets, non-negative least squares and the single best feature, added to
 the three, changed the final by .0006 or less, mostly for the worse (`benchmarks/ablate_pool.py`).
 """

@@ -32,9 +32,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
     rows), the learners fitted, and the held-out groups predicted. The fusion weights are searched
     on these out-of-fold predictions, and the fused score is bent to the label's scale; then
-    everything is fitted once more on all rows. Given kinds of distortion, as many folds again
-    leave out kinds as well: the fusion is kept from trusting who fails on them, and the intervals
-    cover them.
+    everything is fitted once more on all rows. Given kinds of distortion, the Gaussian process
+    learns to tell them apart, and as many folds again leave out kinds as well: the fusion is kept
+    from trusting who fails on them, and the intervals cover them.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         order : array-like of float [n], optional
             File order; given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
-            Kind of distortion of each row, text or numbers.
+            Kind of distortion of each row, text or numbers; predicting needs none.
 
         Raises
         ------

@@ -51,7 +51,9 @@ def table(training: pd.DataFrame) -> pd.DataFrame:
 def test_ablation_is_of_the_learner_with_the_largest_weight_on_the_runs_folds(
     settings: Settings, training: pd.DataFrame, table: pd.DataFrame, blocks: bool
 ) -> None:
-    result = ablate(settings, training, table, WEIGHTS, blocks=blocks, on_fit=unwatched)
+    result = ablate(
+        settings, training, table, WEIGHTS, blocks=blocks, kinds=False, on_fit=unwatched
+    )
     order = training["order"] if blocks else None
     assert result == feature_ablation(
         table, training["mos"], training["group_id"], order, learner="ridge", n_splits=3
@@ -65,7 +67,9 @@ def test_no_ablation_of_one_extractor_or_of_many_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def result(features: pd.DataFrame) -> object:
-        return ablate(settings, training, features, WEIGHTS, blocks=False, on_fit=unwatched)
+        return ablate(
+            settings, training, features, WEIGHTS, blocks=False, kinds=False, on_fit=unwatched
+        )
 
     assert result(table) is not None
     assert result(table.filter(like="good")) is None

@@ -53,6 +53,17 @@ def test_every_column_together_scores_as_the_learner_does_in_the_evaluation(name
     assert result["all"] == pytest.approx(expected["learners"]["svr"]["final"], abs=1e-9)
 
 
+def test_a_learner_that_can_use_kinds_is_given_them(named):
+    X, y, groups = named
+    kinds = np.tile(["blur", "jpeg"], len(X) // 2)
+    regressor = SeiqaRegressor(learners=("gp",), n_splits=2)
+    expected = evaluate(regressor, X, y, groups, kinds=kinds, n_splits=3).to_dict()
+    result = feature_ablation(X, y, groups, learner="gp", kinds=kinds, n_splits=3)
+    assert result["all"] == pytest.approx(expected["learners"]["gp"]["final"], abs=1e-9)
+    without = feature_ablation(X, y, groups, learner="gp", n_splits=3)
+    assert result["all"] != pytest.approx(without["all"], abs=1e-6)
+
+
 def test_the_result_hangs_neither_on_jobs_nor_on_the_order_of_columns(named):
     X, y, groups = named
     seen = []
