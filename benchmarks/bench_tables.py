@@ -54,14 +54,14 @@ def main() -> None:
           f" {table.X.shape[1]} metrics")  # fmt: skip
     runs = [(config, config, False) for config in options.configs]
     if options.kinds:
-        runs.insert(0, (f"{options.configs[0]}, kinds given", options.configs[0], True))
+        runs.insert(0, (f"{options.configs[0]}+kinds", options.configs[0], True))
     found = {}
     for name, config, kinds in runs:
         started = sum(os.times()[:4])
         found[name] = evaluation_of(config, table, kinds=kinds)
         print_figures(name, found[name].figures, (sum(os.times()[:4]) - started) / 60)
         if options.out:
-            keep(options.out, f"{options.table.stem}_{name.replace(', ', '_')}", found[name])
+            keep(options.out, f"{options.table.stem}_{name}", found[name])
     first, *others = found
     for other in others:
         print(f"\nlead of {first} over {other} and its learners by themselves")

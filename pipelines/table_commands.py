@@ -23,7 +23,7 @@ def fit_table(
         str | None, typer.Option(help="Column of file order, where neighbours are alike.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Column of the kind of distortion: leave one out, too.")
+        str | None, typer.Option(help="Column of the kind of distortion: learn it, and leave one out.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column that is no feature.")] = None,
     config: Config = None,
