@@ -23,7 +23,7 @@ def fit_table(
         str | None, typer.Option(help="Column of file order, where neighbours are alike.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Column of the kind of distortion: learn it, and leave one out.")
+        str | None, typer.Option(help="Column of kinds of distortion, to learn and to leave out.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column that is no feature.")] = None,
     config: Config = None,
