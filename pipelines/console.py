@@ -28,8 +28,15 @@ def say_left_out(problems: Sequence[str]) -> None:
         typer.echo(f"seiqa: left out: {line}", err=True)
 
 
-def say_transfer(metrics: dict[str, Any]) -> None:
-    """Say what is left of the estimate on a kind of distortion never seen, where it was made."""
+def say_kinds(metrics: dict[str, Any]) -> None:
+    """Say what kinds of distortion bring, and what is left of the estimate on one never seen."""
+    for name, untold in (metrics["without_kinds"] or {}).items():
+        gain = untold["gain"]
+        low, high = gain["interval"]
+        typer.echo(
+            f"not told the kinds of distortion, {name} alone: final {untold['final']:.4f}; the"
+            f" stack minus that {gain['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+        )
     if transfer := metrics["transfer"]:
         low, high = transfer["interval"]
         typer.echo(

@@ -136,7 +136,14 @@ def _kinds(run: Run) -> dict[str, Any]:
         if row["srocc"] is not None
     ]
     figure = plots.dots(marks, xlabel="SROCC") if marks and transfer else None
-    return {"rows": rows, "transfer": transfer, "left_out": left_out, "figure": figure}
+    untold = run.metrics.get("without_kinds") or {}
+    return {
+        "rows": rows,
+        "transfer": transfer,
+        "untold": untold,
+        "left_out": left_out,
+        "figure": figure,
+    }
 
 
 def _calibration(run: Run) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipelines.console import bars, say_left_out, say_transfer
+from pipelines.console import bars, say_kinds, say_left_out
 from pipelines.options import (
     Cache,
     Config,
@@ -142,7 +142,7 @@ def _train(settings: Settings) -> None:
         f" ({low:.3f} to {high:.3f}), SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f}"
         f" on {metrics['n']} pairs, {metrics['splitter']}"
     )
-    say_transfer(metrics)
+    say_kinds(metrics)
     typer.echo(f"splits by {metrics['splits']['by']}: {metrics['splits']['why']}")
 
 

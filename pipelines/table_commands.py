@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.console import bars, say_transfer
+from pipelines.console import bars, say_kinds
 from pipelines.options import Config, Seed, Workers
 
 Table = Annotated[Path, typer.Argument(help="Table of numbers, .csv or .parquet.")]
@@ -49,7 +49,7 @@ def fit_table(
         f" {metrics['splitter']}\n"
         f"best single column: final {single['final']:.4f} ({single['name']})"
     )
-    say_transfer(metrics)
+    say_kinds(metrics)
     typer.echo(f"metrics, predictions and bundle in {out}")
 
 

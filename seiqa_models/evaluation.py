@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,11 @@ from seiqa_models.figures import (
     joined,
     learner_columns,
     transfer_figures,
+    untold_figures,
 )
 from seiqa_models.greedy import greedy_weights
+from seiqa_models.learners import KINDS_PARAMETERS
+from seiqa_models.pool import predict_held_out
 from seiqa_models.splits import Fold, make_folds
 from seiqa_models.stack import SeiqaRegressor
 from seiqa_models.transfer import transfer_folds
@@ -78,6 +81,8 @@ class Evaluation:
           and reference were both held out, with ``by_group``, the ordinary estimate on the same
           rows, ``learners`` and ``best_single``, {summary}, ``kinds``, {kind: {srocc, n}} of the
           stack, ``n`` rows and ``fits``.
+        - ``without_kinds``: None without ``kinds``; else for each learner that uses them {name:
+          summary, with ``gain``, the :func:`compare` of the stack with it}, had it not been told.
         - ``prediction_interval``: {"nominal": coverage promised, "coverage": share of held-out
           labels inside, "mean_width": in units of the label, "unfamiliar": share of rows flagged,
           "transfer": the same three on rows whose kind was held out as well, or None}.
@@ -148,8 +153,10 @@ def evaluate(
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else _transfer_cells(table, folds, table.kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
+    told = [name for name in worker.learners if name in KINDS_PARAMETERS] if cells else []
     tasks = [
         *(delayed(_run_fold)(worker, table, fold) for fold in [*folds, *cells]),
+        *(delayed(_untold)(worker, table, fold, told) for fold in (folds if told else [])),
         delayed(_fit)(worker, table),
     ]
     results: list[Any] = []
@@ -158,12 +165,14 @@ def evaluate(
         if on_fold is not None:
             on_fold(len(results), len(tasks))
     final = results.pop().set_params(n_jobs=regressor.n_jobs)
-    by_group, by_kind = results[: len(folds)], results[len(folds) :]
+    fits = len(folds) + len(cells)
+    by_group, by_kind, untold = results[: len(folds)], results[len(folds) : fits], results[fits:]
     held_out = joined(by_group)
     figures = evaluation_figures(table, folds, by_group, held_out, final, seed)
-    figures["transfer"] = None
+    figures["transfer"] = figures["without_kinds"] = None
     if kinds is not None:
         figures["transfer"] = transfer_figures(table, np.asarray(kinds), by_kind, held_out, seed)
+        figures["without_kinds"] = untold_figures(table, untold, held_out, seed)
         figures["prediction_interval"]["transfer"] = interval_figures(table, joined(by_kind))
     figures["seconds_per_row"] = _seconds_per_row(final, table.X)
     figures["seconds"] = {"evaluate": time.perf_counter() - started}
@@ -189,6 +198,14 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     return FoldResult(predictions, single_name, fitted.weights_)
+
+
+def _untold(
+    regressor: SeiqaRegressor, table: TrainingTable, fold: Fold, names: list[str]
+) -> pd.DataFrame:
+    """Held-out predictions of learners by themselves that are not told the kinds."""
+    untold = replace(table, X=table.X[sorted(table.X.columns)], kinds=None)
+    return predict_held_out(untold, fold, names, regressor.random_state).set_axis(fold[1])
 
 
 def _transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -> list[Fold]:

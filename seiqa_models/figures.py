@@ -57,7 +57,7 @@ def evaluation_figures(
     final: SeiqaRegressor,
     seed: int,
 ) -> dict[str, Any]:
-    """What :meth:`Evaluation.to_dict` describes, but for ``transfer`` and the timings.
+    """What :meth:`Evaluation.to_dict` describes, but for timings and what it says of kinds.
 
     Parameters
     ----------
@@ -149,6 +149,34 @@ def transfer_figures(
         },
         "n": len(rows),
         "fits": len(results),
+    }
+
+
+def untold_figures(
+    table: TrainingTable, parts: list[pd.DataFrame], held_out: pd.DataFrame, seed: int
+) -> dict[str, Any]:
+    """``without_kinds`` of :meth:`Evaluation.to_dict`.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    parts : list of DataFrame
+        Held-out predictions [test, learners] by row position, a part for each outer fold; none
+        where no learner uses kinds.
+    held_out : DataFrame
+        The ordinary held-out predictions of all rows.
+    seed : int
+        Seed of the bootstraps.
+    """
+    if not parts:
+        return {}
+    untold = pd.concat(parts).sort_index()
+    return {
+        str(name): {
+            **score_summary(table.y, own, table.groups, seed=seed),
+            "gain": compare(table.y, held_out["score"], own, table.groups, seed=seed),
+        }
+        for name, own in untold.items()
     }
 
 

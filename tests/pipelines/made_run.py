@@ -59,6 +59,12 @@ def newer_metrics() -> dict[str, Any]:
             n=9,
             fits=7,
         ),
+        "without_kinds": {
+            "catboost": summary(
+                0.763,
+                gain={"difference": 0.0123, "interval": [-0.0045, 0.0216], "p_value": 0.061},
+            )
+        },
         "prediction_interval": {
             "nominal": 0.9,
             "coverage": 0.875,

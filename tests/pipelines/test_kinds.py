@@ -61,6 +61,20 @@ def test_known_kinds_make_a_transfer_estimate(cli: Cli, manifest: Path, quick: P
     assert f"fading: {transfer['kinds']['fading']['srocc']:.4f} (15 pairs)." in card
 
 
+def test_a_learner_that_uses_kinds_is_compared_with_itself_untold(
+    cli: Cli, manifest: Path, quick: Path
+) -> None:
+    quick.write_text(quick.read_text().replace("svr", "gp"))
+    metrics, out, _, _ = trained(cli, manifest, quick)
+    untold = metrics["without_kinds"]["gp"]
+    assert untold["final"] != metrics["learners"]["gp"]["final"]
+    low, high = untold["gain"]["interval"]
+    assert (
+        f"not told the kinds of distortion, gp alone: final {untold['final']:.4f}; the stack minus"
+        f" that {metrics['honest']['final'] - untold['final']:+.4f} ({low:+.4f} to {high:+.4f})"
+    ) in out
+
+
 @pytest.mark.parametrize(
     ("case", "reason"),
     [("one unknown", "1 rows have no kind"), ("too many", "there are 2 kinds, expected 2 to 1")],

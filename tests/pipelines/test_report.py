@@ -258,6 +258,13 @@ def test_says_so_where_the_stack_loses(make_run: MakeRun, full: Page) -> None:
     assert lost not in full.text
 
 
+def test_says_what_a_learner_would_have_without_the_kinds(full: Page) -> None:
+    assert (
+        "Had <code>catboost</code> not been, its final score alone on the same held-out scenes"
+        " would be 0.763; the stack minus that is +0.012 (−0.004 to +0.022)."
+    ) in full.section("kinds")
+
+
 def test_paired_comparison_says_what_it_shows_and_no_more(full: Page) -> None:
     assert full.rows("gain") == [
         ["best single feature", "+0.0680", "+0.0110 to +0.1300", "0.021", "the stack is better"],

@@ -26,7 +26,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     assert set(figures) == {
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
-        *("greedy", "prediction_interval", "calibrated"),
+        *("greedy", "prediction_interval", "calibrated", "without_kinds"),
     }
     assert figures["n"] == 48
     assert figures["groups"] == 6
@@ -45,7 +45,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     assert figures["gain"]["svr"]["difference"] == pytest.approx(
         figures["honest"]["final"] - figures["learners"]["svr"]["final"]
     )
-    assert figures["transfer"] is None
+    assert figures["transfer"] is figures["without_kinds"] is None
     interval = figures["prediction_interval"]
     mos, low, high = (result.predictions[name] for name in ("mos", "low", "high"))
     assert interval["coverage"] == ((low <= mos) & (mos <= high)).mean()
@@ -164,6 +164,28 @@ def test_a_new_kind_of_distortion_costs_what_it_costs(make_table):
     assert (transfer["n"], transfer["fits"]) == (90, 9)
     assert set(transfer["learners"]) == {"ridge", "svr"}
     assert set(transfer["best_single"]) == set(figures["honest"])
+
+
+def test_a_learner_that_uses_kinds_is_compared_with_itself_untold(make_table):
+    X, y, groups = make_table(n_groups=6, rows=12)
+    X = X[["similarity", "distance", "chaff"]]
+    kinds = np.tile(["blur", "noise"], 36)
+    X["distance"] *= np.where(kinds == "noise", -1, 1)
+    stack = SeiqaRegressor(learners=("gp", "ridge"), n_splits=3)
+    told = evaluate(stack, X, y, groups, kinds=kinds).to_dict()
+    untold = evaluate(stack, X, y, groups).to_dict()["learners"]["gp"]
+    assert set(told["without_kinds"]) == {"gp"}
+    found = dict(told["without_kinds"]["gp"])
+    gain = found.pop("gain")
+    assert found == untold
+    assert gain["difference"] == pytest.approx(told["honest"]["final"] - untold["final"])
+    assert told["learners"]["gp"]["final"] != untold["final"]
+
+
+def test_without_learners_that_use_kinds_there_is_nothing_to_compare(make_table):
+    X, y, groups = make_table(n_groups=6, rows=12)
+    figures = evaluate(QUICK, X, y, groups, kinds=np.tile(["blur", "noise"], 36)).to_dict()
+    assert figures["without_kinds"] == {}
 
 
 def test_kinds_that_cannot_be_left_out_are_refused(make_table):
