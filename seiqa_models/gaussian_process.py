@@ -76,12 +76,13 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         order = np.random.default_rng(self.random_state).permutation(len(checked[0]))
         kept = np.sort(order[: self.max_rows])
-        self.rows_: FloatMatrix = checked[0][kept]
+        places = self._places(checked[0])
+        self.rows_: FloatMatrix = places[kept]
         label: FloatVector = checked[1][kept].astype(np.float64)
         self.target_mean_ = float(label.mean())
         target = label - self.target_mean_
         few = np.sort(order[:_LIKELIHOOD_ROWS])
-        self.noise_ = self._most_likely_noise(checked[0][few], checked[1][few])
+        self.noise_ = self._most_likely_noise(places[few], checked[1][few])
         kernel = self._kernel(self.rows_, self.rows_)
         kernel.flat[:: len(kernel) + 1] += self._row_noise(kernel, target)
         # The transpose of the symmetric kernel has the order LAPACK wants: nothing is copied.
@@ -92,8 +93,12 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         """Predicted labels float64 [n], in the unit of the training labels."""
         check_is_fitted(self, "dual_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
-        prediction: FloatVector = self._kernel(values, self.rows_) @ self.dual_
+        prediction: FloatVector = self._kernel(self._places(values), self.rows_) @ self.dual_
         return prediction + self.target_mean_
+
+    def _places(self, values: FloatMatrix) -> FloatMatrix:
+        """What :meth:`_kernel` compares rows by, found once for each row: here its columns."""
+        return values
 
     def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:
         return exponential_kernel(a, b, self.length, self.n_scales)

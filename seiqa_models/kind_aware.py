@@ -65,6 +65,8 @@ class KindAwareGP(ExponentialGP):
         Makes the covariance within kinds the identity.
     typical_ : float
         Squared distance of the median training row from its nearest kind.
+    rows_ : float64 [n, p + kinds]
+        √p(k) beside the columns; [n, p] without kinds.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class KindAwareGP(ExponentialGP):
         """Fit X float [n, p], y float [n] and kinds [n], numbers or text."""
         self.knows_kinds_ = kinds is not None
         if kinds is not None:
-            self._fit_kinds(np.asarray(X, dtype=np.float64), np.asarray(kinds))
+            self._fit_kinds(np.asarray(X, dtype=np.float64), kinds)
         super().fit(X, y)
         return self
 
@@ -107,11 +109,16 @@ class KindAwareGP(ExponentialGP):
         widening = np.maximum(1, distances.min(axis=1, keepdims=True) / self.typical_)
         return np.asarray(softmax(np.log(self.shares_) - distances / (2 * widening), axis=1))
 
+    def _places(self, values: FloatMatrix) -> FloatMatrix:
+        if not self.knows_kinds_:
+            return values
+        return np.hstack([values, np.sqrt(self._kind_probabilities(values))])
+
     def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:
-        kernel = super()._kernel(a, b)
+        p = self.n_features_in_
+        kernel = super()._kernel(a[:, :p], b[:, :p])
         if self.knows_kinds_:
-            of_a, of_b = (np.sqrt(self._kind_probabilities(rows)) for rows in (a, b))
             for start in range(0, len(a), ROWS_AT_ONCE):
                 rows = slice(start, start + ROWS_AT_ONCE)
-                kernel[rows] *= 1 - self.kind_share + self.kind_share * (of_a[rows] @ of_b.T)
+                kernel[rows] *= 1 - self.kind_share + self.kind_share * (a[rows, p:] @ b[:, p:].T)
         return kernel
