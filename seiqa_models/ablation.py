@@ -111,9 +111,7 @@ def feature_ablation(
         kinds,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
-    )
-    # Sorted columns, as in SeiqaRegressor: nothing may hang on the table's order.
-    table = replace(table, X=table.X[sorted(table.X.columns)])
+    ).by_column_name()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     parts = Parallel(n_jobs=n_jobs)(delayed(_prepared)(table, fold) for fold in folds)
     owners = [feature_group(column) for column in table.X.columns]

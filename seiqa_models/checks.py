@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,10 @@ class TrainingTable:
     groups: Rows
     order: FloatVector | None
     kinds: Rows | None = None
+
+    def by_column_name(self) -> TrainingTable:
+        """The columns sorted, so that nothing fitted hangs on the order they come in."""
+        return replace(self, X=self.X[sorted(self.X.columns)])
 
     def take(self, rows: Rows) -> TrainingTable:
         """The given rows, by position."""

@@ -204,7 +204,7 @@ def _untold(
     regressor: SeiqaRegressor, table: TrainingTable, fold: Fold, names: list[str]
 ) -> pd.DataFrame:
     """Held-out predictions of learners by themselves that are not told the kinds."""
-    untold = replace(table, X=table.X[sorted(table.X.columns)], kinds=None)
+    untold = replace(table.by_column_name(), kinds=None)
     return predict_held_out(untold, fold, names, regressor.random_state).set_axis(fold[1])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -121,10 +120,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         names = list(self.learners)
         if not names or len(set(names)) < len(names):
             raise ValueError(f"learners is {names}, expected one or more different names")
-        # Sorted columns: neither the folds' results nor the fit may hang on the table's order.
-        table = check_training_table(X, y, groups, order, kinds)
-        self.features_ = sorted(table.X.columns)
-        table = replace(table, X=table.X[self.features_])
+        table = check_training_table(X, y, groups, order, kinds).by_column_name()
+        self.features_ = list(table.X.columns)
         folds = make_folds(
             table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
         )
