@@ -9,9 +9,8 @@ is predicted by both without its reference having been seen. Their difference in
 
 The runner-up here is its pool and fusion in our stack, without its leaks; `faithful_stack.py` is
 with them, and its own estimate is not one. On all of KADID-10k its pool takes most of a CPU hour;
---references takes so many at random, by a fixed seed. --kinds estimates the first configuration
-also with the kinds of distortion given to it, to compare with stacks and learners that know columns
-and labels only. --out keeps figures and predictions.
+--references takes so many at random, by a fixed seed. With --kinds the first configuration is given
+the kinds of distortion, the others are not. --out keeps figures and predictions.
 """
 # ruff: noqa: T201
 
@@ -32,7 +31,6 @@ from pipelines.settings import load_settings
 from seiqa_models.checks import TrainingTable
 from seiqa_models.compare import compare
 from seiqa_models.evaluation import Evaluation, evaluate
-from seiqa_models.metrics import final_score
 
 CONFIGS = ("best", "runner_up")
 CORES = os.cpu_count() or 1
@@ -44,7 +42,7 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--references", type=int, help="so many of them only")
     parser.add_argument("--configs", nargs="+", default=list(CONFIGS), help="first against others")
-    parser.add_argument("--kinds", action="store_true", help="the first also with kinds given")
+    parser.add_argument("--kinds", action="store_true", help="give the first the kinds")
     parser.add_argument("--out", type=Path, help="folder for figures and predictions")
     options = parser.parse_args()
     table = load(options.table)
@@ -52,20 +50,18 @@ def main() -> None:
         table = some_references(table, options.references, np.random.default_rng(0))
     print(f"{options.table.name}: {len(table.y)} rows of {table.groups.max() + 1} references,"
           f" {table.X.shape[1]} metrics")  # fmt: skip
-    runs = [(config, config, False) for config in options.configs]
-    if options.kinds:
-        runs.insert(0, (f"{options.configs[0]}+kinds", options.configs[0], True))
-    found = {}
-    for name, config, kinds in runs:
+    scores = {}
+    for config in options.configs:
         started = sum(os.times()[:4])
-        found[name] = evaluation_of(config, table, kinds=kinds)
-        print_figures(name, found[name].figures, (sum(os.times()[:4]) - started) / 60)
+        evaluation = evaluation_of(config, table, kinds=options.kinds and not scores)
+        print_figures(config, evaluation.figures, (sum(os.times()[:4]) - started) / 60)
+        scores[config] = evaluation.predictions["score"]
         if options.out:
-            keep(options.out, f"{options.table.stem}_{name}", found[name])
-    first, *others = found
+            keep(options.out, f"{options.table.stem}_{config}", evaluation)
+    first, *others = scores
     for other in others:
-        print(f"\nlead of {first} over {other} and its learners by themselves")
-        print_leads(table, found[first], found[other])
+        print(f"\n{first} against {other}")
+        print_gain("final", compare(table.y, scores[first], scores[other], table.groups))
 
 
 def evaluation_of(config: str, table: TrainingTable, *, kinds: bool) -> Evaluation:
@@ -77,17 +73,9 @@ def evaluation_of(config: str, table: TrainingTable, *, kinds: bool) -> Evaluati
     return evaluation
 
 
-def print_leads(table: TrainingTable, one: Evaluation, other: Evaluation) -> None:
-    """Held-out final of another stack and its learners, and the lead of the one over each."""
-    for column in ("score", *other.figures["learners"]):
-        prediction = other.predictions[column]
-        lead = compare(table.y, one.predictions["score"], prediction, table.groups)
-        print_gain(f"{column:24} {final_score(table.y, prediction):.4f}", lead)
-
-
-def print_figures(run: str, figures: dict[str, Any], minutes: float) -> None:
+def print_figures(config: str, figures: dict[str, Any], minutes: float) -> None:
     """Held-out final of the stack and all it is made of, and its lead over each."""
-    print(f"\n{run}, {minutes:.1f} CPU minutes")
+    print(f"\n{config}, {minutes:.1f} CPU minutes")
     for name in ("honest", "naive", "greedy"):
         low, high = figures[name]["interval"]
         print(f"  {name:24} {figures[name]['final']:.4f} [{low:.4f}, {high:.4f}]"
@@ -98,6 +86,8 @@ def print_figures(run: str, figures: dict[str, Any], minutes: float) -> None:
         weight = figures["weights"]["mean"].get(name)
         shown = "" if weight is None else f"   weight {weight:.2f}"
         print_gain(f"{name:24} {part['final']:.4f}", figures["gain"][name], shown)
+    for name, part in (figures["without_kinds"] or {}).items():
+        print_gain(f"{name + ', not told kinds':24} {part['final']:.4f}", part["gain"])
 
 
 def print_gain(what: str, gain: dict[str, Any], more: str = "") -> None:
