@@ -26,16 +26,16 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from seiqa_models.arrays import FloatVector, Rows
-from seiqa_models.checks import TrainingTable, check_training_table
-from seiqa_models.compare import compare
-from seiqa_models.learners import DEFAULT_POOL, LEARNERS
-from seiqa_models.metrics import final_score
-from seiqa_models.pool import predict_held_out
-from seiqa_models.runner_up import FACTORIES
-from seiqa_models.splits import Fold, make_folds
-from seiqa_models.stack import SeiqaRegressor
-from seiqa_models.transfer import transfer_folds, unseen_folds
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.checks import TrainingTable, check_training_table
+from seiqa_models.core.metrics import final_score
+from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.transfer import transfer_folds, unseen_folds
+from seiqa_models.evaluation.compare import compare
+from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS
+from seiqa_models.learners.runner_up import FACTORIES
+from seiqa_models.stack.pool import predict_held_out
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 N_SPLITS = 5
 SEED = 0
@@ -45,12 +45,18 @@ SEED = 0
 class OuterFold:
     """All that the nested estimate needs of one outer fold.
 
-    Attributes:
-        rows: Position in the whole table of the held-out rows.
-        held_out: Their predictions [rows, learners].
-        train: The training part.
-        oof: Out-of-fold predictions of its rows, [train, learners].
-        unseen: Folds of it in which a share of the kinds was held out, with their predictions.
+    Attributes
+    ----------
+    rows : Rows
+        Position in the whole table of the held-out rows.
+    held_out : pd.DataFrame
+        Their predictions [rows, learners].
+    train : TrainingTable
+        The training part.
+    oof : pd.DataFrame
+        Out-of-fold predictions of its rows, [train, learners].
+    unseen : list[tuple[Fold, pd.DataFrame]]
+        Folds of it in which a share of the kinds was held out, with their predictions.
     """
 
     rows: Rows

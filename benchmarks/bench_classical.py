@@ -36,11 +36,11 @@ from pictures import write_pairs
 from plain_loop import PlainLoop, Values
 
 from pipelines import steps
-from pipelines.run_folder import FEATURES
+from pipelines.runs.folder import FEATURES
 from pipelines.settings import load_settings
-from seiqa_features.recipe import Recipe
-from seiqa_features.store import SECONDS, Store
-from seiqa_features.table import read_table
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import SECONDS, Store
+from seiqa_features.table.table import read_table
 
 CONFIG = "classical"
 START_ROUNDS = 5

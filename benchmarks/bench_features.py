@@ -37,12 +37,12 @@ from random_weights import write_random_weights
 
 from pipelines.settings import load_settings
 from seiqa_features.datasets import load_pairs
-from seiqa_features.images import ImageIndex
-from seiqa_features.recipe import Block, Recipe
-from seiqa_features.runner import extract
-from seiqa_features.runtime import Runtime
-from seiqa_features.store import Store
-from seiqa_features.table import assemble
+from seiqa_features.extraction.runner import extract
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.table.recipe import Block, Recipe
+from seiqa_features.table.store import Store
+from seiqa_features.table.table import assemble
 
 SMALL = {
     "timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k": ["s224"],
@@ -70,10 +70,10 @@ def main() -> None:
     features = load_settings(data="-", config=options.config).features if options.config else SMALL
     with tempfile.TemporaryDirectory(prefix="seiqa-bench-") as name:
         folder = Path(name)
-        vault = write_random_weights(Recipe.parse(features), folder / "weights")
+        weight_files = write_random_weights(Recipe.parse(features), folder / "weights")
         for precision in options.precision:
             runtime = Runtime(
-                vault, device=options.device, precision=precision, scratch=folder / "scratch"
+                weight_files, device=options.device, precision=precision, scratch=folder / "scratch"
             )
             recipe, _ = runtime.bind(Recipe.parse(features))
             print(f"\n{runtime.device}, seiqa in {precision}, the loop in float32, torch"

@@ -45,15 +45,15 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from made_up import Table, made_up_table
 
-from seiqa_models.calibration import MonotoneCalibration
-from seiqa_models.evaluation import evaluate
-from seiqa_models.fusion import BoundedFusion
-from seiqa_models.intervals import ConformalInterval
-from seiqa_models.learners import LEARNERS
-from seiqa_models.preparation import Preparation
-from seiqa_models.runner_up import Factory
-from seiqa_models.splits import Fold, make_folds
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.learners.registry import LEARNERS
+from seiqa_models.learners.runner_up import Factory
+from seiqa_models.stack.calibration import MonotoneCalibration
+from seiqa_models.stack.fusion import BoundedFusion
+from seiqa_models.stack.intervals import ConformalInterval
+from seiqa_models.stack.preparation import Preparation
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 SIZES = (1024,) * 4 + (768,) * 2 + (512,) * 2
 LARGE_ROWS, LARGE_SCALARS, LARGE_SIZES, LARGE_GROUP = 10_000, 21, (256,) * 20, 125

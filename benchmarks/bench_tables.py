@@ -26,11 +26,11 @@ import numpy as np
 from joblib.externals.loky import get_reusable_executor
 from public_tables import load, some_references
 
-from pipelines.model import make_regressor
+from pipelines.runs.model import make_regressor
 from pipelines.settings import load_settings
-from seiqa_models.checks import TrainingTable
-from seiqa_models.compare import compare
-from seiqa_models.evaluation import Evaluation, evaluate
+from seiqa_models.core.checks import TrainingTable
+from seiqa_models.evaluation.compare import compare
+from seiqa_models.evaluation.evaluate import Evaluation, evaluate
 
 CONFIGS = ("best", "runner_up")
 CORES = os.cpu_count() or 1

@@ -17,11 +17,11 @@ from PIL import Image
 from plain_loop import PlainLoop, Values
 from torch.nn import functional as F
 
-from seiqa_features.images import load_rgb
-from seiqa_features.recipe import Block, Recipe
-from seiqa_features.registry import get_extractor
-from seiqa_features.runtime import Runtime
-from seiqa_features.specs import Kit
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extractors.registry import get_extractor
+from seiqa_features.extractors.specs import Resources
+from seiqa_features.pictures.decoding import load_rgb
+from seiqa_features.table.recipe import Block, Recipe
 
 Call = Callable[[Image.Image, Image.Image], dict[str, float]]
 """(reference, degraded image) → column → value."""
@@ -50,13 +50,13 @@ class FaithfulLoop:
 def _call(block: Block, runtime: Runtime) -> Call:
     name = block.spec.name
     library = block.spec.weights[0].name.split("/")[0]
-    files = {w.name: runtime.vault.verified(w) for w in block.spec.weights}
+    files = {w.name: runtime.weight_files.verified(w) for w in block.spec.weights}
     if library == "open_clip":
         return _clip(block, files, runtime.device)
     if library == "timm":
         return _vit(block, files, runtime.device)
     # The metrics are pyiqa's own calls; ours is built from them, so one pair of it is one call.
-    work = get_extractor(name).build(Kit(runtime.device, files))
+    work = get_extractor(name).build(Resources(runtime.device, files))
 
     def metric(ref: Image.Image, dist: Image.Image) -> dict[str, float]:
         images = [_pixels(block, image, ref.size, runtime.device) for image in (ref, dist)]

@@ -26,12 +26,12 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import MinMaxScaler
 from torch import nn
 
-from seiqa_models.arrays import FloatMatrix, FloatVector
-from seiqa_models.blocks import dense_matrix, scalar_matrix, split_columns
-from seiqa_models.learners import make_learner
-from seiqa_models.losses import softplus_loss
-from seiqa_models.runner_up import FACTORIES
-from seiqa_models.splits import Fold
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.columns import dense_matrix, scalar_matrix, split_columns
+from seiqa_models.core.splits import Fold
+from seiqa_models.learners.losses import softplus_loss
+from seiqa_models.learners.registry import make_learner
+from seiqa_models.learners.runner_up import FACTORIES
 
 RANKER = "runner_up_ranker"
 LEARNERS = tuple(name for name in FACTORIES if name != RANKER)
@@ -43,8 +43,10 @@ EPOCHS, PATIENCE = 380, 35
 class FaithfulStack:
     """Meta-features → thirteen learners → SLSQP, on tables without missing values.
 
-    Attributes:
-        seconds: part → CPU seconds so far; each learner is a part.
+    Attributes
+    ----------
+    seconds
+        Part → CPU seconds so far; each learner is a part.
     """
 
     def __init__(self, seed: int = 0) -> None:

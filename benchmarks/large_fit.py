@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from seiqa_models.stack import SeiqaRegressor
-from seiqa_models.tables import Roles, feature_columns, read_table
+from seiqa_models.audit.tables import Roles, feature_columns, read_table
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 ROLES = Roles(label="mos", group="group_id")
 

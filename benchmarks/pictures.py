@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from skimage.data import data_dir
 
-from pipelines.degradations import LEVELS, PERCEPTUAL, RGBImage, degrade
+from pipelines.demo.degradations import LEVELS, PERCEPTUAL, RGBImage, degrade
 
 WIDTH, HEIGHT = 512, 384
 PHOTOGRAPHS = [
@@ -23,12 +23,18 @@ PHOTOGRAPHS = [
 def write_pairs(folder: Path, *, references: int, per_reference: int) -> Path:
     """Write PNG pairs of 512×384 pixels, the same ones every time, and a manifest of them.
 
-    Args:
-        folder: made if it is not there.
-        references: how many different reference pictures.
-        per_reference: how many degraded versions of each, at most 35.
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    references : int
+        How many different reference pictures.
+    per_reference : int
+        How many degraded versions of each, at most 35.
 
-    Returns:
+    Returns
+    -------
+    Path
         The manifest, columns ref and dist.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -23,10 +23,10 @@ import pyiqa
 import torch
 from PIL import Image
 
-from seiqa_features.extractors.tensors import grey
-from seiqa_features.recipe import Recipe
-from seiqa_features.registry import get_extractor
-from seiqa_features.specs import Kit
+from seiqa_features.extractors.common.tensors import grey
+from seiqa_features.extractors.registry import get_extractor
+from seiqa_features.extractors.specs import Resources
+from seiqa_features.table.recipe import Recipe
 
 Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (dist, ref) [1, 3, H, W] in 0..1
 Values = dict[str, float]  # feature column → value
@@ -35,8 +35,10 @@ Values = dict[str, float]  # feature column → value
 class PlainLoop:
     """The library calls that stand for a recipe.
 
-    Attributes:
-        seconds: extractor → seconds a pair that its calls took in the last run.
+    Attributes
+    ----------
+    seconds
+        Extractor → seconds a pair that its calls took in the last run.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -107,7 +109,7 @@ def library_calls() -> dict[str, dict[str, Metric]]:
 
 def _ours(extractor: str, output: str) -> Metric:
     """All of seiqa's extractor is computed; one output is kept to compare."""
-    extract = get_extractor(extractor).build(Kit())
+    extract = get_extractor(extractor).build(Resources())
     index = torch.zeros(1, dtype=torch.int64)
     return lambda dist, ref: extract(ref=ref, dist=dist, ref_index=index)[output]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seiqa_models.checks import TrainingTable, check_training_table
-from seiqa_models.tables import Roles, feature_columns, read_table
+from seiqa_models.audit.tables import Roles, feature_columns, read_table
+from seiqa_models.core.checks import TrainingTable, check_training_table
 
 LABEL, GROUP, KIND = "MOS", "ref_img", "distortion"
 EXPERIMENT = ("dist_img", "distortion", "level", "var", "MOS_std")
@@ -18,8 +18,10 @@ EXPERIMENT = ("dist_img", "distortion", "level", "var", "MOS_std")
 def load(path: Path) -> TrainingTable:
     """Every metric of the file; groups are its reference images, kinds its distortions.
 
-    Raises:
-        TableError: the file is no such table.
+    Raises
+    ------
+    TableError
+        The file is no such table.
     """
     table = read_table(path)
     dropped = tuple(name for name in EXPERIMENT if name in table.columns)

@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from seiqa_features.recipe import Recipe
-from seiqa_features.specs import Weight
-from seiqa_features.weights import Vault, file_stem
+from seiqa_features.extractors.specs import Weight
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.weights.files import WeightFiles, file_stem
 from tests.seiqa_features import iqa_weights
 
 
-def write_random_weights(recipe: Recipe, folder: Path) -> Vault:
-    """A vault that holds a file for each of the recipe's weights."""
+def write_random_weights(recipe: Recipe, folder: Path) -> WeightFiles:
+    """A weight_files that holds a file for each of the recipe's weights."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     for weight in recipe.weights:
@@ -30,7 +30,7 @@ def write_random_weights(recipe: Recipe, folder: Path) -> Vault:
         else:
             path = iqa_weights.write(weight, folder)
             path.replace(folder / f"{file_stem(weight)}{path.suffix}")
-    return Vault(folder)
+    return WeightFiles(folder)
 
 
 def _save(weight: Weight, folder: Path, state: dict[str, torch.Tensor]) -> None:

@@ -31,13 +31,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 from public_tables import load, some_metrics, some_references
 
-from pipelines.model import make_regressor
+from pipelines.runs.model import make_regressor
 from pipelines.settings import load_settings
-from seiqa_models.baselines import best_single
-from seiqa_models.checks import TrainingTable
-from seiqa_models.metrics import final_score
-from seiqa_models.splits import make_folds
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.metrics import final_score
+from seiqa_models.core.splits import make_folds
+from seiqa_models.evaluation.baselines import best_single
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 REFERENCES = (5, 6, 8, 10)
 METRICS = (5, 9)  # fewest and most

@@ -6,16 +6,8 @@ import logging
 
 import typer
 
-from pipelines import (
-    audit_command,
-    compare_command,
-    run_commands,
-    serve_command,
-    table_commands,
-    use_commands,
-    weights_commands,
-)
-from pipelines.console import fail
+from pipelines.commands import audit, compare, run, serve, tables, use, weights
+from pipelines.commands.console import fail
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data too
 
@@ -27,29 +19,29 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for verb in (
-    use_commands.demo,
-    run_commands.check,
-    audit_command.audit,
-    run_commands.features,
-    run_commands.train,
-    run_commands.submit,
-    run_commands.report,
-    run_commands.run,
-    compare_command.compare,
-    use_commands.score,
-    serve_command.serve,
-    use_commands.extractors,
-    table_commands.fit_table,
-    table_commands.predict_table,
+    use.demo,
+    run.check,
+    audit.audit,
+    run.features,
+    run.train,
+    run.submit,
+    run.report,
+    run.run,
+    compare.compare,
+    use.score,
+    serve.serve,
+    use.extractors,
+    tables.fit_table,
+    tables.predict_table,
 ):
     app.command()(verb)
-app.add_typer(weights_commands.app, name="weights")
+app.add_typer(weights.app, name="weights")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors the user can mend become plain lines and an exit code."""
     from seiqa_features.errors import SeiqaError
-    from seiqa_models.errors import TableError
+    from seiqa_models.core.errors import TableError
 
     logging.basicConfig(level=logging.WARNING, format="seiqa: %(message)s")
     try:

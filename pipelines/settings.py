@@ -20,8 +20,8 @@ from pydantic_settings import (
 )
 
 from seiqa_features.errors import UsageError
-from seiqa_features.runtime import Runtime
-from seiqa_features.weights import DEFAULT_FOLDER, Vault
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 
 CONFIGS = Path(__file__).parent / "configs"
 DEFAULT_CONFIG = "best"
@@ -80,8 +80,10 @@ class Settings(BaseSettings):
     def named_data(self) -> Path:
         """`data`, for a verb that cannot do without.
 
-        Raises:
-            UsageError: none is named.
+        Raises
+        ------
+        UsageError
+            None is named.
         """
         if self.data is None:
             raise UsageError("no data named; give DATA, a data set folder or a CSV manifest")
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
     def runtime(self) -> Runtime:
         """The device and the weights that these settings name."""
         return Runtime(
-            Vault(self.weights, self.weight_files),
+            WeightFiles(self.weights, self.weight_files),
             device=self.device,
             precision=self.precision,
             gpu_memory=self.gpu_memory,
@@ -105,8 +107,10 @@ class Settings(BaseSettings):
 def config_path(config: str) -> Path:
     """The YAML file a configuration's name or path stands for.
 
-    Raises:
-        UsageError: there is no such file; the known names are listed.
+    Raises
+    ------
+    UsageError
+        There is no such file; the known names are listed.
     """
     by_name = CONFIGS / f"{config}.yaml"
     path = by_name if by_name.is_file() else Path(config)
@@ -120,8 +124,10 @@ def config_path(config: str) -> Path:
 def load_settings(**flags: Any) -> Settings:
     """Settings from flags (None means not given), environment and configuration file.
 
-    Raises:
-        UsageError: one line per setting that is unknown or out of range.
+    Raises
+    ------
+    UsageError
+        One line per setting that is unknown or out of range.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:

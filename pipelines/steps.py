@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pipelines.ledger import note_run
-from pipelines.model import ablate, choose_splits, estimate
-from pipelines.model_card import model_card
-from pipelines.run_folder import (
+from pipelines.runs.card import model_card
+from pipelines.runs.folder import (
     BUNDLE,
     FEATURES,
     FEATURES_META,
@@ -28,18 +26,20 @@ from pipelines.run_folder import (
     read_run,
     write_json,
 )
+from pipelines.runs.ledger import note_run
+from pipelines.runs.model import ablate, choose_splits, estimate
 from pipelines.settings import Settings
 from seiqa_features.datasets import load_pairs
 from seiqa_features.errors import DataError, UsageError
-from seiqa_features.images import ImageIndex
+from seiqa_features.extraction.runner import RunReport, extract
+from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
-from seiqa_features.recipe import Recipe
-from seiqa_features.runner import RunReport, extract
-from seiqa_features.store import Store
-from seiqa_features.table import assemble, write_table
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import Store
+from seiqa_features.table.table import assemble, write_table
 
 if TYPE_CHECKING:
-    from seiqa_models.evaluation import Evaluation
+    from seiqa_models.evaluation.evaluate import Evaluation
 
 
 def features(
@@ -47,14 +47,21 @@ def features(
 ) -> tuple[RunReport, list[str]]:
     """Check the data, extract what the store lacks, and write the run's feature table.
 
-    Returns:
+    Returns
+    -------
+    tuple[RunReport, list[str]]
         What was computed, and one line for each pair left out (only with `keep_going`).
 
-    Raises:
-        DataError: see `load_pairs` and `extract`.
-        StoreError: the store or the run folder cannot be written.
-        WeightsError: weights are missing (unless `skip_unavailable`), changed or damaged.
-        DeviceError: the device is not there or too small.
+    Raises
+    ------
+    DataError
+        See `load_pairs` and `extract`.
+    StoreError
+        The store or the run folder cannot be written.
+    WeightsError
+        Weights are missing (unless `skip_unavailable`), changed or damaged.
+    DeviceError
+        The device is not there or too small.
     """
     recipe = Recipe.parse(settings.features)
     if settings.data is None:
@@ -101,10 +108,12 @@ def features(
 def check_learners(settings: Settings) -> None:
     """Find out about a misspelt learner before hours of feature extraction, not after.
 
-    Raises:
-        UsageError: no learner has that name.
+    Raises
+    ------
+    UsageError
+        No learner has that name.
     """
-    from seiqa_models.learners import make_learner
+    from seiqa_models.learners.registry import make_learner
 
     for name in settings.learners:
         try:
@@ -123,10 +132,14 @@ def train(
     Rows for training are those of split train that have a label. Labelled rows of val and test are
     never trained on; the fitted stack's score on them is reported as held out.
 
-    Raises:
-        DataError: no features in the run folder, other features than the settings', or no labels.
-        UsageError: a learner does not exist.
-        TableError: too few pairs or groups, or labels that cannot be learned from.
+    Raises
+    ------
+    DataError
+        No features in the run folder, other features than the settings', or no labels.
+    UsageError
+        A learner does not exist.
+    TableError
+        Too few pairs or groups, or labels that cannot be learned from.
     """
     from seiqa_models.bundle import save_bundle
 
@@ -174,9 +187,12 @@ def train(
 def score_test(settings: Settings) -> pd.DataFrame:
     """Score the test pairs and write scores.csv: pair_id, split, picture_name, score.
 
-    Raises:
-        DataError: no features in the run folder, or no test pairs.
-        TableError: no bundle in the run folder.
+    Raises
+    ------
+    DataError
+        No features in the run folder, or no test pairs.
+    TableError
+        No bundle in the run folder.
     """
     from seiqa_models.bundle import load_bundle
 
@@ -195,11 +211,14 @@ def score_test(settings: Settings) -> pd.DataFrame:
 def submit(settings: Settings) -> Path:
     """Score the test pairs and write the challenge's zip beside scores.csv.
 
-    Raises:
-        DataError: as `score_test`, or scores that the challenge's format cannot hold.
-        TableError: no bundle in the run folder.
+    Raises
+    ------
+    DataError
+        As `score_test`, or scores that the challenge's format cannot hold.
+    TableError
+        No bundle in the run folder.
     """
-    from pipelines.submission import write_submission
+    from pipelines.runs.submission import write_submission
 
     test = score_test(settings)
     _, table, meta = read_run(settings)
@@ -226,10 +245,12 @@ def submit(settings: Settings) -> Path:
 def report(settings: Settings) -> Path:
     """Write the run's report.html.
 
-    Raises:
-        DataError: the run folder holds no trained run.
+    Raises
+    ------
+    DataError
+        The run folder holds no trained run.
     """
-    from pipelines.report import render_report
+    from pipelines.report.render import render_report
 
     try:
         return render_report(settings.run)
@@ -241,7 +262,7 @@ def _held_out(
     evaluation: Evaluation, pairs: pd.DataFrame, table: pd.DataFrame
 ) -> dict[str, Any] | None:
     """The fitted stack on labelled rows that were never trained on, by split."""
-    from seiqa_models.metrics import score_summary
+    from seiqa_models.core.metrics import score_summary
 
     summaries = {}
     for split in ("val", "test"):

@@ -9,17 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seiqa_models.evaluation import Evaluation, evaluate
+    from seiqa_models.evaluation.evaluate import Evaluation, evaluate
     from seiqa_models.scorer import Scorer
-    from seiqa_models.stack import SeiqaRegressor
+    from seiqa_models.stack.regressor import SeiqaRegressor
 
 __all__ = ["Evaluation", "Scorer", "SeiqaRegressor", "evaluate"]
 
 _HOMES = {
-    "Evaluation": "evaluation",
+    "Evaluation": "evaluation.evaluate",
     "Scorer": "scorer",
-    "SeiqaRegressor": "stack",
-    "evaluate": "evaluation",
+    "SeiqaRegressor": "stack.regressor",
+    "evaluate": "evaluation.evaluate",
 }
 
 

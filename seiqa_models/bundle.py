@@ -26,12 +26,12 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from seiqa_models.card import render_card
-from seiqa_models.errors import TableError
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.core.errors import TableError
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
@@ -41,22 +41,22 @@ TRUSTED_TYPES = (
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMRegressor",
-    "seiqa_models.calibration.MonotoneCalibration",
-    "seiqa_models.gaussian_process.ExponentialGP",
-    "seiqa_models.intervals.ConformalInterval",
-    "seiqa_models.kind_aware.KindAwareGP",
-    "seiqa_models.meta.RidgeMeta",
-    "seiqa_models.noise.NoiseAwareGP",
-    "seiqa_models.ordinal.OrdinalProcess",
-    "seiqa_models.oriented.MonotoneBoosting",
-    "seiqa_models.oriented.OrientedLog",
-    "seiqa_models.oriented.OrientedRanks",
-    "seiqa_models.preparation.PartialWhitening",
-    "seiqa_models.preparation.Preparation",
-    "seiqa_models.preparation.RankNormal",
-    "seiqa_models.ranker.PairwiseRanker",
-    "seiqa_models.runner_up.Neighbours",
-    "seiqa_models.stack.SeiqaRegressor",
+    "seiqa_models.stack.calibration.MonotoneCalibration",
+    "seiqa_models.learners.gaussian_process.ExponentialGP",
+    "seiqa_models.stack.intervals.ConformalInterval",
+    "seiqa_models.learners.kind_aware.KindAwareGP",
+    "seiqa_models.stack.meta.RidgeMeta",
+    "seiqa_models.learners.noise.NoiseAwareGP",
+    "seiqa_models.learners.ordinal.OrdinalProcess",
+    "seiqa_models.learners.oriented.MonotoneBoosting",
+    "seiqa_models.learners.oriented.OrientedLog",
+    "seiqa_models.learners.oriented.OrientedRanks",
+    "seiqa_models.learners.scaling.PartialWhitening",
+    "seiqa_models.stack.preparation.Preparation",
+    "seiqa_models.learners.scaling.RankNormal",
+    "seiqa_models.learners.ranker.PairwiseRanker",
+    "seiqa_models.learners.runner_up.Neighbours",
+    "seiqa_models.stack.regressor.SeiqaRegressor",
     "sklearn.feature_selection._univariate_selection.r_regression",
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",

@@ -13,23 +13,23 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from seiqa_features.direct import compute_table, gather, held
+from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
-from seiqa_features.images import ImageIndex
-from seiqa_features.pairs import Found, build_pairs, require_pairs
-from seiqa_features.pictures import Picture, as_rgb, both_sides
+from seiqa_features.extraction.direct import compute_table, gather, held
+from seiqa_features.extraction.runner import extract
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extraction.work import Load
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
-from seiqa_features.recipe import Recipe
-from seiqa_features.runner import extract
-from seiqa_features.runtime import Runtime
-from seiqa_features.store import Store
-from seiqa_features.table import assemble
-from seiqa_features.weights import DEFAULT_FOLDER, Vault
-from seiqa_features.work import Load
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import Store
+from seiqa_features.table.table import assemble
+from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
-from seiqa_models.errors import TableError
+from seiqa_models.core.errors import TableError
 from seiqa_models.score import COVERAGE, Score
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class Scorer:
     3.8124 (3.21 to 4.40, 90 %)
 
     A picture is a path, a Pillow image, a numpy array [H, W] or [H, W, C] or a torch tensor [H, W]
-    or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures`. Networks are
-    loaded for the first pair and kept. Calls from several threads wait for each other.
+    or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures.inputs`. Networks
+    are loaded for the first pair and kept. Calls from several threads wait for each other.
 
     Args:
         bundle: a trained stack.
@@ -61,7 +61,7 @@ class Scorer:
     ) -> None:
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
-        self.runtime = runtime or Runtime(Vault(DEFAULT_FOLDER), device="auto")
+        self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
         self.recipe = _matching_recipe(bundle.recipe, self.runtime)
         # Extractors are built once, and how many threads kernels use is set for the whole process.
         self._one_at_a_time = Lock()
@@ -241,7 +241,7 @@ def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
 
 
 def _explain(regressor: SeiqaRegressor, row: pd.DataFrame) -> dict[str, float]:
-    from seiqa_models.contributions import contributions
+    from seiqa_models.evaluation.contributions import contributions
 
     shares = contributions(regressor, row).iloc[0]
     return {str(group): float(share) for group, share in shares.items()}

@@ -47,10 +47,14 @@ def find_chromium() -> str | None:
 class Browser:
     """One page of a headless Chromium; a context manager.
 
-    Attributes:
-        requests: address of everything the page asked for, in order.
-        errors: what it wrote to the console as errors, its uncaught exceptions included.
-        console: whatever else it wrote there.
+    Attributes
+    ----------
+    requests
+        Address of everything the page asked for, in order.
+    errors
+        What it wrote to the console as errors, its uncaught exceptions included.
+    console
+        Whatever else it wrote there.
     """
 
     def __init__(self, chromium: str, *, width: int = 1280, height: int = 900) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from seiqa_features.images import ImageIndex
+from seiqa_features.pictures.index import ImageIndex
 
 Pixels = NDArray[np.uint8]
 SHARED = Path(__file__).parents[2] / "shared"

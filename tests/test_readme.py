@@ -16,9 +16,9 @@ import yaml
 from PIL import Image
 
 from seiqa_features import datasets
-from seiqa_features.images import ImageIndex
-from seiqa_features.recipe import Recipe
-from seiqa_models.learners import LEARNERS
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.table.recipe import Recipe
+from seiqa_models.learners.registry import LEARNERS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -56,7 +56,7 @@ def test_example_feature_keeps_the_contract(tmp_path: Path) -> None:
 
 
 def test_example_learner_keeps_the_contract(tmp_path: Path) -> None:
-    code = example("# seiqa_models/learners.py")
+    code = example("# seiqa_models/learners/registry.py")
     assert contract_tests("lasso", code, "tests/seiqa_models/test_learners.py", tmp_path) == 2
 
 

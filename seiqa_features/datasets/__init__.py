@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from seiqa_features.datasets import csiq, kadid10k, live, manifest, pipal, seiqa, tid2013
+from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError
-from seiqa_features.images import ImageIndex
-from seiqa_features.pairs import Found, build_pairs, require_pairs
+from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
 
 ADAPTERS = (seiqa, manifest, tid2013, kadid10k, pipal, csiq, live)
@@ -22,8 +22,10 @@ ADAPTERS = (seiqa, manifest, tid2013, kadid10k, pipal, csiq, live)
 def find_pairs(data: Path) -> Found:
     """Read the layout at `data`: a SeIQA folder, a CSV manifest or a public data set.
 
-    Raises:
-        DataError: `data` does not exist, or no adapter knows its layout.
+    Raises
+    ------
+    DataError
+        `data` does not exist, or no adapter knows its layout.
     """
     if not data.exists():
         raise DataError([f"{data}: no such file or folder"])
@@ -47,10 +49,12 @@ def load_pairs(
     workers: int = 1,
     on_image: Progress = unwatched,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The checked pair table at `data` (contract: `seiqa_features.pairs`) and what was left out.
+    """The checked pair table at `data` (contract: `datasets.pairs`) and what was left out.
 
-    Raises:
-        DataError: everything wrong with the data in one go, unless `keep_going`.
+    Raises
+    ------
+    DataError
+        Everything wrong with the data in one go, unless `keep_going`.
     """
     table, problems = build_pairs(find_pairs(data), index, workers=workers, on_image=on_image)
     return require_pairs(table, problems, keep_going=keep_going), problems

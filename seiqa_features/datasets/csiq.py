@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from seiqa_features.datasets.pairs import Found
 from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels
-from seiqa_features.pairs import Found
 
 LABEL_RANGE = (0.0, 1.0)
 SHEET = "all_by_image"

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from seiqa_features.images import SUFFIXES
-from seiqa_features.pairs import Found, Pair
+from seiqa_features.datasets.pairs import Found, Pair
+from seiqa_features.pictures.decoding import SUFFIXES
 
 
 def read(*, ref: Path, dist: Path) -> Found:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seiqa_features.datasets.manifest import read_rows
+from seiqa_features.datasets.pairs import Found
 from seiqa_features.datasets.rated import (
     Pictures,
     Rating,
@@ -24,7 +25,6 @@ from seiqa_features.datasets.rated import (
     missing_labels,
     numbered,
 )
-from seiqa_features.pairs import Found
 
 LABEL_RANGE = (1.0, 5.0)
 COLUMNS = ("dist_img", "ref_img", "dmos")

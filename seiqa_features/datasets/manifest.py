@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seiqa_features.pairs import SPLITS, Found, Pair, parse_label
+from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
 
 
 def matches(path: Path) -> bool:
@@ -46,8 +46,10 @@ def read(path: Path) -> Found:
 def read_rows(path: Path) -> pd.DataFrame:
     """A CSV file as text, cell by cell, without its blank lines; index + 2 is the line number.
 
-    Raises:
-        ValueError, OSError: it is no CSV file, or its rows do not fit its header.
+    Raises
+    ------
+    ValueError, OSError
+        It is no CSV file, or its rows do not fit its header.
     """
     rows = pd.read_csv(
         path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seiqa_features.images import SUFFIXES
-from seiqa_features.pairs import Found, Pair, parse_label
+from seiqa_features.datasets.pairs import Found, Pair, parse_label
+from seiqa_features.pictures.decoding import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,11 @@ def add_pairs(
     A picture with two labels has none that could be trusted and is left out, like a picture
     without a label.
 
-    Args:
-        best: the label of a flawless picture where the file holds DMOS (lower is better); the
-            label becomes best − DMOS. None where higher is better already.
+    Parameters
+    ----------
+    best : float | None
+        The label of a flawless picture where the file holds DMOS (lower is better); the
+        label becomes best − DMOS. None where higher is better already.
     """
     times = Counter(stem(rating.dist).lower() for rating in ratings)
     lost: Counter[str] = Counter()

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from seiqa_features.datasets.manifest import read_rows
-from seiqa_features.images import SUFFIXES
-from seiqa_features.pairs import SPLITS, Found, Pair, parse_label
+from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
+from seiqa_features.pictures.decoding import SUFFIXES
 
 LABEL_RANGE = (0.0, 5.0)
 

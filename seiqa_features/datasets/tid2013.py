@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seiqa_features.datasets.pairs import Found
 from seiqa_features.datasets.rated import (
     Rating,
     add_pairs,
@@ -23,7 +24,6 @@ from seiqa_features.datasets.rated import (
     numbered,
     read_lines,
 )
-from seiqa_features.pairs import Found
 
 LABEL_RANGE = (0.0, 9.0)
 DISTORTIONS = (

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from ablate_pool import ablate, sample
 
-from seiqa_models.checks import check_training_table
-from seiqa_models.evaluation import evaluate
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.core.checks import check_training_table
+from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 
 @pytest.fixture

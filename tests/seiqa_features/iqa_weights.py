@@ -20,8 +20,8 @@ import pytest
 import torch
 from torch import nn
 
-from seiqa_features.extractors import iqa
-from seiqa_features.specs import Weight
+from seiqa_features.extractors.deep import metrics as iqa
+from seiqa_features.extractors.specs import Weight
 
 Tensors = dict[str, torch.Tensor]
 

@@ -11,11 +11,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from seiqa_features import registry
-from seiqa_features.recipe import Recipe
-from seiqa_features.runtime import Runtime
-from seiqa_features.specs import Extract, Extractor, ExtractorSpec, Kit, Output, Weight
-from seiqa_features.weights import Vault, file_stem
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extractors import registry
+from seiqa_features.extractors.specs import (
+    Extract,
+    Extractor,
+    ExtractorSpec,
+    Output,
+    Resources,
+    Weight,
+)
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.weights.files import WeightFiles, file_stem
 
 WEIGHT = Weight("test/factor", "checkpoints|https://example.org/factor.pth", 7, "MIT")
 Fails = Callable[[int], Exception | None]
@@ -26,8 +33,8 @@ def register(patch: pytest.MonkeyPatch, fails: Fails = lambda _: None) -> list[i
     """Register the extractor; the sizes of the batches it sees go into the list returned."""
     batches: list[int] = []
 
-    def build(kit: Kit) -> Extract:
-        factor = torch.load(kit.weights[WEIGHT.name], weights_only=True)["factor"]
+    def build(resources: Resources) -> Extract:
+        factor = torch.load(resources.weights[WEIGHT.name], weights_only=True)["factor"]
 
         def extract(
             *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
@@ -50,11 +57,11 @@ def register(patch: pytest.MonkeyPatch, fails: Fails = lambda _: None) -> list[i
     return batches
 
 
-def vault_with(folder: Path, factor: float = 2.0) -> Vault:
-    """A vault that holds the weights."""
+def weights_in(folder: Path, factor: float = 2.0) -> WeightFiles:
+    """A weight_files that holds the weights."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save({"factor": factor}, folder / f"{file_stem(WEIGHT)}.pth")
-    return Vault(folder)
+    return WeightFiles(folder)
 
 
 def bound(runtime: Runtime, view: str = "s32") -> Recipe:

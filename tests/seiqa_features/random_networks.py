@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from seiqa_features.registry import get_extractor
-from seiqa_features.specs import Kit
+from seiqa_features.extractors.registry import get_extractor
+from seiqa_features.extractors.specs import Resources
 from tests.seiqa_features import iqa_weights
 
 TINY_VIT = "timm:test_vit.r160_in1k"
@@ -31,7 +31,7 @@ def register_tiny_clip(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(pretrained._PRETRAINED, "seiqa-tiny", {"openai": tag})
 
 
-def kit_for(name: str, folder: Path) -> Kit:
+def resources_for(name: str, folder: Path) -> Resources:
     """What the extractor is built with: a file of random numbers for each of its weights."""
     files = {}
     for weight in get_extractor(name).spec.weights:
@@ -43,7 +43,7 @@ def kit_for(name: str, folder: Path) -> Kit:
             files[weight.name] = _save(clip_state(model), folder / f"{model}.safetensors")
         else:
             files[weight.name] = iqa_weights.write(weight, folder)
-    return Kit(weights=files, scratch=folder)
+    return Resources(weights=files, scratch=folder)
 
 
 def timm_state(model: str) -> dict[str, torch.Tensor]:

@@ -12,10 +12,10 @@ import skops.io
 
 from seiqa_models.bundle import FORMAT_VERSION, load_bundle, save_bundle
 from seiqa_models.card import render_card
-from seiqa_models.errors import TableError
-from seiqa_models.evaluation import evaluate
-from seiqa_models.learners import LEARNERS
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.core.errors import TableError
+from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.learners.registry import LEARNERS
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 RECIPE = {"extractors": ["classical"], "longest_side": 1024}
 CARD = {"label_kind": "MOS", "data": "six références"}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from seiqa_models.evaluation import evaluate
-from seiqa_models.metrics import srocc
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.core.metrics import srocc
+from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 TABLE = Path(__file__).resolve().parents[3] / "shared/data/tables/tid2013_dev_metrics.csv"
 METRICS = ["PSNR", "SSIM", "MSSIM", "VIF", "GMSD", "NQM", "DeepWSD_VGG", "DISTS-Tune", "DSSIM"]

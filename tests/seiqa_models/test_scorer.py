@@ -17,20 +17,20 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
+from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError
-from seiqa_features.images import ImageIndex
-from seiqa_features.pairs import Found, Pair, build_pairs
-from seiqa_features.recipe import Recipe
-from seiqa_features.runner import extract
-from seiqa_features.runtime import Runtime
-from seiqa_features.store import Store
-from seiqa_features.table import assemble
-from seiqa_features.weights import Vault
+from seiqa_features.extraction.runner import extract
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import Store
+from seiqa_features.table.table import assemble
+from seiqa_features.weights.files import WeightFiles
 from seiqa_models import scorer as scorers
 from seiqa_models.bundle import load_bundle, save_bundle
-from seiqa_models.errors import TableError
+from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
-from seiqa_models.stack import SeiqaRegressor
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 CLOSE = 1e-12  # matrix products round differently for one row and for many
 RECIPE = Recipe.parse({"gms": ["max128"], "colour": ["max128"]})
@@ -58,7 +58,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
     pairs, problems = build_pairs(found, ImageIndex(folder / "cache"))
     assert not problems
     store = Store(folder / "cache")
-    extract(pairs, RECIPE, store, Runtime(Vault(folder)), workers=1)
+    extract(pairs, RECIPE, store, Runtime(WeightFiles(folder)), workers=1)
     table, _ = assemble(pairs, RECIPE, store)
     regressor = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
     regressor.fit(table, pairs["mos"].to_numpy(), groups=pairs["group_id"].to_numpy())

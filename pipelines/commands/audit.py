@@ -1,0 +1,86 @@
+"""`seiqa audit DATA`: which split of a data set to believe, and what in it deceives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.commands.console import bars, say_left_out
+from pipelines.commands.options import Cache, Config, Data, Run, Workers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipelines.settings import Settings
+    from seiqa_features.progress import Progress
+
+
+def audit(
+    data: Data = None,
+    config: Config = None,
+    run: Run = None,
+    cache: Cache = None,
+    workers: Workers = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for all findings [none].")] = None,
+) -> None:
+    """Look for what lets a model score better in its own tests than on new pictures.
+
+    Features are looked at too where the run folder holds those of DATA.
+    """
+    from pipelines.runs.folder import write_json
+    from pipelines.settings import load_settings
+    from seiqa_models.audit.audit import render
+
+    settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
+    with bars("checking images") as (progress,):
+        found, left_out = audit_data(settings, on_image=progress)
+    say_left_out(left_out)
+    typer.echo(render(found))
+    if out is not None:
+        write_json(out, found)
+
+
+def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any], list[str]]:
+    """Audit of the usable pairs of `settings.data`, and one line for each pair left out.
+
+    Raises
+    ------
+    DataError
+        No pair is usable, or the run folder's features are of another configuration.
+    TableError
+        The run folder's features are of other data.
+    """
+    from pipelines.runs.folder import FEATURES, read_run
+    from seiqa_features.datasets import load_pairs
+    from seiqa_features.pictures.index import ImageIndex
+    from seiqa_models.audit.audit import audit as audit_pairs
+
+    pairs, left_out = load_pairs(
+        settings.named_data(),
+        ImageIndex(settings.cache),
+        keep_going=True,
+        workers=settings.workers,
+        on_image=on_image,
+    )
+    features = read_run(settings)[1] if (settings.run / FEATURES).is_file() else None
+    return audit_pairs(pairs, features, reference_hashes(pairs), seed=settings.seed), left_out
+
+
+def reference_hashes(pairs: pd.DataFrame) -> dict[str, int]:
+    """Perceptual hash of every pair's reference by pair_id; each picture is decoded once.
+
+    Raises
+    ------
+    DataError
+        A file is not there any more, or no image.
+    """
+    from seiqa_features.pictures.decoding import difference_hash, load_rgb
+
+    first = pairs.drop_duplicates("ref_key")
+    by_key = {
+        key: difference_hash(load_rgb(Path(path)))
+        for key, path in zip(first["ref_key"], first["ref_path"], strict=True)
+    }
+    return dict(zip(pairs["pair_id"], pairs["ref_key"].map(by_key).tolist(), strict=True))

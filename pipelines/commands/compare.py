@@ -1,0 +1,159 @@
+"""`seiqa compare RUN_A RUN_B …`: trained runs side by side, and whether one is better."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.commands.console import show_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best single", "kind unseen",
+    "minutes",
+)  # fmt: skip
+SIGNIFICANT = 0.05
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN", help="Folders of trained runs, the one to beat first."),
+]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run folder says about a training."""
+
+    folder: Path
+    config: str
+    metrics: dict[str, Any]
+
+
+def compare(runs: Runs) -> None:
+    """Put trained runs side by side, and test each against the first on the pairs both predicted.
+
+    final, SROCC, PLCC: the honest estimate; gap: what a careless one would claim on top of it;
+    kind unseen: final on kinds of distortion that the training part lacked.
+    """
+    from seiqa_features.errors import DataError, UsageError
+
+    if len(runs) < 2:
+        raise UsageError("compare needs two run folders or more; the first is the one to beat")
+    first, *others = read_trained(runs)
+    show_table(COLUMNS, [_row(run) for run in (first, *others)])
+    problems = []
+    for run in others:
+        try:
+            typer.echo(against(run, first))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+
+
+def read_trained(folders: list[Path]) -> list[Trained]:
+    """Metrics and configuration of each run folder.
+
+    Raises
+    ------
+    DataError
+        Folders without a finished training, all of them named.
+    """
+    import yaml
+
+    from pipelines.runs.folder import METRICS, PREDICTIONS, SETTINGS
+    from seiqa_features.errors import DataError
+
+    problems, runs = [], []
+    for folder in folders:
+        needed = (METRICS, PREDICTIONS, SETTINGS)
+        if missing := [name for name in needed if not (folder / name).is_file()]:
+            problems.append(f"{folder}: no {missing[0]} in it; name the folder of a trained run")
+            continue
+        settings = yaml.safe_load((folder / SETTINGS).read_text())
+        metrics = json.loads((folder / METRICS).read_text())
+        runs.append(Trained(folder, Path(settings["config"]).stem, metrics))
+    if problems:
+        raise DataError(problems)
+    return runs
+
+
+def against(run: Trained, first: Trained) -> str:
+    """Whether a run is better than the first one, in a sentence with its figures.
+
+    Raises
+    ------
+    DataError
+        They share no pairs, or the labels of shared pairs differ.
+    """
+    from seiqa_models.evaluation.compare import compare as paired_bootstrap
+
+    shared = _shared(run, first)
+    found = paired_bootstrap(
+        shared["mos"], shared["score_run"], shared["score"], shared["group_id"]
+    )
+    low, high = found["interval"]
+    verdict = "no difference shown"
+    if found["p_value"] < SIGNIFICANT:
+        verdict = "better" if found["difference"] > 0 else "worse"
+    return (
+        f"{run.folder} against {first.folder}: {verdict}; final {found['difference']:+.4f}"
+        f" ({low:+.4f} to {high:+.4f}), p = {found['p_value']:.3f}, on {len(shared)} pairs of"
+        f" {shared['group_id'].nunique()} groups"
+    )
+
+
+def _shared(run: Trained, first: Trained) -> pd.DataFrame:
+    """`mos`, `group_id`, `score` of the first run and `score_run` where both predicted."""
+    from seiqa_features.errors import DataError
+
+    ours, theirs = _predictions(run), _predictions(first)
+    both = theirs.join(ours[["mos", "score"]].add_suffix("_run"), how="inner")
+    names = f"{run.folder} and {first.folder}"
+    if ours.index.name != theirs.index.name or both.empty:
+        raise DataError(
+            [f"{names} share no pairs: nothing to compare; train them on the same data"]
+        )
+    differ = int((both["mos"] != both["mos_run"]).sum())
+    if differ:
+        raise DataError(
+            [f"{names} have different labels for {differ} of {len(both)} pairs of the same name:"
+             " not compared; train them on the same data"]
+        )  # fmt: skip
+    return both
+
+
+def _predictions(run: Trained) -> pd.DataFrame:
+    """mos, group_id and score by the first column: pair_id, or row of a table."""
+    import pandas as pd
+
+    from pipelines.runs.folder import PREDICTIONS
+
+    cells = pd.read_csv(run.folder / PREDICTIONS, dtype=str, keep_default_na=False, index_col=0)
+    return cells[["mos", "group_id", "score"]].astype({"mos": float, "score": float})
+
+
+def _row(run: Trained) -> list[str]:
+    metrics = run.metrics
+    honest, transfer = metrics["honest"], metrics["transfer"]
+    low, high = honest["interval"]
+    data = Path(metrics["source"])
+    return [
+        str(run.folder),
+        str(Path(*data.parts[-2:])) if data.suffix else data.name,  # pairs.csv says little
+        run.config,
+        str(metrics["n"]),
+        f"{honest['final']:.4f} ({low:.3f} to {high:.3f})",
+        f"{honest['srocc']:.4f}",
+        f"{honest['plcc']:.4f}",
+        f"{metrics['gap']:+.4f}",
+        f"{metrics['best_single']['final']:.4f}",
+        f"{transfer['final']:.4f}" if transfer else "",
+        f"{metrics['seconds']['evaluate'] / 60:.1f}",
+    ]

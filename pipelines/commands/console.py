@@ -1,0 +1,95 @@
+"""What the command line shows while it works and when it fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from seiqa_features.progress import Progress as Callback
+
+FILE_WIDTH = 240
+
+
+def fail(message: str, code: int) -> None:
+    """Say what is wrong, line by line, and exit."""
+    for line in message.splitlines():
+        typer.echo(f"seiqa: {line}", err=True)
+    sys.exit(code)
+
+
+def say_left_out(problems: Sequence[str]) -> None:
+    """Name the pairs that the user chose to go on without."""
+    for line in problems:
+        typer.echo(f"seiqa: left out: {line}", err=True)
+
+
+def say_kinds(metrics: dict[str, Any]) -> None:
+    """Say what kinds of distortion bring, and what is left of the estimate on one never seen."""
+    for name, without_kinds in (metrics["without_kinds"] or {}).items():
+        gain = without_kinds["gain"]
+        low, high = gain["interval"]
+        typer.echo(
+            f"not told the kinds of distortion, {name} alone: final {without_kinds['final']:.4f};"
+            f" the stack minus that {gain['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+        )
+    if transfer := metrics["transfer"]:
+        low, high = transfer["interval"]
+        typer.echo(
+            f"a kind of distortion never seen: final {transfer['final']:.4f}"
+            f" ({low:.3f} to {high:.3f}) on {transfer['n']} rows; once seen"
+            f" {transfer['by_group']['final']:.4f}, best single feature"
+            f" {transfer['best_single']['final']:.4f}"
+        )
+    elif reason := metrics.get("transfer_left_out"):
+        typer.echo(f"seiqa: a kind of distortion never seen is not estimated: {reason}", err=True)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal, or wide enough for a file."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2))
+    for row in rows:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    console.print(table)
+
+
+@contextmanager
+def bars(*names: str) -> Iterator[list[Callback]]:
+    """A progress bar with rate and time left for each name, shown from its first report on."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as display:
+
+        def bar(name: str) -> Callback:
+            task = display.add_task(name, visible=False, start=False, total=None, rate="")
+
+            def report(done: int, total: int) -> None:
+                display.start_task(task)
+                elapsed = display.tasks[task].elapsed or 0.0
+                rate = f"{done / elapsed:.1f}/s" if elapsed > 1 else ""
+                display.update(task, completed=done, total=total, visible=True, rate=rate)
+
+            return report
+
+        yield [bar(name) for name in names]

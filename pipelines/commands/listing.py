@@ -1,0 +1,54 @@
+"""`seiqa extractors`: what there is to choose from."""
+
+from __future__ import annotations
+
+from seiqa_features.extractors.specs import ExtractorSpec, Output
+
+COLUMNS = ("extractor", "outputs", "view", "weights", "s/pair", "licence", "source")
+
+
+def table_row(spec: ExtractorSpec) -> tuple[str, ...]:
+    """One line of the table of all extractors, in the order of `COLUMNS`."""
+    megabytes = sum(weight.megabytes for weight in spec.weights)
+    return (
+        spec.name,
+        str(len(spec.outputs)),
+        _views(spec),
+        f"{megabytes} MB" if megabytes else "none",
+        f"{spec.cost:g}",
+        spec.licence,
+        spec.source,
+    )
+
+
+def details(spec: ExtractorSpec) -> list[tuple[str, str]]:
+    """Everything a spec says, as (name, value) lines."""
+    lines = [
+        ("extractor", f"{spec.name}, version {spec.version}"),
+        ("outputs", ", ".join(_output(name, output) for name, output in spec.outputs.items())),
+        ("views", _views(spec)),
+        ("colour", spec.colour),
+        ("resampling", spec.resampling),
+        ("cost", f"{spec.cost:g} s a 512×384 pair on one CPU core"),
+        ("licence", spec.licence),
+        ("source", spec.source),
+        ("libraries", ", ".join(spec.libraries)),
+    ]
+    for weight in spec.weights:
+        lines.append(
+            ("weights", f"{weight.name}, {weight.megabytes} MB, {weight.licence}"
+             f" ({weight.location})")
+        )  # fmt: skip
+    if spec.weights:
+        lines.append(("on a GPU", spec.precision))
+    return lines
+
+
+def _views(spec: ExtractorSpec) -> str:
+    if spec.sides:
+        return " ".join(f"c{side}" for side in spec.sides)
+    return f"s{spec.side_multiple}·n" if spec.side_multiple > 1 else "any"
+
+
+def _output(name: str, output: Output) -> str:
+    return f"{name}[{output.dim}]" if output.dim else name

@@ -1,0 +1,174 @@
+"""The verbs of a run: check, features, train, submit, report, and all of them in one go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pipelines.commands.console import bars, say_kinds, say_left_out
+from pipelines.commands.options import (
+    Cache,
+    Config,
+    Data,
+    Device,
+    GpuMemory,
+    KeepGoing,
+    PrecisionOption,
+    Run,
+    Seed,
+    Skip,
+    Weights,
+    Workers,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+
+
+def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> None:
+    """Say what is in DATA and everything that is wrong with it."""
+    from seiqa_features.datasets import find_pairs
+    from seiqa_features.datasets.pairs import build_pairs
+    from seiqa_features.datasets.summary import summarise
+    from seiqa_features.errors import DataError
+    from seiqa_features.pictures.index import ImageIndex
+
+    settings = _settings(data=data, cache=cache, workers=workers, announce=False)
+    with bars("checking images") as (progress,):
+        pairs, problems = build_pairs(
+            find_pairs(settings.named_data()),
+            ImageIndex(settings.cache),
+            workers=settings.workers,
+            on_image=progress,
+        )
+    for name, value in summarise(pairs):
+        typer.echo(f"{name:>22}  {value}")
+    if problems:
+        raise DataError(problems)
+
+
+def features(
+    data: Data = None, config: Config = None, run: Run = None, cache: Cache = None,
+    workers: Workers = None, device: Device = None,
+    precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
+    weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
+) -> None:  # fmt: skip
+    """Extract the features of every pair in DATA into the store; what is there is not redone."""
+    settings = _settings(
+        data=data, config=config, run=run, cache=cache, workers=workers, device=device,
+        precision=precision, gpu_memory=gpu_memory, weights=weights,
+        skip_unavailable=skip_unavailable, keep_going=keep_going,
+    )  # fmt: skip
+    _features(settings)
+
+
+def train(
+    data: Data = None, config: Config = None, run: Run = None,
+    workers: Workers = None, seed: Seed = None,
+) -> None:  # fmt: skip
+    """Estimate honestly, then train on all labelled training pairs and save the bundle."""
+    _train(_settings(data=data, config=config, run=run, workers=workers, seed=seed))
+
+
+def submit(data: Data = None, config: Config = None, run: Run = None) -> None:
+    """Score the test pairs and write the challenge's submission zip."""
+    _submit(_settings(data=data, config=config, run=run))
+
+
+def report(data: Data = None, config: Config = None, run: Run = None) -> None:
+    """Write the run's report.html."""
+    _report(_settings(data=data, config=config, run=run))
+
+
+def run(
+    data: Data = None, config: Config = None, run: Run = None, cache: Cache = None,
+    workers: Workers = None, device: Device = None,
+    precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
+    weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
+    seed: Seed = None,
+) -> None:  # fmt: skip
+    """features, train, submit (where the challenge's test pairs are) and report, in one go."""
+    from pipelines import steps
+
+    settings = _settings(
+        data=data, config=config, run=run, cache=cache, workers=workers, device=device,
+        precision=precision, gpu_memory=gpu_memory, weights=weights,
+        skip_unavailable=skip_unavailable, keep_going=keep_going, seed=seed,
+    )  # fmt: skip
+    steps.check_learners(settings)
+    _features(settings)
+    _train(settings)
+    _finish(settings)
+    _report(settings)
+
+
+def _settings(*, announce: bool = True, **flags: Any) -> Settings:
+    from pipelines.settings import load_settings
+
+    settings = load_settings(**flags)
+    if announce:
+        typer.echo(
+            f"config {settings.config}, data {settings.data}, run {settings.run},"
+            f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}",
+            err=True,
+        )
+    return settings
+
+
+def _features(settings: Settings) -> None:
+    from pipelines import steps
+
+    settings.named_data()
+    with bars("checking images", "extracting pairs") as (images, pairs):
+        done, left_out = steps.features(settings, on_image=images, on_pair=pairs)
+    say_left_out(left_out)
+    typer.echo(
+        f"features: {done.computed} pairs computed, {done.cached} already in the store,"
+        f" {done.seconds:.1f} s"
+    )
+
+
+def _train(settings: Settings) -> None:
+    from pipelines import steps
+
+    with bars("training folds", "leaving features out") as (folds, ablation):
+        metrics = steps.train(settings, on_fold=folds, on_ablation=ablation)
+    honest = metrics["honest"]
+    low, high = honest["interval"]
+    labels = "MOS" if metrics["label_kind"] == "MOS" else f"{metrics['label_kind']}s"
+    typer.echo(
+        f"honest estimate against {labels}: final {honest['final']:.4f}"
+        f" ({low:.3f} to {high:.3f}), SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f}"
+        f" on {metrics['n']} pairs, {metrics['splitter']}"
+    )
+    say_kinds(metrics)
+    typer.echo(f"splits by {metrics['splits']['by']}: {metrics['splits']['why']}")
+
+
+def _submit(settings: Settings) -> None:
+    from pipelines import steps
+
+    typer.echo(f"submission in {steps.submit(settings)}")
+
+
+def _finish(settings: Settings) -> None:
+    """Scores of test pairs if there are any; the zip where they are on the challenge's scale."""
+    from pipelines import steps
+    from pipelines.runs.folder import SCORES, read_run
+    from pipelines.runs.submission import SCORE_RANGE
+
+    pairs, _, _ = read_run(settings)
+    if not (pairs["split"] == "test").any():
+        return
+    if pairs.attrs["label_range"] == list(SCORE_RANGE):
+        _submit(settings)
+    else:
+        steps.score_test(settings)
+        typer.echo(f"scores of the test pairs in {settings.run / SCORES}")
+
+
+def _report(settings: Settings) -> None:
+    from pipelines import steps
+
+    typer.echo(f"report in {steps.report(settings)}")

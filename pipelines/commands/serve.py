@@ -1,0 +1,59 @@
+"""`seiqa serve`: a page in the browser that scores what people upload."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.options import Device, Weights, Workers
+
+
+def serve(
+    bundle: Annotated[
+        Path | None, typer.Option(help="Bundle folder of a trained run [the one in the box].")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 = the whole network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 7860,
+    max_upload_mb: Annotated[int, typer.Option(min=1, help="Largest file taken.")] = 100,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=256, help="Largest picture taken [89 million].")
+    ] = None,
+    workers: Workers = None,
+    device: Device = None,
+    weights: Weights = None,
+) -> None:
+    """Serve a page that scores pairs of pictures. Nothing of them leaves this machine."""
+    from seiqa_features.errors import UsageError
+
+    if find_spec("gradio") is None:
+        raise UsageError("serve needs Gradio, which is not installed: pip install 'seiqa[web]'")
+
+    from pipelines.web.server import is_local
+    from pipelines.web.server import serve as run
+    from pipelines.web.uploads import MB, Limits
+    from seiqa_features.extraction.runtime import Runtime
+    from seiqa_features.pictures.decoding import MAX_PIXELS
+    from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
+    from seiqa_models.scorer import Scorer
+
+    pixels = max_pixels or MAX_PIXELS
+    if pixels > MAX_PIXELS:
+        raise UsageError(f"--max-pixels {pixels}: expected at most {MAX_PIXELS}")
+    folder = weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER))
+    runtime = Runtime(WeightFiles(folder), device=device or "auto")
+    scorer = Scorer.load(bundle, workers=workers, runtime=runtime)
+    if not is_local(host):
+        typer.echo(f"anyone who can reach port {port} of this machine can use the page", err=True)
+    run(
+        scorer,
+        host=host,
+        port=port,
+        limits=Limits(upload=max_upload_mb * MB, pixels=pixels),
+        on_ready=lambda address: typer.echo(f"seiqa on {address} (stop it with Ctrl+C)"),
+    )

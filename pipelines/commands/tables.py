@@ -1,0 +1,71 @@
+"""`seiqa fit-table` and `seiqa predict-table`; what they need is only imported when they run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.console import bars, say_kinds
+from pipelines.commands.options import Config, Seed, Workers
+
+Table = Annotated[Path, typer.Argument(help="Table of numbers, .csv or .parquet.")]
+
+
+def fit_table(
+    table: Table,
+    label: Annotated[str, typer.Option(help="Column of scores, higher is better.")],
+    group: Annotated[str, typer.Option(help="Column of what stays together: the reference image.")],
+    out: Annotated[Path, typer.Option(help="Folder for metrics, predictions and bundle.")],
+    order: Annotated[
+        str | None, typer.Option(help="Column of file order, where neighbours are alike.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Column of kinds of distortion, to learn and to leave out.")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Column that is no feature.")] = None,
+    config: Config = None,
+    workers: Workers = None,
+    seed: Seed = None,
+) -> None:
+    """Fit the model half on a table: every column that has no other role is a feature."""
+    from pipelines.runs.tables import fit_table as fit
+    from pipelines.settings import load_settings
+    from seiqa_models.audit.tables import Roles
+
+    settings = load_settings(data=table, run=out, config=config, workers=workers, seed=seed)
+    roles = Roles(label, group, order, kind, tuple(drop or ()))
+    with bars("training folds") as (progress,):
+        metrics = fit(settings, roles, on_fold=progress)
+    honest, single = metrics["honest"], metrics["best_single"]
+    low, high = honest["interval"]
+    if metrics["unlabelled"]:
+        typer.echo(f"seiqa: {metrics['unlabelled']} rows without a label left out", err=True)
+    typer.echo(
+        f"honest estimate: final {honest['final']:.4f} ({low:.3f} to {high:.3f}),"
+        f" SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f} on {metrics['n']} rows,"
+        f" {metrics['splitter']}\n"
+        f"best single column: final {single['final']:.4f} ({single['name']})"
+    )
+    say_kinds(metrics)
+    typer.echo(f"metrics, predictions and bundle in {out}")
+
+
+def predict_table(
+    table: Table,
+    bundle: Annotated[Path, typer.Option(help="Folder that fit-table wrote, or its bundle.")],
+    out: Annotated[Path | None, typer.Option(help="CSV to write [standard output].")] = None,
+) -> None:
+    """Score every row of a table with a trained bundle."""
+    from pipelines.runs.tables import predict_table as predict
+
+    scored = predict(table, bundle)
+    if out is None:
+        typer.echo(scored.to_csv(index=False), nl=False)
+        return
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    scored.to_csv(temporary, index=False)
+    temporary.replace(out)
+    typer.echo(f"{len(scored)} scores in {out}")

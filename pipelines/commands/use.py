@@ -1,0 +1,125 @@
+"""The verbs beside a run: demo data, scoring with a trained bundle, the list of extractors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.console import bars, say_left_out
+from pipelines.commands.options import BundleDir, Device, KeepGoing, Weights, Workers
+
+if TYPE_CHECKING:
+    from seiqa_models.scorer import Scorer
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's pictures go.")] = Path(
+        "runs/demo-data"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of the degradations.")] = 0,
+) -> None:
+    """Write the demo data set: bundled photographs, degraded, with pseudo-labels."""
+    from pipelines.demo.data import make_demo_data
+    from seiqa_features.errors import DataError
+
+    try:
+        made = make_demo_data(folder, seed=seed)
+    except ValueError as error:
+        raise DataError([str(error)]) from None
+    typer.echo(f"demo data in {made}; its labels are pseudo-labels, made up by a recipe")
+
+
+def score(
+    images: Annotated[
+        list[Path], typer.Argument(help="REF DIST: two pictures or two folders; or a CSV manifest.")
+    ],
+    bundle: BundleDir = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Scores of folders or a manifest: a .csv, .json or .parquet file."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Feature store for folders and manifests [runs/cache].")
+    ] = None,
+    workers: Workers = None,
+    device: Device = None,
+    weights: Weights = None,
+    keep_going: KeepGoing = None,
+) -> None:
+    """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
+
+    In two folders a pair is one file name. A manifest has columns ref and dist. What was computed
+    is kept, so that a stopped run goes on where it was.
+    """
+    from seiqa_features.errors import UsageError
+
+    many = len(images) == 1 or all(path.is_dir() for path in images)
+    if len(images) > 2 or many != (out is not None) or (len(images) == 1 and images[0].is_dir()):
+        raise UsageError(
+            "give REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv"
+            " --out FILE"
+        )
+    if not many and any(path.is_dir() for path in images):
+        raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
+    if out is None:
+        _score_pair(images[0], images[1], _scorer(bundle, cache, workers, device, weights))
+        return
+
+    from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
+    from pipelines.settings import DEFAULT_CACHE
+
+    check_output(out)
+    one = len(images) == 1
+    listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
+    cache = cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
+    scorer = _scorer(bundle, cache, workers, device, weights)
+    with bars("checking images", "scoring pairs") as (on_image, on_pair):
+        left_out = score_listed(
+            scorer, listed, out,
+            cache=cache, keep_going=bool(keep_going), on_image=on_image, on_pair=on_pair,
+        )  # fmt: skip
+    say_left_out(left_out)
+    typer.echo(f"scores in {out}")
+
+
+def _scorer(
+    bundle: Path | None,
+    cache: Path | None,
+    workers: int | None,
+    device: str | None,
+    weights: Path | None,
+) -> Scorer:
+    from seiqa_features.extraction.runtime import Runtime
+    from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
+    from seiqa_models.scorer import Scorer
+
+    weight_files = WeightFiles(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
+    scratch = None if cache is None else cache / "scratch"
+    runtime = Runtime(weight_files, device=device or "auto", scratch=scratch)
+    return Scorer.load(bundle, workers=workers, runtime=runtime)
+
+
+def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:
+    scored = scorer.score(ref, dist)
+    typer.echo(repr(scored))
+    if scored.unfamiliar:
+        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not rely on it")
+
+
+def extractors(
+    name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
+) -> None:
+    """Table of every extractor, or all that is to say of one: outputs, weights, licence, cost."""
+    from pipelines.commands.console import show_table
+    from pipelines.commands.listing import COLUMNS, details, table_row
+    from seiqa_features.extractors.registry import all_extractors, get_extractor
+
+    if name is not None:
+        for key, value in details(get_extractor(name).spec):
+            typer.echo(f"{key:>11}  {value}")
+        return
+    show_table(COLUMNS, [table_row(entry.spec) for entry in all_extractors().values()])
+    typer.echo("also timm:<model> and openclip:<model>:<tag>; `seiqa extractors NAME` says more")

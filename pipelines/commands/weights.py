@@ -1,0 +1,71 @@
+"""`seiqa weights list|fetch|verify`: the pretrained files that a configuration needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipelines.commands.options import Config, Weights
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+    from seiqa_features.extractors.specs import Weight
+
+app = typer.Typer(
+    help="Pretrained weights that a configuration needs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def list_weights(config: Config = None, weights: Weights = None) -> None:
+    """Name every file with size, licence, users and where it is."""
+    from pipelines.commands.console import show_table
+
+    settings, needed = _needed(config, weights)
+    weight_files = settings.runtime().weight_files
+    rows = [
+        (
+            w.name,
+            f"{w.megabytes}",
+            w.licence,
+            ", ".join(users),
+            str(weight_files.find(w) or "missing"),
+        )
+        for w, users in needed.items()
+    ]
+    show_table(("weights", "MB", "licence", "for", "file"), rows)
+    total = sum(weight.megabytes for weight in needed)
+    typer.echo(f"{len(needed)} files, {total} MB, {len(weight_files.missing(needed))} missing")
+
+
+@app.command()
+def fetch(config: Config = None, weights: Weights = None) -> None:
+    """Download what is missing into the libraries' own caches and record its SHA-256."""
+    settings, needed = _needed(config, weights)
+    files = settings.runtime().weight_files.fetch(needed)
+    typer.echo(f"{len(files)} files are there")
+
+
+@app.command()
+def verify(config: Config = None, weights: Weights = None) -> None:
+    """Hash every file that is there and compare it with what was recorded at its first use."""
+    settings, needed = _needed(config, weights)
+    weight_files = settings.runtime().weight_files
+    missing = weight_files.missing(needed)
+    for weight in needed:
+        if weight in missing:
+            typer.echo(f"missing   {weight.name}")
+        else:
+            typer.echo(f"verified  {weight.name}  {weight_files.verified(weight)}")
+
+
+def _needed(config: str | None, weights: Path | None) -> tuple[Settings, dict[Weight, list[str]]]:
+    from pipelines.settings import load_settings
+    from seiqa_features.table.recipe import Recipe
+
+    settings = load_settings(config=config, weights=weights, run=Path("runs"))
+    return settings, Recipe.parse(settings.features).weights

@@ -1,0 +1,1 @@
+"""The demo's data: bundled photographs, degraded by recipe."""

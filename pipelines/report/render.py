@@ -1,0 +1,235 @@
+"""report.html: what a run found, on one page that needs no other file and no network."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipelines.commands.audit import reference_hashes
+from pipelines.report.pictures import examples
+from pipelines.report.plots import Dot
+from pipelines.report.render import plots, tables
+from pipelines.runs.reading import Run, read
+from pipelines.runs.submission import write_whole
+from seiqa_features.errors import DataError
+from seiqa_models.audit.audit import audit
+
+FINAL = "final = 0.6·SROCC + 0.4·PLCC"
+
+TITLES = {
+    "result": "Result",
+    "learners": "Learners and weights",
+    "gain": "Is the stack better than its ingredients?",
+    "heldout": "Held-out splits",
+    "folds": "Fold by fold",
+    "kinds": "Kinds of distortion",
+    "calibration": "Calibration and errors",
+    "intervals": "Prediction intervals",
+    "ablation": "Groups of features",
+    "examples": "Pairs as pictures",
+    "data": "Data",
+    "audit": "Data audit",
+    "features": "Features",
+    "made": "How this was made",
+}
+"""Sections by name, in their order; `templates/report_<name>.j2` is each one's body."""
+
+
+def render_report(run: Path) -> Path:
+    """Write report.html into a run folder.
+
+    Parameters
+    ----------
+    run : Path
+        Holds metrics.json and pairs.parquet; whatever else is there is used, and the sections of
+        what is not there, or of figures that an older run lacks, are left out.
+
+    Returns
+    -------
+    Path
+        The report. Equal run folders give equal bytes.
+
+    Raises
+    ------
+    ValueError
+        The folder, its metrics.json or its pairs.parquet is missing.
+    """
+    found = read(run)
+    content = _content(found)
+    page = _template().render(
+        **content,
+        run=found,
+        metrics=found.metrics,
+        pseudo=found.label == "pseudo-label",
+        label=found.label,
+        sections={name: title for name, title in TITLES.items() if content[name]},
+        extractors=tables.extractors(found.features),
+        single_names=Counter(filter(None, found.metrics["best_single"].get("names", []))),
+        scores=None if found.scores is None else found.scores["score"].describe().to_dict(),
+    )
+    write_whole(run / "report.html", page.encode())
+    return run / "report.html"
+
+
+def _content(run: Run) -> dict[str, Any]:
+    """What each section shows; nothing where its data is absent."""
+    approaches = tables.approaches(run.metrics)
+    return {
+        "result": _result(run, approaches),
+        "learners": approaches,
+        "gain": _gain(run),
+        "heldout": run.metrics.get("heldout"),
+        "folds": tables.folds(run),
+        "kinds": _kinds(run),
+        "calibration": _calibration(run),
+        "intervals": _intervals(run),
+        "ablation": _ablation(run),
+        "examples": _examples(run),
+        "data": tables.splits(run),
+        "audit": _audit(run),
+        "features": run.features,
+        "made": _made(run),
+    }
+
+
+def _result(run: Run, approaches: list[tables.Row]) -> dict[str, Any]:
+    rows = [
+        Dot(
+            row["name"],
+            row["final"],
+            row["interval"],
+            hollow=row["kind"] == "naive",
+            emphasis=row["kind"] == "stack",
+        )
+        for row in approaches
+    ]
+    result: dict[str, Any] = {"comparison": plots.dots(rows, xlabel=FINAL)}
+    if run.predictions is not None:
+        mos, score = run.predictions["mos"], run.predictions["score"]
+        result["scatter"] = plots.scatter(mos, score, label=run.label, limits=run.limits)
+        result["spread"] = plots.few_values(mos)
+        result["ordered"] = tables.share_ordered(mos.to_numpy(float), score.to_numpy(float))
+    return result
+
+
+def _gain(run: Run) -> dict[str, Any]:
+    rows = tables.gains(run.metrics)
+    if not rows:
+        return {}
+    marks = [Dot(row["name"], row["difference"], row["interval"], emphasis=True) for row in rows]
+    return {"rows": rows, "figure": plots.dots(marks, xlabel="stack minus this, final", line=0.0)}
+
+
+def _kinds(run: Run) -> dict[str, Any]:
+    rows, transfer = tables.kinds(run), run.metrics.get("transfer")
+    left_out = run.metrics.get("transfer_left_out")
+    if not (rows or transfer or left_out):
+        return {}
+    marks = [
+        Dot(row["name"], row["srocc"], second=row["unseen"], emphasis=True)
+        for row in rows
+        if row["srocc"] is not None
+    ]
+    figure = plots.dots(marks, xlabel="SROCC") if marks and transfer else None
+    without_kinds = run.metrics.get("without_kinds") or {}
+    return {
+        "rows": rows,
+        "transfer": transfer,
+        "without_kinds": without_kinds,
+        "left_out": left_out,
+        "figure": figure,
+    }
+
+
+def _calibration(run: Run) -> dict[str, Any]:
+    if run.predictions is None:
+        return {}
+    bins = tables.reliability(run.predictions)
+    mos, score = run.predictions["mos"], run.predictions["score"]
+    return {
+        "bins": len(bins),
+        "slope": tables.slope(run.predictions),
+        "kept": run.metrics.get("calibrated"),
+        "reliability": plots.reliability(bins, label=run.label),
+        "residuals": plots.residuals(mos, score, label=run.label, limits=run.limits),
+    }
+
+
+def _intervals(run: Run) -> dict[str, Any]:
+    rows = tables.coverage(run)
+    if not rows:
+        return {}
+    figure = None
+    if run.predictions is not None and "low" in run.predictions:
+        figure = plots.intervals(run.predictions, label=run.label)
+    return {**run.metrics["prediction_interval"], "rows": rows, "figure": figure}
+
+
+def _ablation(run: Run) -> dict[str, Any]:
+    rows = tables.ablation(run.metrics)
+    if not rows:
+        return {}
+    found = run.metrics["ablation"]
+    lost, alone = (
+        [Dot(row["name"], row[figure], emphasis=True) for row in rows if row[figure] is not None]
+        for figure in ("lost", "alone")
+    )
+    return {
+        **found,
+        "rows": rows,
+        "lost": plots.dots(lost, xlabel="final lost without it", line=0.0),
+        "alone": plots.dots(alone, xlabel="final alone", line=found["all"]),
+    }
+
+
+def _examples(run: Run) -> dict[str, Any]:
+    shown = examples(run)
+    return {**shown, "key": plots.colour_key()} if shown else {}
+
+
+def _audit(run: Run) -> dict[str, Any]:
+    """The audit of pairs and labels, with the kind of folds that this run used."""
+    try:
+        hashes = reference_hashes(run.pairs)
+    except DataError:  # a picture has gone: near-duplicates are not looked for
+        hashes = None
+    found = audit(run.pairs, hashes=hashes, seed=run.settings.get("seed", 0))
+    return {**found, "used": run.metrics.get("splits", {}).get("by")}
+
+
+def _made(run: Run) -> dict[str, Any]:
+    timings = {name: _duration(seconds) for name, seconds in tables.timings(run).items()}
+    versions = {**run.features.get("versions", {}), **run.libraries}
+    return {"timings": timings, "versions": versions} if timings or versions or run.settings else {}
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    environment.filters["duration"] = _duration
+    return environment.get_template("report.html.j2")
+
+
+def _number(value: float | None, digits: int = 3, sign: bool = False) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:{'+' if sign else ''}z.{digits}f}".replace("-", "−")  # z: no negative zero
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

@@ -1,0 +1,208 @@
+"""The report's tables: rows of plain numbers, worked out of what the run left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipelines.runs.reading import Run
+from seiqa_models.core.metrics import plcc, rmse, srocc
+
+Row = dict[str, Any]
+BINS = 10
+PAIRS_PER_BIN = 15
+DRAWS = 1000
+
+
+def approaches(metrics: Mapping[str, Any]) -> list[Row]:
+    """The stack, its learners from the best down, baselines, and the naive claim last."""
+    weights = metrics.get("weights") or {}
+    weights = weights.get("final", weights)
+    learners = sorted(metrics["learners"].items(), key=lambda item: -item[1]["final"])
+    rows = [{**metrics["honest"], "name": "stack", "kind": "stack"}]
+    rows += [
+        {**summary, "name": name, "kind": "learner", "weight": weights.get(name)}
+        for name, summary in learners
+    ]
+    baselines = {
+        "greedy": "greedy selection",
+        "best_single": "best single feature",
+        "index_only": "file order only",
+    }
+    rows += [
+        {**metrics[key], "name": name, "kind": "baseline"}
+        for key, name in baselines.items()
+        if metrics.get(key)
+    ]
+    rows.append({**metrics["naive"], "name": "stack, naive claim", "kind": "naive"})
+    return [{"weight": None, "interval": None, **row} for row in rows]
+
+
+def gains(metrics: Mapping[str, Any]) -> list[Row]:
+    """The stack against each of the others on the same held-out pairs, with what that shows."""
+    return [
+        {
+            **found,
+            "name": "best single feature" if name == "best_single" else name,
+            "reading": _reading(found["interval"]),
+        }
+        for name, found in (metrics.get("gain") or {}).items()
+    ]
+
+
+def _reading(interval: tuple[float, float]) -> str:
+    low, high = interval
+    if low > 0:
+        return "the stack is better"
+    return "the stack is worse" if high < 0 else "no difference shown"
+
+
+def folds(run: Run) -> list[Row]:
+    """Figures of each held-out fold by itself."""
+    if run.predictions is None:
+        return []
+    return [{"fold": fold, **agreement(part)} for fold, part in run.predictions.groupby("fold")]
+
+
+def agreement(part: pd.DataFrame) -> Row:
+    """Figures of some held-out pairs; correlations are None where either side is constant."""
+    mos, score = part["mos"].to_numpy(float), part["score"].to_numpy(float)
+    varies = len(part) > 1 and np.ptp(mos) > 0 and np.ptp(score) > 0
+    return {
+        "n": len(part),
+        "groups": part["group_id"].nunique(),
+        "srocc": srocc(mos, score) if varies else None,
+        "plcc": plcc(mos, score) if varies else None,
+        "rmse": rmse(mos, score),
+        "bias": float(np.mean(score - mos)),
+    }
+
+
+def kinds(run: Run) -> list[Row]:
+    """Figures of each kind of distortion, and its SROCC when the training part lacked the kind."""
+    if run.predictions is None or "distortion" not in run.predictions:
+        return []
+    unseen = (run.metrics.get("transfer") or {}).get("kinds", {})
+    parts = {str(kind): part for kind, part in run.predictions.groupby("distortion")}
+    return [
+        {
+            "name": kind or "not known",
+            **agreement(parts[kind]),
+            "unseen": unseen.get(kind, {}).get("srocc"),
+            "unseen_n": unseen.get(kind, {}).get("n"),
+        }
+        for kind in sorted(parts, key=lambda kind: (kind == "", len(kind) * kind.isdigit(), kind))
+    ]
+
+
+def ablation(metrics: Mapping[str, Any]) -> list[Row]:
+    """Feature groups, the one missed most first; None where nothing was left to learn from."""
+    found = metrics.get("ablation") or {"groups": {}}
+    rows = [
+        {
+            "name": name,
+            **group,
+            "lost": None if group["without"] is None else found["all"] - group["without"],
+        }
+        for name, group in found["groups"].items()
+    ]
+    return sorted(rows, key=lambda row: -math.inf if row["lost"] is None else -row["lost"])
+
+
+def coverage(run: Run) -> list[Row]:
+    """What prediction intervals held: all pairs, each third of the scores, kinds never seen."""
+    found = run.metrics.get("prediction_interval")
+    if not found:
+        return []
+    rows = [{"name": "all held-out pairs", **found}]
+    if run.predictions is not None and "low" in run.predictions:
+        thirds = np.array_split(np.argsort(run.predictions["score"], kind="stable"), 3)
+        for name, at in zip(("lowest", "middle", "highest"), thirds, strict=True):
+            part = run.predictions.iloc[at]
+            rows.append({"name": f"{name} third by score", **_held(part)})
+    if found.get("transfer"):
+        rows.append({"name": "kinds never seen", **found["transfer"]})
+    return rows
+
+
+def _held(part: pd.DataFrame) -> Row:
+    return {
+        "coverage": float(part["mos"].between(part["low"], part["high"]).mean()),
+        "mean_width": float((part["high"] - part["low"]).mean()),
+        "unfamiliar": float(part["unfamiliar"].mean()),
+    }
+
+
+def reliability(predictions: pd.DataFrame) -> list[Row]:
+    """Mean score and mean label of equal parts by score, with a 95 % interval of the mean label.
+
+    The interval is a bootstrap over whole groups. A part whose pairs are all of one group has none.
+    """
+    count = int(np.clip(len(predictions) // PAIRS_PER_BIN, 2, BINS))
+    groups = pd.factorize(predictions["group_id"])[0]
+    n_groups = int(groups.max()) + 1
+    drawn = np.random.default_rng(0).multinomial(n_groups, [1 / n_groups] * n_groups, DRAWS)
+    order = np.argsort(predictions["score"].to_numpy(), kind="stable")
+    mos, score = predictions["mos"].to_numpy(float), predictions["score"].to_numpy(float)
+    rows = []
+    for at in np.array_split(order, count):
+        sums = np.bincount(groups[at], mos[at], n_groups)
+        sizes = np.bincount(groups[at], minlength=n_groups)
+        weights = drawn @ sizes
+        means = (drawn @ sums)[weights > 0] / weights[weights > 0]
+        several = np.count_nonzero(sizes) > 1
+        interval = tuple(np.percentile(means, [2.5, 97.5]).tolist()) if several else None
+        rows.append(
+            {"score": score[at].mean(), "mos": mos[at].mean(), "n": len(at), "interval": interval}
+        )
+    return rows
+
+
+def slope(predictions: pd.DataFrame) -> float:
+    """Of the straight line that predicts labels from scores best; 1 is calibrated."""
+    mos, score = predictions["mos"].to_numpy(float), predictions["score"].to_numpy(float)
+    spread = float(np.var(score))
+    return (
+        float(np.mean((score - score.mean()) * (mos - mos.mean()))) / spread if spread else math.nan
+    )
+
+
+def share_ordered(mos: NDArray[np.float64], score: NDArray[np.float64]) -> float:
+    """Of any two rows whose labels differ, the share that the scores put in the same order."""
+    right = total = 0
+    for label, guess in zip(mos, score, strict=True):
+        worse = mos < label
+        total += int(worse.sum())
+        right += int((score[worse] < guess).sum())
+    return right / total if total else math.nan
+
+
+def extractors(features: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Names of extractors by the views that they were used with."""
+    by_views: dict[str, list[str]] = {}
+    for name, views in features.get("recipe", {}).get("features", {}).items():
+        by_views.setdefault(", ".join(views), []).append(name)
+    return by_views
+
+
+def splits(run: Run) -> list[dict[Hashable, Any]]:
+    """Pairs, groups and labels of train, val and test."""
+    parts = run.pairs.groupby("split", sort=False)
+    table = parts["mos"].agg(["count", "min", "median", "max"])
+    table["pairs"], table["groups"] = parts.size(), parts["group_id"].nunique()
+    return table.reset_index().to_dict("records")
+
+
+def timings(run: Run) -> dict[str, float]:
+    """Seconds by what they were spent on."""
+    seconds = {
+        "features, per pair": run.features.get("seconds_per_pair"),
+        "prediction, per pair": run.metrics.get("seconds_per_row"),
+        **run.metrics.get("seconds", {}),
+    }
+    return {name: value for name, value in seconds.items() if value is not None}

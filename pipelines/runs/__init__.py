@@ -1,0 +1,1 @@
+"""Runs on disk: the run folder, the ledger, the model card, the submission."""

@@ -1,0 +1,80 @@
+"""What the model card of a run's bundle says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pipelines.runs.model import known_kinds
+from pipelines.settings import Settings
+
+LIMITS = (
+    "The estimate holds for new references of the same kind of pictures and distortions.",
+    "Kinds of distortion that are not in the training data are extrapolation.",
+)
+
+
+def model_card(
+    settings: Settings, training: pd.DataFrame, meta: dict[str, Any], metrics: dict[str, Any]
+) -> dict[str, Any]:
+    """Content of the card, in the sections of `seiqa_models.card.render_card`.
+
+    Parameters
+    ----------
+    training : pd.DataFrame
+        The rows of the run's pair table that were trained on.
+    meta : dict[str, Any]
+        Content of features.json.
+    metrics : dict[str, Any]
+        Content of metrics.json.
+    """
+    low, high = training.attrs["label_range"] or (metrics["label"]["min"], metrics["label"]["max"])
+    return {
+        "name": settings.run.name,
+        "label_kind": training.attrs["label_kind"],
+        "data": {
+            "source": training.attrs["source"],
+            "pairs trained on": metrics["n"],
+            "groups": metrics["groups"],
+            "kinds of distortion": _kinds(training),
+            "scores lie in": f"{low:g} to {high:g}",
+        },
+        "evaluation": metrics,
+        "features": {
+            "columns": meta["columns"],
+            "unavailable": ", ".join(meta["unavailable"]) or "none",
+            **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
+            **{f"weights {name}": f"SHA-256 {sha256}" for name, sha256 in _weights(meta).items()},
+        },
+        "limits": [*LIMITS, _transfer_limit(metrics)],
+        "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
+    }
+
+
+def _kinds(training: pd.DataFrame) -> str:
+    """Those seen in training, in order of appearance, with the number of their pairs."""
+    kinds = known_kinds(training)
+    if kinds is None:
+        return "not known"
+    counts = kinds.value_counts(sort=False)
+    named = [f"{kind} ({count} pairs)" for kind, count in counts.items()]
+    unknown = int(kinds.isna().sum())
+    return ", ".join([*named, *([f"not known ({unknown} pairs)"] if unknown else [])])
+
+
+def _transfer_limit(metrics: dict[str, Any]) -> str:
+    transfer = metrics["transfer"]
+    if transfer is None:
+        why = metrics["transfer_left_out"] or "the data name no kinds"
+        return f"For a kind of distortion never seen there is no estimate: {why}."
+    return (
+        f"On a kind of distortion never seen, final is {transfer['final']:.4f}; on the same pairs"
+        f" with their kind seen in training, {transfer['by_group']['final']:.4f}."
+    )
+
+
+def _weights(meta: dict[str, Any]) -> dict[str, str]:
+    """Pretrained files behind the features and their checksums."""
+    blocks = meta["recipe"]["blocks"].values()
+    return {name: sha256 for block in blocks for name, sha256 in block["weights"].items()}

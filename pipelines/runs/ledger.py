@@ -1,0 +1,111 @@
+"""The ledger: runs.csv beside the run folders, one line for every training, to see what was tried.
+
+It is the one file outside its run folder that a run writes. Lines are only ever added: a new ledger
+appears with its header in place, and a line is one write at the end of the file, so that runs that
+end at the same time lose nothing of each other's. A header that is there stays as it is: columns of
+your own are left empty, and figures without a column are left out with a warning.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import os
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipelines.settings import Settings
+
+LEDGER = "runs.csv"
+COLUMNS = (
+    "time", "run", "data", "config", "learners", "seed", "n", "groups",
+    "final", "low", "high", "gap", "transfer", "seconds", "version",
+)  # fmt: skip
+"""`time` is UTC when the training ended, `final`, `low`, `high` the honest estimate and its 95 %
+interval, `transfer` final on kinds of distortion never seen, `seconds` those of the evaluation."""
+
+_log = logging.getLogger(__name__)
+
+
+def note_run(settings: Settings, metrics: dict[str, Any]) -> None:
+    """Add a run's line to the ledger beside its folder; where that is impossible, warn.
+
+    Parameters
+    ----------
+    metrics : dict[str, Any]
+        Content of metrics.json, as `train` and `fit_table` return it.
+    """
+    path = settings.run.resolve().parent / LEDGER
+    try:
+        _append(path, _line(settings, metrics))
+    except (OSError, ValueError) as error:  # the run is done and whole without its line
+        reason = getattr(error, "strerror", None) or error
+        _log.warning("%s: this run is not noted there (%s)", path, reason)
+
+
+def _line(settings: Settings, metrics: dict[str, Any]) -> dict[str, object]:
+    honest, transfer = metrics["honest"], metrics["transfer"]
+    low, high = honest["interval"]
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run": settings.run.resolve().name,
+        "data": metrics["source"],
+        "config": settings.config,
+        "learners": " ".join(settings.learners),
+        "seed": settings.seed,
+        "n": metrics["n"],
+        "groups": metrics["groups"],
+        "final": honest["final"],
+        "low": low,
+        "high": high,
+        "gap": metrics["gap"],
+        "transfer": transfer and transfer["final"],
+        "seconds": round(metrics["seconds"]["evaluate"], 1),
+        "version": version("seiqa"),
+    }
+
+
+def _append(path: Path, line: dict[str, object]) -> None:
+    """Add a line under the header that the file has, which is ours if there is no file yet.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read or written.
+    ValueError
+        It is no ledger.
+    """
+    if not path.exists():
+        _create(path)
+    with path.open("a+b", buffering=0) as file:  # every write goes to the end as it then is
+        file.seek(0)
+        content = file.read()
+        header = next(csv.reader(content.decode("utf-8-sig").splitlines()), [])
+        if not {"time", "run"} <= set(header):
+            raise ValueError("its first line is not the header of a ledger; move the file away")
+        if lacking := [name for name in COLUMNS if name not in header]:
+            _log.warning("%s: no column %s in it, left out", path, ", ".join(lacking))
+        # an editor may have left the last line open
+        gap = b"" if content.endswith(b"\n") else b"\n"
+        file.write(gap + _csv([line.get(name) for name in header]))
+
+
+def _create(path: Path) -> None:
+    """An empty ledger, whole from the moment it is there; one that another run made first stays."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(_csv(list(COLUMNS)))
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+def _csv(cells: list[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()

@@ -1,0 +1,152 @@
+"""The regressor that the settings describe, and how the data calls for it to be estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipelines.settings import Settings
+from seiqa_features.progress import Progress
+
+if TYPE_CHECKING:
+    from seiqa_models.evaluation.evaluate import Evaluation
+    from seiqa_models.stack.regressor import SeiqaRegressor
+
+_ABLATION_ROWS = 2000
+
+_QUICK = ("gp", "ridge")
+"""Learners that are fitted in a fraction of a second, some hundred times for an ablation."""
+
+
+def make_regressor(
+    settings: Settings, label_range: tuple[float, float] | None = None
+) -> SeiqaRegressor:
+    """An unfitted stack; `label_range` as in `SeiqaRegressor`."""
+    from seiqa_models.stack.regressor import SeiqaRegressor
+
+    return SeiqaRegressor(
+        learners=tuple(settings.learners),
+        n_splits=settings.folds,
+        max_weight=settings.max_weight,
+        shrinkage=settings.shrinkage,
+        srocc_share=settings.srocc_share,
+        calibrate=settings.calibrate,
+        label_range=label_range,
+        random_state=settings.seed,
+        n_jobs=settings.workers,
+    )
+
+
+def choose_splits(settings: Settings, pairs: pd.DataFrame) -> tuple[bool, str]:
+    """Whether folds are contiguous blocks of file order (and not only groups), and why."""
+    from seiqa_models.audit.audit import audit
+
+    if settings.splits != "auto":
+        return settings.splits == "block", f"the setting splits is {settings.splits}"
+    if pairs.attrs["neighbours_alike"]:
+        return True, "in the challenge's layout neighbouring files are alike"
+    verdict = audit(pairs, seed=settings.seed)["verdict"]
+    return verdict["splits"] == "block", "; ".join(verdict["reasons"])
+
+
+def estimate(
+    settings: Settings,
+    training: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    blocks: bool,
+    on_fold: Progress,
+) -> tuple[Evaluation, str | None]:
+    """Evaluate the stack on labelled rows, with the transfer estimate where their kinds allow it.
+
+    Parameters
+    ----------
+    training : pd.DataFrame
+        Rows of the pair table; `table` has the same rows' features.
+    blocks : bool
+        Folds are contiguous blocks of file order.
+
+    Returns
+    -------
+    tuple[Evaluation, str | None]
+        The evaluation, and why it has no transfer estimate although kinds of distortion are known.
+
+    Raises
+    ------
+    TableError
+        See `evaluate`.
+    """
+    from seiqa_models.core.errors import KindsError
+    from seiqa_models.evaluation.evaluate import evaluate
+
+    evaluation = partial(
+        evaluate,
+        make_regressor(settings, training.attrs["label_range"]),
+        table,
+        training["mos"].to_numpy(),
+        training["group_id"].to_numpy(),
+        training["order"].to_numpy() if blocks else None,
+        n_splits=settings.folds,
+        seed=settings.seed,
+        n_jobs=settings.workers,
+        on_fold=on_fold,
+    )
+    try:
+        return evaluation(kinds=known_kinds(training)), None
+    except KindsError as error:  # known before anything is fitted
+        return evaluation(), str(error)
+
+
+def ablate(
+    settings: Settings,
+    training: pd.DataFrame,
+    table: pd.DataFrame,
+    weights: Mapping[str, float],
+    *,
+    blocks: bool,
+    kinds: bool,
+    on_fit: Progress,
+) -> dict[str, Any] | None:
+    """What each extractor is worth to the learner that the fusion trusts most, a quick one if any.
+
+    Parameters
+    ----------
+    training, table, blocks
+        As for `estimate`.
+    weights : Mapping[str, float]
+        The final fusion's, by learner.
+    kinds : bool
+        The learner is given the kinds of distortion, as the stack was.
+
+    Returns
+    -------
+    dict[str, Any] | None
+        See `feature_ablation`; None where all features come from one extractor, or where there are
+        over 2000 rows: it takes 2 fits per extractor and fold, each by up to the cube of the rows.
+    """
+    from seiqa_models.core.columns import feature_group
+    from seiqa_models.evaluation.ablation import feature_ablation
+
+    if len(table) > _ABLATION_ROWS or len({feature_group(name) for name in table.columns}) < 2:
+        return None
+    return feature_ablation(
+        table,
+        training["mos"].to_numpy(),
+        training["group_id"].to_numpy(),
+        training["order"].to_numpy() if blocks else None,
+        learner=max(weights, key=lambda name: (name in _QUICK, weights[name])),
+        kinds=known_kinds(training) if kinds else None,
+        n_splits=settings.folds,
+        seed=settings.seed,
+        n_jobs=settings.workers,
+        on_fit=on_fit,
+    )
+
+
+def known_kinds(pairs: pd.DataFrame) -> pd.Series | None:
+    """Kind of distortion of every row, None where that of no row is known."""
+    kinds = pairs.get("distortion")  # pair tables of earlier versions lack the column
+    return None if kinds is None or kinds.isna().all() else kinds

@@ -1,0 +1,117 @@
+"""Scoring many files: what there is to score, and the table that comes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.datasets import folders, manifest
+from seiqa_features.datasets.pairs import Found
+from seiqa_features.errors import DataError, UsageError
+from seiqa_features.progress import Progress, unwatched
+from seiqa_models.scorer import Scorer
+
+SUFFIXES = (".csv", ".json", ".parquet")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Pairs to score, and the rows that their scores are to stand in, called by `pair_ids`."""
+
+    found: Found
+    rows: pd.DataFrame
+    pair_ids: list[str]
+
+
+def list_manifest(path: Path) -> Listed:
+    """The pairs of a CSV manifest; its rows are kept as they are.
+
+    Raises
+    ------
+    DataError
+        It is no CSV file that can be read.
+    """
+    if not manifest.matches(path):
+        raise DataError([f"{path}: expected a .csv manifest with columns ref and dist"])
+    found = manifest.read(path)
+    if not found.pairs:
+        raise DataError(found.problems or [f"{path}: no image pairs in it"])
+    rows = manifest.read_rows(path)
+    return Listed(found, rows, manifest.pair_ids(rows))
+
+
+def list_folders(*, ref: Path, dist: Path) -> Listed:
+    """The pairs of two folders, in rows of the two paths."""
+    found = folders.read(ref=ref, dist=dist)
+    paths = [(str(pair.ref), str(pair.dist)) for pair in found.pairs]
+    rows = pd.DataFrame(paths, columns=["ref", "dist"])
+    return Listed(found, rows, [pair.pair_id for pair in found.pairs])
+
+
+def check_output(out: Path) -> None:
+    """Find out before hours of scoring that the scores cannot be written.
+
+    Raises
+    ------
+    UsageError
+        No such format.
+    DataError
+        No such folder.
+    """
+    if out.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--out {out}: expected a name that ends in {', '.join(SUFFIXES)}")
+    if not out.absolute().parent.is_dir():
+        raise DataError([f"{out}: cannot be written, there is no folder {out.parent}"])
+
+
+def score_listed(
+    scorer: Scorer,
+    listed: Listed,
+    out: Path,
+    *,
+    cache: Path,
+    keep_going: bool = False,
+    on_image: Progress = unwatched,
+    on_pair: Progress = unwatched,
+) -> list[str]:
+    """Write the rows with columns score, low, high and unfamiliar.
+
+    Returns
+    -------
+    list[str]
+        One line per pair left out; its scores are empty (only with `keep_going`).
+
+    Raises
+    ------
+    DataError
+        What is wrong with the images, or the file cannot be written.
+    StoreError
+        The cache cannot be used.
+    """
+    scores, left_out = scorer.score_pairs(
+        listed.found, cache=cache, keep_going=keep_going, on_image=on_image, on_pair=on_pair
+    )
+    columns = scores.reindex(listed.pair_ids).set_axis(listed.rows.index)
+    _write(listed.rows.assign(**{str(name): columns[name] for name in columns}), out)
+    return left_out
+
+
+def _write(rows: pd.DataFrame, out: Path) -> None:
+    """Whole or not at all, in the format that the name's end says."""
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        if out.suffix.lower() == ".parquet":
+            rows.to_parquet(temporary, index=False)
+        elif out.suffix.lower() == ".json":
+            records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+            text = json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+        else:
+            rows.to_csv(temporary, index=False)
+        temporary.replace(out)
+    except OSError as error:
+        raise DataError([f"{out}: cannot be written ({error.strerror or error})"]) from None

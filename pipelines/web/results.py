@@ -1,0 +1,179 @@
+"""What the page shows of a scored pair: the number, what it means, and what it is made of."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from seiqa_features.extraction.heatmap import difference_map, overlay
+from seiqa_models.score import COVERAGE, Score
+
+SHOWN_SIDE = 1024
+"""Longest side of the heat map, pixels."""
+
+BARS = 12
+"""Groups in the chart; what is left is added up."""
+
+# Two hues that stay apart for every kind of colour vision (Okabe & Ito 2008).
+UP, DOWN, INK, GREY = "#0072B2", "#D55E00", "#1a1a1a", "#767676"
+
+UNFAMILIAR = (
+    "Unlike everything this model has seen. The score is a guess: the interval has been widened, "
+    "and may still be too narrow."
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of scores and who gave the labels: people, or a program (pseudo-labels)."""
+
+    low: float
+    high: float
+    pseudo: bool
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What the lowest and the highest score mean."""
+        low, high = f"{self.low:.3g}", f"{self.high:.3g}"
+        if (self.low, self.high) == (0, 5):
+            return f"{low}: none of the meaning is left", f"{high}: all of it is there"
+        return f"{low}: the least meaning left in training", f"{high}: the most"
+
+
+def score_card(score: Score, scale: Scale) -> str:
+    """The score, its interval and the scale, as HTML."""
+    start, end = (100 * _share(value, scale) for value in (score.low, score.high))
+    low_end, high_end = scale.ends
+    warning = f'<p class="warning" role="alert"><b>Unfamiliar.</b> {UNFAMILIAR}</p>'
+    pseudo = (
+        "<p>This model learned from pseudo-labels, made up by a program; nobody's opinion is in "
+        "the score.</p>"
+    )
+    return (
+        '<div class="seiqa-score">'
+        f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
+        f"{scale.high:.3g}; {COVERAGE:.0%} interval {score.low:.2f} to {score.high:.2f}</p>"
+        f"{warning if score.unfamiliar else ''}"
+        f'<div class="track" role="img" aria-label="{score:.2f}, interval {score.low:.2f} to '
+        f'{score.high:.2f}, of {scale.low:.3g} to {scale.high:.3g}">'
+        f'<span class="interval" style="left:{start:.1f}%;width:{end - start:.1f}%"></span>'
+        f'<span class="mark" style="left:{100 * _share(score, scale):.1f}%"></span></div>'
+        f'<p class="ends"><span>{low_end}</span><span>{high_end}</span></p>'
+        f"{pseudo if scale.pseudo else ''}</div>"
+    )
+
+
+def _share(value: float, scale: Scale) -> float:
+    return float(np.clip((value - scale.low) / (scale.high - scale.low), 0, 1))
+
+
+def heat_map(ref: Image.Image, dist: Image.Image) -> Image.Image:
+    """Where the degraded picture differs from the reference, laid over the degraded one."""
+    size = _fitted(dist.size)
+    before, after = (
+        np.asarray(image.resize(size, Image.Resampling.LANCZOS), dtype=np.float32) / np.float32(255)
+        for image in (ref, dist)
+    )
+    return Image.fromarray(overlay(after, difference_map(ref=before, dist=after)))
+
+
+def _fitted(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, SHOWN_SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def score_table(table: pd.DataFrame) -> str:
+    """Scores of many pairs, and how many have none, as HTML.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Any columns; `problem` is empty where all is well.
+    """
+    failed = int((table["problem"] != "").sum())
+    rest = f"; {failed} could not be, the last column says why" if failed else ""
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in table)
+    rows = (
+        "".join(f"<td>{_cell(value)}</td>" for value in row)
+        for row in table.itertuples(index=False)
+    )
+    return (
+        f"<p>{len(table) - failed} of {len(table)} pairs scored{rest}.</p>"
+        f'<div class="seiqa-table"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table></div>"
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}" if math.isfinite(value) else ""
+    return escape(str(value or ""))
+
+
+def contribution_chart(contributions: Mapping[str, float]) -> str:
+    """What each group of features added to or took from the score, as HTML.
+
+    Parameters
+    ----------
+    contributions : Mapping[str, float]
+        Group → points, and "baseline", where the sum starts.
+    """
+    rows = _rows(contributions)
+    told = "; ".join(f"{name} {value:+z.2f}" for name, value in rows)
+    start = contributions["baseline"]
+    return (
+        '<figure class="seiqa-chart"><figcaption>What made the score. A typical pair has '
+        f"{start:.2f}; each group of features adds to it or takes away.</figcaption>"
+        f'<img src="{_draw(rows)}" alt="{escape(told)}"></figure>'
+    )
+
+
+def _rows(contributions: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Groups by size of their part, the largest first; the smallest ones in one row."""
+    parts = [(name, value) for name, value in contributions.items() if name != "baseline"]
+    parts.sort(key=lambda part: -abs(part[1]))
+    if len(parts) <= BARS:
+        return parts
+    rest = parts[BARS - 1 :]
+    return [*parts[: BARS - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
+
+
+def _draw(rows: list[tuple[str, float]]) -> str:
+    """Horizontal bars with their values, as an SVG data URI."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"font.size": 11, "svg.hashsalt": "seiqa"}):
+        figure = Figure(figsize=(5.2, 0.5 + 0.33 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        for row, (_, value) in enumerate(reversed(rows)):
+            axes.barh(row, value, height=0.62, color=UP if value >= 0 else DOWN)
+            axes.annotate(
+                f"{value:+z.2f}",
+                (value, row),
+                xytext=(4 if value >= 0 else -4, 0),
+                textcoords="offset points",
+                ha="left" if value >= 0 else "right",
+                va="center",
+                color=INK,
+            )
+        axes.axvline(0, color=GREY, linewidth=1)
+        axes.set_yticks(range(len(rows)), [name for name, _ in reversed(rows)])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xticks([])
+        axes.margins(x=0.16)
+        for side in ("top", "right", "bottom", "left"):
+            axes.spines[side].set_visible(False)
+        for tick in axes.get_yticklabels():
+            tick.set_parse_math(False)  # a name may hold a $
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,151 @@
+"""The pair table: one DataFrame contract, checked once at the door.
+
+One row per pair, columns in this order:
+
+=============  ========  ====================================================================
+pair_id        str       unique
+ref_path       str       reference image
+dist_path      str       degraded image
+mos            float64   label, NaN where there is none
+group_id       str       rows that must stay together in every split (default: ref_key)
+split          str       train, val or test
+order          int64     position in file order, for block splits
+distortion     str       kind of distortion, missing where it is not known
+ref_key        str       pixel hash of the reference
+dist_key       str       pixel hash of the degraded image
+ref_size       str       "width×height" of the reference
+dist_size      str       "width×height" of the degraded image
+=============  ========  ====================================================================
+
+`DataFrame.attrs` says what the labels are: `source` (where the table came from), `label_kind`
+("MOS", or "pseudo-label" if a program made them up), `label_range` ([low, high] or None) and
+`neighbours_alike` (True where files next to each other are alike, so that only block splits are
+honest). Every later step may rely on all of this.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.errors import DataError
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.progress import Progress, unwatched
+
+SPLITS = ("train", "val", "test")
+COLUMNS = (
+    "pair_id", "ref_path", "dist_path", "mos", "group_id", "split", "order", "distortion",
+    "ref_key", "dist_key", "ref_size", "dist_size",
+)  # fmt: skip
+
+
+@dataclass
+class Pair:
+    """One pair as an adapter found it; None where there is no label or the kind is not known."""
+
+    pair_id: str
+    ref: Path
+    dist: Path
+    split: str
+    mos: float | None = None
+    group: str | None = None
+    distortion: str | None = None
+
+
+@dataclass
+class Found:
+    """What an adapter read from a folder or file, with everything that is wrong in it."""
+
+    source: Path
+    pairs: list[Pair] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    label_kind: str = "MOS"
+    label_range: tuple[float, float] | None = None
+    neighbours_alike: bool = False
+
+
+def parse_label(text: object, *, where: str, found: Found) -> float | None:
+    """Turn a cell into a label, or note in `found.problems` why it is none and return None."""
+    try:
+        value = float(str(text).strip())
+    except ValueError:
+        found.problems.append(f"{where}: label {text!r} is not a number")
+        return None
+    low, high = found.label_range or (-math.inf, math.inf)
+    if not math.isfinite(value) or not low <= value <= high:
+        expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
+        found.problems.append(f"{where}: label {value:g} is out of range; expected {expected}")
+        return None
+    return value
+
+
+def build_pairs(
+    found: Found,
+    index: ImageIndex,
+    *,
+    workers: int = 1,
+    on_image: Progress = unwatched,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Decode-check every image and lay the pairs out as the contract says.
+
+    Pairs with a problem are left out of the table and named in the list of problems, so that the
+    caller decides whether to stop (the default everywhere) or to go on without them.
+
+    Returns
+    -------
+    tuple[pd.DataFrame, list[str]]
+        The pair table (possibly empty) and all problems, the adapter's first.
+    """
+    problems = list(found.problems)
+    paths = [path for pair in found.pairs for path in (pair.ref, pair.dist)]
+    infos, unreadable = index.scan(paths, workers=workers, on_image=on_image)
+    problems += unreadable.values()
+
+    rows, seen = [], set()
+    for order, pair in enumerate(found.pairs):
+        if pair.pair_id in seen:
+            problems.append(f"{found.source}: pair_id {pair.pair_id!r} appears more than once")
+            continue
+        seen.add(pair.pair_id)
+        if pair.ref not in infos or pair.dist not in infos:
+            continue  # named above, file by file
+        ref, dist = infos[pair.ref], infos[pair.dist]
+        rows.append(
+            (
+                pair.pair_id, str(pair.ref), str(pair.dist),
+                math.nan if pair.mos is None else pair.mos,
+                ref.key if pair.group is None else pair.group, pair.split, order,
+                pair.distortion,
+                ref.key, dist.key, f"{ref.width}×{ref.height}", f"{dist.width}×{dist.height}",
+            )
+        )  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
+        {"mos": float, "order": "int64", "distortion": "str"}
+    )
+    table.attrs = {
+        "source": str(found.source),
+        "label_kind": found.label_kind,
+        "label_range": None if found.label_range is None else list(found.label_range),
+        "neighbours_alike": found.neighbours_alike,
+    }
+    if not found.pairs and not problems:
+        problems.append(f"{found.source}: no image pairs in it")
+    return table, problems
+
+
+def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool) -> pd.DataFrame:
+    """The table, or a DataError naming every problem unless the user chose to go on without them.
+
+    Raises
+    ------
+    DataError
+        There are problems and `keep_going` is false, or no pair is left.
+    """
+    if problems and not keep_going:
+        raise DataError([*problems, "mend these, or leave those pairs out with --keep-going"])
+    if table.empty:
+        raise DataError([*problems, "no usable pair is left"])
+    return table

@@ -1,0 +1,63 @@
+"""What a pair table holds, in the lines that `seiqa check` prints."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from seiqa_features.datasets.pairs import SPLITS
+
+
+def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
+    """(name, value) lines: pairs per split, labels, kinds, sizes, groups, duplicates."""
+    if pairs.empty:
+        return [("usable pairs", "0")]
+    labels = pairs["mos"].dropna()
+    kind = pairs.attrs["label_kind"]
+    per_split = pairs["split"].value_counts()
+    lines = [
+        ("usable pairs", str(len(pairs))),
+        *[(f"in {split}", str(per_split[split])) for split in SPLITS if split in per_split],
+        (f"with {kind}", str(len(labels))),
+    ]
+    if len(labels):
+        lines.append((f"{kind} range", f"{labels.min():g} to {labels.max():g}"))
+    if pairs["distortion"].notna().any():
+        lines.append(("kinds of distortion", _kinds(pairs["distortion"])))
+    sizes = sorted(
+        pd.concat([pairs["ref_size"], pairs["dist_size"]]).unique(),
+        key=lambda size: math.prod(map(int, size.split("×"))),
+    )
+    groups = pairs["group_id"].value_counts()
+    lines += [
+        ("image sizes", sizes[0] if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"),
+        ("sizes differ in", f"{(pairs['ref_size'] != pairs['dist_size']).sum()} pairs"
+         " (the degraded image takes the reference's size)"),
+        ("groups", f"{len(groups)}, of {groups.min()} to {groups.max()} pairs"),
+        ("identical pairs", _identical(pairs)),
+        ("duplicate pairs", _duplicates(pairs)),
+    ]  # fmt: skip
+    return lines
+
+
+def _kinds(kinds: pd.Series) -> str:
+    unknown = int(kinds.isna().sum())
+    return f"{kinds.nunique()}" + (f" ({unknown} pairs have none)" if unknown else "")
+
+
+def _identical(pairs: pd.DataFrame) -> str:
+    same = pairs.loc[pairs["ref_key"] == pairs["dist_key"], "pair_id"]
+    return _named(same, "reference and degraded image have the same pixels")
+
+
+def _duplicates(pairs: pd.DataFrame) -> str:
+    twice = pairs.loc[pairs.duplicated(["ref_key", "dist_key"], keep=False), "pair_id"]
+    return _named(twice, "the same pixels as another pair")
+
+
+def _named(pair_ids: pd.Series, meaning: str) -> str:
+    if pair_ids.empty:
+        return "none"
+    more = ", …" if len(pair_ids) > 3 else ""
+    return f"{len(pair_ids)} ({meaning}): {', '.join(pair_ids.head(3))}{more}"

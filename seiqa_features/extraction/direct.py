@@ -1,0 +1,121 @@
+"""Pictures in memory → feature table, by the runner's own steps but with no store in between."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from PIL import Image
+
+from seiqa_features.errors import DataError
+from seiqa_features.extraction.planning import shared_among
+from seiqa_features.extraction.runner import run_jobs
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extraction.work import Job, Load
+from seiqa_features.pictures.inputs import Picture, as_rgb
+from seiqa_features.progress import Progress, unwatched
+from seiqa_features.table.recipe import Block, Recipe
+from seiqa_features.table.store import KEYS, block_schema
+from seiqa_features.table.table import assemble
+
+
+def compute_table(
+    pairs: Mapping[str, tuple[Load, Load]],
+    recipe: Recipe,
+    runtime: Runtime,
+    *,
+    workers: int = 1,
+    on_pair: Progress = unwatched,
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The feature table of pairs, to the bit what extraction into a store and `assemble` give.
+
+    Parameters
+    ----------
+    pairs : Mapping[str, tuple[Load, Load]]
+        Pair_id → what brings the reference and the degraded picture. The same object for
+        several pairs is the same picture: a reference's own share is computed once for all
+        that one worker takes together.
+    recipe : Recipe
+        Bound to `runtime`, of which the first device is used.
+    workers : int
+        Threads; they share the blocks where there are fewer pairs.
+
+    Returns
+    -------
+    tuple[pd.DataFrame, dict[str, str]]
+        The table of the pairs that went well (contract: `seiqa_features.table.table`), rows in
+        their order, and one line by pair_id for each that did not.
+
+    Raises
+    ------
+    WeightsError, DeviceError
+        See `seiqa_features.extraction.runner.extract`.
+    """
+    names: dict[Load, str] = {}
+    keys = {
+        pair_id: (_named(names, ref), _named(names, dist)) for pair_id, (ref, dist) in pairs.items()
+    }
+    first = {key: pair_id for pair_id, key in reversed(keys.items())}
+    jobs = [Job(key, first[key], *pairs[first[key]], recipe.blocks) for key in sorted(first)]
+    rows, failures = _Rows(), {}
+    if jobs:
+        shares = shared_among(jobs, workers)
+        failures = run_jobs(shares, runtime, on_pair, sink=rows, workers=workers)
+    failed = {keys[pair_id]: line for pair_id, line in failures.items()}
+    kept = [(pair_id, *key) for pair_id, key in keys.items() if key not in failed]
+    table, _ = assemble(pd.DataFrame(kept, columns=["pair_id", *KEYS]), recipe, rows)
+    return table, {pair_id: failed[key] for pair_id, key in keys.items() if key in failed}
+
+
+def gather(
+    refs: Sequence[Picture], dists: Sequence[Picture]
+) -> tuple[dict[str, tuple[Load, Load]], list[str]]:
+    """Pairs for `compute_table`, called by their number from 0, and what is wrong with the others.
+
+    Files that are there are decoded where they are worked on; what is in memory is checked and
+    converted here. One path or one object is one picture, however often it comes.
+    """
+    known: dict[tuple[str, object], Load] = {}
+
+    def load(picture: Picture, name: str) -> Load:
+        path = os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
+        key = (name, path or id(picture))
+        if key not in known:
+            decode = partial(as_rgb, picture, name=name)
+            known[key] = decode if path and Path(path).is_file() else held(decode())
+        return known[key]
+
+    pairs, problems = {}, []
+    for number, (ref, dist) in enumerate(zip(refs, dists, strict=True)):
+        try:
+            pairs[str(number)] = load(ref, "ref"), load(dist, "dist")
+        except DataError as error:
+            problems += [f"pair {number}: {line}" for line in error.problems]
+    return pairs, problems
+
+
+def held(picture: Image.Image) -> Load:
+    """Brings a picture that is already there."""
+    return lambda: picture
+
+
+def _named(names: dict[Load, str], load: Load) -> str:
+    """A name for each object, in the order in which they come."""
+    return names.setdefault(load, f"{len(names):09d}")
+
+
+class _Rows:
+    """What a store would hold, for as long as the table takes."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Block, list[Mapping[str, object]]] = {}
+
+    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None:
+        self._rows.setdefault(block, []).extend(rows)
+
+    def read(self, block: Block) -> pa.Table:
+        return pa.Table.from_pylist(self._rows.get(block, []), block_schema(block))

@@ -1,0 +1,123 @@
+"""Blocks of many pairs at once on a GPU, in batches as large as the device's memory allows.
+
+For each block the first two pairs are run alone and measured; what is free then decides how many go
+together. If memory still runs out, the same pairs are run again in halves: no pair is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from seiqa_features.errors import DeviceError
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extraction.work import Prepared, Result, is_out_of_memory, run_block
+from seiqa_features.table.recipe import Block
+
+BATCH_PAIRS = 64
+"""Pairs that are collected before the GPU gets them."""
+
+PROBE_PAIRS = 2
+KEPT_FREE = 0.2
+"""Share of the free memory that the measured need may not fill: allocators leave gaps."""
+
+
+class GpuBatches:
+    """Runs what tasks have prepared. One thread uses it at a time."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._limits: dict[tuple[Block, tuple[int, ...]], int] = {}
+
+    def run(self, results: Sequence[Result]) -> Result:
+        """One result with the tasks' own rows and failures and the GPU's.
+
+        Raises
+        ------
+        DeviceError
+            A single pair does not fit in the device's memory.
+        """
+        merged = Result()
+        waiting: dict[Block, list[Prepared]] = {}
+        for result in results:
+            merged.failures.update(result.failures)
+            for block, rows in result.rows.items():
+                merged.rows.setdefault(block, []).extend(rows)
+            for block, prepared in result.prepared.items():
+                waiting.setdefault(block, []).extend(prepared)
+        for block, prepared in waiting.items():
+            for _, alike in groupby(sorted(prepared, key=_shape), key=_shape):
+                self._run_alike(block, list(alike), merged)
+        return merged
+
+    def _run_alike(self, block: Block, batch: list[Prepared], result: Result) -> None:
+        """Run pairs of one shape in batches that fit."""
+        key = (block, _shape(batch[0]))
+        while batch:
+            limit = self._limits.get(key, PROBE_PAIRS)
+            now, rest = batch[:limit], batch[limit:]
+            before = _allocated(self.runtime.device)
+            try:
+                run_block(block, now, self.runtime, result, self.runtime.device)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(now) == 1:
+                    raise DeviceError(
+                        f"{block.name}: one pair does not fit in the memory of"
+                        f" {self.runtime.device}; free some, raise --gpu-memory or use --device cpu"
+                    ) from None
+                self._limits[key] = len(now) // 2
+                _give_back(self.runtime.device)
+                continue
+            if key not in self._limits:
+                need = (_peak(self.runtime.device) - before) / len(now)
+                self._limits[key] = batch_limit(need, _free(self.runtime))
+            batch = rest
+
+
+def batch_limit(need: float, free: float) -> int:
+    """Pairs per batch, 1 to `BATCH_PAIRS`, from bytes needed by one and bytes free."""
+    fitting = (1 - KEPT_FREE) * free / max(need, 1.0)
+    return max(1, int(min(BATCH_PAIRS, fitting)))
+
+
+def _shape(pair: Prepared) -> tuple[int, ...]:
+    return pair.dist.shape
+
+
+def _allocated(device: str) -> float:
+    """Bytes in use; the peak is counted from here."""
+    if device == "cpu":
+        return 0.0
+    import torch
+
+    torch.cuda.reset_peak_memory_stats(device)
+    return float(torch.cuda.memory_allocated(device))
+
+
+def _peak(device: str) -> float:
+    if device == "cpu":
+        return 0.0
+    import torch
+
+    return float(torch.cuda.max_memory_allocated(device))
+
+
+def _free(runtime: Runtime) -> float:
+    """Bytes this process may still take, what its allocator holds unused included."""
+    if runtime.device == "cpu":
+        return float("inf")
+    import torch
+
+    free = torch.cuda.mem_get_info(runtime.device)[0]
+    held = torch.cuda.memory_reserved(runtime.device)
+    used = torch.cuda.memory_allocated(runtime.device)
+    return min(float(free + held), runtime.memory_ceiling) - used
+
+
+def _give_back(device: str) -> None:
+    if device != "cpu":
+        import torch
+
+        torch.cuda.empty_cache()

@@ -1,0 +1,58 @@
+"""What there is to do: the jobs that the store lacks, and the tasks that workers take them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby, islice
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.extraction.work import Job, load_expected
+from seiqa_features.table.recipe import Block, Recipe
+from seiqa_features.table.store import KEYS, Store
+
+
+def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:
+    """Jobs ordered by reference, one per distinct pair of pictures, and how many need nothing."""
+    done = {block: store.keys(block) for block in recipe.blocks}
+    distinct = pairs.drop_duplicates(list(KEYS)).sort_values(list(KEYS), kind="stable")
+    jobs = []
+    for row in distinct.itertuples():
+        key = (str(row.ref_key), str(row.dist_key))
+        blocks = tuple(block for block in recipe.blocks if key not in done[block])
+        if blocks:
+            ref, dist = (
+                partial(load_expected, Path(str(path)), pixels)
+                for path, pixels in zip((row.ref_path, row.dist_path), key, strict=True)
+            )
+            jobs.append(Job(key, str(row.pair_id), ref, dist, blocks))
+    return jobs, len(distinct) - len(jobs)
+
+
+def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
+    """Where there are fewer pairs than workers, several of them share a pair's blocks."""
+    parts = workers // len(jobs)
+    return jobs if parts < 2 else [part for job in jobs for part in _parts(job, parts)]
+
+
+def _parts(job: Job, count: int) -> list[Job]:
+    """The job with its blocks dealt out, the dearest first, each to whoever has least to do."""
+    shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
+    for block in sorted(job.blocks, key=_effort, reverse=True):
+        min(shares, key=lambda share: sum(map(_effort, share))).append(block)
+    return [replace(job, blocks=tuple(share)) for share in shares if share]
+
+
+def _effort(block: Block) -> float:
+    """How dear it is beside others: cost grows with the view's area."""
+    return block.spec.cost * (block.view.size * block.view.per_side) ** 2
+
+
+def tasks_of(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    """Runs of at most `size` jobs with the same reference and blocks, from ordered jobs."""
+    for _, same in groupby(jobs, key=lambda job: (job.key[0], job.blocks)):
+        while task := list(islice(same, size)):
+            yield task

@@ -1,0 +1,238 @@
+"""The runner: decode ∥ extract ∥ write, over whatever the store does not hold yet.
+
+Pairs are worked on in small tasks that share a reference, so that it is decoded and filtered once.
+Each worker thread runs whole tasks with single-threaded kernels: on a CPU that scales better than
+threads inside each small kernel, and a pair's values cannot depend on its neighbours. What belongs
+on a GPU is only prepared there, collected over tasks and run in large batches by one more thread,
+while the workers go on; both queues are bounded. A killed run loses less than one shard: one is
+written as soon as finished and unfinished pairs would fill it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import pandas as pd
+
+from seiqa_features.errors import DataError
+from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, GpuBatches
+from seiqa_features.extraction.planning import pending_jobs, shared_among, tasks_of
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extraction.sharding import run_on_devices
+from seiqa_features.extraction.work import Job, Result, Rows, compute
+from seiqa_features.progress import Progress, unwatched
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import KEYS, Sink, Store
+
+TASK_PAIRS = 4
+NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where a network does it here
+SHARD_PAIRS = 128
+
+
+@dataclass
+class RunReport:
+    """What a run did: pairs computed, pairs already there, and one line per pair that failed."""
+
+    computed: int = 0
+    cached: int = 0
+    seconds: float = 0.0
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def kept(self, pairs: pd.DataFrame) -> pd.DataFrame:
+        """The pairs without those that failed and their duplicates (equal pixels, one row)."""
+        keys = pd.MultiIndex.from_frame(pairs[list(KEYS)])
+        failed = keys[pairs["pair_id"].isin(self.failures)]
+        return pairs[~keys.isin(failed)].reset_index(drop=True)
+
+
+def extract(
+    pairs: pd.DataFrame,
+    recipe: Recipe,
+    store: Store,
+    runtime: Runtime,
+    *,
+    workers: int,
+    keep_going: bool = False,
+    shard_pairs: int = SHARD_PAIRS,
+    on_progress: Progress = unwatched,
+) -> RunReport:
+    """Compute every block of `recipe` for every pair that the store does not hold.
+
+    `recipe` is bound to `runtime`. `on_progress(done, total)` counts the pairs that had to be
+    computed. Nothing is decoded, and no extractor is built, when all of them are there.
+
+    Raises
+    ------
+    DataError
+        Pairs failed (a file changed or vanished meanwhile, a metric broke on it) and
+        `keep_going` is false. Raised at the end: all others are in the store by then.
+    StoreError
+        The store cannot be written.
+    WeightsError
+        A file of weights is damaged or of another architecture.
+    DeviceError
+        One pair does not fit in the GPU's memory.
+    """
+    started = time.perf_counter()
+    jobs, cached = pending_jobs(pairs, recipe, store)
+    report = RunReport(cached=cached)
+    if jobs:
+        share = partial(
+            run_jobs,
+            sink=store,
+            workers=max(1, workers // len(runtime.devices)),
+            shard_pairs=shard_pairs,
+        )
+        if recipe.weights and len(runtime.devices) > 1:
+            report.failures = run_on_devices(jobs, runtime, share, on_progress)
+        else:
+            report.failures = share(shared_among(jobs, workers), runtime, on_progress)
+        report.computed = len(jobs) - len(report.failures)
+    report.seconds = time.perf_counter() - started
+    if report.failures and not keep_going:
+        raise DataError(
+            [*report.failures.values(), "the other pairs are done and kept; mend these and rerun"]
+        )
+    return report
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    runtime: Runtime,
+    on_progress: Progress,
+    *,
+    sink: Sink,
+    workers: int,
+    shard_pairs: int = SHARD_PAIRS,
+) -> dict[str, str]:
+    """Run jobs, ordered by reference, on the runtime's first device; finished rows go to `sink`.
+
+    Returns
+    -------
+    dict[str, str]
+        One line per pair that failed.
+
+    Raises
+    ------
+    StoreError, WeightsError, DeviceError
+        See `extract`.
+    """
+    flow = _Flow(jobs, sink, runtime, workers, shard_pairs, on_progress)
+    flow.run()
+    return flow.failures
+
+
+class _Flow:
+    """Tasks on the workers and batches on the GPU, until every job is done."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        sink: Sink,
+        runtime: Runtime,
+        workers: int,
+        shard_pairs: int,
+        on_progress: Progress,
+    ) -> None:
+        self.total, self.done = len(jobs), 0
+        self.failures: dict[str, str] = {}
+        self.sink, self.runtime = sink, runtime
+        self.shard_pairs, self.on_progress = shard_pairs, on_progress
+        specs = {block.spec for job in jobs for block in job.blocks}
+        for spec in sorted(specs, key=lambda spec: spec.name):
+            runtime.work(spec.name)  # damaged weights show before the first image is decoded
+        self.gpu_batches = GpuBatches(runtime) if any(map(runtime.on_gpu, specs)) else None
+        self.workers = workers
+        networks = self.gpu_batches is None and any(spec.weights for spec in specs)
+        most = NETWORK_TASK_PAIRS if networks else TASK_PAIRS
+        fair = -(-len(jobs) // workers)  # few pairs of one reference are work for all, too
+        self.tasks = tasks_of(jobs, min(most, fair, max(1, shard_pairs // (4 * workers))))
+        self.running: dict[Future[Result], int] = {}  # tasks, and how many pairs each has
+        self.waiting: list[tuple[int, Result]] = []  # finished tasks that still need the GPU
+        self.batch: tuple[Future[Result], int] | None = None  # what the GPU is working on
+        self.buffer: Rows = {}
+        self.buffered = 0
+
+    def run(self) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(_single_threaded_kernels())
+            workers = stack.enter_context(ThreadPoolExecutor(self.workers))
+            gpu = stack.enter_context(ThreadPoolExecutor(1))
+            try:
+                while self._submit(workers, gpu):
+                    if self.buffered + self._unfinished() >= self.shard_pairs:
+                        self._flush()
+                    futures = [*self.running, *([self.batch[0]] if self.batch else [])]
+                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                        self._collect(future)
+            finally:
+                for future in self.running:
+                    future.cancel()
+                self._flush()
+
+    def _submit(self, workers: ThreadPoolExecutor, gpu: ThreadPoolExecutor) -> bool:
+        """Keep everybody busy; False when nothing is left to do."""
+        while self._wants_tasks() and (task := next(self.tasks, None)):
+            self.running[workers.submit(compute, task, self.runtime)] = len(task)
+        full = self._held() >= BATCH_PAIRS or not self.running
+        if self.gpu_batches is not None and self.batch is None and self.waiting and full:
+            results = [result for _, result in self.waiting]
+            self.batch = gpu.submit(self.gpu_batches.run, results), self._held()
+            self.waiting = []
+        return bool(self.running or self.batch)
+
+    def _wants_tasks(self) -> bool:
+        """Two tasks a worker keep everyone busy while this thread writes.
+
+        A GPU wants a whole batch prepared while it works on another; more would only fill memory.
+        """
+        if self.gpu_batches is None:
+            return len(self.running) < 2 * self.workers
+        return sum(self.running.values()) + self._held() < 2 * BATCH_PAIRS
+
+    def _held(self) -> int:
+        """Pairs that wait for the GPU."""
+        return sum(pairs for pairs, _ in self.waiting)
+
+    def _collect(self, future: Future[Result]) -> None:
+        if self.batch is not None and future is self.batch[0]:
+            pairs, self.batch = self.batch[1], None
+        else:
+            pairs = self.running.pop(future)
+        result = future.result()
+        if result.prepared:
+            self.waiting.append((pairs, result))
+            return
+        for block, rows in result.rows.items():
+            self.buffer.setdefault(block, []).extend(rows)
+        self.buffered += pairs
+        self.failures.update(result.failures)
+        self.done += pairs
+        self.on_progress(self.done, self.total)
+
+    def _unfinished(self) -> int:
+        on_gpu = self.batch[1] if self.batch else 0
+        return sum(self.running.values()) + self._held() + on_gpu
+
+    def _flush(self) -> None:
+        self.buffered = 0
+        while self.buffer:
+            block, rows = self.buffer.popitem()
+            self.sink.append(block, rows)
+
+
+@contextmanager
+def _single_threaded_kernels() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

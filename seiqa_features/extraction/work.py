@@ -1,0 +1,165 @@
+"""One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
+
+Blocks that run on a GPU get their views prepared here; `gpu_batches.py` batches them over tasks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from PIL import Image
+
+from seiqa_features.errors import DataError
+from seiqa_features.extraction.forward import Crops, forward
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.pictures.decoding import load_rgb, pixel_key
+from seiqa_features.pictures.views import Resampling
+from seiqa_features.table.recipe import Block
+from seiqa_features.table.store import KEYS, SECONDS, PairKey
+
+# What a metric's library raises on a picture it cannot work with; anything else is our mistake.
+BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
+Rows = dict[Block, list[dict[str, object]]]
+Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
+Load = Callable[[], Image.Image]
+"""Brings a picture, RGB, or raises DataError."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pair of pictures and the blocks it still needs. Equal keys mean equal pictures."""
+
+    key: PairKey
+    pair_id: str
+    ref: Load
+    dist: Load
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One pair in one view, waiting for the GPU. `seconds` is what preparing it took."""
+
+    job: Job
+    ref: Crops
+    dist: Crops
+    seconds: float
+
+
+@dataclass
+class Result:
+    """What a task brought: rows by block, views for the GPU, and one line per pair that failed."""
+
+    rows: Rows = field(default_factory=dict)
+    prepared: dict[Block, list[Prepared]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def compute(task: Sequence[Job], runtime: Runtime) -> Result:
+    """Decode a task's pictures once and run every block on them, or prepare it for the GPU."""
+    result = Result()
+    started = time.perf_counter()
+    ref, dists = _decode(task, result)
+    jobs = [job for job in task if job.pair_id in dists]
+    if ref is None or not jobs:
+        return result
+    decoding = (time.perf_counter() - started) / (len(jobs) * len(jobs[0].blocks))
+    for (_, resampling), group in groupby(sorted(jobs[0].blocks, key=_looks), key=_looks):
+        blocks = list(group)
+        started = time.perf_counter()
+        prepare = blocks[0].view.prepare
+        ref_view = prepare(ref, ref.size, resampling)
+        views = [prepare(dists[job.pair_id], ref.size, resampling) for job in jobs]
+        seconds = decoding + (time.perf_counter() - started) / (len(jobs) * len(blocks))
+        prepared = [
+            Prepared(job, ref_view, dist, seconds) for job, dist in zip(jobs, views, strict=True)
+        ]
+        for block in blocks:
+            if runtime.on_gpu(block.spec):
+                result.prepared[block] = prepared
+            else:
+                run_block(block, prepared, runtime, result)
+    return result
+
+
+def run_block(
+    block: Block, batch: Sequence[Prepared], runtime: Runtime, result: Result, device: str = "cpu"
+) -> None:
+    """Run one block; where it breaks on several pairs together, find out on which of them."""
+    started = time.perf_counter()
+    refs = {pair.job.key[0]: pair.ref for pair in batch}
+    places = {key: place for place, key in enumerate(refs)}
+    try:
+        values = forward(
+            block,
+            runtime.work(block.spec.name),
+            ref=list(refs.values()),
+            dist=[pair.dist for pair in batch],
+            ref_index=[places[pair.job.key[0]] for pair in batch],
+            device=device,
+        )
+    except BREAKAGES as error:
+        if is_out_of_memory(error):
+            raise
+        if len(batch) > 1:
+            for pair in batch:
+                run_block(block, [pair], runtime, result, device)
+        else:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            pair_id = batch[0].job.pair_id
+            result.failures[pair_id] = f"pair {pair_id}: {block.name}: {reason}"
+        return
+    seconds = (time.perf_counter() - started) / len(batch)
+    result.rows.setdefault(block, []).extend(
+        {
+            **dict(zip(KEYS, pair.job.key, strict=True)),
+            **{name: column[i].tolist() for name, column in values.items()},
+            SECONDS: pair.seconds + seconds,
+        }
+        for i, pair in enumerate(batch)
+    )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device had too little memory for a batch."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError)
+
+
+def _looks(block: Block) -> tuple[str, Resampling]:
+    return block.view.name, block.spec.resampling
+
+
+def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pictures]:
+    """The task's reference and degraded images; what cannot be had is noted as failed."""
+    dists: Pictures = {}
+    try:
+        ref = task[0].ref()
+    except DataError as error:
+        result.failures.update({job.pair_id: f"pair {job.pair_id}: {error}" for job in task})
+        return None, dists
+    for job in task:
+        try:
+            dists[job.pair_id] = job.dist()
+        except DataError as error:
+            result.failures[job.pair_id] = f"pair {job.pair_id}: {error}"
+    return ref, dists
+
+
+def load_expected(path: Path, key: str) -> Image.Image:
+    """Decode a file whose pixels had that hash.
+
+    Raises
+    ------
+    DataError
+        See `load_rgb`, or they have another now.
+    """
+    image = load_rgb(path)
+    if pixel_key(image) != key:
+        raise DataError([f"{path}: changed while this run was going on; run again"])
+    return image

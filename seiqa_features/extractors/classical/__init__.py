@@ -1,0 +1,1 @@
+"""Full-reference metrics and statistics that need no pretrained weights."""

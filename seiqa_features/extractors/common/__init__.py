@@ -1,0 +1,1 @@
+"""What several families of extractors share (torch); imported inside their factories."""

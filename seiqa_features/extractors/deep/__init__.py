@@ -1,0 +1,1 @@
+"""Image quality metrics that are pretrained networks (LPIPS, DISTS, TOPIQ, …)."""

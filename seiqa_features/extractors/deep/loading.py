@@ -1,0 +1,148 @@
+"""Networks of pyiqa, built from exactly the files they are given.
+
+Left alone, pyiqa and torchvision look in torch.hub's cache, download what is not there, let a file
+run code while it is read, and keep random values where a file lacks a tensor. Here pyiqa's loader
+is not used, and while a network is made torch.hub's cache is a temporary folder of links to the
+given files. Files are read as plain tensors only, and one that does not fit raises. CLIP's is a
+TorchScript archive: its tensors are taken, its code is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+from seiqa_features.extractors.specs import Resources, Weight
+
+PLAIN_TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # torch.load obeys it whatever its caller says
+
+_BUILDING = Lock()  # the cache's place and the variable above belong to the whole process
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of pyiqa's networks and its files.
+
+    Attributes
+    ----------
+    metric : str
+        Pyiqa's name.
+    backbone : Weight | None
+        File that the network's constructor reads through torch.hub, None for none.
+    checkpoint : Weight | None
+        File of the metric itself, None for none.
+    key : str | None
+        Where the checkpoint's tensors are in its file, None for the top.
+    elsewhere : tuple[str, ...]
+        Prefixes of the network's tensors that the checkpoint does not hold, because they
+        come from the backbone, from code, or share memory with one that it does hold.
+    options : Mapping[str, object]
+        Of the network's constructor, over pyiqa's defaults.
+    """
+
+    metric: str
+    backbone: Weight | None = None
+    checkpoint: Weight | None = None
+    key: str | None = None
+    elsewhere: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        """Its files."""
+        return tuple(weight for weight in (self.backbone, self.checkpoint) if weight)
+
+    def load(self, resources: Resources) -> Any:
+        """The network on the resources's device, for evaluation.
+
+        Raises
+        ------
+        Exception
+            Whatever the libraries or `_fill` say of a file that does not fit.
+        """
+        from pyiqa.models.inference_model import InferenceModel
+
+        untrained = {"pretrained": False} if self.checkpoint else {}
+        with _only_these_files([self.backbone] if self.backbone else [], resources):
+            net = InferenceModel(self.metric, device="cpu", **untrained, **self.options).net
+        if self.checkpoint:
+            _fill(net, resources.weights[self.checkpoint.name], self.key, self.elsewhere)
+        return _on_device(net, resources.device)
+
+
+def load_clip(weight: Weight, resources: Resources) -> Any:
+    """pyiqa's CLIP, which takes pictures of any shape, on the resources's device, for evaluation.
+
+    Raises
+    ------
+    Exception
+        Whatever PyTorch says of a file that does not fit.
+    """
+    from pyiqa.archs.clip_model import load
+
+    with _only_these_files([], resources):
+        return _on_device(load(str(resources.weights[weight.name]), "cpu"), resources.device)
+
+
+def _on_device(net: Any, device: str) -> Any:
+    """The network there, without gradients and on a GPU channels-last."""
+    import torch
+
+    layout = torch.contiguous_format if device == "cpu" else torch.channels_last
+    return net.eval().requires_grad_(False).to(device, memory_format=layout)
+
+
+def _fill(net: Any, path: Path, key: str | None, elsewhere: tuple[str, ...]) -> None:
+    """Read a checkpoint into a network.
+
+    Raises
+    ------
+    ValueError
+        It lacks a tensor or the key, or holds a tensor too many.
+    RuntimeError
+        A tensor has another shape (PyTorch names it).
+    """
+    import torch
+    from pyiqa.archs.arch_util import clean_state_dict
+
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if key is not None:
+        if key not in content:
+            raise ValueError(f"it lacks {key}")
+        content = content[key]
+    missing, unexpected = net.load_state_dict(clean_state_dict(content), strict=False)
+    missing = [name for name in missing if not name.startswith(elsewhere)]
+    if missing or unexpected:
+        raise ValueError(f"it lacks {missing[0]}" if missing else f"it holds {unexpected[0]}")
+
+
+@contextmanager
+def _only_these_files(weights: Sequence[Weight], resources: Resources) -> Iterator[None]:
+    """Have libraries find these files in torch.hub's cache and read them as plain tensors."""
+    import torch
+
+    with _BUILDING, TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit.load` is")  # CLIP comes in no other format
+        for weight in weights:
+            place, _, url = weight.location.partition("|")
+            link = Path(folder, place, url.rsplit("/", 1)[-1])
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(resources.weights[weight.name].resolve())
+        cache, plain = torch.hub.get_dir(), os.environ.get(PLAIN_TENSORS_ONLY)
+        torch.hub.set_dir(folder)
+        os.environ[PLAIN_TENSORS_ONLY] = "1"
+        try:
+            yield
+        finally:
+            torch.hub.set_dir(cache)
+            if plain is None:
+                del os.environ[PLAIN_TENSORS_ONLY]
+            else:
+                os.environ[PLAIN_TENSORS_ONLY] = plain

@@ -1,0 +1,200 @@
+"""OpenCLIP: networks trained on pictures with captions, so that they see what a picture says.
+
+`clip_b16`, `clip_l14` and `clip_l14_336` are presets; `openclip:<model>:<tag>` is any other model
+that open_clip lists. What the weights' own preprocessing does to a picture of other proportions
+is a view: c224 for the presets (shortest side, then the centre), s224 for models that squeeze.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seiqa_features.errors import UsageError
+from seiqa_features.extractors.openclip.facts import PRESETS, Facts, facts_of
+from seiqa_features.extractors.openclip.prompts import ANCHORS, Matrix, remembered, texts
+from seiqa_features.extractors.registry import register, resolver
+from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec, Output, Resources
+
+if TYPE_CHECKING:
+    import torch
+
+VERSION = 1  # raise it with any change of the prompts or the vocabulary
+PREFIX = "openclip"
+TEXTS_AT_ONCE = 64
+
+TEXT_OUTPUTS = {
+    **{
+        f"{what}_{which}": Output(identity=0.0 if which == "drift" else None)
+        for what in (*ANCHORS, "quality")
+        for which in ("ref", "dist", "drift")
+    },
+    "concept_jsd": Output(identity=0.0, symmetric=True),
+    "concept_top1": Output(identity=1.0, symmetric=True),
+    "concept_top5": Output(identity=1.0, symmetric=True),
+    "concept_top10": Output(identity=1.0, symmetric=True),
+    "concept_top_change": Output(identity=0.0),
+    "concept_entropy_change": Output(identity=0.0),
+}
+
+
+def _extractor(name: str, facts: Facts) -> Extractor:
+    spec = ExtractorSpec(
+        name=name,
+        version=VERSION,
+        outputs={
+            "image_ref": Output(facts.dim, role="ref"),
+            "image_dist": Output(facts.dim, role="dist"),
+            **(TEXT_OUTPUTS if facts.reads else {}),
+        },
+        colour="RGB, normalised with the weights' own mean and deviation",
+        libraries=facts.libraries,
+        licence="MIT",
+        source="Radford et al., CLIP, ICML 2021, by open_clip; concept drift: ours",
+        cost=facts.cost,
+        weights=(facts.weight,),
+        resampling=facts.resampling,
+        sides=(facts.side,),
+    )
+    return Extractor(spec, partial(build, facts))
+
+
+@resolver(PREFIX)
+def resolve(name: str) -> Extractor:
+    """The extractor of any model and tag that open_clip lists.
+
+    Raises
+    ------
+    UsageError
+        It lists none of that name, or the text tower's architecture is a download.
+    """
+    import open_clip
+
+    wanted = name.removeprefix(f"{PREFIX}:")
+    known = open_clip.list_pretrained(as_str=True)
+    if wanted not in known:
+        near = difflib.get_close_matches(wanted, known, n=1, cutoff=0)[0]
+        raise UsageError(f"extractor {name!r} does not exist; did you mean {PREFIX}:{near}?")
+    return _extractor(name, facts_of(*wanted.split(":")))
+
+
+def build(facts: Facts, resources: Resources) -> Extract:
+    """The extractor's work.
+
+    Embeddings are as `encode_image` gives them, not normalised: their length says something too.
+    Cosines, probabilities and what follows from them are float64 whatever the precision.
+    """
+    import torch
+    from open_clip import get_model_preprocess_cfg
+    from torch.nn import functional as F
+
+    from seiqa_features.extractors.common.networks import Features, encode_both
+    from seiqa_features.extractors.openclip.concepts import text_values
+
+    network = load(facts, resources.weights[facts.weight.name]).to(resources.device)
+    if resources.device != "cpu":
+        network = network.to(memory_format=torch.channels_last)
+    own = get_model_preprocess_cfg(network)
+    mean, std = (
+        torch.tensor(own[k], device=resources.device).view(1, 3, 1, 1) for k in ("mean", "std")
+    )
+    scale = network.logit_scale.exp().item()
+    directions = None
+    if facts.reads:
+        embeddings = torch.from_numpy(text_embeddings(facts, network, resources)).to(
+            resources.device
+        )
+        directions = F.normalize(embeddings.double(), dim=1)
+
+    def encode(images: torch.Tensor) -> Features:
+        image = network.encode_image((images - mean) / std).float()
+        if directions is None:
+            return {"image": image}
+        return {"image": image, "cosines": F.normalize(image.double(), dim=1) @ directions.T}
+
+    def extract(
+        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        refs, dists = encode_both(encode, ref=ref, dist=dist)
+        values = {"image_ref": refs["image"][ref_index], "image_dist": dists["image"]}
+        if directions is None:
+            return values
+        cosines = refs["cosines"][ref_index]
+        return values | text_values(ref=cosines, dist=dists["cosines"], scale=scale)
+
+    return extract
+
+
+def load(facts: Facts, path: Path) -> Any:
+    """The network with weights from a file, in the form that its tag asks for.
+
+    Activation and preprocessing belong to the tag. A local file has none, and even by tag
+    open_clip builds the openai models without the QuickGELU of their weights, and only warns.
+
+    Raises
+    ------
+    ValueError
+        The file is of the same model for another picture size.
+    Exception
+        What open_clip says of a file that is damaged or of another architecture.
+    """
+    import open_clip
+    from open_clip.factory import load_state_dict
+
+    tag = open_clip.get_pretrained_cfg(facts.model, facts.tag)
+    network = open_clip.create_model(
+        facts.model,
+        str(path),
+        force_quick_gelu=tag.get("quick_gelu", False),
+        force_preprocess_cfg=tag,
+    )
+    _require_same_shapes(network, load_state_dict(str(path)))
+    return network.eval().requires_grad_(False)
+
+
+def _require_same_shapes(network: torch.nn.Module, stored: Mapping[str, torch.Tensor]) -> None:
+    """open_clip stretches a position embedding that does not fit; here it is refused."""
+    for name, tensor in network.state_dict().items():
+        if tensor.dim() > 1 and name in stored and stored[name].shape != tensor.shape:
+            raise ValueError(
+                f"{name} has shape {tuple(stored[name].shape)}, expected {tuple(tensor.shape)}"
+            )
+
+
+def text_embeddings(facts: Facts, network: Any, resources: Resources) -> Matrix:
+    """`encode_text` of all texts, float32 [texts, dim]; computed once for a file of weights.
+
+    Raises
+    ------
+    StoreError
+        The folder for keeping them cannot be written.
+    """
+    import open_clip
+    import torch
+
+    def compute() -> Matrix:
+        tokens = open_clip.get_tokenizer(facts.model)(texts()).to(resources.device)
+        with torch.inference_mode():
+            parts = [network.encode_text(part) for part in tokens.split(TEXTS_AT_ONCE)]
+        return np.asarray(torch.cat(parts).cpu().numpy())
+
+    path = resources.weights[facts.weight.name].resolve()
+    stat = path.stat()
+    key = {
+        "model": [facts.model, facts.tag],
+        "weights": [str(path), stat.st_size, stat.st_mtime_ns],
+        "texts": texts(),
+        "device": resources.device.partition(":")[0],  # CPU and GPU round differently
+        "libraries": {name: version(name) for name in facts.libraries},
+    }
+    return remembered(compute, key=key, folder=resources.scratch)
+
+
+for _name, _facts in PRESETS.items():
+    register(_extractor(_name, _facts))

@@ -1,0 +1,162 @@
+"""What a spec says of an open_clip model: literals for the presets, its registry for all others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+from seiqa_features.errors import UsageError
+from seiqa_features.extractors.specs import Weight
+from seiqa_features.pictures.views import Resampling
+
+SECONDS_PER_GIGAFLOP = 0.0104  # on one core, float32, as the presets measure
+
+
+@dataclass(frozen=True)
+class Facts:
+    """An open_clip model and its tag.
+
+    Attributes
+    ----------
+    dim : int
+        Width of the image embedding.
+    side : int
+        Of the square pictures it takes, in pixels.
+    megabytes : int
+        Of its weights in float32.
+    file : str
+        Its weights on the Hugging Face hub, "<owner>/<repository>/<file>".
+    licence : str
+        Of the weights.
+    cost : float
+        Seconds for one pair on one CPU core.
+    resampling : Resampling
+        Filter of its own preprocessing.
+    reads : bool
+        Whether its tokenizer comes with open_clip. Where that is a download of its own the
+        extractor gives embeddings only.
+    libraries : tuple[str, ...]
+        Whose version can change a value.
+    """
+
+    model: str
+    tag: str
+    dim: int
+    side: int
+    megabytes: int
+    file: str
+    licence: str
+    cost: float
+    resampling: Resampling = "bicubic"
+    reads: bool = True
+    libraries: tuple[str, ...] = ("torch", "open_clip_torch")
+
+    @property
+    def weight(self) -> Weight:
+        """Its one file of weights."""
+        name = f"open_clip/{self.model}/{self.tag}"
+        return Weight(name, f"hf:{self.file}", self.megabytes, self.licence)
+
+
+# Literals, so that listing the extractors imports no open_clip; a test compares them with it.
+PRESETS = {
+    "clip_b16": Facts(
+        "ViT-B-16", "openai", dim=512, side=224, megabytes=598, cost=0.7,
+        file="timm/vit_base_patch16_clip_224.openai/open_clip_model.safetensors",
+        licence="MIT (OpenAI CLIP)",
+    ),
+    "clip_l14": Facts(
+        "ViT-L-14", "openai", dim=768, side=224, megabytes=1710, cost=3.5,
+        file="timm/vit_large_patch14_clip_224.openai/open_clip_model.safetensors",
+        licence="MIT (OpenAI CLIP)",
+    ),
+    "clip_l14_336": Facts(
+        "ViT-L-14-336", "openai", dim=768, side=336, megabytes=1712, cost=7.8,
+        file="timm/vit_large_patch14_clip_336.openai/open_clip_model.safetensors",
+        licence="MIT (OpenAI CLIP)",
+    ),
+}  # fmt: skip
+
+
+@cache
+def facts_of(model: str, tag: str) -> Facts:
+    """What open_clip's registry says of a model and tag that it lists.
+
+    Size and cost follow from the architecture.
+
+    Raises
+    ------
+    UsageError
+        The text tower's architecture is a download of its own.
+    """
+    import open_clip
+
+    config, own = open_clip.get_model_config(model), open_clip.get_pretrained_cfg(model, tag)
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    if "hf_model_name" in text:
+        raise UsageError(
+            f"open_clip model {model} cannot be used: the architecture of its text tower,"
+            f" {text['hf_model_name']}, is a download of its own"
+        )
+    side, file = vision.get("image_size", 224), hub_file(model, tag)
+    megabytes, gigaflops = _size_and_work(model, side)
+    return Facts(
+        model,
+        tag,
+        dim=config["embed_dim"],
+        side=side,
+        megabytes=megabytes,
+        file=file,
+        licence=f"see https://huggingface.co/{file.rsplit('/', 1)[0]}",
+        cost=round(2 * gigaflops * SECONDS_PER_GIGAFLOP, 1),
+        resampling=own["interpolation"],
+        reads="hf_tokenizer_name" not in text,
+        libraries=("torch", "open_clip_torch", *(["timm"] if "timm_model_name" in vision else [])),
+    )
+
+
+def hub_file(model: str, tag: str) -> str:
+    """The weights' file on the hub, "<owner>/<repository>/<file>".
+
+    The registry may leave the file's name to open_clip, which then asks for safetensors first and
+    for the older format after that. All of timm's repositories have the first; the others date
+    from before there was the choice, and have the second.
+    """
+    import open_clip
+
+    entry = str(open_clip.get_pretrained_cfg(model, tag)["hf_hub"])
+    if not entry.endswith("/"):
+        return entry
+    safe = entry.startswith("timm/")
+    return entry + ("open_clip_model.safetensors" if safe else "open_clip_pytorch_model.bin")
+
+
+def _size_and_work(model: str, side: int) -> tuple[int, float]:
+    """Megabytes of the weights in float32, and 10⁹ operations for one picture, from shapes only."""
+    import open_clip
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with _unlogged(), torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = open_clip.create_model(model, device="meta")
+        network.encode_image(torch.empty(1, 3, side, side))
+    size = sum(4 * tensor.numel() for tensor in network.state_dict().values())
+    return round(size / 1e6), counter.get_total_flops() / 1e9
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Drop what open_clip logs to the root logger: that a network without weights is random."""
+
+    def drop(record: logging.LogRecord) -> bool:
+        return record.levelno > logging.WARNING
+
+    root = logging.getLogger()
+    root.addFilter(drop)
+    try:
+        yield
+    finally:
+        root.removeFilter(drop)

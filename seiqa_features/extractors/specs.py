@@ -1,0 +1,170 @@
+"""What an extractor says of itself: enough to cache it, list it and test it without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from seiqa_features.pictures.views import Resampling
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Extract(Protocol):
+    """The work itself, on prepared views.
+
+    Parameters
+    ----------
+    ref
+        Float32 [U, 3, H, W] in 0..1, the batch's unique references.
+    dist
+        Float32 [B, 3, H, W] in 0..1.
+    ref_index
+        Int64 [B], which reference each degraded image belongs to.
+
+    All three lie on the device the extractor was built for. The call may run under autocast of the
+    spec's precision, so what needs float32 says so.
+
+    Returns
+    -------
+    value
+        Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A pair's
+        values do not depend on what else is in the batch: on a CPU to the bit.
+    """
+
+    def __call__(
+        self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
+    ) -> Mapping[str, torch.Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of an extractor.
+
+    Attributes
+    ----------
+    dim : int
+        0 for a scalar, else the block's width.
+    identity : float | None
+        The value for a picture compared with itself, None where there is no fixed one.
+    symmetric : bool
+        Whether swapping reference and degraded image leaves the value as it is.
+    role : Literal['value', 'ref', 'dist']
+        "value", or which picture an embedding describes; embeddings are stored as they are
+        and paired (`seiqa_features.table.pairing`) when a table is assembled.
+    """
+
+    dim: int = 0
+    identity: float | None = None
+    symmetric: bool = False
+    role: Literal["value", "ref", "dist"] = "value"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One file of pretrained weights.
+
+    Attributes
+    ----------
+    name : str
+        Unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; what a user names a file for.
+    location : str
+        Where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, or
+        "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache.
+    megabytes : int
+        Size, rounded; for messages.
+    licence : str
+        Of the weights.
+    """
+
+    name: str
+    location: str
+    megabytes: int
+    licence: str
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What an extractor is built with.
+
+    Attributes
+    ----------
+    device : str
+        "cpu", "cuda" or "cuda:<number>".
+    weights : Mapping[str, Path]
+        Verified files by `Weight.name`.
+    scratch : Path | None
+        Folder for what is worth keeping between runs (text embeddings), None for none.
+    """
+
+    device: str = "cpu"
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    scratch: Path | None = None
+
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class ExtractorSpec:
+    """Everything about an extractor but its work.
+
+    Attributes
+    ----------
+    name : str
+        Lower case with underscores, no double underscore.
+    version : int
+        Raise it when the values change for a reason that no other field shows.
+    outputs : Mapping[str, Output]
+        Name → `Output`.
+    colour : str
+        How the extractor uses the RGB input, e.g. "grey, rounded to 8 bits".
+    libraries : tuple[str, ...]
+        Distributions whose version can change a value.
+    licence : str
+        Of the code that computes it.
+    source : str
+        Paper or code the definition comes from.
+    cost : float
+        Seconds for one 512×384 pair on one CPU core, as measured by us.
+    min_side : int
+        Below this many pixels in the view every output is NaN (undefined).
+    weights : tuple[Weight, ...]
+        Pretrained files it needs. One with weights runs on a GPU where there is one; one
+        without runs on the CPU.
+    resampling : Resampling
+        Filter that brings a picture to the view's size, from the weights' own
+        configuration: "bicubic", "bilinear" or "lanczos".
+    sides : tuple[int, ...]
+        Sides in pixels of the square views it can use; () for any view.
+    side_multiple : int
+        With 2 or more it uses square views whose side is a multiple of it.
+    precision : Precision
+        Of the network's arithmetic where it need not be float32.
+    """
+
+    name: str
+    version: int
+    outputs: Mapping[str, Output] = field(hash=False)
+    colour: str
+    libraries: tuple[str, ...]
+    licence: str
+    source: str
+    cost: float
+    min_side: int = 16
+    weights: tuple[Weight, ...] = ()
+    resampling: Resampling = "bicubic"
+    sides: tuple[int, ...] = ()
+    side_multiple: int = 1
+    precision: Precision = "bfloat16"
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A spec and the factory of its work. The factory imports what it needs when it is called."""
+
+    spec: ExtractorSpec
+    build: Callable[[Resources], Extract] = field(repr=False)

@@ -1,0 +1,1 @@
+"""Vision transformers of timm, and the comparison of patch tokens place by place."""

@@ -1,0 +1,255 @@
+"""Vision transformers of timm, compared place by place: DINOv2, DINOv3, and any other by name.
+
+`timm:<model>` or `timm:<model>.<tag>` is any model of timm's registry that has a square map of
+patch tokens. The class embeddings of both pictures are kept, and paired when a table is assembled;
+of the patch tokens only statistics are (`tokens.compare`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from math import isqrt
+from pathlib import Path
+from typing import Any, cast
+
+from seiqa_features.errors import UsageError
+from seiqa_features.extractors.registry import register, resolver
+from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec, Output, Weight
+from seiqa_features.pictures.views import Resampling
+
+SIDE = 224  # of the view that `cost` is about
+FLOPS = 8.5e10  # of one CPU core per second, as measured by us with DINOv2 S, B and L
+
+SIMILARITIES = (
+    "patch_mean", "patch_min", "patch_q01", "patch_q05", "patch_q10", "patch_q25",
+    "mid1_mean", "mid1_q05", "mid2_mean", "mid2_q05", "mid3_mean", "mid3_q05",
+    "mean_token_cosine", "region_cosine",
+)  # fmt: skip
+DIFFERENCES = (
+    "patch_std", "patch_skewness", "patch_kurtosis", "patch_gap",
+    "mid1_std", "mid2_std", "mid3_std", "region_share", "region_deficit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a spec needs to know of a model.
+
+    Attributes
+    ----------
+    model : str
+        Timm's name with tag.
+    hub : str
+        Repository of the weights on the Hugging Face hub.
+    dim : int
+        Width of a token.
+    patch : int
+        Side of a patch in pixels.
+    megabytes : int
+        Size of the weights file, which holds float32.
+    licence : str
+        Of the weights.
+    source : str
+        Paper.
+    resampling : Resampling
+        Of the weights' own configuration.
+    class_token : bool
+        Whether there is one, and with it an attention to read.
+    side : int | None
+        The only view side it takes, None for every multiple of `patch`.
+    """
+
+    model: str
+    hub: str
+    dim: int
+    patch: int
+    megabytes: int
+    licence: str
+    source: str
+    resampling: Resampling = "bicubic"
+    class_token: bool = True
+    side: int | None = None
+
+
+def _dinov2(size: str, dim: int, megabytes: int, *, registers: bool = False) -> Facts:
+    source = "Oquab et al., DINOv2, TMLR 2024"
+    if registers:
+        source += "; Darcet et al., Vision Transformers Need Registers, ICLR 2024"
+    model = f"vit_{size}_patch14{'_reg4' if registers else ''}_dinov2.lvd142m"
+    return Facts(model, f"timm/{model}", dim, 14, megabytes, "apache-2.0", source)
+
+
+def _dinov3(size: str, dim: int, megabytes: int) -> Facts:
+    model, source = f"vit_{size}_patch16_dinov3.lvd1689m", "Siméoni et al., DINOv3, 2025"
+    return Facts(model, f"timm/{model}", dim, 16, megabytes, "dinov3-license", source)
+
+
+PRESETS = {
+    "dinov2_s14": _dinov2("small", 384, 88),
+    "dinov2_b14": _dinov2("base", 768, 346),
+    "dinov2_l14": _dinov2("large", 1024, 1217),
+    "dinov2_g14": _dinov2("giant", 1536, 4546),
+    "dinov2_s14_reg": _dinov2("small", 384, 88, registers=True),
+    "dinov2_b14_reg": _dinov2("base", 768, 346, registers=True),
+    "dinov2_l14_reg": _dinov2("large", 1024, 1217, registers=True),
+    "dinov2_g14_reg": _dinov2("giant", 1536, 4546, registers=True),
+    "dinov3_s16": _dinov3("small", 384, 86),
+    "dinov3_b16": _dinov3("base", 768, 343),
+    "dinov3_l16": _dinov3("large", 1024, 1212),
+}
+
+
+def _extractor(name: str, facts: Facts) -> Extractor:
+    location = f"hf:{facts.hub}/model.safetensors"
+    weight = Weight(f"timm/{facts.model}", location, facts.megabytes, facts.licence)
+    outputs = {
+        **dict.fromkeys(SIMILARITIES, Output(identity=1.0, symmetric=True)),
+        **dict.fromkeys(DIFFERENCES, Output(identity=0.0, symmetric=True)),
+        "grid": Output(dim=64, identity=1.0, symmetric=True),
+        "cls_ref": Output(dim=facts.dim, role="ref"),
+        "cls_dist": Output(dim=facts.dim, role="dist"),
+    }
+    if facts.class_token:
+        outputs["attention_cosine"] = Output(identity=1.0, symmetric=True)
+        outputs["ref_attention_cosine"] = Output(identity=1.0)
+        outputs["attention_shift"] = Output(identity=0.0, symmetric=True)
+    patches = ((facts.side or SIDE) // facts.patch) ** 2
+    operations = 2 * patches * facts.megabytes * 1e6 / 4  # of one picture: each weight, each patch
+    spec = ExtractorSpec(
+        name=name,
+        version=1,
+        outputs=outputs,
+        colour="RGB, normalised by the weights' own mean and standard deviation",
+        libraries=("torch", "timm", "scipy"),
+        licence="MIT (ours), Apache-2.0 (timm)",
+        source=facts.source,
+        cost=round(2 * operations / FLOPS, 3),
+        weights=(weight,),
+        resampling=facts.resampling,
+        sides=(facts.side,) if facts.side else (),
+        side_multiple=1 if facts.side else facts.patch,
+    )
+    return Extractor(
+        spec,
+        lambda resources: _build(facts.model, resources.weights[weight.name], resources.device),
+    )
+
+
+for _name, _facts in PRESETS.items():
+    register(_extractor(_name, _facts))
+
+
+@resolver("timm")
+@cache
+def any_model(name: str) -> Extractor:
+    """The extractor of `timm:<model>`; its own name has the tag, the default one if none is given.
+
+    Raises
+    ------
+    UsageError
+        Timm has no such model or no weights of it, or it has no map of patch tokens.
+    """
+    facts = read_facts(name.removeprefix("timm:"))
+    return _extractor(f"timm:{facts.model}", facts)
+
+
+def read_facts(model: str) -> Facts:
+    """What timm's registry says of a model, and a copy of it that has shapes but no numbers.
+
+    Raises
+    ------
+    UsageError
+        As `any_model`.
+    """
+    import torch
+
+    from seiqa_features.extractors.vit.tokens import MIDDLE_LAYERS, encoder
+
+    config = _configuration(model)
+    model = f"{config.architecture}.{config.tag}"
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            network = _create(model)
+            dynamic = getattr(network, "dynamic_img_size", False)
+            side = 4 * network.patch_embed.feat_ratio() if dynamic else config.input_size[-1]
+            features = encoder(network, "meta")(torch.zeros(1, 3, side, side))
+        maps = {"last", "attention", *MIDDLE_LAYERS} & features.keys()
+        counts = {features[name].shape[1] for name in maps}
+        rows = isqrt(min(counts))
+        if counts != {rows**2}:
+            raise ValueError(f"maps of {sorted(counts)} tokens")
+    except Exception as error:  # every class that is built otherwise fails in its own way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UsageError(
+            f"timm model {model} cannot be used: it is no vision transformer with a square map of"
+            f" patch tokens ({reason})"
+        ) from None
+    return Facts(
+        model=model,
+        hub=config.hf_hub_id,
+        dim=features["last"].shape[2],
+        patch=side // rows,
+        megabytes=round(4e-6 * sum(tensor.numel() for tensor in network.state_dict().values())),
+        licence=config.license or "unknown",
+        source=f"https://huggingface.co/{config.hf_hub_id}",
+        resampling=cast(Resampling, config.interpolation),
+        class_token="attention" in features,
+        side=None if dynamic else side,
+    )
+
+
+def _configuration(model: str) -> Any:
+    """timm's record of the model's pretrained weights."""
+    import timm
+
+    try:
+        config = timm.models.get_pretrained_cfg(model)
+    except RuntimeError:  # it has the model, not the tag
+        config = None
+    if config is None or not config.hf_hub_id:
+        known = timm.list_pretrained()
+        models = {name.partition(".")[0] for name in known}
+        near = difflib.get_close_matches(model, [*known, *sorted(models)], n=1)
+        hint = f"; did you mean timm:{near[0]}?" if near else ""
+        raise UsageError(f"timm has no pretrained model {model!r}{hint}")
+    return config
+
+
+def _create(model: str, **options: Any) -> Any:
+    """The network, for views of every size where its class allows that."""
+    import timm
+
+    try:
+        return timm.create_model(model, dynamic_img_size=True, **options)
+    except TypeError:
+        return timm.create_model(model, **options)
+
+
+def _load(model: str, file: Path) -> Any:
+    """The network with the file's weights; tensors that lack or do not fit are an error.
+
+    Nothing here reads the classifier, but timm loads strictly only where the network's and the
+    file's have as many classes: those of the original weights, or none.
+    """
+    source = {"file": str(file), "custom_load": False}
+    try:
+        return _create(model, pretrained=True, pretrained_cfg_overlay=source)
+    except RuntimeError:
+        bare = {**source, "num_classes": 0}
+        return _create(model, pretrained=True, pretrained_cfg_overlay=bare, num_classes=0)
+
+
+def _build(model: str, file: Path, device: str) -> Extract:
+    import torch
+    from timm.layers.config import use_fused_attn
+
+    from seiqa_features.extractors.vit.tokens import TokenWork, encoder
+
+    if not use_fused_attn():
+        raise UsageError(f"{model}: timm's fused attention is off; unset TIMM_FUSED_ATTN")
+    network = _load(model, file).eval().requires_grad_(False).to(device)
+    if device != "cpu":
+        network.to(memory_format=torch.channels_last)
+    return TokenWork(encoder(network, device))

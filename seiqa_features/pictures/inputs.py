@@ -1,0 +1,126 @@
+"""Pictures as a program has them: a path, a Pillow image, a numpy array or a torch tensor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from seiqa_features.errors import DataError
+from seiqa_features.pictures.decoding import check_size, decode_rgb, load_rgb
+
+if TYPE_CHECKING:
+    import torch
+
+Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[Any] | torch.Tensor"
+"""A file, a Pillow image, an array [H, W] or [H, W, C], or a tensor [H, W] or [C, H, W].
+
+C is 1 (grey), 3 (RGB) or 4 (RGB and opacity). Values are uint8 in 0..255 or float in 0..1.
+"""
+
+CHANNELS = (1, 3, 4)
+SLACK = 1e-6  # what float32 arithmetic may leave beyond 0..1
+
+
+def as_rgb(picture: Picture, *, name: str) -> Image.Image:
+    """The picture as 8-bit RGB, as `seiqa_features.pictures.decoding` gives that of a file.
+
+    Floats are rounded to the 256 levels of a file: a picture scores the same in every form.
+
+    Parameters
+    ----------
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    DataError
+        It is of another type or shape, holds other values, or is refused as a file.
+    """
+    if isinstance(picture, str | os.PathLike):
+        try:
+            return load_rgb(Path(picture))
+        except DataError as error:
+            raise DataError([f"{name}: {line}" for line in error.problems]) from None
+    if isinstance(picture, Image.Image):
+        return decode_rgb(picture, name=name)
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture, name)
+    torch = sys.modules.get("torch")  # where nobody imported it there are no tensors
+    if torch is not None and isinstance(picture, torch.Tensor):
+        return _from_array(_pixels_last(picture, name), name)
+    raise DataError(
+        [f"{name}: a {type(picture).__name__}; expected a path, a Pillow image, a numpy array or a"
+         " torch tensor"]
+    )  # fmt: skip
+
+
+def both_sides(
+    pairs: pd.DataFrame | Sequence[Picture], dist: Sequence[Picture] | None
+) -> tuple[pd.Index, list[Picture], list[Picture]]:
+    """Index, references and degraded pictures, from a DataFrame or from two sequences.
+
+    Raises
+    ------
+    DataError
+        It lacks a column ref or dist, or the sequences differ in length.
+    """
+    if isinstance(pairs, pd.DataFrame) and dist is None:
+        missing = [name for name in ("ref", "dist") if name not in pairs]
+        if missing:
+            raise DataError([f"pairs: no column {' and '.join(missing)}; expected ref and dist"])
+        return pairs.index, list(pairs["ref"]), list(pairs["dist"])
+    if isinstance(pairs, pd.DataFrame) or dist is None:
+        raise DataError(["expected a DataFrame with columns ref and dist, or two sequences"])
+    if len(pairs) != len(dist):
+        raise DataError([f"{len(pairs)} references but {len(dist)} degraded pictures"])
+    return pd.RangeIndex(len(pairs)), list(pairs), list(dist)
+
+
+def _pixels_last(tensor: torch.Tensor, name: str) -> NDArray[Any]:
+    """[H, W] or [H, W, C] on the CPU."""
+    planes = tensor.ndim == 3 and tensor.shape[0] in CHANNELS
+    if not planes and tensor.ndim != 2:
+        raise DataError(
+            [f"{name}: tensor of shape {list(tensor.shape)}; expected [C, H, W] with 1, 3 or 4"
+             " channels, or [H, W]"]
+        )  # fmt: skip
+    pixels = (tensor.permute(1, 2, 0) if planes else tensor).detach().cpu()
+    # numpy knows no bfloat16
+    array: NDArray[Any] = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
+    return array
+
+
+def _from_array(array: NDArray[Any], name: str) -> Image.Image:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in CHANNELS):
+        raise DataError(
+            [f"{name}: array of shape {list(array.shape)}; expected [H, W, C] with 1, 3 or 4"
+             " channels, or [H, W]"]
+        )  # fmt: skip
+    height, width = array.shape[:2]
+    check_size(name, width, height)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    return decode_rgb(Image.fromarray(_eight_bit(array, name)), name=name)
+
+
+def _eight_bit(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array
+    if not np.issubdtype(array.dtype, np.floating):
+        raise DataError(
+            [f"{name}: values of type {array.dtype}; expected uint8 in 0..255 or float in 0..1"]
+        )
+    low, high = array.min(), array.max()
+    if not (low >= -SLACK and high <= 1 + SLACK):  # either is NaN where a value is
+        found = "NaN among the values" if np.isnan(low) else f"float values {low:g} to {high:g}"
+        raise DataError([f"{name}: {found}; expected 0 to 1 (of uint8: 0 to 255)"])
+    levels: NDArray[np.uint8] = np.rint(array.clip(0, 1) * 255).astype(np.uint8)
+    return levels

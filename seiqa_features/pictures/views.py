@@ -1,0 +1,113 @@
+"""Views: named geometric transforms, an image pair at the size an extractor looks at it.
+
+``s256``        both images squeezed to a 256×256 square
+``c224``        shortest side brought to 224, then the central 224×224 (as CLIP sees pictures)
+``max512``      longest side at most 512 pixels, aspect kept, never enlarged
+``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
+                scaled down to 4·224 first, a smaller one up to 224. A small change in a large
+                picture, lost in ``s224``, fills a good part of a crop.
+
+``s224_lanczos`` takes another filter than the extractor's own. The degraded image always gets the
+geometry of the reference, in one resampling from its own pixels, so pairs whose sizes differ need
+no second step.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seiqa_features.errors import UsageError
+from seiqa_features.pictures.decoding import MIN_SIDE
+
+Resampling: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
+
+_NAME = re.compile(r"(s|c|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?")
+_FILTERS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 but for a grid)."""
+
+    name: str
+    kind: Literal["s", "c", "max", "grid"]
+    size: int
+    per_side: int = 1
+    resampling: Resampling | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> View:
+        """The view of that name.
+
+        Raises
+        ------
+        UsageError
+            There is none of that name.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None or (match[1] == "grid") != (match[3] is not None):
+            raise UsageError(
+                f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
+            )
+        kind = cast(Literal["s", "c", "max", "grid"], match[1])
+        return cls(name, kind, int(match[2]), int(match[3] or 1), cast(Resampling, match[4]))
+
+    @property
+    def square(self) -> bool:
+        """Whether what an extractor gets is always `size`×`size`."""
+        return self.kind != "max"
+
+    def prepare(
+        self, image: Image.Image, ref_size: tuple[int, int], resampling: Resampling
+    ) -> NDArray[np.uint8]:
+        """The picture's crops in this view, uint8 [K, 3, H, W]; K is 1 but for a grid.
+
+        Parameters
+        ----------
+        image : Image.Image
+            RGB.
+        ref_size : tuple[int, int]
+            (width, height) of the pair's reference, which decides the geometry.
+        resampling : Resampling
+            Filter to use unless the view names one.
+        """
+        size = self.resized(ref_size)
+        if image.size != size:
+            image = image.resize(size, _FILTERS[self.resampling or resampling])
+        pixels = np.asarray(image).transpose(2, 0, 1)
+        if self.kind in ("s", "max"):
+            return np.ascontiguousarray(pixels[None])
+        rows, columns = self._offsets(size[1]), self._offsets(size[0])
+        n = self.size
+        return np.stack([pixels[:, y : y + n, x : x + n] for y in rows for x in columns])
+
+    def resized(self, ref_size: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) of the whole picture before it is cropped."""
+        if self.kind == "s":
+            return self.size, self.size
+        if self.kind == "c":  # the long side rounds down, as in torchvision's Resize
+            short = min(ref_size)
+            width, height = (side * self.size // short for side in ref_size)
+            return width, height
+        smallest = MIN_SIDE if self.kind == "max" else self.size
+        scale = min(1.0, self.size * self.per_side / max(ref_size))
+        # A strip of 16×2000 pixels keeps its 16: below that most metrics are undefined.
+        width, height = (max(smallest, round(side * scale)) for side in ref_size)
+        return width, height
+
+    def _offsets(self, side: int) -> list[int]:
+        """Where the crops begin along a side of the resized picture."""
+        if self.kind == "c":
+            return [round((side - self.size) / 2)]
+        count = -(-side // self.size)
+        return [round(i * (side - self.size) / max(1, count - 1)) for i in range(count)]

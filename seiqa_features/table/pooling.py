@@ -1,0 +1,72 @@
+"""Pooling over the crops of a grid view: what one pair's crops say, in one row.
+
+A scalar with a fixed value for equal pictures gives its mean over the crops and the worst one, the
+crop farthest from that value. Embeddings are averaged, and the cosine between the two pictures'
+crops is kept as mean and worst, because the pooled embedding no longer shows it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seiqa_features.extractors.specs import Output
+from seiqa_features.table.pairing import pair_embeddings
+
+Values = Mapping[str, NDArray[np.floating]]
+
+
+def pooled_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
+    """The outputs of a grid view, from those of a single crop."""
+    pooled: dict[str, Output] = {}
+    for name, output in outputs.items():
+        if output.role == "value":
+            pooled[f"{name}_mean"] = output
+            if output.identity is not None and not output.dim:
+                pooled[f"{name}_worst"] = output
+        else:
+            pooled[name] = output
+            if output.role == "ref":
+                stem = name.removesuffix("_ref")
+                for kind in ("mean", "worst"):
+                    pooled[f"{stem}_crop_cosine_{kind}"] = Output(identity=1.0, symmetric=True)
+    return pooled
+
+
+def pool(values: Values, outputs: Mapping[str, Output]) -> dict[str, NDArray[np.floating]]:
+    """Pool one pair's crops, each output [K] or [K, d], to scalars [] and blocks [d].
+
+    `outputs` are those of a single crop. Undefined crops (NaN) are left out; where all are
+    undefined the result is NaN.
+    """
+    pooled: dict[str, NDArray[np.floating]] = {}
+    for name, output in outputs.items():
+        crops = values[name]
+        if output.role == "value":
+            pooled[f"{name}_mean"] = _mean(crops)
+            if output.identity is not None and not output.dim:
+                pooled[f"{name}_worst"] = _farthest(crops, output.identity)
+        else:
+            pooled[name] = _mean(crops).astype(np.float32)
+            if output.role == "ref":
+                stem = name.removesuffix("_ref")
+                cosine = pair_embeddings(ref=crops, dist=values[f"{stem}_dist"])["cosine"]
+                pooled[f"{stem}_crop_cosine_mean"] = _mean(cosine)
+                pooled[f"{stem}_crop_cosine_worst"] = _farthest(cosine, 1.0)
+    return pooled
+
+
+def _mean(crops: NDArray[np.floating]) -> NDArray[np.floating]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        return np.asarray(np.nanmean(crops.astype(np.float64), axis=0))
+
+
+def _farthest(crops: NDArray[np.floating], identity: float) -> NDArray[np.floating]:
+    distance = np.abs(crops - identity)
+    if np.isnan(distance).all():
+        return np.asarray(np.nan)
+    return np.asarray(crops[np.nanargmax(distance)])

@@ -1,0 +1,111 @@
+"""Store + pair table + recipe → feature table.
+
+A DataFrame indexed by `pair_id`: scalars are float64 columns named `<extractor>__<view>__<output>`,
+a dense block is one column of Arrow type fixed_size_list<float32>[d]. Embedding outputs named
+`<stem>_ref` and `<stem>_dist` appear paired, as `<stem>_absdiff`, `<stem>_cosine` and so on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from seiqa_features.errors import StoreError
+from seiqa_features.table.pairing import pair_embeddings
+from seiqa_features.table.recipe import Block, Recipe
+from seiqa_features.table.store import KEYS, SECONDS, Source
+
+UNAVAILABLE = "seiqa.unavailable"
+
+
+def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.DataFrame, float]:
+    """The feature table of `pairs`, rows in their order, and mean seconds per pair.
+
+    The seconds are what the features of one pair took in one worker when they were computed,
+    decoding included.
+
+    Raises
+    ------
+    StoreError
+        A row is not in the store (the features were not extracted).
+    """
+    columns: dict[str, pd.Series] = {}
+    seconds = 0.0
+    index = pd.Index(pairs["pair_id"], name="pair_id")
+    for block in recipe.blocks:
+        rows = store.read(block)
+        rows = rows.take(pa.array(_positions(pairs, rows, block), pa.int64()))
+        seconds += float(pc.mean(rows.column(SECONDS)).as_py() or 0.0)
+        for name, values in _features(block, rows):
+            columns[f"{block.name}__{name}"] = _column(values, index)
+    return pd.DataFrame(columns, index=index), seconds
+
+
+def _positions(pairs: pd.DataFrame, rows: pa.Table, block: Block) -> list[int]:
+    keys = zip(*(rows.column(name).to_pylist() for name in KEYS), strict=True)
+    where = {key: position for position, key in enumerate(keys)}
+    positions = [
+        where.get(key, -1) for key in zip(pairs["ref_key"], pairs["dist_key"], strict=True)
+    ]
+    if -1 in positions:
+        pair_id = pairs["pair_id"].iloc[positions.index(-1)]
+        raise StoreError(f"pair {pair_id}: {block.name} is not in the store; run `seiqa features`")
+    return positions
+
+
+def _features(block: Block, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    for name, output in block.outputs.items():
+        values = rows.column(name).combine_chunks()
+        if output.role == "ref":
+            stem = name.removesuffix("_ref")
+            dist = rows.column(f"{stem}_dist").combine_chunks()
+            paired = pair_embeddings(ref=_matrix(values), dist=_matrix(dist))
+            for kind, derived in paired.items():
+                yield f"{stem}_{kind}", derived
+        elif output.role == "value":
+            yield name, _matrix(values) if output.dim else values.to_numpy(zero_copy_only=False)
+
+
+def _matrix(values: pa.FixedSizeListArray) -> NDArray[np.float32]:
+    flat: NDArray[np.float32] = values.flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(len(values), values.type.list_size)
+
+
+def _column(values: NDArray[np.floating], index: pd.Index) -> pd.Series:
+    if values.ndim == 1:
+        return pd.Series(values.astype(np.float64), index=index)
+    flat = pa.array(values.astype(np.float32).ravel())
+    block = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    return pd.Series(pd.arrays.ArrowExtensionArray(block), index=index)
+
+
+def write_table(
+    table: pd.DataFrame, path: Path, *, unavailable: Mapping[str, str] | None = None
+) -> None:
+    """Write a feature table as parquet, dense blocks as fixed_size_list.
+
+    The file's metadata says under "seiqa.unavailable", as JSON, which extractors are not in it and
+    why. pandas' own metadata is left out because pandas cannot read it back for such columns: so
+    any reader, `pandas.read_parquet` too, opens the file.
+    """
+    content = pa.Table.from_pandas(table.reset_index(), preserve_index=False)
+    metadata = {UNAVAILABLE: json.dumps(dict(unavailable or {}))}
+    pq.write_table(content.replace_schema_metadata(metadata), path)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read what `write_table` wrote, with the same column types."""
+
+    def dense(kind: pa.DataType) -> pd.ArrowDtype | None:
+        return pd.ArrowDtype(kind) if pa.types.is_fixed_size_list(kind) else None
+
+    frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=dense)
+    return frame.set_index("pair_id")

@@ -1,0 +1,1 @@
+"""Pretrained weight files: where they are found, verified and fetched."""

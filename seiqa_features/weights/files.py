@@ -1,0 +1,233 @@
+"""Where pretrained weights come from, and that they stay what they were.
+
+A file is looked for in this order: one the user named for it, one of its name in the weights
+folder, the libraries' own hub caches. The first time a file is seen its SHA-256 goes into a lock
+file; from then on a file that changed is refused. Nothing here goes to the network but `fetch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from seiqa_features.errors import WeightsError
+from seiqa_features.extractors.specs import Weight
+
+DEFAULT_FOLDER = Path("~/.cache/seiqa/weights")
+LOCK_FILE = "weights.lock.json"
+REACH_SECONDS = 5
+_HASH_IN_URL = re.compile(r"/models/([0-9a-f]{64})/|download\.pytorch\.org/.*-([0-9a-f]{8})\.pth$")
+
+
+class WeightFiles:
+    """Finds, verifies and fetches weights.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's own copies, named as `file_stem` says with any suffix, and the lock file.
+    files : Mapping[str, Path] | None
+        Files the user names, by `Weight.name`; each wins over every other place.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, Path] | None = None) -> None:
+        self.folder = folder.expanduser()
+        self.files = {name: path.expanduser() for name, path in (files or {}).items()}
+
+    def find(self, weight: Weight) -> Path | None:
+        """The weight's file, None if it is nowhere.
+
+        Raises
+        ------
+        WeightsError
+            The user named a file that does not exist.
+        """
+        if weight.name in self.files:
+            path = self.files[weight.name]
+            if not path.is_file():
+                raise WeightsError(f"{path}: no such file, named as weights of {weight.name}")
+            return path
+        copies = sorted(self.folder.glob(f"{file_stem(weight)}.*"))
+        return copies[0] if copies else _in_hub_cache(weight)
+
+    def missing(self, weights: Iterable[Weight]) -> list[Weight]:
+        """Those that are nowhere on this machine."""
+        return [weight for weight in weights if self.find(weight) is None]
+
+    def checksum(self, weight: Weight) -> str:
+        """SHA-256 of a weight that is there; hashed only if its size or date changed.
+
+        Raises
+        ------
+        WeightsError
+            It is absent, or not the file that was recorded.
+        """
+        path = self._require(weight)
+        recorded = self._lock().get(self._key(weight, path), {})
+        if recorded.get("stamp") == _stamp(path):
+            return str(recorded["sha256"])
+        self.verified(weight)
+        return str(self._lock()[self._key(weight, path)]["sha256"])
+
+    def verified(self, weight: Weight) -> Path:
+        """The weight's file, hashed now and equal to what was recorded (or recorded now).
+
+        Raises
+        ------
+        WeightsError
+            It is absent, or not the file that was recorded.
+        """
+        path = self._require(weight)
+        sha256, key = _sha256(path), self._key(weight, path)
+        recorded = self._lock().get(key, {}).get("sha256", sha256)
+        if recorded != sha256:
+            raise WeightsError(
+                f"{path}: weights of {weight.name} changed since they were first used (SHA-256"
+                f" {recorded[:12]}… then, {sha256[:12]}… now); restore the file, or accept it by"
+                f" deleting its entry in {self.folder / LOCK_FILE}"
+            )
+        self._record(key, {"sha256": sha256, "stamp": _stamp(path)})
+        return path
+
+    def fetch(self, weights: Iterable[Weight]) -> list[Path]:
+        """Download what is missing, each library's way and into its own cache, and record it.
+
+        The libraries draw a progress bar for each file.
+
+        Raises
+        ------
+        WeightsError
+            Offline, or a download failed; what was fetched before is kept.
+        """
+        missing = self.missing(weights)
+        if missing and not _online(missing):
+            raise WeightsError("cannot download: offline, or the hubs cannot be reached")
+        for weight in missing:
+            try:
+                _download(weight)
+            except Exception as error:  # whatever a library raises, the file could not be had
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                raise WeightsError(f"{weight.name}: download failed ({reason})") from None
+        return [self.verified(weight) for weight in weights]
+
+    def _require(self, weight: Weight) -> Path:
+        path = self.find(weight)
+        if path is None:
+            raise WeightsError(f"weights {weight.name} are missing ({weight.megabytes} MB)")
+        return path
+
+    def _key(self, weight: Weight, path: Path) -> str:
+        """Hub files are known by name wherever the cache lies, the user's own by their place."""
+        own = weight.name in self.files or path.is_relative_to(self.folder)
+        return f"{weight.name} from {path.resolve()}" if own else weight.name
+
+    def _lock(self) -> dict[str, dict[str, str]]:
+        path = self.folder / LOCK_FILE
+        try:
+            content: dict[str, dict[str, str]] = json.loads(path.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{path}: cannot be read ({error}); mend or delete it") from None
+        return content
+
+    def _record(self, key: str, entry: dict[str, str]) -> None:
+        content = self._lock()
+        if content.get(key) == entry:
+            return
+        path = self.folder / LOCK_FILE
+        temporary = path.with_suffix(f".{os.getpid()}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps({**content, key: entry}, indent=1, sort_keys=True))
+            temporary.replace(path)
+        except OSError as error:
+            raise WeightsError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def file_stem(weight: Weight) -> str:
+    """Name, less suffix, of the user's own copy: "timm--vit_small_patch14_dinov2.lvd142m"."""
+    return re.sub(r"[/:]", "--", weight.name)
+
+
+def _in_hub_cache(weight: Weight) -> Path | None:
+    kind, _, rest = weight.location.partition(":")
+    if kind == "hf":
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(*_repository(rest))
+        return Path(found) if isinstance(found, str) else None
+    path = _torch_hub_file(weight)
+    return path if path.is_file() else None
+
+
+def _repository(location: str) -> tuple[str, str]:
+    """ "timm/vit_small/model.safetensors" → ("timm/vit_small", "model.safetensors")."""
+    owner, name, file = location.split("/", 2)
+    return f"{owner}/{name}", file
+
+
+def _torch_hub_file(weight: Weight) -> Path:
+    from torch.hub import get_dir
+
+    folder, _, url = weight.location.partition("|")
+    return Path(get_dir()) / folder / url.rsplit("/", 1)[-1]
+
+
+def _download(weight: Weight) -> None:
+    kind, _, rest = weight.location.partition(":")
+    if kind == "hf":
+        from huggingface_hub import hf_hub_download
+
+        hf_hub_download(*_repository(rest))
+    else:
+        from torch.hub import download_url_to_file
+
+        path = _torch_hub_file(weight)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        url = weight.location.partition("|")[2]
+        match = _HASH_IN_URL.search(url)
+        download_url_to_file(url, str(path), hash_prefix=match and (match[1] or match[2]))
+
+
+def _online(weights: Iterable[Weight]) -> bool:
+    """One short question to each host, so that an offline machine is not kept waiting."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return False
+    hosts = dict.fromkeys(_host(weight) for weight in weights)
+    return all(_answers(host) for host in hosts)
+
+
+def _host(weight: Weight) -> str:
+    if weight.location.startswith("hf:"):
+        from huggingface_hub.constants import ENDPOINT
+
+        return ENDPOINT
+    return "/".join(weight.location.partition("|")[2].split("/")[:3])
+
+
+def _answers(host: str) -> bool:
+    request = urllib.request.Request(host, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=REACH_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True  # it answered, if only to refuse
+    except OSError:
+        return False
+    return True
+
+
+def _stamp(path: Path) -> str:
+    stat = path.stat()
+    return f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

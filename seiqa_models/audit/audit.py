@@ -1,0 +1,241 @@
+"""Audit of a data set: what would deceive a careless evaluation, and which split to believe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seiqa_models.audit.duplicates import find_duplicates
+from seiqa_models.audit.leaks import find_leaks
+from seiqa_models.audit.probes import (
+    autocorrelation,
+    features_by_split,
+    group_only,
+    index_only,
+    label_histogram,
+    spread,
+)
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, MIN_ROWS_TO_EVALUATE
+from seiqa_models.core.columns import scalar_matrix, split_columns
+from seiqa_models.core.errors import TableError
+from seiqa_models.core.metrics import srocc
+
+ALIKE = 0.2
+"""Index-only SROCC on new groups from which on neighbours count as alike. Labels in random order
+stay under .16 (100 draws of 510 labels)."""
+
+_STANDARD_ERRORS = 3
+"""With few groups chance reaches further: SROCC of unrelated values has a standard error of about
+1 / sqrt(groups)."""
+
+_SORTED = 0.95
+"""|SROCC| of label and position from which on the rows are taken to be sorted by label."""
+
+_SCATTERED = 0.25
+"""Mean share of the files that a group spans, from which on runs of files do not hold groups."""
+
+
+def audit(
+    pairs: pd.DataFrame,
+    features: pd.DataFrame | None = None,
+    hashes: Mapping[str, int] | None = None,
+    *,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Look for what lets a model score better in its own tests than on new pictures.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        With ``pair_id, group_id, split, order, mos, ref_key, dist_key``, the pair table's columns.
+        Probes use the labelled rows of split train; duplicates are looked for in all rows.
+    features : DataFrame indexed by pair_id, optional
+        Feature table; without it no column is judged and no learner probed.
+    hashes : mapping of pair_id to int, optional
+        64-bit perceptual hash of each pair's reference image, for near-duplicates.
+    seed : int
+        Seed of folds and of the probing forest.
+
+    Returns
+    -------
+    dict, JSON-ready
+        ``n`` {pairs, labelled, groups, train, val, test}; ``labels`` {histogram,
+        autocorrelation}; ``sorted``: SROCC of label and position; ``index_only``, ``group_only``
+        and ``features``: see :mod:`seiqa_models.audit.probes`; ``duplicates``: see
+        :func:`seiqa_models.audit.duplicates.find_duplicates`; ``columns`` {constant, leaking}; and
+        ``verdict`` {splits: "group" or "block", neighbours_alike, reasons, warnings}, where
+        ``splits`` is the kind of folds to believe. What could not be measured is None.
+
+    Raises
+    ------
+    TableError
+        A pair is not in the feature table.
+    """
+    rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
+    y, order = rows["mos"].to_numpy(np.float64), rows["order"].to_numpy(np.float64)
+    groups = pd.factorize(rows["group_id"])[0]
+    n_groups = len(np.unique(groups))
+    table = None if features is None else _rows_of(features, rows)
+    found: dict[str, Any] = {
+        "n": {
+            "pairs": len(pairs),
+            "labelled": len(rows),
+            "groups": n_groups,
+            **{split: int((pairs["split"] == split).sum()) for split in ("train", "val", "test")},
+        },
+        "labels": None,
+        "sorted": None,
+        "index_only": None,
+        "group_only": None,
+        "features": None,
+        "duplicates": find_duplicates(pairs, hashes),
+        "columns": None if table is None else _columns(table, y, groups),
+    }
+    probed = len(rows) >= MIN_ROWS_TO_EVALUATE and n_groups >= MIN_GROUPS_TO_EVALUATE
+    if probed and np.ptp(y) > 0:
+        found |= _probes(table, y, groups, order, seed)
+    found["verdict"] = _verdict(found, scattered=probed and spread(order, groups) > _SCATTERED)
+    return found
+
+
+def _rows_of(features: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    missing = rows.loc[~rows["pair_id"].isin(features.index), "pair_id"]
+    if len(missing):
+        raise TableError(
+            f"{len(missing)} pairs are not in the feature table, first {missing.iloc[0]!r}: "
+            "extract their features"
+        )
+    return features.loc[rows["pair_id"]]
+
+
+def _columns(table: pd.DataFrame, y: FloatVector, groups: Rows) -> dict[str, Any]:
+    scalars, _ = split_columns(table)
+    values = pd.DataFrame(scalar_matrix(table, scalars), columns=scalars)
+    return {
+        "constant": [name for name in scalars if values[name].nunique(dropna=True) < 2],
+        "leaking": find_leaks(table, y, groups),
+    }
+
+
+def _probes(
+    table: pd.DataFrame | None, y: FloatVector, groups: Rows, order: FloatVector, seed: int
+) -> dict[str, Any]:
+    single_rows = groups.max() + 1 == len(groups)
+    return {
+        "labels": {"histogram": label_histogram(y), "autocorrelation": autocorrelation(y, order)},
+        "sorted": srocc(order, y),
+        "index_only": index_only(y, order, groups, seed=seed),
+        "group_only": None if single_rows else group_only(y, groups, seed=seed),
+        "features": None
+        if table is None
+        else features_by_split(table, y, groups, order, seed=seed),
+    }
+
+
+def _verdict(found: Mapping[str, Any], *, scattered: bool) -> dict[str, Any]:
+    warnings = _warnings(found)
+    verdict = {"splits": "group", "neighbours_alike": False, "warnings": warnings}
+    probe = found["index_only"]
+    if probe is None:
+        few = "too few labelled training pairs or groups, or labels all alike: nothing was probed"
+        return {**verdict, "reasons": [few]}
+    by_index, apart = probe["grouped"], probe["contiguous"]
+    bound = max(ALIKE, _STANDARD_ERRORS / np.sqrt(found["n"]["groups"]))
+    said = (
+        f"a predictor that sees only the file number has SROCC {by_index:.2f} under folds by "
+        f"group, {probe['blocked']:.2f} with blocks of 30 files held out and {apart:.2f} with "
+        "5 contiguous blocks"
+    )
+    if by_index < bound:
+        reasons = [f"{said}: file order says little about the labels, believe folds by group"]
+        return {**verdict, "reasons": [*reasons, *_gap(found)]}
+    verdict["neighbours_alike"] = True
+    if abs(found["sorted"]) >= _SORTED:
+        reasons = ["rows are sorted by label, so file order cannot make folds: use groups"]
+    elif scattered:
+        reasons = [
+            f"{said}: neighbouring files are alike, but groups are scattered over the files and "
+            "no run of files holds them: believe folds by group"
+        ]
+    else:
+        verdict["splits"] = "block"
+        reasons = [
+            f"{said}: neighbouring files are alike, and random or group folds measure memory of "
+            "the neighbours: believe only contiguous blocks of file order"
+        ]
+    return {**verdict, "reasons": [*reasons, *_gap(found)]}
+
+
+def _gap(found: Mapping[str, Any]) -> list[str]:
+    by_split = found["features"]
+    if by_split is None:
+        return []
+    gap = by_split["shuffled"] - by_split["grouped"]
+    return [
+        f"a quick forest on the features has SROCC {by_split['shuffled']:.3f} under shuffled "
+        f"folds, {by_split['grouped']:.3f} on new groups ({gap:+.3f} is what shuffling promises "
+        f"too much) and {by_split['contiguous']:.3f} on contiguous blocks"
+    ]
+
+
+def _warnings(found: Mapping[str, Any]) -> list[str]:
+    twice = found["duplicates"]
+    sayings = {
+        "references_in_splits": "reference images are in more than one of train, val and test",
+        "distorted_in_splits": "distorted images are in more than one of train, val and test",
+        "references_in_groups": "reference images are in more than one group: group by reference",
+        "near": "pairs of groups have nearly the same reference: give them one group",
+        "disagreeing": "repeated pairs have different labels",
+        "pairs": "pairs of images come more than once",
+        "identical": "pairs are a picture with itself",
+    }
+    warnings = [
+        f"{twice[key]['n']} {said} (such as {twice[key]['examples'][0]})"
+        for key, said in sayings.items()
+        if twice[key] is not None and twice[key]["n"]
+    ]
+    columns = found["columns"] or {"leaking": {}, "constant": []}
+    warnings += [f"column {name} is no feature: {why}" for name, why in columns["leaking"].items()]
+    if columns["constant"]:
+        warnings.append(f"columns without variation: {', '.join(columns['constant'])}")
+    return warnings
+
+
+def render(found: Mapping[str, Any]) -> str:
+    """The audit as plain text, one finding a line, the verdict last."""
+    n, labels, probe = found["n"], found["labels"], found["index_only"]
+    splits = ", ".join(f"{n[split]} {split}" for split in ("train", "val", "test"))
+    lines = [
+        f"{n['pairs']} pairs ({splits}), {n['labelled']} labelled for training in "
+        f"{n['groups']} groups"
+    ]
+    if labels is not None:
+        bins = (f"{_bin(item)}: {item['n']}" for item in labels["histogram"])
+        lines += [
+            f"labels  {', '.join(bins)}",
+            f"label autocorrelation from one file to the next  {labels['autocorrelation']:.2f}",
+            f"SROCC of file number alone  {_figures(probe)}",
+        ]
+    if found["group_only"] is not None:
+        lines.append(f"SROCC of the group alone  shuffled {found['group_only']:.2f}")
+    if found["features"] is not None:
+        lines.append(f"SROCC of a quick forest on the features  {_figures(found['features'])}")
+    if found["duplicates"]["near"] is None:
+        lines.append("near-duplicates  not looked for: no image hashes")
+    verdict = found["verdict"]
+    lines += [f"warning: {warning}" for warning in verdict["warnings"]]
+    lines += [f"verdict: splits by {verdict['splits']}"]
+    return "\n".join([*lines, *(f"  {reason}" for reason in verdict["reasons"])])
+
+
+def _bin(item: Mapping[str, float]) -> str:
+    same = item["from"] == item["to"]
+    return f"{item['from']:g}" if same else f"{item['from']:.3g} to {item['to']:.3g}"
+
+
+def _figures(by_split: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in by_split.items())

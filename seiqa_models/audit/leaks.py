@@ -1,0 +1,119 @@
+"""Columns that know the label or the experiment: what no feature of new pictures can know."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.columns import is_dense, split_columns
+from seiqa_models.core.errors import TableError
+from seiqa_models.core.metrics import plcc, srocc
+
+TWIN = 0.995
+"""|SROCC| or |PLCC| with the label from which on a column counts as its twin. The best metrics
+reach .98 with MOS; six-level labels even cap a perfect score at .984."""
+
+_MIN_VALUES = 10
+"""Correlations over fewer rows or groups prove nothing."""
+
+_MIN_GROUP = 5
+"""In groups of fewer rows a good metric may well be proportional to the label."""
+
+_EXPERIMENT = {
+    "category", "deviation", "dist", "distorted", "distortion", "dmos", "file", "filename", "fold",
+    "group", "id", "image", "img", "index", "kind", "label", "level", "levels", "mos", "name",
+    "no", "number", "order", "param", "parameter", "parameters", "path", "picture", "raters",
+    "ratings", "ref", "reference", "row", "scene", "score", "sd", "severity", "split", "std",
+    "stdev", "subset", "type", "unnamed", "var", "variance", "votes",
+}  # fmt: skip
+"""A column whose name is made of these words and numbers alone describes the experiment."""
+
+
+def find_leaks(
+    X: pd.DataFrame, y: FloatVector, groups: ArrayLike, *, label: str = "mos"
+) -> dict[str, str]:
+    """Columns that should not be features, each with what it is instead, in a few words.
+
+    Refused are text and dates, names that describe the experiment or start with the label's,
+    columns that count the rows, and twins of the label: |SROCC| or |PLCC| of .995 over all rows,
+    or |PLCC| of .995 within groups of 5 or more rows (a mean over the other rows of the group,
+    such as target encoding makes, is the row's own label upside down) or between the means of 10
+    or more groups.
+
+    Parameters
+    ----------
+    X : DataFrame [n, columns]
+        Dense blocks are only judged by their name.
+    y : float64 [n]
+        Labels; rows with a NaN are not looked at.
+    groups : array-like [n]
+        Rows of one reference image have the same value.
+    label : str
+        Name of the label's column.
+    """
+    codes = pd.factorize(np.asarray(groups))[0]
+    reasons = {str(name): _reason(X[name], y, codes, label) for name in X.columns}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _reason(column: pd.Series, y: FloatVector, codes: Rows, label: str) -> str | None:
+    by_name = _by_name(str(column.name), label)
+    if by_name or is_dense(column):
+        return by_name
+    try:
+        split_columns(column.to_frame())
+    except TableError:
+        return f"no number but {column.dtype}"
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if _counts(values):
+        return "a count of the rows"
+    known = np.isfinite(values) & np.isfinite(y)
+    return _twin(values[known], y[known], codes[known])
+
+
+def _by_name(name: str, label: str) -> str | None:
+    words = set(re.findall(r"[a-z]+", name.lower()))
+    if name.lower().startswith(label.lower()) and not name[len(label) :][:1].isalpha():
+        return "named after the label"
+    if words and words <= _EXPERIMENT:
+        return "describes the experiment"
+    return None
+
+
+def _counts(values: FloatVector) -> bool:
+    if len(values) < _MIN_VALUES or not np.isfinite(values).all():
+        return False
+    return bool(np.ptp(np.diff(values)) == 0 and np.ptp(values) > 0)
+
+
+def _twin(values: FloatVector, y: FloatVector, codes: Rows) -> str | None:
+    if len(values) < _MIN_VALUES:
+        return None
+    alike = max(abs(srocc(y, values)), abs(plcc(y, values)))
+    if alike >= TWIN:
+        return "the label's twin"
+    both = pd.DataFrame({"value": values, "y": y}).groupby(codes)
+    means = both.mean()
+    if len(means) == len(values):
+        return None
+    if _alike_within(both, values, y, codes) >= TWIN:
+        return "the label's twin within groups"
+    if len(means) >= _MIN_VALUES and abs(plcc(means["y"], means["value"])) >= TWIN:
+        return "the groups' mean label"
+    return None
+
+
+def _alike_within(both: Any, values: FloatVector, y: FloatVector, codes: Rows) -> float:
+    """Mean |PLCC| over the groups of 5 rows or more, weighted by their rows; 0 if there are few."""
+    centre, spread = both.mean().loc[codes], both.std(ddof=0).loc[codes]
+    judged = (both.size().loc[codes] >= _MIN_GROUP).to_numpy() & (spread > 0).all(axis=1).to_numpy()
+    if judged.sum() < _MIN_VALUES:
+        return 0.0
+    product = (values - centre["value"].to_numpy()) * (y - centre["y"].to_numpy())
+    norm = (spread["value"] * spread["y"]).to_numpy()
+    return abs(float(np.mean(product[judged] / norm[judged])))

@@ -1,0 +1,166 @@
+"""A table of numbers from a file, and which of its columns may be features.
+
+A table that somebody else made holds more than features: names of files, the label's own spread,
+the level of the distortion. A model that reads those is worth nothing on new pictures, and no
+cross-validation shows it. So such columns are refused by name until they are dropped on purpose.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seiqa_models.audit.leaks import find_leaks
+from seiqa_models.core.errors import TableError
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns of a table that are no features, and what they are instead.
+
+    Attributes
+    ----------
+    label : str
+        Scores, higher is better. Rows without one are not learned from.
+    group : str
+        Rows with the same value stay together (usually the reference image).
+    order : str, optional
+        Position in file order; given, folds are contiguous blocks of it.
+    kind : str, optional
+        Kind of distortion; given, leaving one kind out is estimated too.
+    drop : tuple of str
+        Left out.
+    """
+
+    label: str
+    group: str
+    order: str | None = None
+    kind: str | None = None
+    drop: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column named here."""
+        return [
+            *(name for name in (self.label, self.group, self.order, self.kind) if name is not None),
+            *self.drop,
+        ]
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a .csv or .parquet file; every column of the file is a column of the table.
+
+    Dense blocks (fixed_size_list<float32>) of a parquet file stay what they are.
+
+    Raises
+    ------
+    TableError
+        The file cannot be read, has no rows, or a column name comes twice.
+    """
+    path = Path(path)
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    if path.suffix.lower() not in readers:
+        raise TableError(f"{path}: expected a .csv or .parquet file")
+    try:
+        table = readers[path.suffix.lower()](path)
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, pa.ArrowException) as error:  # pandas' parser errors are ValueErrors
+        raise TableError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
+    if table.empty:
+        raise TableError(f"{path}: no rows in it, expected a header and one row per pair")
+    return table
+
+
+def feature_columns(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """The labelled rows of every column that has no other role.
+
+    Raises
+    ------
+    TableError
+        A role's column is missing or has two roles, no row has a label, or some columns look like
+        the label or describe the experiment (see
+        :func:`seiqa_models.audit.leaks.find_leaks`); all of them are named.
+    """
+    named = roles.columns
+    require_columns(table, named)
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise TableError(f"column {twice[0]!r} is given two roles: name it once")
+    rows = labelled_rows(table, roles)
+    features = rows.drop(columns=named)
+    labels = pd.to_numeric(rows[roles.label], errors="coerce").to_numpy(np.float64)
+    found = find_leaks(features, labels, rows[roles.group], label=roles.label)
+    if found:
+        raise TableError(_refusal(found))
+    return features
+
+
+def labelled_rows(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """The rows that have a label.
+
+    Raises
+    ------
+    TableError
+        None has one.
+    """
+    rows = table[table[roles.label].notna()]
+    if rows.empty:
+        raise TableError(f"column {roles.label!r} is empty: no row has a label to learn from")
+    return rows
+
+
+def require_columns(table: pd.DataFrame, names: Iterable[str]) -> None:
+    """Check that columns are there.
+
+    Raises
+    ------
+    TableError
+        Some are missing; all of them are named, one with its likeliest spelling.
+    """
+    missing = [name for name in names if name not in table.columns]
+    if not missing:
+        return
+    known = {str(name).lower(): str(name) for name in table.columns}
+    near = difflib.get_close_matches(missing[0].lower(), known, n=1)
+    shown = ", ".join(list(known.values())[:8]) + (", …" if len(known) > 8 else "")
+    hint = f"did you mean {known[near[0]]!r}?" if near else f"it has {shown}"
+    what = "column" if len(missing) == 1 else f"{len(missing)} columns:"
+    raise TableError(f"the table lacks {what} {', '.join(missing)}; {hint}")
+
+
+def _refusal(found: dict[str, str]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in found.items():
+        by_reason.setdefault(reason, []).append(name)
+    reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
+    flags = " ".join(f"--drop {shlex.quote(name)}" for name in found)
+    columns = "1 column is" if len(found) == 1 else f"{len(found)} columns are"
+    return f"{columns} no feature ({reasons}): add {flags}"
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
+    repeated = header[header.duplicated() & header.notna()]
+    if len(repeated):  # pandas would rename the second one without a word
+        raise ValueError(f"column {repeated.iloc[0]!r} comes more than once")
+    table = pd.read_csv(path, low_memory=False, encoding="utf-8-sig")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for an index
+        raise ValueError("rows have more cells than the header; quote a cell that holds a comma")
+    return table
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    def dense(kind: pa.DataType) -> pd.ArrowDtype | None:
+        return pd.ArrowDtype(kind) if pa.types.is_fixed_size_list(kind) else None
+
+    table: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=dense, ignore_metadata=True)
+    return table

@@ -1,0 +1,126 @@
+"""What a feature table with labels must satisfy before anything is fitted on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.columns import split_columns
+from seiqa_models.core.errors import KindsError, TableError
+
+MIN_ROWS_TO_FIT = 4
+MIN_ROWS_TO_EVALUATE = 10
+MIN_GROUPS_TO_FIT = 2
+MIN_GROUPS_TO_EVALUATE = 3
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """A checked table: features X [n, columns], labels y [n], group codes [n].
+
+    ``order`` [n] and ``kinds`` [n] are None where not given. Groups and kinds are numbered from 0
+    in the order they appear.
+    """
+
+    X: pd.DataFrame
+    y: FloatVector
+    groups: Rows
+    order: FloatVector | None
+    kinds: Rows | None = None
+
+    def by_column_name(self) -> TrainingTable:
+        """The columns sorted, so that nothing fitted hangs on the order they come in."""
+        return replace(self, X=self.X[sorted(self.X.columns)])
+
+    def take(self, rows: Rows) -> TrainingTable:
+        """The given rows, by position."""
+        return TrainingTable(
+            self.X.iloc[rows],
+            self.y[rows],
+            self.groups[rows],
+            None if self.order is None else self.order[rows],
+            None if self.kinds is None else self.kinds[rows],
+        )
+
+
+def check_training_table(
+    X: pd.DataFrame,
+    y: ArrayLike,
+    groups: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+    kinds: ArrayLike | None = None,
+    *,
+    min_rows: int = MIN_ROWS_TO_FIT,
+    min_groups: int = MIN_GROUPS_TO_FIT,
+) -> TrainingTable:
+    """Check a table and its labels; without groups each row is a group of its own.
+
+    Raises
+    ------
+    TableError
+        Too few rows or groups; labels, groups or order of another length or with missing values;
+        constant labels; no feature column, or one of an unknown type.
+    KindsError
+        Kinds of another length or with missing values.
+    """
+    if not isinstance(X, pd.DataFrame):
+        raise TableError(f"X is a {type(X).__name__}, expected a pandas DataFrame")
+    if not any(split_columns(X)):
+        raise TableError("the table has no feature column: nothing can be learned from it")
+    if len(X) < min_rows:
+        raise TableError(
+            f"the table has {len(X)} labelled rows, at least {min_rows} are needed: "
+            "add labelled pairs"
+        )
+    labels = _finite("label", y, X)
+    if np.ptp(labels) == 0:
+        raise TableError(f"every label is {labels[0]:g}: nothing can be learned from one value")
+    codes = np.arange(len(X)) if groups is None else _codes("group", groups, len(X), TableError)
+    n_groups = int(codes.max()) + 1
+    if n_groups < min_groups:
+        raise TableError(_too_few_groups(n_groups, min_groups))
+    return TrainingTable(
+        X,
+        labels,
+        codes,
+        None if order is None else _finite("order", order, X),
+        None if kinds is None else _codes("kind", kinds, len(X), KindsError),
+    )
+
+
+def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
+    try:
+        vector = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TableError(f"{what}s are not all numbers: {error}") from error
+    if vector.shape != (len(X),):
+        raise TableError(f"{what}s have shape {vector.shape}, the table has {len(X)} rows")
+    finite = np.isfinite(vector)
+    if not finite.all():
+        row = X.index[int(np.argmin(finite))]
+        raise TableError(
+            f"{int((~finite).sum())} {what}s are missing or not finite, first in row {row!r}: "
+            "give the rows that have one"
+        )
+    return vector
+
+
+def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -> Rows:
+    codes, _ = pd.factorize(np.asarray(values))
+    if len(codes) != n_rows:
+        raise error(f"{what}s have {len(codes)} values, the table has {n_rows} rows")
+    if (codes < 0).any():
+        raise error(f"{int((codes < 0).sum())} rows have no {what}: every row needs one")
+    return codes
+
+
+def _too_few_groups(found: int, needed: int) -> str:
+    groups = "all rows are in one group" if found == 1 else f"there are only {found} groups"
+    return (
+        f"{groups} (one reference image each): an honest estimate leaves whole references out "
+        f"and needs at least {needed}: add pairs of other references"
+    )

@@ -1,0 +1,201 @@
+"""Agreement between predicted and human scores, with bootstrap intervals over groups.
+
+All correlations are taken on the raw scores, without the logistic mapping that some image
+quality papers fit before PLCC: this is how the SeIQA challenge scores (arXiv 2604.11207).
+A constant input orders nothing, so its correlation is 0.0 by definition here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+
+SROCC_SHARE = 0.6
+"""Weight of SROCC in the challenge's final score; PLCC has the rest."""
+
+BOOTSTRAP_CELLS = 2_000_000
+"""Resamples are drawn in chunks of about this many (resample, row) cells, 16 MB per array."""
+
+
+def srocc(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Spearman's rank correlation in [-1, 1]; ties get their mean rank.
+
+    Parameters
+    ----------
+    y, prediction : array-like of float [n]
+        Human scores and predicted scores.
+
+    Raises
+    ------
+    ValueError
+        Lengths differ, or a value is not finite; the argument is named. The same holds for
+        every metric in this module.
+
+    Examples
+    --------
+    >>> srocc([1, 2, 3, 4], [10, 20, 40, 30])
+    0.8
+    """
+    truth, guess = _checked(y, prediction)
+    return _pearson(stats.rankdata(truth), stats.rankdata(guess))
+
+
+def plcc(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Pearson's linear correlation in [-1, 1], on the raw scores."""
+    return _pearson(*_checked(y, prediction))
+
+
+def krocc(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Kendall's rank correlation (tau-b, ties corrected) in [-1, 1]."""
+    truth, guess = _checked(y, prediction)
+    if np.ptp(truth) == 0 or np.ptp(guess) == 0:
+        return 0.0
+    return float(stats.kendalltau(truth, guess).statistic)
+
+
+def rmse(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Root mean squared error, in the unit of the labels."""
+    truth, guess = _checked(y, prediction)
+    return float(np.sqrt(np.mean((truth - guess) ** 2)))
+
+
+def final_score(y: ArrayLike, prediction: ArrayLike) -> float:
+    """The challenge's score 0.6·SROCC + 0.4·PLCC, in [-1, 1]."""
+    return SROCC_SHARE * srocc(y, prediction) + (1 - SROCC_SHARE) * plcc(y, prediction)
+
+
+def score_summary(
+    y: ArrayLike,
+    prediction: ArrayLike,
+    groups: ArrayLike,
+    *,
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """All metrics at once, JSON-ready: srocc, plcc, krocc, rmse, final and interval.
+
+    ``interval`` is the 95 % percentile bootstrap [low, high] of ``final``. Whole groups are
+    drawn, because the rows of one reference are alike and would otherwise make it too narrow.
+    """
+    truth, guess = _checked(y, prediction)
+    return {
+        "srocc": srocc(truth, guess),
+        "plcc": plcc(truth, guess),
+        "krocc": krocc(truth, guess),
+        "rmse": rmse(truth, guess),
+        "final": final_score(truth, guess),
+        "interval": bootstrap_interval(truth, guess, groups, n_boot=n_boot, seed=seed),
+    }
+
+
+def bootstrap_interval(
+    y: ArrayLike,
+    prediction: ArrayLike,
+    groups: ArrayLike,
+    *,
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> list[float]:
+    """95 % percentile interval [low, high] of :func:`final_score`, groups drawn with repetition.
+
+    A single group says nothing about others: its interval is the whole range [-1, 1].
+    """
+    truth, guess = _checked(y, prediction)
+    codes, names = pd.factorize(np.asarray(groups))
+    if len(codes) != len(truth):
+        raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")
+    if len(names) < 2:
+        return [-1.0, 1.0]
+    truth, guess = unit_range(truth), unit_range(guess)
+    rng = np.random.default_rng(seed)
+    even = np.full(len(names), 1 / len(names))
+    chunk = max(1, BOOTSTRAP_CELLS // len(truth))
+    finals = [
+        resampled_finals(truth, guess, rng.multinomial(len(names), even, size)[:, codes])
+        for size in chunk_sizes(n_boot, chunk)
+    ]
+    low, high = np.percentile(np.concatenate(finals), [2.5, 97.5])
+    return [float(low), float(high)]
+
+
+def resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:
+    """``final_score`` of resamples given as how often each row was drawn, counts [b, n].
+
+    Equal to repeating the rows, but nothing is sorted more than once.
+    """
+    weights = counts.astype(np.float64)
+    spearman = _weighted_pearson(
+        _weighted_ranks(truth, weights), _weighted_ranks(guess, weights), weights
+    )
+    pearson = _weighted_pearson(
+        np.broadcast_to(truth, weights.shape), np.broadcast_to(guess, weights.shape), weights
+    )
+    return SROCC_SHARE * spearman + (1 - SROCC_SHARE) * pearson
+
+
+def _weighted_ranks(values: FloatVector, weights: FloatMatrix) -> FloatMatrix:
+    """Mean rank of each row in each resample [b, n], as if rows were repeated ``weights`` times."""
+    order = np.argsort(values, kind="stable")
+    _, starts, inverse = np.unique(values[order], return_index=True, return_inverse=True)
+    mass = np.add.reduceat(weights[:, order], starts, axis=1)
+    middle = np.cumsum(mass, axis=1) - mass / 2
+    ranks = np.empty_like(weights)
+    ranks[:, order] = middle[:, inverse]
+    return ranks
+
+
+def _weighted_pearson(
+    a: FloatMatrix,
+    b: FloatMatrix,
+    weights: FloatMatrix,
+) -> FloatVector:
+    total = weights.sum(axis=1, keepdims=True)
+    a = a - (weights * a).sum(axis=1, keepdims=True) / total
+    b = b - (weights * b).sum(axis=1, keepdims=True) / total
+    covariance = (weights * a * b).sum(axis=1)
+    norm = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
+    # A resample of one repeated value has a norm of rounding errors only.
+    varies = norm > 1e-12 * total[:, 0]
+    correlation: FloatVector = np.divide(covariance, norm, out=np.zeros_like(norm), where=varies)
+    return correlation
+
+
+def unit_range(values: FloatVector) -> FloatVector:
+    spread = np.ptp(values)
+    scaled: FloatVector = (values - values.min()) / (spread if spread > 0 else 1.0)
+    return scaled
+
+
+def chunk_sizes(total: int, chunk: int) -> list[int]:
+    full, rest = divmod(total, chunk)
+    return [chunk] * full + [rest] * (rest > 0)
+
+
+def _pearson(a: FloatVector, b: FloatVector) -> float:
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    a, b = unit_range(a), unit_range(b)  # squares of very small values would underflow
+    a, b = a - a.mean(), b - b.mean()
+    r = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    return min(1.0, max(-1.0, r))
+
+
+def _checked(y: ArrayLike, prediction: ArrayLike) -> tuple[FloatVector, FloatVector]:
+    vectors = []
+    for name, values in (("y", y), ("prediction", prediction)):
+        vector = np.asarray(values, dtype=np.float64)
+        if vector.ndim != 1 or len(vector) == 0:
+            raise ValueError(f"{name} has shape {vector.shape}, expected [n] with n >= 1")
+        if not np.isfinite(vector).all():
+            raise ValueError(f"{name} has {int((~np.isfinite(vector)).sum())} non-finite values")
+        vectors.append(vector)
+    truth, guess = vectors
+    if len(truth) != len(guess):
+        raise ValueError(f"prediction has {len(guess)} values, y has {len(truth)}")
+    return truth, guess

@@ -1,0 +1,94 @@
+"""Folds that keep groups whole: by group, or by contiguous blocks of file order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.errors import TableError
+
+Fold = tuple[Rows, Rows]
+"""Training rows and held-out rows of one fold, each sorted."""
+
+
+def make_folds(
+    groups: ArrayLike, order: ArrayLike | None = None, *, n_splits: int, seed: int
+) -> list[Fold]:
+    """Split rows into folds without ever splitting a group.
+
+    Parameters
+    ----------
+    groups : array-like [n]
+        Rows with the same value stay together (usually the reference image).
+    order : array-like of float [n], optional
+        Position in file order. Given, groups are sorted by their median position and cut into
+        contiguous runs, for data whose neighbours are alike; ``seed`` then has no effect.
+        Otherwise groups are dealt out at random, balanced by number of rows.
+    n_splits : int
+        Wanted number of folds; fewer are made when there are fewer groups, and with ``order``
+        also when one group is larger than a fold.
+    seed : int
+        Seed of the random assignment.
+
+    Returns
+    -------
+    list of (train, test)
+        Sorted row positions; each row is held out exactly once.
+
+    Raises
+    ------
+    TableError
+        Fewer than 2 groups.
+    """
+    if n_splits < 2:
+        raise ValueError(f"n_splits is {n_splits}, expected at least 2")
+    codes, names = pd.factorize(np.asarray(groups))
+    sizes = np.bincount(codes, minlength=len(names))
+    if len(names) < 2:
+        raise TableError("all rows are in one group: at least 2 groups are needed to split them")
+    n_folds = min(n_splits, len(names))
+    if order is None:
+        fold_of_group = _dealt(sizes, n_folds, seed)
+    else:
+        fold_of_group = _contiguous(sizes, codes, np.asarray(order, dtype=np.float64), n_folds)
+    fold_of_row = fold_of_group[codes]
+    return [
+        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
+        for fold in np.unique(fold_of_row)
+    ]
+
+
+def describe_folds(folds: list[Fold], order: ArrayLike | None = None) -> str:
+    """How the rows were split, in words, for reports."""
+    if order is None:
+        return f"{len(folds)} folds by group"
+    return f"{len(folds)} contiguous blocks of file order, groups kept together"
+
+
+def _dealt(sizes: Rows, n_folds: int, seed: int) -> Rows:
+    """Fold of each group: largest first, always into the fold with the fewest rows so far."""
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    rows_in_fold = np.zeros(n_folds, dtype=np.intp)
+    fold_of_group = np.empty(len(sizes), dtype=np.intp)
+    for group in largest_first:
+        fold = int(np.argmin(rows_in_fold))
+        fold_of_group[group] = fold
+        rows_in_fold[fold] += sizes[group]
+    return fold_of_group
+
+
+def _contiguous(sizes: Rows, codes: Rows, order: FloatVector, n_folds: int) -> Rows:
+    """Fold of each group: the n_folds-th part of all rows that the group's middle row falls in.
+
+    At least two folds come out: the middle of the first group lies in the first half of the
+    rows and that of the last group at least half of all rows later.
+    """
+    median = pd.Series(order).groupby(codes).median().to_numpy()
+    by_position = np.argsort(median, kind="stable")
+    middle = np.cumsum(sizes[by_position]) - sizes[by_position] / 2
+    fold_of_group = np.empty(len(sizes), dtype=np.intp)
+    fold_of_group[by_position] = np.floor(middle / len(codes) * n_folds)
+    return fold_of_group

@@ -1,0 +1,1 @@
+"""Honest evaluation: the nested estimate, its figures, comparisons and ablations."""

@@ -1,0 +1,171 @@
+"""Feature ablation: what each group of features is worth to a learner, left out and alone.
+
+Group by group, the held-out rows are predicted once without its columns and once with nothing else.
+A group without which the score hardly falls, though alone it does well, repeats what others say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.checks import (
+    MIN_GROUPS_TO_EVALUATE,
+    MIN_ROWS_TO_EVALUATE,
+    TrainingTable,
+    check_training_table,
+)
+from seiqa_models.core.columns import feature_group
+from seiqa_models.core.metrics import final_score
+from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.stack.pool import fit_learner
+from seiqa_models.stack.preparation import Preparation
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An outer fold, prepared: training rows with their labels and any kinds, and held-out rows.
+
+    ``held_out`` are the positions of the latter in the table, ``groups`` those of the columns.
+    """
+
+    train: FloatMatrix
+    y: FloatVector
+    kinds: Rows | None
+    test: FloatMatrix
+    held_out: Rows
+    groups: list[str]
+
+    def only(self, kept: Set[str]) -> _Part:
+        """The columns of some groups; preparing them on their own would give the same."""
+        columns = [at for at, group in enumerate(self.groups) if group in kept]
+        groups = [self.groups[at] for at in columns]
+        return replace(
+            self, train=self.train[:, columns], test=self.test[:, columns], groups=groups
+        )
+
+
+def feature_ablation(
+    X: pd.DataFrame,
+    y: ArrayLike,
+    groups: ArrayLike,
+    order: ArrayLike | None = None,
+    *,
+    learner: str,
+    kinds: ArrayLike | None = None,
+    n_splits: int = 5,
+    seed: int = 0,
+    n_jobs: int = 1,
+    on_fit: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Held-out scores of one learner without each group of features, and with that group only.
+
+    The folds are those of :func:`seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
+    and fitted inside each training part. There is no fusion.
+
+    Parameters
+    ----------
+    X, y, groups, order, kinds
+        As for :func:`seiqa_models.evaluation.evaluate.evaluate`.
+    learner : str
+        A name from :data:`seiqa_models.learners.registry.LEARNERS`.
+    n_splits : int
+        Outer folds; fewer when there are fewer groups of rows.
+    seed : int
+        Seed of folds and learner.
+    n_jobs : int
+        Fits at the same time, one thread each. The figures do not depend on it.
+    on_fit : callable, optional
+        Called with (fits done, fits in all).
+
+    Returns
+    -------
+    dict, JSON-ready
+        ``learner``; ``all``: the final score with every column; ``groups``: {name: {"columns": how
+        many in X, "without": final, "alone": final}} by
+        :func:`seiqa_models.core.columns.feature_group`, sorted by name. None stands for the score
+        of no columns at all: none are left, or they are constant in every training part.
+
+    Raises
+    ------
+    TableError
+        Fewer than 3 groups of rows or 10 rows, or the table cannot be learned from.
+    KindsError
+        Kinds of another length or with missing values; a TableError too.
+    ValueError
+        The learner's name is unknown.
+    """
+    table = check_training_table(
+        X,
+        y,
+        groups,
+        order,
+        kinds,
+        min_rows=MIN_ROWS_TO_EVALUATE,
+        min_groups=MIN_GROUPS_TO_EVALUATE,
+    ).by_column_name()
+    folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
+    parts = Parallel(n_jobs=n_jobs)(delayed(_prepared)(table, fold) for fold in folds)
+    owners = [feature_group(column) for column in table.X.columns]
+    names = sorted(set(owners))
+    everything = frozenset(names)
+    kept = [everything, *(everything - {name} for name in names), *({name} for name in names)]
+    fits = (delayed(_predict)(part.only(some), learner, seed) for some in kept for part in parts)
+    predictions: list[FloatVector | None] = []
+    for prediction in Parallel(n_jobs=n_jobs, return_as="generator")(fits):
+        predictions.append(prediction)
+        if on_fit is not None:
+            on_fit(len(predictions), len(kept) * len(parts))
+    starts = range(0, len(predictions), len(parts))
+    complete, *finals = [
+        _pooled_final(table.y, parts, predictions[start : start + len(parts)]) for start in starts
+    ]
+    without, alone = finals[: len(names)], finals[len(names) :]
+    return {
+        "learner": learner,
+        "all": complete,
+        "groups": {
+            name: {"columns": owners.count(name), "without": left, "alone": single}
+            for name, left, single in zip(names, without, alone, strict=True)
+        },
+    }
+
+
+def _prepared(table: TrainingTable, fold: Fold) -> _Part:
+    train, held_out = table.take(fold[0]), table.take(fold[1])
+    preparation = Preparation()
+    with threadpool_limits(limits=1):
+        values = preparation.fit_transform(train.X, train.y, train.groups)
+        test = preparation.transform(held_out.X)
+    owners = [feature_group(column) for column in preparation.columns_]
+    return _Part(values, train.y, train.kinds, test, fold[1], owners)
+
+
+def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
+    """Held-out predictions; None without a column to read."""
+    if not part.groups:
+        return None
+    fitted = fit_learner(learner, part.train, part.y, seed, part.kinds)
+    with threadpool_limits(limits=1):
+        return np.asarray(fitted.predict(part.test), dtype=np.float64)
+
+
+def _pooled_final(
+    y: FloatVector, parts: list[_Part], predictions: list[FloatVector | None]
+) -> float | None:
+    """The final score over all held-out rows; a part without a column predicts its mean label."""
+    if all(prediction is None for prediction in predictions):
+        # Every part its own mean, which falls as the held-out labels rise: no score at all.
+        return None
+    pooled = np.empty_like(y)
+    for part, prediction in zip(parts, predictions, strict=True):
+        pooled[part.held_out] = part.y.mean() if prediction is None else prediction
+    return final_score(y, pooled)

@@ -1,0 +1,1 @@
+"""The learners: a registry of regressor factories, and the regressors that are our own."""

@@ -1,0 +1,51 @@
+"""Losses that look at pairs of rows, for :class:`seiqa_models.learners.ranker.PairwiseRanker`.
+
+Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. torch
+is imported only when a loss is computed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MSE_WEIGHT = 0.25
+RANK_WEIGHT = 0.80
+
+_EPSILON = 1e-6
+"""Keeps square roots and norms away from zero, where their gradients have no bound."""
+
+
+def softplus_loss(prediction: Any, target: Any) -> Any:
+    """The runner-up's loss (LoViF 2026 SeIQA, arXiv 2604.11207),
+
+        0.25 · mean (f_i - y_i)² + 0.80 · mean softplus(-(f_i - f_j) · sign(y_i - y_j)),
+
+    the second mean over all pairs with y_i ≠ y_j.
+    """
+    from torch.nn import functional
+
+    squared = functional.mse_loss(prediction, target)
+    sign = (target - target.T).sign()
+    ordered = sign != 0
+    if not ordered.any():
+        return MSE_WEIGHT * squared
+    wrong_way = -(prediction - prediction.T) * sign
+    return MSE_WEIGHT * squared + RANK_WEIGHT * functional.softplus(wrong_way[ordered]).mean()
+
+
+def fidelity_loss(prediction: Any, target: Any) -> Any:
+    """The winner's loss (same paper), ½ · (1 - PLCC) + ½ · mean fidelity over pairs i ≠ j.
+
+    With p = Φ(f_i - f_j), the chance that i is preferred under unit noise, and
+    g = ½ (sign(y_i - y_j) + 1), the fidelity of a pair is 1 - √(p·g) - √((1-p)(1-g)). Neither
+    part sees the level of the predictions, only PLCC ignores their scale. One row alone costs ½.
+    """
+    import torch
+
+    f, y = prediction - prediction.mean(), target - target.mean()
+    plcc = (f * y).sum() / (f.norm() * y.norm() + _EPSILON)
+    apart = ~torch.eye(len(target), dtype=torch.bool)
+    p = torch.special.ndtr((prediction - prediction.T)[apart])
+    g = ((target - target.T).sign()[apart] + 1) / 2
+    pairs = 1 - (p * g + _EPSILON).sqrt() - ((1 - p) * (1 - g) + _EPSILON).sqrt()
+    return (1 - plcc) / 2 + pairs.sum() / (2 * max(len(pairs), 1))

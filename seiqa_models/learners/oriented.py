@@ -1,0 +1,153 @@
+"""Columns turned so that more is better, and a boosting that is bound to believe it.
+
+Some metrics are distances, some similarities. The sign of a column's rank correlation with the
+training labels says which; a model that may only use a column in that direction cannot learn what
+is peculiar to few reference images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.learners.scaling import RankNormal
+
+
+def signs(X: FloatMatrix, y: FloatVector) -> FloatVector:
+    """Sign of each column's Spearman correlation with y: float64 [p] of -1, 0 and 1."""
+    ranks = stats.rankdata(X, axis=0)
+    label = stats.rankdata(y)
+    signed: FloatVector = np.sign(ranks.T @ (label - label.mean()))
+    return signed
+
+
+class OrientedRanks(RankNormal):
+    """Normal scores of the training ranks, each column times its :func:`signs`.
+
+    Attributes
+    ----------
+    signs_ : float64 [p]
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> OrientedRanks:
+        """Learn quantiles and signs of X float [n, p] with labels y float [n]."""
+        super().fit(X)
+        self.signs_ = signs(np.asarray(X, np.float64), np.asarray(y, np.float64))
+        return self
+
+    def transform(self, X: ArrayLike) -> FloatMatrix:
+        """Oriented normal scores float64 [n, p] in -bound..bound."""
+        return super().transform(X) * self.signs_
+
+
+class OrientedLog(TransformerMixin, BaseEstimator):
+    """Logarithm of each column's distance from the best value seen in training, more is better.
+
+    A column, turned by its :func:`signs`, becomes -log(d / median d + floor) with d its distance
+    from the training maximum. Unlike ranks it keeps how far apart values are, and unlike the plain
+    columns it tells small degradations as well apart as large ones.
+
+    Parameters
+    ----------
+    floor : float
+        In units of the median distance: differences well below it count for nothing.
+
+    Attributes
+    ----------
+    signs_, best_, scale_ : float64 [p]
+    """
+
+    def __init__(self, floor: float = 0.2) -> None:
+        self.floor = floor
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> OrientedLog:
+        """Learn directions, best values and scales of X float [n, p] with labels y float [n]."""
+        checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self.signs_ = signs(checked[0], checked[1].astype(np.float64))
+        oriented = checked[0] * self.signs_
+        self.best_ = oriented.max(axis=0)
+        distance = self.best_ - oriented
+        middle = np.median(distance, axis=0)
+        # Where most rows are at the best value, or all are: the mean, or nothing to scale by.
+        middle = np.where(middle > 0, middle, distance.mean(axis=0))
+        self.scale_ = np.where(middle > 0, middle, 1.0)
+        return self
+
+    def transform(self, X: ArrayLike) -> FloatMatrix:
+        """Float64 [n, p], rising with the label; better than all of training counts as best."""
+        check_is_fitted(self, "scale_")
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        distance = np.maximum(self.best_ - values * self.signs_, 0.0)
+        closeness: FloatMatrix = -np.log(distance / self.scale_ + self.floor)
+        return closeness
+
+
+class MonotoneBoosting(RegressorMixin, BaseEstimator):
+    """Mean of boosted trees (XGBoost) of several seeds that never fall as a column gets better.
+
+    Parameters
+    ----------
+    n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bynode
+        Of ``xgboost.XGBRegressor``.
+    n_seeds : int
+        Models averaged; their rows and columns are sampled anew.
+    random_state : int
+        Seed of the first.
+    n_jobs : int
+        Threads.
+
+    Attributes
+    ----------
+    boosters_ : list of XGBRegressor
+    """
+
+    def __init__(
+        self,
+        n_estimators: int = 300,
+        learning_rate: float = 0.05,
+        max_depth: int = 4,
+        min_child_weight: float = 5,
+        subsample: float = 0.7,
+        colsample_bynode: float = 0.5,
+        n_seeds: int = 3,
+        random_state: int = 0,
+        n_jobs: int = 1,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.max_depth = max_depth
+        self.min_child_weight = min_child_weight
+        self.subsample = subsample
+        self.colsample_bynode = colsample_bynode
+        self.n_seeds = n_seeds
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> MonotoneBoosting:
+        """Fit X float [n, p] and y float [n]."""
+        from xgboost import XGBRegressor
+
+        checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        settings: dict[str, Any] = self.get_params()
+        seed, n_seeds = settings.pop("random_state"), settings.pop("n_seeds")
+        directions = tuple(signs(checked[0], checked[1].astype(np.float64)).astype(int).tolist())
+        self.boosters_ = [
+            XGBRegressor(random_state=seed + i, monotone_constraints=directions, **settings)
+            for i in range(n_seeds)
+        ]
+        for booster in self.boosters_:
+            booster.fit(*checked)
+        return self
+
+    def predict(self, X: ArrayLike) -> FloatVector:
+        """Mean prediction float64 [n]."""
+        check_is_fitted(self, "boosters_")
+        values = validate_data(self, X, dtype=np.float64, reset=False)
+        predictions = [booster.predict(values) for booster in self.boosters_]
+        return np.asarray(np.mean(predictions, axis=0, dtype=np.float64))

@@ -1,0 +1,199 @@
+"""PairwiseRanker: a small network trained to put pairs of rows in the right order.
+
+The recipe is the LoViF 2026 SeIQA runner-up's (arXiv 2604.11207), but early stopping, if asked
+for, watches rows split off the training part and never those whose predictions count. torch and
+skorch do the training and are only imported then; the fitted network is kept as plain arrays, so
+predicting or loading a saved model needs neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.learners.losses import fidelity_loss, softplus_loss
+
+LOSSES = {"softplus": softplus_loss, "fidelity": fidelity_loss}
+"""The runner-up's loss and the winner's, by the name that ``PairwiseRanker(loss=...)`` takes."""
+
+_VALIDATION_SHARE = 0.2
+"""Share of the training rows that early stopping watches."""
+
+
+class PairwiseRanker(RegressorMixin, BaseEstimator):
+    """MLP regressor (ReLU, dropout) whose loss orders the rows of a batch.
+
+    Trained on the standardised target by AdamW with a cosine schedule. Inputs must come scaled to
+    about unit size, as the pool's pipelines do.
+
+    Parameters
+    ----------
+    loss : {"softplus", "fidelity"}
+        See :mod:`seiqa_models.learners.losses`. The scale of what ``fidelity`` learns means
+        nothing, so its output is mapped to the label by a straight line fitted on the training
+        rows.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    dropout : float
+        Share of hidden units dropped in training, in [0, 1).
+    learning_rate, weight_decay : float
+        AdamW's settings; the rate falls to 0 along a half cosine.
+    max_epochs : int
+    patience : int, optional
+        Stop after so many epochs without a lower loss on a random fifth of the rows, which are
+        then not trained on, and keep the best epoch. By default all rows and epochs are used.
+    batch_size : int
+        Rows per step, and so the rows among which pairs are formed.
+    random_state : int
+        Seed of weights, dropout, batches and the fifth that is watched.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        Weights [in, out] and biases [out] of each layer, as in scikit-learn's MLPRegressor.
+    slope_, intercept_ : float
+        From the network's output to the label.
+    """
+
+    def __init__(
+        self,
+        loss: str = "softplus",
+        hidden: tuple[int, ...] = (192, 64),
+        dropout: float = 0.12,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-4,
+        max_epochs: int = 120,
+        patience: int | None = None,
+        batch_size: int = 128,
+        random_state: int = 0,
+    ) -> None:
+        self.loss = loss
+        self.hidden = hidden
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> PairwiseRanker:
+        """Train on X float [n, p] and y float [n]; on one thread, whatever torch is set to.
+
+        Raises
+        ------
+        ValueError
+            The loss is unknown.
+        """
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss is {self.loss!r}, expected one of {sorted(LOSSES)}")
+        checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        values: FloatMatrix = checked[0]
+        label: FloatVector = checked[1].astype(np.float64)
+        centre, scale = float(label.mean()), float(label.std()) or 1.0
+        target = ((label - centre) / scale).astype(np.float32)[:, None]
+        with _isolated_torch(self.random_state):
+            layers = _trained_layers(self, values.astype(np.float32), target)
+        self.coefs_ = [weight.T.astype(np.float64) for weight, _ in layers]
+        self.intercepts_ = [bias.astype(np.float64) for _, bias in layers]
+        self.slope_, self.intercept_ = scale, centre
+        if self.loss == "fidelity":
+            self.slope_, self.intercept_ = _line(self._output(values), label)
+        return self
+
+    def predict(self, X: ArrayLike) -> FloatVector:
+        """Predicted labels float64 [n], in the unit of the training labels."""
+        check_is_fitted(self, "coefs_")
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        return self._output(values) * self.slope_ + self.intercept_
+
+    def _output(self, values: FloatMatrix) -> FloatVector:
+        for coef, intercept in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):
+            values = np.maximum(values @ coef + intercept, 0.0)
+        output: FloatVector = (values @ self.coefs_[-1] + self.intercepts_[-1])[:, 0]
+        return output
+
+
+def _line(x: FloatVector, y: FloatVector) -> tuple[float, float]:
+    """Slope and intercept of the least-squares line; a constant x gets the mean of y."""
+    spread = x.var()
+    slope = float(np.mean((x - x.mean()) * (y - y.mean())) / spread) if spread > 0 else 0.0
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def _trained_layers(
+    ranker: PairwiseRanker,
+    inputs: np.typing.NDArray[np.float32],
+    outputs: np.typing.NDArray[np.float32],
+) -> list[tuple[Any, Any]]:
+    """Train the network and return (weight [out, in], bias [out]) of each linear layer."""
+    import torch
+    from skorch import NeuralNetRegressor
+    from skorch.callbacks import EarlyStopping, LRScheduler
+    from skorch.dataset import ValidSplit
+    from skorch.utils import noop
+
+    # skorch wants the loss as a class, and this module must not need torch to be imported.
+    class Loss(torch.nn.Module):
+        def forward(self, prediction: Any, target: Any) -> Any:
+            return LOSSES[ranker.loss](prediction, target)
+
+    callbacks: list[Any] = [
+        LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=ranker.max_epochs)
+    ]
+    split = None
+    if ranker.patience is not None:
+        split = ValidSplit(_VALIDATION_SHARE, random_state=ranker.random_state)
+        callbacks.append(EarlyStopping(patience=ranker.patience, load_best=True, sink=noop))
+    net = NeuralNetRegressor(
+        _network(inputs.shape[1], ranker.hidden, ranker.dropout),
+        criterion=Loss,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=ranker.weight_decay,
+        lr=ranker.learning_rate,
+        max_epochs=ranker.max_epochs,
+        batch_size=ranker.batch_size,
+        iterator_train__shuffle=True,
+        train_split=split,
+        callbacks=callbacks,
+        callbacks__print_log=None,
+        device="cpu",
+    )
+    net.fit(inputs, outputs)
+    return [
+        (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+        for layer in net.module_
+        if isinstance(layer, torch.nn.Linear)
+    ]
+
+
+def _network(n_inputs: int, hidden: tuple[int, ...], dropout: float) -> Any:
+    from torch import nn
+
+    layers: list[Any] = []
+    for width in hidden:
+        layers += [nn.Linear(n_inputs, width), nn.ReLU(), nn.Dropout(dropout)]
+        n_inputs = width
+    return nn.Sequential(*layers, nn.Linear(n_inputs, 1))
+
+
+@contextmanager
+def _isolated_torch(seed: int) -> Iterator[None]:
+    """Seed torch and use one thread, then restore the caller's generator and threads."""
+    import torch
+
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)

@@ -1,0 +1,103 @@
+"""Scalings that the learners share: ranks as normal scores, and components of even spread."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import QuantileTransformer
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from seiqa_models.core.arrays import FloatMatrix
+
+_AT_BOUND = 1e-7
+"""Values this near to the smallest or largest of training count as such (scikit-learn's choice)."""
+
+
+class RankNormal(TransformerMixin, BaseEstimator):
+    """Each column's training ranks as normal scores, bounded.
+
+    Many metrics crowd near their ideal value with a long tail. Ranks spread them evenly, so that
+    one kernel width fits all columns, and the bound keeps the tails from ruling the distances. On
+    the three development tables this lifted the SVR's final by .002 to .01 over plain scaling.
+
+    Parameters
+    ----------
+    bound : float
+        Largest absolute normal score that is kept.
+
+    Attributes
+    ----------
+    quantiles_ : QuantileTransformer
+    """
+
+    def __init__(self, bound: float = 2.5) -> None:
+        self.bound = bound
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> RankNormal:  # noqa: ARG002
+        """Learn the columns' quantiles; X float [n, p]."""
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64)
+        self.quantiles_ = QuantileTransformer(
+            n_quantiles=min(200, len(values)), output_distribution="normal", random_state=0
+        ).fit(values)
+        return self
+
+    def transform(self, X: ArrayLike) -> FloatMatrix:
+        """Normal scores float64 [n, p] in −bound..bound.
+
+        As ``QuantileTransformer.transform`` gives them, but that asks scipy for a distribution at
+        every column, which took one row of 60 columns 50 ms.
+        """
+        check_is_fitted(self, "quantiles_")
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        known, shares = self.quantiles_.quantiles_, self.quantiles_.references_
+        below = np.column_stack(
+            [
+                (np.interp(x, q, shares) - np.interp(-x, -q[::-1], -shares[::-1])) / 2
+                for x, q in zip(values.T, known.T, strict=True)
+            ]
+        )
+        below[values + _AT_BOUND > known[-1]] = 1.0
+        below[values - _AT_BOUND < known[0]] = 0.0
+        return np.asarray(np.clip(ndtri(below), -self.bound, self.bound))
+
+
+class PartialWhitening(TransformerMixin, BaseEstimator):
+    """Evens out the spread of the principal components: Z (C + εI)^(-power/2), C = cov(Z).
+
+    Collinear columns make plain distances count what they share many times over, and what tells
+    them apart hardly at all. Full whitening (power 1) counts noise as much as signal. With the
+    Gaussian process, 0.4 lifted the final by .002 on TID2013 and KADID-10k, and left it as it was
+    with 5 to 9 columns; 1.0 cost .003 to .009.
+
+    Parameters
+    ----------
+    power : float
+        0 leaves the spread of the components as it is, 1 makes it equal.
+
+    Attributes
+    ----------
+    mean_ : float64 [p]; matrix_ : float64 [p, p]
+    """
+
+    def __init__(self, power: float = 0.4) -> None:
+        self.power = power
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PartialWhitening:  # noqa: ARG002
+        """Learn the covariance of X float [n, p]."""
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64)
+        self.mean_ = values.mean(axis=0)
+        centred = values - self.mean_
+        spread, axes = np.linalg.eigh(centred.T @ centred / len(values))
+        floor = max(1e-3 * spread[-1], np.finfo(np.float64).tiny)
+        matrix = (axes * (np.maximum(spread, 0.0) + floor) ** (-self.power / 2)) @ axes.T
+        scale = np.sqrt(np.mean((centred @ matrix) ** 2)) or 1.0
+        self.matrix_: FloatMatrix = matrix / scale
+        return self
+
+    def transform(self, X: ArrayLike) -> FloatMatrix:
+        """Whitened rows float64 [n, p], of mean square 1 in training."""
+        check_is_fitted(self, "matrix_")
+        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray((values - self.mean_) @ self.matrix_)

@@ -1,0 +1,1 @@
+"""The stack: preparation, meta-features, pool of learners, fusion, calibration, intervals."""

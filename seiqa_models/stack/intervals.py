@@ -1,0 +1,175 @@
+"""ConformalInterval: how far off a score may be, wider for rows unlike those of training.
+
+Conformal prediction with residuals measured against a spread that follows the row (Papadopoulos,
+Gammerman and Vovk, Normalized nonconformity measures for regression conformal prediction, 2008; Lei
+et al., Distribution-Free Predictive Inference for Regression, 2018, section 5.2). The residuals are
+out-of-fold, so they are those of new groups. Where kinds of distortion are known, a second set
+comes from kinds that the learners had not met, and the interval covers both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+from scipy.spatial.distance import cdist
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.learners.scaling import RankNormal
+
+_NEIGHBOURS = 5
+
+_MAX_ROWS = 2000
+"""Training rows kept to measure distances from."""
+
+_FAMILIAR = 0.99
+"""Share of training rows that count as like the others."""
+
+_NARROWEST = 0.3
+"""Smallest spread, as a share of the mean residual."""
+
+_FURTHEST = 3.0
+"""How many training ranges beyond the range a value counts at most."""
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Training rows predicted by learners that had met neither their group nor their kind.
+
+    ``rows`` are positions, ``known`` those of the rows that the learners were fitted on,
+    ``residuals`` float64, one per row.
+    """
+
+    rows: Rows
+    known: Rows
+    residuals: FloatVector
+
+
+class ConformalInterval(BaseEstimator):
+    """Half-widths of prediction intervals, and which rows are unlike every training row.
+
+    The *novelty* of a row is its mean distance to the 5 nearest training rows (of other groups,
+    for a training row), in normal scores of the columns; values beyond the training range go on
+    linearly. The spread of a row is a + b · novelty, least squares on the absolute residuals with
+    a, b ≥ 0. Further out than 99 % of the training rows it grows at least in proportion.
+
+    Parameters
+    ----------
+    random_state : int
+        Seed of the choice of rows that are kept where there are more than 2000.
+
+    Attributes
+    ----------
+    ranks_ : RankNormal; rows_ : float64 [kept, p]
+    limit_ : float
+        Novelty that 99 % of the training rows keep below.
+    spread_ : float64 [2]; narrowest_ : float
+        a and b, and the smallest spread.
+    ratios_ : list of float64
+        Sorted |residual| / spread: of new groups, and where known of new groups and kinds.
+    """
+
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
+
+    def fit(
+        self,
+        values: FloatMatrix,
+        groups: Rows,
+        residuals: FloatVector,
+        unseen: Sequence[Unseen] = (),
+    ) -> ConformalInterval:
+        """Learn from out-of-fold residuals.
+
+        Parameters
+        ----------
+        values : float64 [n, p]
+            Prepared training rows.
+        groups : int [n]
+        residuals : float64 [n]
+            Label minus out-of-fold score.
+        unseen : sequence of Unseen
+        """
+        shuffled = np.random.default_rng(self.random_state).permutation(len(values))
+        kept = np.sort(shuffled[:_MAX_ROWS])
+        self.ranks_ = RankNormal().fit(values)
+        places = self.ranks_.transform(values)
+        self.rows_: FloatMatrix = places[kept]
+        novelty = _nearest(places, self.rows_, groups[:, None] == groups[kept][None])
+        self.limit_ = float(np.quantile(novelty, _FAMILIAR))
+        unseen_novelty = [
+            _nearest(
+                places[part.rows],
+                self.rows_,
+                np.broadcast_to(~np.isin(kept, part.known), (len(part.rows), len(kept))),
+            )
+            for part in unseen
+        ]
+        sets = [(novelty, np.abs(residuals))]
+        if unseen:
+            errors = np.abs(np.concatenate([part.residuals for part in unseen]))
+            sets.append((np.concatenate(unseen_novelty), errors))
+        distance, error = (np.concatenate(parts) for parts in zip(*sets, strict=True))
+        self.spread_: FloatVector = nnls(_with_one(distance), error)[0]
+        # Without any residual every spread does: the interval is the score itself.
+        self.narrowest_ = _NARROWEST * float(error.mean()) or 1.0
+        self.ratios_ = [np.sort(size / self._spread(where)) for where, size in sets]
+        return self
+
+    def novelty(self, values: FloatMatrix, excess: FloatMatrix) -> FloatVector:
+        """Novelty float64 [n] of prepared rows [n, p], 1 where 99 % of the training rows end.
+
+        ``excess`` [n, p] is :meth:`seiqa_models.stack.preparation.Preparation.excess` of the rows.
+        """
+        check_is_fitted(self, "ratios_")
+        beyond = 2 * self.ranks_.bound * np.clip(excess, -_FURTHEST, _FURTHEST)
+        distance = _nearest(self.ranks_.transform(values) + beyond, self.rows_)
+        return distance / (self.limit_ or 1.0)
+
+    def half_width(self, novelty: FloatVector, coverage: float) -> FloatVector:
+        """Half-widths float64 [n] for rows of that :meth:`novelty`.
+
+        Infinite where the residuals are too few for the coverage.
+
+        Raises
+        ------
+        ValueError
+            The coverage is not between 0 and 1.
+        """
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage is {coverage}, expected a value between 0 and 1")
+        factor = max(_conformal_quantile(ratios, coverage) for ratios in self.ratios_)
+        return factor * self._spread(novelty * (self.limit_ or 1.0))
+
+    def _spread(self, distance: FloatVector) -> FloatVector:
+        spread = np.maximum(_with_one(distance) @ self.spread_, self.narrowest_)
+        return np.asarray(spread * np.maximum(distance / (self.limit_ or 1.0), 1.0))
+
+
+def _with_one(distance: FloatVector) -> FloatMatrix:
+    return np.column_stack([np.ones_like(distance), distance])
+
+
+def _nearest(
+    places: FloatMatrix, rows: FloatMatrix, skipped: np.typing.NDArray[np.bool_] | None = None
+) -> FloatVector:
+    """Mean distance [n] to the nearest rows that are not skipped, in units of √p."""
+    distances = cdist(places, rows) / np.sqrt(max(rows.shape[1], 1))
+    if skipped is not None:
+        distances[skipped] = np.inf
+    nearest = min(_NEIGHBOURS, len(rows))
+    first = np.partition(distances, nearest - 1, axis=1)[:, :nearest]
+    found = np.isfinite(first)
+    total = np.where(found, first, 0.0).sum(axis=1)
+    mean: FloatVector = total / np.maximum(found.sum(axis=1), 1)
+    return mean
+
+
+def _conformal_quantile(ratios: FloatVector, coverage: float) -> float:
+    """The ⌈(n + 1)·coverage⌉-th smallest of n ratios; infinite if there are not so many."""
+    rank = int(np.ceil((len(ratios) + 1) * coverage))
+    return float(ratios[rank - 1]) if rank <= len(ratios) else np.inf

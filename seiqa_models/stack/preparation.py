@@ -1,0 +1,70 @@
+"""Preparation: any feature table → a finite float matrix that every learner can read."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from seiqa_models.core.arrays import FloatMatrix
+from seiqa_models.stack.meta import RidgeMeta
+
+
+class Preparation(TransformerMixin, BaseEstimator):
+    """RidgeMeta, then bounds, medians for missing values, and no constant columns.
+
+    Values are clipped to the finite range seen in training: an identical pair has an infinite
+    PSNR, which must count as "best seen" and not as missing. NaN, an undefined value, becomes the
+    training median.
+
+    Attributes
+    ----------
+    meta_ : RidgeMeta
+    columns_ : list of str
+        Names of the columns that come out: those that vary in training.
+    low_, high_, medians_ : float64 [len(columns_)]
+    """
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None) -> Preparation:
+        """Fit on all rows; see :meth:`fit_transform`."""
+        self.fit_transform(X, y, groups)
+        return self
+
+    def fit_transform(
+        self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> FloatMatrix:
+        """Fit, and return the rows with cross-fitted meta-features, float64 [n, len(columns_)]."""
+        self.meta_ = RidgeMeta()
+        table = self.meta_.fit_transform(X, y, groups)
+        values = table.to_numpy(np.float64)
+        finite = np.where(np.isfinite(values), values, np.nan)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+            low, high = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
+            medians = np.nanmedian(finite, axis=0)
+        kept = high > low
+        self.columns_ = [str(name) for name in table.columns[kept]]
+        self.low_, self.high_, self.medians_ = low[kept], high[kept], medians[kept]
+        return self._bounded(table)
+
+    def transform(self, X: pd.DataFrame) -> FloatMatrix:
+        """Prepare new rows, float64 [n, len(columns_)]."""
+        return self._bounded(self.meta_.transform(X))
+
+    def excess(self, X: pd.DataFrame) -> FloatMatrix:
+        """How far values lie outside the training range, in units of it: float64 [n, columns].
+
+        Negative below the range, 0 inside it and for values that are not finite: those stand for
+        "best seen" and for "undefined".
+        """
+        values = self.meta_.transform(X)[self.columns_].to_numpy(np.float64)
+        values = np.where(np.isfinite(values), values, self.medians_)
+        beyond = values - np.clip(values, self.low_, self.high_)
+        return np.asarray(beyond / (self.high_ - self.low_))
+
+    def _bounded(self, table: pd.DataFrame) -> FloatMatrix:
+        values = np.clip(table[self.columns_].to_numpy(np.float64), self.low_, self.high_)
+        return np.asarray(np.where(np.isnan(values), self.medians_, values))

@@ -1,0 +1,103 @@
+"""The command line itself: instant help, settings' precedence, what is documented exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.settings import CONFIGS, load_settings
+from seiqa_features.errors import UsageError
+from seiqa_features.extractors.registry import all_extractors
+from seiqa_features.table.recipe import Recipe
+from seiqa_models.learners.registry import LEARNERS
+from tests.pipelines.conftest import Cli
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom pipelines.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'sklearn', 'pyiqa'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for verb in ("check", "features", "train", "submit", "report", "run", "demo", "score"):
+        assert re.search(rf"^\W*{verb}\b", done.stdout, re.MULTILINE), verb
+
+
+def test_flags_beat_environment_beats_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        yaml.safe_dump({"features": {"gms": ["s64"]}, "learners": ["svr"], "seed": 1})
+    )
+    assert load_settings(data="d", config=str(config)).seed == 1
+    monkeypatch.setenv("SEIQA_SEED", "2")
+    assert load_settings(data="d", config=str(config)).seed == 2
+    assert load_settings(data="d", config=str(config), seed=3).seed == 3
+    monkeypatch.setenv("SEIQA_CONFIG", str(config))
+    assert load_settings(data="d").learners == ["svr"]
+
+
+def test_saved_settings_load_again(tmp_path: Path) -> None:
+    settings = load_settings(data="d", run="r", workers=3)
+    settings.save(tmp_path / "settings.yaml")
+    assert load_settings(config=str(tmp_path / "settings.yaml"), workers=3).features == (
+        settings.features
+    )
+
+
+def test_run_folder_is_named_after_data_and_config(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("")
+    assert load_settings(data=tmp_path).run == Path("runs") / f"{tmp_path.name}-best"
+    manifest = load_settings(data=tmp_path / "m.csv", config="classical")
+    assert manifest.run.name == f"{tmp_path.name}-m-classical"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_configurations_name_what_exists(path: Path) -> None:
+    settings = load_settings(data="d", config=path.stem)
+    recipe = Recipe.parse(settings.features)
+    assert len({block.fingerprint for block in recipe.blocks}) == len(recipe.blocks)
+    assert set(settings.learners) <= LEARNERS.keys()
+
+
+def test_classical_takes_everything_that_needs_no_weights_at_two_views() -> None:
+    """But MAD, which takes 15 s a pair, and the grey error, which says what PSNR says."""
+    settings = load_settings(data="d", config="classical")
+    free = {name for name, entry in all_extractors().items() if not entry.spec.weights}
+    assert settings.features.keys() == free - {"mad", "grey_mse"}
+    assert all(len(views) >= 2 for views in settings.features.values())
+
+
+def test_unknown_setting_in_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("learnrs: [svr]\n")
+    with pytest.raises(UsageError, match="learnrs"):
+        load_settings(data="d", config=str(tmp_path / "c.yaml"))
+
+
+def test_extractors_lists_all(cli: Cli) -> None:
+    code, out, _ = cli("extractors")
+    assert code == 0
+    assert set(all_extractors()) <= {line.split()[0] for line in out.splitlines() if line[0] != " "}
+
+
+def test_makefile_targets_in_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = set(re.findall(r"\bmake ((?:[a-z]+ )*[a-z]+)", (ROOT / "README.md").read_text()))
+    named = {target for group in used for target in group.split()}
+    assert {"demo", "test", "run"} <= named
+    assert named <= targets
+
+
+def test_no_file_names_a_package_registry() -> None:
+    pattern = re.compile(r"pypi\.org|pythonhosted|://", re.IGNORECASE)
+    assert not pattern.search((ROOT / "constraints.txt").read_text())
+    assert not re.search(r"pypi|index-url", (ROOT / "Makefile").read_text(), re.IGNORECASE)

@@ -1,0 +1,145 @@
+"""Runs side by side: which one is better, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.pipelines.conftest import Cli
+
+
+@pytest.fixture
+def good(cli: Cli, tmp_path: Path) -> Path:
+    """A run of fit-table on a column that sees the label; 10 references × 6 rows."""
+    rng = np.random.default_rng(0)
+    mos = rng.uniform(1, 5, 60)
+    table = pd.DataFrame(
+        {
+            "ref": np.repeat([f"r{k}" for k in range(10)], 6),
+            "mos": mos,
+            "sharp": mos + 0.3 * rng.normal(size=60),
+            "dull": mos + 3 * rng.normal(size=60),
+        }
+    )
+    table.to_csv(tmp_path / "table.csv", index=False)
+    (tmp_path / "plain.yaml").write_text(
+        yaml.safe_dump({"features": {"psnr": ["max256"]}, "learners": ["ridge"], "workers": 1})
+    )
+    return fit(cli, "good")
+
+
+def fit(cli: Cli, name: str, *drop: str) -> Path:
+    code, _, err = cli(
+        *("fit-table", "table.csv", "--label", "mos", "--group", "ref", "--config", "plain.yaml"),
+        *("--out", name, *(part for column in drop for part in ("--drop", column))),
+    )
+    assert code == 0, err
+    return Path(name)
+
+
+def edited(run: Path, name: str, **columns: object) -> Path:
+    """A copy of a run with other values in its predictions.csv."""
+    copy = Path(shutil.copytree(run, name))
+    predictions = pd.read_csv(run / "predictions.csv").assign(**columns)
+    predictions.to_csv(copy / "predictions.csv", index=False)
+    return copy
+
+
+def test_the_same_run_twice_shows_no_difference(cli: Cli, good: Path) -> None:
+    code, out, err = cli("compare", good, edited(good, "again"))
+    assert code == 0, err
+    assert (
+        "again against good: no difference shown; final +0.0000 (+0.0000 to +0.0000), p = 1.000,"
+        " on 60 pairs of 10 groups"
+    ) in out
+
+
+def test_a_run_without_the_good_column_is_worse(cli: Cli, good: Path) -> None:
+    poor = fit(cli, "poor", "sharp")
+    code, out, err = cli("compare", good, poor, edited(good, "again"))
+    assert code == 0, err
+    finals = [json.loads((run / "metrics.json").read_text())["honest"]["final"]
+              for run in (good, poor)]  # fmt: skip
+    found = re.search(r"poor against good: worse; final (\S+) \((\S+) to (\S+)\), p = (\S+),", out)
+    assert found is not None, out
+    difference, low, high, p_value = map(float, found.groups())
+    assert difference == pytest.approx(finals[1] - finals[0], abs=1e-4)
+    assert low < difference < high < 0
+    assert p_value < 0.05
+    assert "again against good: no difference shown" in out
+    _, out, _ = cli("compare", poor, good)
+    assert f"good against poor: better; final {-difference:+.4f}" in out
+
+
+def test_the_table_says_what_each_run_is(cli: Cli, good: Path) -> None:
+    kinds = {"final": 0.1234}
+    other = edited(good, "other")
+    metrics = json.loads((good / "metrics.json").read_text())
+    (other / "metrics.json").write_text(json.dumps({**metrics, "transfer": kinds}))
+    _, out, _ = cli("compare", good, other)
+    heading, *rows = out.splitlines()[:3]
+    assert heading.split() == [
+        *("run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best", "single"),
+        *("kind", "unseen", "minutes"),
+    ]
+    honest = metrics["honest"]
+    low, high = honest["interval"]
+    figures = (
+        f"table.csv plain 60 {honest['final']:.4f} ({low:.3f} to {high:.3f}) {honest['srocc']:.4f}"
+        f" {honest['plcc']:.4f} {metrics['gap']:+.4f} {metrics['best_single']['final']:.4f}"
+    )
+    minutes = f"{metrics['seconds']['evaluate'] / 60:.1f}"
+    assert " ".join(rows[0].split()) == f"good {figures} {minutes}"
+    assert " ".join(rows[1].split()) == f"other {figures} 0.1234 {minutes}"
+
+
+def test_only_rows_that_both_predicted_are_compared(cli: Cli, good: Path) -> None:
+    fewer = edited(good, "fewer")
+    predictions = pd.read_csv(good / "predictions.csv")
+    predictions.iloc[::-1].iloc[:30].to_csv(fewer / "predictions.csv", index=False)
+    code, out, err = cli("compare", good, fewer)
+    assert code == 0, err
+    assert "fewer against good: no difference shown; final +0.0000" in out
+    assert "on 30 pairs of 5 groups" in out
+
+
+def test_what_cannot_be_compared_is_said_after_what_can(cli: Cli, good: Path) -> None:
+    mos = pd.read_csv(good / "predictions.csv")["mos"]
+    relabelled = edited(good, "relabelled", mos=mos.where(mos.index > 2, 0.5))
+    apart = edited(good, "apart", row=range(1000, 1060))
+    images = edited(good, "images")
+    predictions = pd.read_csv(good / "predictions.csv").rename(columns={"row": "pair_id"})
+    predictions.to_csv(images / "predictions.csv", index=False)
+    code, out, err = cli("compare", good, relabelled, apart, images, edited(good, "again"))
+    assert code == 3
+    assert "again against good: no difference shown" in out
+    assert err.splitlines() == [
+        "seiqa: relabelled and good have different labels for 3 of 60 pairs of the same name: not"
+        " compared; train them on the same data",
+        "seiqa: apart and good share no pairs: nothing to compare; train them on the same data",
+        "seiqa: images and good share no pairs: nothing to compare; train them on the same data",
+    ]
+
+
+def test_folders_that_hold_no_run_are_all_named(cli: Cli, good: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, out, err = cli("compare", good, "empty", "nowhere")
+    assert code == 3
+    assert out == ""
+    assert err.splitlines() == [
+        f"seiqa: {name}: no metrics.json in it; name the folder of a trained run"
+        for name in ("empty", "nowhere")
+    ]
+
+
+def test_one_run_is_nothing_to_compare(cli: Cli) -> None:
+    code, _, err = cli("compare", "runs/one")
+    assert code == 2
+    assert err == "seiqa: compare needs two run folders or more; the first is the one to beat\n"

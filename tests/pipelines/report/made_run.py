@@ -1,0 +1,156 @@
+"""A run folder written by hand: 12 labelled and 2 test pairs, small pictures, every figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+
+KINDS = ("blur", "JPEG", "noise")
+PAIRS = 14
+LABELLED = 12
+
+
+def summary(final: float, **more: Any) -> dict[str, Any]:
+    figures = {"srocc": final + 0.01, "plcc": final - 0.015, "krocc": final - 0.2, "rmse": 0.6}
+    return {"final": final, "interval": [final - 0.05, final + 0.04], **figures, **more}
+
+
+def metrics() -> dict[str, Any]:
+    """What a run of an early version had."""
+    return {
+        "honest": summary(0.812),
+        "naive": summary(0.868),
+        "gap": 0.056,
+        "best_single": summary(
+            0.744, name="psnr__full__value", names=["gmsd__full__value", None, "gmsd__full__value"]
+        ),
+        "learners": {"ridge": summary(0.701), "catboost": summary(0.803)},
+        "index_only": summary(0.123),
+        "weights": {"final": {"ridge": 0.35, "catboost": 0.65}},
+        "n": LABELLED,
+        "groups": 4,
+        "splitter": "3 folds by group",
+        "seconds": {"evaluate": 213.4},
+        "seconds_per_row": 0.0021,
+    }
+
+
+def newer_metrics() -> dict[str, Any]:
+    """What has been added since."""
+    return {
+        "greedy": summary(0.799),
+        "gain": {
+            "best_single": {"difference": 0.068, "interval": [0.011, 0.13], "p_value": 0.021},
+            "ridge": {"difference": 0.111, "interval": [-0.02, 0.2], "p_value": 0.34},
+            "catboost": {"difference": -0.0095, "interval": [-0.02, -0.001], "p_value": 0.044},
+        },
+        "transfer": summary(
+            0.655,
+            by_group=summary(0.777),
+            learners={"ridge": summary(0.611), "catboost": summary(0.633)},
+            best_single=summary(0.644),
+            kinds={kind: {"srocc": 0.51 + 0.01 * i, "n": 3} for i, kind in enumerate(KINDS)},
+            n=9,
+            fits=7,
+        ),
+        "without_kinds": {
+            "catboost": summary(
+                0.763,
+                gain={"difference": 0.0123, "interval": [-0.0045, 0.0216], "p_value": 0.061},
+            )
+        },
+        "prediction_interval": {
+            "nominal": 0.9,
+            "coverage": 0.875,
+            "mean_width": 1.75,
+            "unfamiliar": 0.0625,
+            "transfer": {"coverage": 0.725, "mean_width": 2.25, "unfamiliar": 0.375},
+        },
+        "ablation": {
+            "learner": "ridge",
+            "all": 0.701,
+            "groups": {
+                "gms": {"columns": 74, "without": 0.705, "alone": 0.555},
+                "psnr": {"columns": 2, "without": 0.622, "alone": 0.444},
+            },
+        },
+        "calibrated": True,
+        "splits": {"by": "group", "why": "nothing speaks against it"},
+    }
+
+
+def write_run(
+    folder: Path, *, label_kind: str = "MOS", hostile: str = "", newer: bool = False
+) -> Path:
+    """Write the run folder `folder`/runs/first, its pictures into `folder`.
+
+    Parameters
+    ----------
+    hostile : str
+        Begins the names of pairs and pictures.
+    newer : bool
+        With everything that early versions did not write.
+    """
+    run = folder / "runs" / "first"
+    run.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(PAIRS):
+        paths = [str(folder / f"{hostile}{side}{number}.png") for side in ("ref", "dist")]
+        for path in paths:
+            Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(path)
+        train = number < LABELLED
+        rows.append(
+            {
+                "pair_id": f"{hostile}pair{number}",
+                "ref_path": paths[0],
+                "dist_path": paths[1],
+                "mos": float(number % 6) if train else np.nan,
+                "group_id": f"scene{number % 4}",
+                "split": "train" if train else "test",
+                "order": number,
+                "ref_key": f"r{number % 4}",
+                "dist_key": f"d{number}",
+            }
+        )
+    pairs = pd.DataFrame(rows)
+    if newer:
+        pairs["distortion"] = [f"{hostile}{KINDS[number % 3]}" for number in range(PAIRS)]
+    pairs.attrs = {"label_kind": label_kind, "label_range": [0, 5], "source": "my pictures"}
+    pairs.to_parquet(run / "pairs.parquet")
+    _write_results(run, pairs, newer)
+    return run
+
+
+def _write_results(run: Path, pairs: pd.DataFrame, newer: bool) -> None:
+    held_out = pairs[:LABELLED][["pair_id", "group_id", "mos"]]
+    held_out = held_out.assign(fold=np.arange(LABELLED) % 4 % 3)
+    held_out["score"] = held_out["mos"] + np.linspace(-1.2, 0.9, LABELLED)
+    if newer:
+        held_out["low"], held_out["high"] = held_out["score"] - 0.85, held_out["score"] + 0.85
+        held_out["unfamiliar"] = np.arange(LABELLED) == 0
+    held_out.to_csv(run / "predictions.csv", index=False)
+    pairs[LABELLED:][["pair_id", "split"]].assign(score=[1.5, 4.25]).to_csv(
+        run / "scores.csv", index=False
+    )
+    features = {
+        "recipe": {"features": {"gms": ["max512"], "psnr": ["max512", "max256"]}, "blocks": {}},
+        "columns": 214,
+        "unavailable": {"clip_l14__s224__cosine": "weights are not in the hub cache"},
+        "seconds_per_pair": 0.3412,
+        "device": "cpu",
+        "versions": {"torch": "2.15.0"},
+    }
+    (run / "features.json").write_text(json.dumps(features))
+    settings = {"seed": 7, "learners": ["ridge", "svr"], "shrinkage": None}
+    (run / "settings.yaml").write_text(yaml.safe_dump(settings))
+    figures = metrics() | (newer_metrics() if newer else {})
+    (run / "metrics.json").write_text(json.dumps(figures))
+    (run / "bundle").mkdir()
+    (run / "bundle" / "bundle.json").write_text(json.dumps({"versions": {"xgboost": "3.2.0"}}))

@@ -1,0 +1,471 @@
+"""The report: everything on one page, nothing from outside, and no word more than is true."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from pipelines.report.pictures import triple
+from pipelines.report.render import TITLES, render_report
+from pipelines.report.tables import kinds, reliability
+from pipelines.runs.reading import read
+from tests.pipelines.made_run import metrics, newer_metrics, summary, write_run
+
+FIRST = ["result", "learners"]
+LATER = ["folds", "calibration", "examples", "data", "audit", "features", "made"]
+EARLY = [*FIRST, *LATER]
+FIGURES, PICTURES = 4, 8 * 3 + 1  # of an early run; the 1 is the key to the colours
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def single_threaded_kernels() -> Iterator[None]:
+    """On a busy machine more threads make the difference maps slow."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Writes a run, see `write_run`."""
+    return partial(write_run, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def early(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The report of an early run, as it is."""
+    return rendered(write_run(tmp_path_factory.mktemp("early")))
+
+
+@pytest.fixture(scope="module")
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with everything, to be left as it is; its report is `full`."""
+    return write_run(tmp_path_factory.mktemp("full"), newer=True)
+
+
+@pytest.fixture(scope="module")
+def full(full_run: Path) -> Page:
+    return rendered(full_run)
+
+
+@pytest.fixture(scope="module")
+def pseudo(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The report of a run with everything whose labels a program made up."""
+    return rendered(
+        write_run(tmp_path_factory.mktemp("pseudo"), label_kind="pseudo-label", newer=True)
+    )
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the visible text, of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.source = path.read_text("utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def attributes(self, tag: str, attribute: str) -> list[str]:
+        return [found[attribute] for name, found in self.tags if name == tag and attribute in found]
+
+    def section(self, name: str) -> str:
+        """The source of one section."""
+        start = self.source.index(f'<h2 id="{name}"')
+        return self.source[start : self.source.index("</section>\n\n", start)]
+
+    def rows(self, name: str) -> list[list[str]]:
+        """Cells of the rows in a section's tables, but for the heads."""
+        bodies = re.findall(r"<tbody>(.*?)</tbody>", self.section(name), re.DOTALL)
+        rows = [row for body in bodies for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL)]
+        return [
+            [
+                " ".join(re.sub(r"<.*?>", " ", cell).split())
+                for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)
+            ]
+            for row in rows
+        ]
+
+
+def rendered(run: Path) -> Page:
+    return Page(render_report(run))
+
+
+def decoded(address: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
+
+
+# --- the page --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "more"), [("early", 0), ("full", 5)])
+def test_page_needs_no_other_file(name: str, more: int, request: pytest.FixtureRequest) -> None:
+    page = request.getfixturevalue(name)
+    links = [
+        value
+        for _, attributes in page.tags
+        for key, value in attributes.items()
+        if key in {"src", "href", "srcset", "data", "poster", "action"}
+    ]
+    inside = [link for link in links if link.startswith("#")]
+    assert len(links) - len(inside) == FIGURES + PICTURES + more
+    assert all(link.startswith("data:image/") for link in links if link not in inside)
+    assert [link[1:] for link in inside] == page.attributes("h2", "id")
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
+    assert "url(" not in page.source
+    assert "@import" not in page.source
+    assert "default-src 'none'" in page.attributes("meta", "content")[0]
+
+
+def test_an_early_run_has_the_sections_that_it_has_data_for(early: Page) -> None:
+    assert early.attributes("h2", "id") == EARLY
+
+
+def test_a_run_with_everything_has_every_section(full: Page) -> None:
+    expected = [name for name in TITLES if name != "heldout"]
+    assert full.attributes("h2", "id") == expected
+
+
+def test_whoever_cannot_see_gets_texts_heads_and_a_language(full: Page) -> None:
+    assert full.attributes("html", "lang") == ["en"]
+    assert all(full.attributes("img", "alt"))
+    assert len(full.attributes("img", "alt")) == len(full.attributes("img", "src"))
+    cells = [attributes for tag, attributes in full.tags if tag == "th"]
+    assert len(cells) > 80
+    assert all(cell.get("scope") in {"col", "row"} for cell in cells)
+    labels = [
+        label for tag in ("section", "nav") for label in full.attributes(tag, "aria-labelledby")
+    ]
+    assert set(labels) <= {attributes.get("id") for _, attributes in full.tags}
+
+
+def test_rerun_is_byte_identical(full_run: Path, full: Page) -> None:
+    assert render_report(full_run).read_text("utf-8") == full.source
+    assert not list(full_run.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "pairs.parquet", ""])
+def test_untrained_run_is_one_clear_line(make_run: MakeRun, name: str) -> None:
+    run = make_run()
+    if name:
+        (run / name).unlink()
+    else:
+        run = run / "elsewhere"
+    with pytest.raises(ValueError, match="is missing; run `seiqa train` first") as caught:
+        render_report(run)
+    assert str(run / name) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "gone"),
+    [
+        (["features.json"], {"features"}),
+        (["predictions.csv"], {"folds", "calibration", "examples"}),
+        (["settings.yaml", "scores.csv", "bundle/bundle.json"], set()),
+    ],
+)
+def test_optional_files_only_take_their_section_away(
+    make_run: MakeRun, names: list[str], gone: set[str]
+) -> None:
+    run = make_run()
+    for name in names:
+        (run / name).unlink()
+    assert rendered(run).attributes("h2", "id") == [name for name in EARLY if name not in gone]
+
+
+def test_optional_figures_may_be_missing(make_run: MakeRun) -> None:
+    run = make_run()
+    figures = {
+        "index_only": None,
+        "heldout": {"val": summary(0.777)},
+        "weights": {"ridge": 1.0},
+        "transfer": None,
+        "transfer_left_out": "3 rows have no kind: every row needs one",
+    }
+    sparse = {key: value for key, value in metrics().items() if not key.startswith("seconds")}
+    (run / "metrics.json").write_text(json.dumps(sparse | figures))
+    page = rendered(run)
+    assert "file order only" not in page.text
+    assert page.rows("heldout")[0][:2] == ["val", "0.777"]
+    assert "not estimated: 3 rows have no kind: every row needs one." in page.section("kinds")
+    assert page.rows("kinds") == []
+    assert page.attributes("h2", "id") == [*FIRST, "heldout", LATER[0], "kinds", *LATER[1:]]
+
+
+def test_hostile_names_are_escaped(make_run: MakeRun) -> None:
+    name = "<script>alert('&quot;$x')<\\script>\"'"
+    page = rendered(make_run(hostile=name, newer=True))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert f"{name}pair0" in page.text
+    assert f"{name}JPEG" in page.text
+    assert f"reference picture of pair {name}pair0" in page.attributes("img", "alt")
+
+
+# --- figures ---------------------------------------------------------------------------------
+
+
+def test_the_runs_facts_are_on_the_page(early: Page) -> None:
+    facts = [
+        "0.812", "0.762 to 0.852", "0.868", "+0.056", "+0.068",  # honest, interval, naive, gaps
+        "0.818 to 0.908", "0.694 to 0.784",  # intervals of the naive claim and the single feature
+        "catboost", "0.65", "gmsd__full__value (2×)", "0.123", "3 folds by group",
+        "clip_l14__s224__cosine", "weights are not in the hub cache", "214 columns", "341 ms",
+        "ridge, svr", "2.15.0", "3.2.0", "3 min 33 s", "my pictures", "from 1.50 to 4.25",
+    ]  # fmt: skip
+    assert [fact for fact in facts if fact not in early.text] == []
+
+
+def test_learners_are_listed_from_the_best_down(full: Page) -> None:
+    assert [row[0] for row in full.rows("learners")] == [
+        "stack", "catboost", "ridge",
+        "greedy selection", "best single feature", "file order only", "stack, naive claim",
+    ]  # fmt: skip
+
+
+def test_says_so_where_the_stack_loses(make_run: MakeRun, full: Page) -> None:
+    figures = metrics() | newer_metrics() | {"best_single": summary(0.9, names=[])}
+    figures["transfer"]["best_single"] = summary(0.7)
+    run = make_run(newer=True)
+    (run / "metrics.json").write_text(json.dumps(figures))
+    page = rendered(run)
+    lost = "The stack does not beat its best single feature here."
+    assert lost in page.section("result")
+    assert lost not in full.text
+    lost = "the best single feature carries over better than the stack"
+    assert lost in page.section("kinds")
+    assert lost not in full.text
+
+
+def test_says_what_a_learner_would_have_without_the_kinds(full: Page) -> None:
+    assert (
+        "Had <code>catboost</code> not been, its final score alone on the same held-out scenes"
+        " would be 0.763; the stack minus that is +0.012 (−0.004 to +0.022)."
+    ) in full.section("kinds")
+
+
+def test_paired_comparison_says_what_it_shows_and_no_more(full: Page) -> None:
+    assert full.rows("gain") == [
+        ["best single feature", "+0.0680", "+0.0110 to +0.1300", "0.021", "the stack is better"],
+        ["ridge", "+0.1110", "−0.0200 to +0.2000", "0.340", "no difference shown"],
+        ["catboost", "−0.0095", "−0.0200 to −0.0010", "0.044", "the stack is worse"],
+    ]
+
+
+def test_fold_table_holds_the_folds_own_figures(full_run: Path, full: Page) -> None:
+    part = pd.read_csv(full_run / "predictions.csv").query("fold == 1")
+    srocc, plcc = part.mos.corr(part.score, method="spearman"), part.mos.corr(part.score)
+    rmse = float(np.sqrt(np.mean((part.mos - part.score) ** 2)))
+    expected = ["1", "1", "3", f"{srocc:.3f}", f"{plcc:.3f}", f"{rmse:.3f}"]
+    assert full.rows("folds")[1] == expected
+
+
+def test_each_kind_has_its_own_figures_beside_those_of_the_kind_unseen(
+    full_run: Path, full: Page
+) -> None:
+    part = pd.read_csv(full_run / "predictions.csv")[::3]  # blur
+    error = part.score - part.mos
+    figures = [part.mos.corr(part.score, method="spearman"), part.mos.corr(part.score)]
+    expected = [*figures, float(np.sqrt(np.mean(error**2)))]
+    assert full.rows("kinds")[:3] == [
+        ["JPEG", "4", *full.rows("kinds")[0][2:6], "0.520", "3"],
+        ["blur", "4", *(f"{x:.3f}" for x in expected), f"−{-error.mean():.2f}", "0.510", "3"],
+        ["noise", "4", *full.rows("kinds")[2][2:6], "0.530", "3"],
+    ]
+    assert "0.655" in full.section("result")
+    unseen = full.section("kinds")
+    assert "difference of −0.122" in unseen
+    assert full.rows("kinds")[3][:2] == ["stack, kinds seen", "0.777"]
+    assert full.rows("kinds")[4][:2] == ["stack, kinds unseen", "0.655"]
+    assert "carries over better" not in unseen
+
+
+def test_numbered_kinds_are_in_order_and_unknown_ones_last(make_run: MakeRun) -> None:
+    run = make_run()
+    pairs = pd.read_parquet(run / "pairs.parquet")
+    pairs["distortion"] = ["10", "9", "1", None, *["9"] * 10]
+    pairs.to_parquet(run / "pairs.parquet")
+    rows = kinds(read(run))
+    assert [row["name"] for row in rows] == ["1", "9", "10", "not known"]
+    assert (rows[0]["n"], rows[0]["srocc"], rows[0]["plcc"]) == (1, None, None)
+
+
+def test_coverage_is_told_against_what_was_promised(full_run: Path, full: Page) -> None:
+    table = pd.read_csv(full_run / "predictions.csv").sort_values("score")
+    inside = [
+        100 * part.mos.between(part.low, part.high).mean()
+        for part in (table[:4], table[4:8], table[8:])
+    ]
+    assert "in 90 % of cases" in full.section("intervals")
+    assert full.rows("intervals") == [
+        ["all held-out pairs", "87.5 %", "1.75", "6.2 %"],
+        ["lowest third by score", f"{inside[0]:.1f} %", "1.70", "25.0 %"],
+        ["middle third by score", f"{inside[1]:.1f} %", "1.70", "0.0 %"],
+        ["highest third by score", f"{inside[2]:.1f} %", "1.70", "0.0 %"],
+        ["kinds never seen", "72.5 %", "2.25", "37.5 %"],
+    ]
+
+
+def test_groups_of_features_are_listed_by_what_is_lost(full: Page) -> None:
+    assert full.rows("ablation") == [
+        ["psnr", "2", "0.6220", "+0.0790", "0.4440"],
+        ["gms", "74", "0.7050", "−0.0040", "0.5550"],
+    ]
+
+
+def test_calibration_curve_is_told_where_known(early: Page, full: Page) -> None:
+    assert "The calibration curve was kept" in full.section("calibration")
+    assert "calibration curve" not in early.text
+
+
+def test_reliability_is_of_equal_parts_with_intervals_over_groups() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 10)
+    offset = rng.normal(0, 0.5, 40)[groups]  # what the pairs of a group have in common
+    score = rng.uniform(0, 5, 400)
+    mos = score + offset + rng.normal(0, 0.1, 400)
+    table = pd.DataFrame({"group_id": groups, "score": score, "mos": mos})
+    rows = reliability(table)
+    assert [row["n"] for row in rows] == [40] * 10
+    order = np.argsort(score)
+    assert rows[0]["mos"] == pytest.approx(mos[order[:40]].mean())
+    assert rows[9]["score"] == pytest.approx(score[order[360:]].mean())
+    widths = [row["interval"][1] - row["interval"][0] for row in rows]
+    assert 0.15 < np.mean(widths) < 0.6
+    assert sum(row["interval"][0] < row["score"] < row["interval"][1] for row in rows) >= 7
+    assert reliability(table.assign(group_id="one"))[0]["interval"] is None
+
+
+# --- labels made by a program ----------------------------------------------------------------
+
+
+def test_pseudo_labels_are_never_sold_as_opinion(pseudo: Page) -> None:
+    text = pseudo.text
+    assert "The labels of this run are pseudo-labels." in text
+    assert "Furthest from their pseudo-label" in text
+    assert not re.search(r"human|\bMOS\b|observer|rater", text, re.IGNORECASE)
+
+
+def test_pseudo_labels_are_named_in_figures_and_alt_texts(pseudo: Page) -> None:
+    assert "against pseudo-label" in pseudo.attributes("img", "alt")[0]
+    named = 0
+    for address in pseudo.attributes("img", "src"):
+        if address.startswith("data:image/svg"):
+            svg = base64.b64decode(address.split(",")[1]).decode()
+            assert "MOS" not in svg  # matplotlib notes each text that it draws as a path
+            named += "pseudo-label" in svg
+    assert named == 4  # scatter, reliability, residuals, intervals
+
+
+def test_mos_runs_have_no_banner(early: Page) -> None:
+    assert "pseudo" not in early.text
+
+
+# --- pairs as pictures -----------------------------------------------------------------------
+
+
+def test_worst_and_best_pairs_are_shown_with_their_numbers(full: Page) -> None:
+    text = full.section("examples")
+    worst, best = text.index("Furthest from their MOS"), text.index("Closest to their MOS")
+    assert worst < text.index("<code>pair0</code>") < best < text.index("<code>pair6</code>")
+    caption = text[text.index("<code>pair0</code>") :].split("</figcaption>")[0]
+    assert " ".join(re.sub(r"<.*?>", " ", caption).split()) == (
+        "pair0 distortion: blur MOS 0.00 predicted −1.20 interval −2.05 to −0.35"
+        " error −1.20 unfamiliar"
+    )
+
+
+def test_the_difference_is_lit_where_the_pictures_differ(tmp_path: Path) -> None:
+    pixels = np.full((64, 96, 3), 128, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "ref.png")
+    pixels[16:48, 48:80] = np.random.default_rng(0).integers(0, 255, (32, 32, 3))
+    Image.fromarray(pixels).save(tmp_path / "dist.png")
+    difference = triple(tmp_path / "ref.png", tmp_path / "dist.png")[2]
+    shown = np.asarray(decoded(str(difference["data"])).convert("L"), dtype=int)
+    assert shown.shape == (64, 96)
+    assert shown[24:40, 56:72].mean() > 2 * shown[:, :24].mean()
+
+
+def test_missing_and_broken_pictures_are_named_not_fatal(make_run: MakeRun) -> None:
+    run = make_run()
+    gone, broken = run.parents[1] / "ref0.png", run.parents[1] / "dist0.png"
+    gone.unlink()
+    broken.write_text("no picture")
+    page = rendered(run)
+    assert f"{gone}: no such file" in page.text
+    assert f"{broken}: not an image" in page.text
+    assert len(page.attributes("img", "src")) == FIGURES + PICTURES - 3
+    assert "near-duplicate" not in page.section("audit")  # not every reference could be looked at
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16", "1"])
+def test_pictures_of_any_mode_are_shown_small(tmp_path: Path, mode: str) -> None:
+    pixels = np.tile(np.linspace(0, 65535, 600, dtype=np.uint16), (450, 1))
+    grey = Image.fromarray(pixels)
+    eight_bit = Image.fromarray((pixels // 257).astype(np.uint8))
+    picture = grey if mode == "I;16" else eight_bit.convert(mode)
+    picture.save(tmp_path / "ref.png", "TIFF")
+    eight_bit.save(tmp_path / "dist.png")
+    shown = triple(tmp_path / "ref.png", tmp_path / "dist.png")
+    assert [picture["role"] for picture in shown] == ["reference", "degraded", "difference"]
+    thumbnail = decoded(str(shown[0]["data"]))
+    assert thumbnail.format == "JPEG"
+    assert thumbnail.size == (400, 300)
+    left, right = thumbnail.getpixel((12, 150)), thumbnail.getpixel((388, 150))
+    assert max(left) < 60
+    assert min(right) > 170  # two-valued pictures are dithered
+
+
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90 degrees to see it upright
+    Image.new("RGB", (40, 20)).save(tmp_path / "ref.jpg", exif=exif)
+    Image.new("RGB", (20, 40)).save(tmp_path / "dist.jpg")
+    shown = triple(tmp_path / "ref.jpg", tmp_path / "dist.jpg")
+    assert [decoded(str(picture["data"])).size for picture in shown] == [(20, 40)] * 3
+
+
+# --- audit -----------------------------------------------------------------------------------
+
+
+def test_audit_says_which_folds_to_believe(full: Page) -> None:
+    assert "<b>Believe folds by group (whole reference scenes).</b>" in full.section("audit")
+    assert "The folds of this run" not in full.text
+    assert [row[0] for row in full.rows("audit")] == ["file number alone", "group alone"]
+
+
+def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -> None:
+    run = make_run()
+    pairs = pd.read_parquet(run / "pairs.parquet")
+    pairs.loc[1, ["ref_key", "dist_key"]] = pairs.loc[0, ["ref_key", "dist_key"]].to_numpy()
+    pairs.to_parquet(run / "pairs.parquet")
+    by_block = {"splits": {"by": "block", "why": "asked for"}}
+    (run / "metrics.json").write_text(json.dumps(metrics() | by_block))
+    audit = rendered(run).section("audit")
+    assert "pairs of images come more than once" in audit
+    assert "references images are in more than one group" not in audit
+    assert "reference images are in more than one group" in audit
+    assert "Looked for and not found" not in audit
+    assert "The folds of this run are by block." in audit
+    assert "too kind" not in audit

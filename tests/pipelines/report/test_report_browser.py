@@ -1,0 +1,125 @@
+"""The report in a real browser: drawn whole, silent, alone, and as wide as the window."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pipelines.report.render import render_report
+from tests.browser import NAMES, Browser, find_chromium
+from tests.pipelines.made_run import write_run
+
+PHONE, DESKTOP, PAPER = 360, 1100, 690  # pixels; the last is A4 less the page's own margins
+
+PICTURES = "[...document.images].map(i => i.complete && i.naturalWidth > 0)"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+BOXES = "[...document.querySelectorAll('.scroll')].map(b => [b.scrollWidth, b.clientWidth])"
+LEVELS = "[...document.querySelectorAll('h1, h2, h3, h4')].map(h => Number(h.tagName[1]))"
+BEYOND = """[...document.querySelectorAll('body *')]
+    .filter(e => !e.closest('.scroll') && e.getBoundingClientRect().right > innerWidth + 1)
+    .map(e => e.outerHTML.slice(0, 80))"""
+CONTRAST = """(() => {
+  const light = c => c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const rgb = text => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const texts = [...document.querySelectorAll('body *')]
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+  return Math.min(...texts.map(e => 1.05 / (light(rgb(getComputedStyle(e).color)) + .05)));
+})()"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    with Browser(executable) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def report(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
+    """A report with every section, of pairs with long names."""
+    name = "a_folder_with_a_rather_long_name_and_no_space_in_it_"
+    return render_report(write_run(tmp_path_factory.mktemp("run"), newer=True, hostile=name))
+
+
+@pytest.fixture
+def page(browser: Browser) -> Browser:
+    browser.call("Emulation.setEmulatedMedia", media="")
+    browser.forget()
+    return browser
+
+
+def show(page: Browser, file: Path, *, width: int) -> None:
+    page.resize(width, 900)
+    page.open(file.as_uri())
+
+
+def test_all_is_drawn_and_nothing_is_asked_for_or_complained_about(
+    page: Browser, report: Path
+) -> None:
+    show(page, report, width=DESKTOP)
+    drawn = page.evaluate(PICTURES)
+    assert len(drawn) == 8 * 3 + 1 + 9  # pairs, key to the colours, figures
+    assert all(drawn)
+    assert page.errors == page.console == []
+    assert page.evaluate("performance.getEntriesByType('resource').map(e => e.name)") == []
+    assert [url for url in page.requests if not url.startswith("data:")] == [report.as_uri()]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_the_page_is_no_wider_than_its_window(page: Browser, report: Path, width: int) -> None:
+    show(page, report, width=width)
+    assert page.evaluate("innerWidth") == width
+    assert page.evaluate(OVERFLOW) == 0
+    assert page.evaluate(BEYOND) == []
+    wide = [content > box for content, box in page.evaluate(BOXES)]
+    assert any(wide) == (width == PHONE)  # there, wide tables scroll in their own boxes
+
+
+def test_printed_pages_hold_all_of_every_table(page: Browser, report: Path) -> None:
+    show(page, report, width=PAPER)
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.evaluate(OVERFLOW) == 0
+    assert all(content <= box for content, box in page.evaluate(BOXES))
+    pdf = base64.b64decode(page.call("Page.printToPDF", printBackground=True)["data"])
+    assert pdf.startswith(b"%PDF")
+    assert len(pdf) > 50_000
+
+
+def test_headings_are_in_order_and_text_stands_out(page: Browser, report: Path) -> None:
+    show(page, report, width=DESKTOP)
+    levels = page.evaluate(LEVELS)
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.evaluate(CONTRAST) >= 4.5  # WCAG 2.1 AA, on white
+
+
+def test_contents_lead_to_their_sections(page: Browser, report: Path) -> None:
+    show(page, report, width=PHONE)
+    page.evaluate("document.querySelector('nav a[href=\"#audit\"]').click()")
+    top = page.evaluate("document.getElementById('audit').getBoundingClientRect().top")
+    assert -1 < top < 900
+
+
+def test_a_bad_page_is_noticed(page: Browser, tmp_path: Path) -> None:
+    """The checks above can fail."""
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<html><body><img src='https://example.org/x.png'><div style='width: 800px'>x</div>"
+        "<p style='color: #aaa'>pale</p><script>console.error('boo'); nothing();</script>"
+    )
+    show(page, bad, width=PHONE)
+    assert page.evaluate(PICTURES) == [False]
+    assert page.evaluate(OVERFLOW) > 0
+    assert any("width: 800px" in element for element in page.evaluate(BEYOND))
+    assert page.evaluate(CONTRAST) < 4.5
+    assert "https://example.org/x.png" in page.requests
+    assert any("boo" in error for error in page.errors)
+    assert any("nothing is not defined" in error for error in page.errors)

@@ -1,0 +1,77 @@
+"""What a step asks of the model half: when features are left out, and for which learner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.runs import model
+from pipelines.runs.model import ablate
+from pipelines.settings import Settings, load_settings
+from seiqa_features.progress import unwatched
+from seiqa_models.evaluation.ablation import feature_ablation
+
+ROWS = 24
+WEIGHTS = {"svr": 0.3, "ridge": 0.7}
+
+
+@pytest.fixture
+def settings(quick: Path, tmp_path: Path) -> Settings:
+    return load_settings(config=str(quick), run=tmp_path / "run")
+
+
+@pytest.fixture
+def training() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "mos": rng.uniform(0, 5, ROWS),
+            "group_id": np.repeat(list("abcdef"), ROWS // 6),
+            "order": np.arange(ROWS)[::-1],
+        }
+    )
+
+
+@pytest.fixture
+def table(training: pd.DataFrame) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "good__a__x": training["mos"] + rng.normal(size=ROWS),
+            "good__a__y": training["mos"] + rng.normal(size=ROWS),
+            "fair__a__x": training["mos"] + 3 * rng.normal(size=ROWS),
+        }
+    )
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_ablation_is_of_the_learner_with_the_largest_weight_on_the_runs_folds(
+    settings: Settings, training: pd.DataFrame, table: pd.DataFrame, blocks: bool
+) -> None:
+    result = ablate(
+        settings, training, table, WEIGHTS, blocks=blocks, kinds=False, on_fit=unwatched
+    )
+    order = training["order"] if blocks else None
+    assert result == feature_ablation(
+        table, training["mos"], training["group_id"], order, learner="ridge", n_splits=3
+    )
+
+
+def test_no_ablation_of_one_extractor_or_of_many_rows(
+    settings: Settings,
+    training: pd.DataFrame,
+    table: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def result(features: pd.DataFrame) -> object:
+        return ablate(
+            settings, training, features, WEIGHTS, blocks=False, kinds=False, on_fit=unwatched
+        )
+
+    assert result(table) is not None
+    assert result(table.filter(like="good")) is None
+    monkeypatch.setattr(model, "_ABLATION_ROWS", ROWS - 1)
+    assert result(table) is None

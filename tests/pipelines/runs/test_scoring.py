@@ -1,0 +1,317 @@
+"""`seiqa score`: a pair, two folders, a manifest; formats, faults, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from seiqa_features.datasets.pairs import Found, Pair, build_pairs
+from seiqa_features.extraction import work
+from seiqa_features.extraction.runner import extract
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.pictures.inputs import decoding as images
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import Store
+from seiqa_features.table.table import assemble
+from seiqa_features.weights.files import WeightFiles
+from seiqa_models import Scorer
+from seiqa_models import scorer as scorers
+from seiqa_models.bundle import save_bundle
+from seiqa_models.stack.regressor import SeiqaRegressor
+from tests.pipelines.conftest import Cli, degrade, scene
+
+COLUMNS = ["score", "low", "high", "unfamiliar"]
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": pd.read_csv,
+    ".json": lambda path: pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))),
+    ".parquet": pd.read_parquet,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a small model."""
+    folder = tmp_path_factory.mktemp("bundle")
+    pairs = []
+    for number in range(5):
+        ref = folder / f"r{number}.png"
+        scene(number).save(ref)
+        for level in range(4):
+            dist = folder / f"d{number}{level}.png"
+            degrade(scene(number), level).save(dist)
+            pairs.append(Pair(dist.stem, ref, dist, "train", 5.0 - level))
+    table, _ = build_pairs(Found(folder, pairs=pairs), ImageIndex(folder / "cache"))
+    recipe, store = Recipe.parse({"gms": ["max256"], "ssim": ["max256"]}), Store(folder / "cache")
+    extract(table, recipe, store, Runtime(WeightFiles(folder)), workers=1)
+    X, _ = assemble(table, recipe, store)
+    regressor = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
+    regressor.fit(X, table["mos"].to_numpy(), groups=table["group_id"].to_numpy())
+    save_bundle(folder / "bundle", regressor, recipe=recipe.to_dict(), card={"label_kind": "MOS"})
+    return folder / "bundle"
+
+
+@pytest.fixture(autouse=True)
+def _boxed(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small model as the one in the box."""
+    monkeypatch.setattr(scorers, "BOXED", trained)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[Path, Path]:
+    """Folders of six references and as many degraded pictures, two of them as JPEG."""
+    ref, dist = tmp_path / "Originale", tmp_path / "degraded ones"
+    ref.mkdir()
+    dist.mkdir()
+    for number in range(6):
+        scene(60 + number).save(ref / f"{number}.png")
+        suffix = ".jpg" if number > 3 else ".png"
+        degrade(scene(60 + number), number % 4).save(dist / f"{number}{suffix}")
+    return ref, dist
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every file that is decoded, in order."""
+    paths: list[Path] = []
+    real = images.load_rgb
+
+    def load(path: Path) -> Image.Image:
+        paths.append(path)
+        return real(path)
+
+    monkeypatch.setattr(images, "load_rgb", load)
+    monkeypatch.setattr(work, "load_rgb", load)
+    return paths
+
+
+@pytest.fixture
+def manifest(pictures: tuple[Path, Path]) -> Path:
+    """The pairs of the two folders in a CSV file beside them."""
+    ref, dist = pictures
+    lines = ["note,ref,dist"]
+    for path in sorted(dist.iterdir()):
+        lines.append(f"n{path.stem},{ref.name}/{path.stem}.png,{dist.name}/{path.name}")
+    file = ref.parent / "pairs.csv"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_a_pair_is_scored_with_its_interval(
+    cli: Cli, trained: Path, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pair = pictures[0] / "1.png", pictures[1] / "1.png"
+    code, out, err = cli("score", *pair)
+    assert code == 0, err
+    assert re.fullmatch(r"\d\.\d{4} \(\d\.\d\d to \d\.\d\d, 90 %\)\n", out)
+    assert out == f"{Scorer.load(trained).score(*pair)!r}\n"
+    assert cli("score", *pair, "--bundle", trained, "--workers", "1")[1] == out
+    assert {path.name for path in tmp_path.iterdir()} == {"Originale", "degraded ones"}
+
+
+def test_only_what_the_bundle_needs_is_imported(trained: Path, tmp_path: Path) -> None:
+    scene(1).save(tmp_path / "a.png")
+    code = (
+        "import sys\nfrom pipelines.cli import main\n"
+        f"try: main(['score', 'a.png', 'a.png', '--bundle', {str(trained)!r}])\n"
+        "except SystemExit as stopped: assert not stopped.code\n"
+        "heavy = {'torchvision', 'pyiqa', 'timm', 'open_clip', 'catboost', 'lightgbm', 'skorch',\n"
+        "    'matplotlib', 'pydantic_settings'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("90 %)\n")
+
+
+def test_an_unfamiliar_pair_is_said_to_be_one(cli: Cli, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (72, 96, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    Image.fromarray(255 - noise).save(tmp_path / "b.png")
+    code, out, _ = cli("score", "a.png", "b.png")
+    assert code == 0
+    first, second = out.splitlines()
+    assert first.endswith("90 %, unfamiliar)")
+    assert second.startswith("unfamiliar: unlike every pair")
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_folders_and_manifest_say_the_same_in_every_format(
+    suffix: str,
+    cli: Cli,
+    trained: Path,
+    pictures: tuple[Path, Path],
+    manifest: Path,
+    tmp_path: Path,
+) -> None:
+    code, out, err = cli("score", *pictures, "--out", f"f{suffix}")
+    assert code == 0, err
+    assert out.strip() == f"scores in f{suffix}"
+    folders = READERS[suffix](tmp_path / f"f{suffix}")
+    assert folders.columns.tolist() == ["ref", "dist", *COLUMNS]
+    assert [Path(path).name for path in folders["dist"]] == [
+        *("0.png", "1.png", "2.png", "3.png", "4.jpg", "5.jpg")
+    ]
+    code, _, err = cli("score", manifest, "--out", f"m{suffix}")
+    assert code == 0, err
+    listed = READERS[suffix](tmp_path / f"m{suffix}")
+    assert listed.columns.tolist() == ["note", "ref", "dist", *COLUMNS]
+    assert listed[COLUMNS].equals(folders[COLUMNS])
+    one = Scorer.load(trained).score(pictures[0] / "2.png", pictures[1] / "2.png")
+    assert listed["score"][2] == pytest.approx(one, rel=1e-12)
+    assert listed["low"][2] == pytest.approx(one.low, rel=1e-12)
+    assert listed["unfamiliar"].tolist()[2] is one.unfamiliar
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_pairs_left_out_have_empty_cells(
+    suffix: str, cli: Cli, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (pictures[1] / "1.png").write_text("no picture")
+    (pictures[0] / "2.png").unlink()
+    arguments = ("score", *pictures, "--out", f"s{suffix}")
+    code, _, err = cli(*arguments)
+    assert code == 3
+    assert "1.png: not an image" in err
+    assert "2.png: no partner named 2" in err
+    assert not (tmp_path / f"s{suffix}").exists()
+    code, _, err = cli(*arguments, "--keep-going")
+    assert code == 0
+    assert err.count("left out:") == 2
+    scores = READERS[suffix](tmp_path / f"s{suffix}")
+    assert len(scores) == 5
+    for name in COLUMNS:
+        assert scores[name].isna().tolist() == [False, True, False, False, False]
+
+
+def test_a_second_run_decodes_nothing(
+    cli: Cli,
+    pictures: tuple[Path, Path],
+    manifest: Path,
+    tmp_path: Path,
+    decoded: list[Path],
+) -> None:
+    assert cli("score", *pictures, "--out", "first.csv")[0] == 0
+    assert len(decoded) == 2 * 12  # once for its hash and once for its features
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"cache"}
+    decoded.clear()
+    assert cli("score", *pictures, "--out", "second.csv")[0] == 0
+    assert cli("score", manifest, "--out", "third.csv")[0] == 0
+    assert not decoded
+    assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "second.csv").read_bytes()
+
+
+def test_a_killed_run_goes_on_where_it_stopped(
+    cli: Cli,
+    pictures: tuple[Path, Path],
+    tmp_path: Path,
+    decoded: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = ("score", *pictures, "--workers", "1", "--cache", "kept", "--out", "scores.csv")
+    whole = work.compute
+    computed: list[str] = []
+
+    def compute(task, runtime):  # type: ignore[no-untyped-def]
+        if len(computed) == 4:
+            raise KeyboardInterrupt
+        computed.extend(job.pair_id for job in task)
+        return whole(task, runtime)
+
+    monkeypatch.setattr("seiqa_features.extraction.runner.compute", compute)
+    assert cli(*arguments)[0] != 0
+    assert not (tmp_path / "scores.csv").exists()
+    block = Recipe.parse({"gms": ["max256"]}).blocks[0]
+    kept = len(Store(tmp_path / "kept").keys(block))
+    assert 0 < kept <= len(computed) == 4  # what the stopped run had not collected is gone
+    decoded.clear()
+    monkeypatch.setattr("seiqa_features.extraction.runner.compute", whole)
+    code, _, err = cli(*arguments)
+    assert code == 0, err
+    assert len(decoded) == 2 * (6 - kept)
+    assert len(pd.read_csv(tmp_path / "scores.csv")) == 6
+    assert not (tmp_path / "runs").exists()
+
+
+def test_scores_of_an_earlier_run_are_replaced(cli: Cli, manifest: Path, tmp_path: Path) -> None:
+    assert cli("score", manifest, "--out", "once.csv")[0] == 0
+    stale = pd.read_csv(tmp_path / "once.csv").assign(score=99.0)
+    stale.to_csv(tmp_path / "stale.csv", index=False)
+    assert cli("score", "stale.csv", "--out", "again.csv")[0] == 0
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "once.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["ref", "dist"], "--out FILE"),
+        (["ref"], "give REF DIST"),
+        (["ref", "--out", "s.csv"], "give REF DIST"),
+        (["a.png"], "give REF DIST"),
+        (["a.png", "b.png", "c.png"], "give REF DIST"),
+        (["a.png", "b.png", "--out", "s.csv"], "give REF DIST"),
+        (["a.png", "dist"], "give two pictures or two folders"),
+        (["ref", "dist", "--out", "s.xlsx"], "--out s.xlsx: expected a name that ends in .csv"),
+        (["pairs.csv", "--out", "scores"], "--out scores: expected a name that ends in .csv"),
+    ],
+)
+def test_wrong_usage_is_told_before_any_work(
+    arguments: list[str], expected: str, cli: Cli, tmp_path: Path
+) -> None:
+    for name in ("ref", "dist"):
+        (tmp_path / name).mkdir()
+    code, _, err = cli("score", *arguments)
+    assert code == 2
+    assert expected in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["a.png", "gone.png"], "seiqa: dist: gone.png: no such file"),
+        (["text.png", "a.png"], "seiqa: ref: text.png: not an image"),
+        (["ref", "dist", "--out", "s.csv"], "dist: no image pairs in it"),
+        (["empty.csv", "--out", "s.csv"], "empty.csv: no image pairs in it"),
+        (["names.csv", "--out", "s.csv"], "names.csv: no column dist; expected ref, dist"),
+        (["gone.csv", "--out", "s.csv"], "gone.csv: expected a .csv manifest"),
+        (["a.png", "--out", "s.csv"], "a.png: expected a .csv manifest"),
+        (["ref", "dist", "--out", "nowhere/s.csv"], "there is no folder nowhere"),
+        (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is no bundle"),
+    ],
+)
+def test_what_cannot_be_scored_is_named(
+    arguments: list[str], expected: str, cli: Cli, tmp_path: Path
+) -> None:
+    for name in ("ref", "dist"):
+        (tmp_path / name).mkdir()
+    scene(1).save(tmp_path / "a.png")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.csv").write_text("ref,dist\n")
+    (tmp_path / "names.csv").write_text("ref,picture\na.png,a.png\n")
+    code, _, err = cli("score", *arguments)
+    assert code == 3
+    assert expected in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_package_without_its_bundle_says_so(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scorers, "BOXED", tmp_path / "boxed")
+    scene(1).save(tmp_path / "a.png")
+    code, _, err = cli("score", "a.png", "a.png")
+    assert code == 3
+    assert "lacks the bundle that belongs in the box" in err
+    assert "--bundle" in err

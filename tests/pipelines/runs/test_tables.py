@@ -1,0 +1,160 @@
+"""fit-table and predict-table from the command line to the files they leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipelines.commands.tables import fit_table, predict_table
+from seiqa_models.core.errors import TableError
+from seiqa_models.core.metrics import final_score
+
+app = typer.Typer()
+app.command("fit-table")(fit_table)
+app.command("predict-table")(predict_table)
+
+NAMED = ["--label", "MOS", "--group", "ref", "--drop", "picture", "--kind", "distortion"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """8 references × 2 kinds × 4 levels; two columns see the label, one row has none."""
+    rng = np.random.default_rng(0)
+    mos = rng.uniform(1, 5, 64)
+    rows = pd.DataFrame(
+        {
+            "picture": [f"i{k:02}.png" for k in range(64)],
+            "ref": np.repeat([f"r{k}" for k in range(8)], 8),
+            "distortion": np.tile(np.repeat(["blur", "jpeg"], 4), 8),
+            "MOS": mos,
+            "ssim": mos + 0.5 * rng.normal(size=64),
+            "gmsd": np.exp(-mos) + 0.1 * rng.normal(size=64),
+        }
+    )
+    rows.loc[10, "MOS"] = np.nan
+    path = tmp_path / "metrics.csv"
+    rows.to_csv(path, index=False)
+    return path
+
+
+def seiqa(*arguments: str | Path) -> Result:
+    """Run one command; an error that main() would turn into a line is raised."""
+    return CliRunner().invoke(
+        app, [str(argument) for argument in arguments], catch_exceptions=False
+    )
+
+
+@pytest.fixture
+def fitted(table: Path, quick: Path, tmp_path: Path) -> tuple[Path, str]:
+    out = tmp_path / "run"
+    done = seiqa("fit-table", table, *NAMED, "--out", out, "--config", quick)
+    assert done.exit_code == 0, done.output
+    return out, done.stdout
+
+
+def test_metrics_say_everything_that_was_asked_for(fitted: tuple[Path, str]) -> None:
+    out, said = fitted
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert {
+        *("honest", "naive", "gap", "best_single", "learners", "weights", "seconds", "n"),
+        *("groups", "splitter", "transfer", "gain"),
+    } <= set(metrics)
+    assert set(metrics["honest"]) == {"srocc", "plcc", "krocc", "rmse", "final", "interval"}
+    assert (metrics["n"], metrics["groups"], metrics["unlabelled"]) == (63, 8, 1)
+    assert metrics["best_single"]["name"] in {"ssim", "gmsd"}
+    assert metrics["label_kind"] == "MOS"
+    assert metrics["columns"]["features"] == ["ssim", "gmsd"]
+    assert set(metrics["transfer"]["kinds"]) == {"blur", "jpeg"}
+    assert f"final {metrics['honest']['final']:.4f}" in said
+    assert f"never seen: final {metrics['transfer']['final']:.4f}" in said
+    noted = pd.read_csv(out.parent / "runs.csv")
+    assert noted["transfer"].tolist() == [metrics["transfer"]["final"]]
+    card = (out / "bundle" / "card.md").read_text()
+    assert "Held out: one kind of distortion and the references of one fold at a time" in card
+
+
+def test_predictions_can_be_found_again_in_the_table(fitted: tuple[Path, str], table: Path) -> None:
+    out, _ = fitted
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert list(predictions.columns) == [
+        *("row", "picture", "distortion", "mos", "group_id", "fold", "score"),
+        *("low", "high", "unfamiliar", "ridge", "svr"),
+    ]
+    rows = pd.read_csv(table).iloc[predictions["row"]]
+    assert rows["picture"].tolist() == predictions["picture"].tolist()
+    metrics = json.loads((out / "metrics.json").read_text())
+    final = final_score(predictions["mos"], predictions["score"])
+    assert final == pytest.approx(metrics["honest"]["final"], abs=1e-12)
+
+
+def test_scores_of_a_new_table(fitted: tuple[Path, str], table: Path, tmp_path: Path) -> None:
+    out, _ = fitted
+    fresh = pd.read_csv(table).drop(columns=["MOS", "ref"]).iloc[::-1]
+    fresh.to_parquet(tmp_path / "fresh.parquet")
+    scores = tmp_path / "scores.csv"
+    done = seiqa("predict-table", tmp_path / "fresh.parquet", "--bundle", out, "--out", scores)
+    assert done.exit_code == 0
+    written = pd.read_csv(scores)
+    assert list(written.columns) == ["picture", "distortion", "score"]
+    assert written["picture"].tolist() == fresh["picture"].tolist()
+    assert written["score"].corr(fresh["ssim"].reset_index(drop=True)) > 0.8
+    printed = seiqa("predict-table", tmp_path / "fresh.parquet", "--bundle", out / "bundle")
+    assert printed.stdout == scores.read_text()
+
+
+def test_a_table_that_lacks_features_is_refused_by_name(
+    fitted: tuple[Path, str], table: Path, tmp_path: Path
+) -> None:
+    rows = pd.read_csv(table)
+    rows.drop(columns=["ssim", "gmsd"]).to_csv(tmp_path / "bare.csv", index=False)
+    with pytest.raises(TableError, match="lacks 2 columns: gmsd, ssim"):
+        seiqa("predict-table", tmp_path / "bare.csv", "--bundle", fitted[0])
+    rows.assign(ssim="high").to_csv(tmp_path / "words.csv", index=False)
+    with pytest.raises(TableError, match="column 'ssim' has type str"):
+        seiqa("predict-table", tmp_path / "words.csv", "--bundle", fitted[0])
+
+
+def test_same_bytes_for_any_number_of_workers(table: Path, quick: Path, tmp_path: Path) -> None:
+    written = []
+    for workers in ("1", "2"):
+        out = tmp_path / f"run{workers}"
+        seiqa("fit-table", table, *NAMED, "--out", out, "--config", quick, "--workers", workers)
+        written.append((out / "predictions.csv").read_bytes())
+    assert written[0] == written[1]
+
+
+def test_columns_of_the_experiment_stop_it_before_anything_is_written(
+    table: Path, quick: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(TableError, match="add --drop picture --drop distortion"):
+        seiqa(
+            *("fit-table", table, "--label", "MOS", "--group", "ref"),
+            *("--out", out, "--config", quick),
+        )
+    assert not out.exists()
+
+
+def test_blocks_of_file_order_and_pseudo_labels(table: Path, quick: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(table).rename(columns={"MOS": "pseudo_label"})
+    rows.assign(position=range(64), fold=1).to_csv(table, index=False)
+    out = tmp_path / "run"
+    done = seiqa(
+        *("fit-table", table, "--label", "pseudo_label", "--group", "ref", "--order", "position"),
+        *("--drop", "picture", "--drop", "distortion", "--drop", "fold"),
+        *("--out", out, "--config", quick),
+    )
+    assert done.exit_code == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["splitter"] == "3 contiguous blocks of file order, groups kept together"
+    assert metrics["transfer"] is None
+    assert set(metrics["index_only"]) == set(metrics["honest"])
+    assert metrics["label_kind"] == "pseudo-label"
+    assert "pseudo-labels" in (out / "bundle" / "card.md").read_text()

@@ -1,0 +1,180 @@
+"""Pictures in memory → feature table: the same bytes as by way of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from seiqa_features.datasets.pairs import Found, Pair, build_pairs
+from seiqa_features.extraction import runtime as runtimes
+from seiqa_features.extraction.direct import compute_table, gather, held
+from seiqa_features.extraction.runner import extract
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extraction.work import Load
+from seiqa_features.extractors.registry import all_extractors
+from seiqa_features.extractors.specs import Extract, Extractor
+from seiqa_features.pictures.decoding import load_rgb
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import Store
+from seiqa_features.table.table import assemble
+from seiqa_features.weights.files import WeightFiles
+from tests.seiqa_features import pretend
+
+CLASSICAL = sorted(name for name, entry in all_extractors().items() if not entry.spec.weights)
+SMALL = Recipe.parse({"gms": ["max512"], "colour": ["max512"]})
+SavePicture = Callable[..., Path]
+
+
+@pytest.fixture
+def cpu(tmp_path: Path) -> Runtime:
+    return Runtime(WeightFiles(tmp_path))
+
+
+def by_way_of_the_store(
+    files: list[tuple[Path, Path]], recipe: Recipe, runtime: Runtime, folder: Path
+) -> pd.DataFrame:
+    found = Found(folder, pairs=[Pair(str(n), *pair, "test") for n, pair in enumerate(files)])
+    pairs, problems = build_pairs(found, ImageIndex(folder))
+    assert not problems
+    store = Store(folder)
+    extract(pairs, recipe, store, runtime, workers=1)
+    return assemble(pairs, recipe, store)[0]
+
+
+def in_memory(files: list[tuple[Path, Path]]) -> dict[str, tuple[Load, Load]]:
+    pictures = {path: held(load_rgb(path)) for pair in files for path in pair}
+    return {str(n): (pictures[ref], pictures[dist]) for n, (ref, dist) in enumerate(files)}
+
+
+def content(table: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(table, preserve_index=True).replace_schema_metadata(None)
+
+
+@pytest.fixture
+def files(save_picture: SavePicture, tmp_path: Path) -> list[tuple[Path, Path]]:
+    """Two degraded pictures of one reference, the second of another size, and a pair beside."""
+    ref = save_picture(tmp_path / "ref.png", 1, 177, 193)
+    other = save_picture(tmp_path / "other.png", 2, 177, 193)
+    near, small = tmp_path / "near.png", tmp_path / "small.png"
+    Image.blend(load_rgb(ref), load_rgb(other), 0.2).save(near)
+    load_rgb(ref).resize((150, 140)).save(small)
+    return [(ref, near), (ref, small), (other, near)]
+
+
+def test_every_classical_extractor_gives_the_same_bytes(
+    files: list[tuple[Path, Path]], cpu: Runtime, tmp_path: Path
+) -> None:
+    views = {name: ["max512"] for name in CLASSICAL}
+    views |= {"mad": ["s64"], "gms": ["max512", "grid64x3"], "colour": ["max512", "grid64x2"]}
+    recipe = Recipe.parse(views)
+    table, failures = compute_table(in_memory(files[:2]), recipe, cpu, workers=2)
+    assert not failures
+    stored = by_way_of_the_store(files[:2], recipe, cpu, tmp_path / "cache")
+    assert {name.split("__")[0] for name in table} == set(CLASSICAL)
+    assert content(table).equals(content(stored))
+
+
+def test_threads_change_nothing(files: list[tuple[Path, Path]], cpu: Runtime) -> None:
+    one, _ = compute_table(in_memory(files), SMALL, cpu)
+    for workers in (2, 5):
+        assert content(compute_table(in_memory(files), SMALL, cpu, workers=workers)[0]).equals(
+            content(one)
+        )
+        alone, _ = compute_table(in_memory(files[:1]), SMALL, cpu, workers=workers)  # by blocks
+        assert content(alone).equals(content(one.iloc[:1]))
+
+
+def test_a_networks_features_are_the_stores_too(
+    files: list[tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend.register(monkeypatch)
+    runtime = Runtime(pretend.weights_in(tmp_path / "weights"))
+    recipe = pretend.bound(runtime)
+    table, _ = compute_table(in_memory(files), recipe, runtime)
+    stored = by_way_of_the_store(files, recipe, runtime, tmp_path / "cache")
+    assert "pretend__s32__shift" in table
+    assert content(table).equals(content(stored))
+
+
+def test_extractors_are_built_once(
+    files: list[tuple[Path, Path]], cpu: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+    real = runtimes.get_extractor
+
+    def counted(name: str) -> Extractor:
+        def build(resources: object) -> Extract:
+            built.append(name)
+            return real(name).build(resources)  # type: ignore[arg-type]
+
+        return Extractor(real(name).spec, build)
+
+    monkeypatch.setattr(runtimes, "get_extractor", counted)
+    for _ in range(3):
+        compute_table(in_memory(files), SMALL, cpu, workers=2)
+    assert sorted(built) == ["colour", "gms"]
+
+
+def test_one_picture_is_decoded_once_for_all_its_pairs(cpu: Runtime) -> None:
+    shades = [Image.new("RGB", (32, 32), (40 * n, 90, 120)) for n in range(4)]
+    calls = [0]
+
+    def ref() -> Image.Image:
+        calls[0] += 1
+        return shades[0]
+
+    pairs = {str(n): (ref, held(shade)) for n, shade in enumerate(shades)}
+    compute_table(pairs, SMALL, cpu)
+    assert calls == [1]
+
+
+def test_equal_pairs_are_computed_once_and_stand_in_every_row(cpu: Runtime) -> None:
+    a, b = (held(Image.new("RGB", (32, 32), colour)) for colour in ("red", "green"))
+    done: list[int] = []
+    table, _ = compute_table(
+        {"x": (a, b), "y": (a, a), "z": (a, b)}, SMALL, cpu, on_pair=lambda n, _: done.append(n)
+    )
+    assert table.index.tolist() == ["x", "y", "z"]
+    assert done[-1] == 2
+    assert content(table.loc[["x"]].reset_index(drop=True)).equals(
+        content(table.loc[["z"]].reset_index(drop=True))
+    )
+    assert table["gms__max512__gmsd"]["y"] == 0.0
+
+
+def test_a_file_that_breaks_leaves_the_others(files: list[tuple[Path, Path]], cpu: Runtime) -> None:
+    broken = files[1][1]
+    broken.write_bytes(broken.read_bytes()[:-500])
+    refs, dists = zip(*files, strict=True)
+    pairs, problems = gather(refs, dists)
+    assert not problems  # files are decoded where they are worked on
+    table, failures = compute_table(pairs, SMALL, cpu, workers=2)
+    assert table.index.tolist() == ["0", "2"]
+    assert list(failures) == ["1"]
+    assert failures["1"].startswith(f"pair 1: dist: {broken}: damaged or truncated image")
+
+
+def test_gather_knows_a_path_and_an_object_again(
+    files: list[tuple[Path, Path]], tmp_path: Path
+) -> None:
+    array = np.zeros((20, 20, 3), np.uint8)
+    refs = [files[0][0], str(files[0][0]), array, array, array.copy()]
+    pairs, problems = gather(refs, [tmp_path / "gone.png", *[array] * 4])
+    assert problems == [f"pair 0: dist: {tmp_path / 'gone.png'}: no such file"]
+    first, *arrays = (pairs[str(n)][0] for n in (1, 2, 3, 4))
+    assert arrays[0] is arrays[1]
+    assert len({first, *arrays}) == 3
+    assert pairs["1"][1] is pairs["4"][1]
+
+
+def test_no_pairs_make_an_empty_table(cpu: Runtime) -> None:
+    table, failures = compute_table({}, SMALL, cpu)
+    assert table.empty
+    assert not failures

@@ -1,0 +1,103 @@
+"""Metrics against scipy and against plain resampling."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from seiqa_models.core.metrics import (
+    bootstrap_interval,
+    final_score,
+    krocc,
+    plcc,
+    resampled_finals,
+    rmse,
+    score_summary,
+    srocc,
+)
+
+RNG = np.random.default_rng(3)
+LABELS = RNG.integers(0, 6, 60).astype(float)
+SCORES = np.round(LABELS + RNG.normal(size=60), 1)
+
+
+def test_metrics_agree_with_scipy_on_ties():
+    assert srocc(LABELS, SCORES) == pytest.approx(stats.spearmanr(LABELS, SCORES).statistic)
+    assert plcc(LABELS, SCORES) == pytest.approx(stats.pearsonr(LABELS, SCORES).statistic)
+    assert krocc(LABELS, SCORES) == pytest.approx(stats.kendalltau(LABELS, SCORES).statistic)
+    assert rmse([1, 2], [1, 5]) == pytest.approx(np.sqrt(4.5))
+
+
+def test_final_score_is_the_challenge_formula():
+    expected = 0.6 * srocc(LABELS, SCORES) + 0.4 * plcc(LABELS, SCORES)
+    assert final_score(LABELS, SCORES) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", [srocc, plcc, krocc, final_score])
+def test_a_constant_orders_nothing(metric):
+    assert metric([1.0, 2.0, 3.0], [0.1, 0.1, 0.1]) == 0.0
+    assert metric([0.1, 0.1, 0.1], [1.0, 2.0, 3.0]) == 0.0
+
+
+def test_correlations_do_not_depend_on_scale():
+    tiny = 1e-200 * np.array([1.0, 2.0, 4.0])
+    assert plcc([1, 2, 4], tiny) == pytest.approx(1)
+    assert plcc([1, 2, 4], -tiny) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("metric", [srocc, plcc, krocc, rmse, final_score])
+def test_errors_name_the_argument(metric):
+    with pytest.raises(ValueError, match="prediction has 2 values, y has 3"):
+        metric([1, 2, 3], [1, 2])
+    with pytest.raises(ValueError, match="prediction has 1 non-finite"):
+        metric([1, 2, 3], [1, 2, np.nan])
+    with pytest.raises(ValueError, match="y has shape"):
+        metric([[1, 2, 3]], [1, 2, 3])
+    with pytest.raises(ValueError, match="y has shape"):
+        metric([], [])
+
+
+def test_resampling_by_counts_equals_repeating_rows():
+    counts = np.random.default_rng(0).integers(0, 4, (20, 60))
+    repeated = [np.repeat(np.arange(60), row) for row in counts]
+    expected = [final_score(LABELS[rows], SCORES[rows]) for rows in repeated]
+    np.testing.assert_allclose(resampled_finals(LABELS, SCORES, counts), expected, atol=1e-12)
+
+
+def test_interval_is_wider_by_group_than_by_row():
+    """Rows of a group share an error, so 60 rows say no more than 6 groups."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 10)
+    labels = rng.uniform(0, 5, 60)
+    scores = labels * np.repeat([1.0, 1.0, 1.0, 1.0, 1.0, -1.0], 10)
+    by_group = bootstrap_interval(labels, scores, groups)
+    by_row = bootstrap_interval(labels, scores, np.arange(60))
+    assert np.ptp(by_group) > 1.3 * np.ptp(by_row)
+    assert by_row[0] < final_score(labels, scores) < by_row[1]
+
+
+def test_interval_is_reproducible_and_vacuous_for_one_group():
+    groups = np.arange(60) // 6
+    assert bootstrap_interval(LABELS, SCORES, groups) == bootstrap_interval(LABELS, SCORES, groups)
+    assert bootstrap_interval(LABELS, SCORES, np.zeros(60)) == [-1.0, 1.0]
+
+
+def test_resamples_of_a_single_label_count_as_zero():
+    """Two groups of one label each: half of all resamples hold one label only."""
+    low, high = bootstrap_interval([0.1] * 3 + [0.7] * 3, [1, 2, 3, 4, 5, 6], [0] * 3 + [1] * 3)
+    assert low == 0.0
+    assert high == pytest.approx(final_score([0.1] * 3 + [0.7] * 3, [1, 2, 3, 4, 5, 6]))
+
+
+def test_summary_is_json_ready_and_quick():
+    rng = np.random.default_rng(1)
+    labels = rng.uniform(0, 5, 500)
+    started = time.perf_counter()
+    summary = score_summary(labels, labels + rng.normal(size=500), np.arange(500) // 10)
+    assert time.perf_counter() - started < 1
+    assert set(summary) == {"srocc", "plcc", "krocc", "rmse", "final", "interval"}
+    assert all(type(summary[key]) is float for key in ("srocc", "plcc", "krocc", "rmse", "final"))
+    assert [type(end) for end in summary["interval"]] == [float, float]

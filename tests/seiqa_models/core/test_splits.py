@@ -1,0 +1,83 @@
+"""Fold properties, for any groups and any order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seiqa_models.core.errors import TableError
+from seiqa_models.core.splits import describe_folds, make_folds
+
+group_lists = st.lists(st.integers(0, 12), min_size=2, max_size=60).filter(
+    lambda groups: len(set(groups)) >= 2
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(groups=group_lists, n_splits=st.integers(2, 7), ordered=st.booleans())
+def test_every_row_is_held_out_once_and_no_group_is_split(groups, n_splits, ordered):
+    codes = np.array(groups)
+    order = np.arange(len(codes)) if ordered else None
+    folds = make_folds(codes, order, n_splits=n_splits, seed=0)
+    assert 2 <= len(folds) <= min(n_splits, len(set(groups)))
+    if not ordered:
+        assert len(folds) == min(n_splits, len(set(groups)))
+    held_out = np.concatenate([test for _, test in folds])
+    np.testing.assert_array_equal(np.sort(held_out), np.arange(len(codes)))
+    for train, test in folds:
+        assert len(train)
+        assert len(test)
+        assert not set(codes[train]) & set(codes[test])
+        np.testing.assert_array_equal(np.union1d(train, test), np.arange(len(codes)))
+        assert (np.diff(train) > 0).all()
+        assert (np.diff(test) > 0).all()
+
+
+def test_groups_of_equal_size_give_balanced_folds():
+    folds = make_folds(np.repeat(np.arange(10), 7), n_splits=5, seed=1)
+    assert [len(test) for _, test in folds] == [14] * 5
+
+
+def test_one_large_group_gets_a_fold_of_its_own():
+    folds = make_folds([0] * 50 + [1] * 5 + [2] * 5 + [3] * 5, n_splits=2, seed=0)
+    assert sorted(len(test) for _, test in folds) == [15, 50]
+
+
+def test_seed_decides_the_folds_and_nothing_else():
+    groups = np.arange(40)
+
+    def of(seed: int) -> list[list[int]]:
+        return [test.tolist() for _, test in make_folds(groups, n_splits=4, seed=seed)]
+
+    assert of(0) == of(0)
+    assert of(0) != of(1)
+
+
+def test_single_rows_with_order_become_contiguous_blocks():
+    order = np.random.default_rng(0).permutation(50)
+    folds = make_folds(np.arange(50), order, n_splits=5, seed=0)
+    for number, (_, test) in enumerate(folds):
+        assert sorted(order[test]) == list(range(10 * number, 10 * number + 10))
+
+
+def test_groups_stay_whole_in_blocks():
+    groups = np.tile(["a", "b"], 10)
+    folds = make_folds(groups, np.arange(20), n_splits=5, seed=0)
+    assert [set(groups[test]) for _, test in folds] == [{"a"}, {"b"}]
+
+
+def test_description():
+    by_group = make_folds([0, 1, 2], n_splits=5, seed=0)
+    assert describe_folds(by_group) == "3 folds by group"
+    assert describe_folds(by_group, [0, 1, 2]) == (
+        "3 contiguous blocks of file order, groups kept together"
+    )
+
+
+def test_one_group_cannot_be_split():
+    with pytest.raises(TableError, match="one group"):
+        make_folds(["a", "a"], n_splits=2, seed=0)
+    with pytest.raises(ValueError, match="n_splits is 1"):
+        make_folds([0, 1], n_splits=1, seed=0)

@@ -1,0 +1,55 @@
+"""The pool's contract: every registered learner, found by walking the registry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from seiqa_models.core.metrics import srocc
+from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS, learner, make_learner
+
+
+@pytest.fixture(scope="module")
+def regression():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 8)) * 10.0 ** np.arange(-3, 5)
+    y = X[:, 3] + np.tanh(X[:, 2] * 10) + 0.1 * rng.normal(size=120)
+    return X[:80], y[:80], X[80:], y[80:]
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_learner_is_deterministic_clonable_and_learns(name, regression, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X, y, X_new, y_new = regression
+    fresh = make_learner(name, random_state=5)
+    first = clone(fresh).fit(X, y).predict(X_new)
+    second = make_learner(name, random_state=5).fit(X, y).predict(X_new)
+    assert first.shape == (40,)
+    np.testing.assert_array_equal(first, second)
+    assert srocc(y_new, first) > 0.7
+    assert not list(tmp_path.iterdir()), "a learner wrote files"
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_learner_does_not_touch_the_global_generator(name, regression):
+    X, y, _, _ = regression
+    before = np.random.get_state()[1].copy()
+    make_learner(name, random_state=0).fit(X[:20], y[:20])
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_default_pool_is_registered():
+    assert set(DEFAULT_POOL) <= set(LEARNERS)
+
+
+def test_unknown_name_gets_the_nearest_one():
+    with pytest.raises(ValueError, match=r"unknown learner 'catbost': did you mean 'catboost'"):
+        make_learner("catbost", random_state=0)
+    with pytest.raises(ValueError, match="known are catboost"):
+        make_learner("zzz", random_state=0)
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="'ridge' is registered twice"):
+        learner("ridge")(LEARNERS["ridge"])

@@ -1,0 +1,96 @@
+"""PairwiseRanker: a scikit-learn regressor that leaves torch as it found it."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from seiqa_models.core.metrics import srocc
+from seiqa_models.learners.ranker import PairwiseRanker
+
+
+@parametrize_with_checks([PairwiseRanker(hidden=(16,), dropout=0.0, max_epochs=30, batch_size=64)])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def curve():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5))
+    return X, np.exp(X[:, 0]) + 0.05 * rng.normal(size=200)
+
+
+@pytest.fixture(scope="module")
+def fitted(curve):
+    X, y = curve
+    return PairwiseRanker().fit(X[:150], y[:150])
+
+
+def test_orders_rows_it_never_saw(curve, fitted):
+    X, y = curve
+    assert srocc(y[150:], fitted.predict(X[150:])) > 0.95
+
+
+@pytest.mark.parametrize("settings", [{"loss": "fidelity"}, {"patience": 10}])
+def test_other_loss_and_early_stopping_learn_the_labels_scale(curve, settings):
+    X, y = curve
+    prediction = PairwiseRanker(**settings).fit(X[:150], y[:150]).predict(X[150:])
+    assert srocc(y[150:], prediction) > 0.95
+    assert np.mean((prediction - y[150:]) ** 2) < 0.5 * y.var()
+
+
+def test_patience_ends_training_on_noise_early():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
+    patient, hasty = PairwiseRanker(max_epochs=60), PairwiseRanker(max_epochs=60, patience=2)
+    assert patient.fit(X, y).predict(X).std() > 2 * hasty.fit(X, y).predict(X).std()
+
+
+@pytest.mark.parametrize("settings", [{"loss": "fidelity"}, {"patience": 35}])
+def test_two_rows_are_enough(curve, settings):
+    X, y = curve
+    fitted = PairwiseRanker(max_epochs=2, **settings).fit(X[:2], y[:2])
+    assert np.isfinite(fitted.predict(X)).all()
+
+
+def test_unknown_loss_is_named(curve):
+    with pytest.raises(ValueError, match=r"loss is 'mse', expected one of \['fidelity', 'soft"):
+        PairwiseRanker(loss="mse").fit(*curve)
+
+
+def test_torch_is_left_as_found(curve):
+    X, y = curve
+    torch.manual_seed(7)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    PairwiseRanker(max_epochs=2).fit(X, y)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_seed_decides(curve):
+    X, y = curve
+
+    def predict(seed):
+        return PairwiseRanker(max_epochs=3, random_state=seed).fit(X, y).predict(X)
+
+    np.testing.assert_array_equal(predict(0), predict(0))
+    assert not np.array_equal(predict(0), predict(1))
+
+
+def test_prediction_needs_no_torch(fitted, curve):
+    """A trained ranker predicts in a fresh process without importing torch."""
+    code = (
+        "import pickle, sys\n"
+        "ranker, X, expected = pickle.load(sys.stdin.buffer)\n"
+        "assert (ranker.predict(X) == expected).all()\n"
+        "assert not {'torch', 'skorch'} & set(sys.modules)\n"
+    )
+    job = pickle.dumps((fitted, curve[0], fitted.predict(curve[0])))
+    subprocess.run([sys.executable, "-c", code], input=job, check=True)

@@ -1,0 +1,182 @@
+"""SeiqaRegressor: scikit-learn manners, honesty inside, determinism, hostile tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, cross_val_score
+
+from seiqa_models.core.errors import TableError
+from seiqa_models.core.metrics import plcc, srocc
+from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS
+from seiqa_models.stack.regressor import SeiqaRegressor
+
+QUICK = ("ridge", "svr")
+
+
+def quick(**settings) -> SeiqaRegressor:
+    return SeiqaRegressor(**{"learners": QUICK, **settings})
+
+
+def test_parameters_are_kept_for_clone():
+    settings = {"learners": ("svr",), "n_splits": 3, "max_weight": 1.0, "label_range": (0, 5)}
+    regressor = clone(SeiqaRegressor(**settings)).set_params(shrinkage=0.0)
+    assert {key: regressor.get_params()[key] for key in settings} == settings
+    assert regressor.get_params()["shrinkage"] == 0.0
+
+
+def test_learns_new_groups_from_scalars_and_blocks(make_table):
+    X, y, groups = make_table(n_groups=10, d=40)
+    train, test = groups < "ref7", groups >= "ref7"
+    regressor = quick().fit(X[train], y[train], groups=groups[train])
+    assert srocc(y[test], regressor.predict(X[test])) > 0.95
+    assert "embedding__ridge" in regressor.preparation_.columns_
+    assert regressor.features_ == sorted(X.columns)
+
+
+def test_weights_and_out_of_fold_predictions(make_table):
+    X, y, groups = make_table()
+    regressor = quick(max_weight=0.6).fit(X, y, groups)
+    assert list(regressor.weights_) == list(QUICK)
+    assert sum(regressor.weights_.values()) == pytest.approx(1)
+    assert max(regressor.weights_.values()) <= 0.6
+    assert list(regressor.oof_.columns) == list(QUICK)
+    assert regressor.oof_.index.equals(X.index)
+    assert np.isfinite(regressor.oof_).all(axis=None)
+
+
+def test_out_of_fold_predictions_do_not_see_the_rows_own_labels(make_table):
+    X, y, groups = make_table(n_groups=4, d=60)
+    one = groups == "ref2"
+    changed = y.where(~one, -y)
+    first = quick(n_splits=4).fit(X, y, groups).oof_
+    second = quick(n_splits=4).fit(X, changed, groups).oof_
+    pd.testing.assert_frame_equal(first[one], second[one])
+    assert (first[~one] != second[~one]).all(axis=None)
+
+
+def test_same_bytes_for_any_column_order_and_number_of_jobs(make_table):
+    X, y, groups = make_table(d=30)
+    learners = ("lightgbm", *DEFAULT_POOL)
+    one = quick(learners=learners).fit(X, y, groups)
+    two = quick(learners=learners, n_jobs=2).fit(X[X.columns[::-1]], y, groups)
+    np.testing.assert_array_equal(one.oof_, two.oof_)
+    assert one.weights_ == two.weights_
+    np.testing.assert_array_equal(one.predict(X[X.columns[::-1]]), two.predict(X))
+
+
+def test_predictions_stay_within_the_label_range(make_table):
+    X, y, groups = make_table()
+    extreme = X.assign(similarity=X["similarity"] * 100)
+    trained = quick().fit(X, y, groups).predict(extreme)
+    assert trained.dtype == np.float64
+    assert y.min() <= trained.min() <= trained.max() <= y.max()
+    narrow = quick(label_range=(1, 4)).fit(X, y, groups).predict(extreme)
+    assert 1 <= narrow.min() <= narrow.max() <= 4
+
+
+def test_calibration_straightens_and_keeps_the_order(make_table):
+    X, y, groups = make_table(n_groups=10, rows=40)
+    wide = (-1e9, 1e9)
+    bent = np.exp(1.5 * y)
+    plain = quick(learners=("ridge",), calibrate=False, label_range=wide).fit(X, bent, groups)
+    calibrated = quick(learners=("ridge",), label_range=wide).fit(X, bent, groups)
+    assert srocc(plain.predict(X), calibrated.predict(X)) == pytest.approx(1)
+    assert plcc(bent, calibrated.fuse(plain.oof_)) > plcc(bent, plain.fuse(plain.oof_))
+
+
+def test_calibration_leaves_the_weights_alone(make_table):
+    X, y, groups = make_table(n_groups=10, rows=40)
+    bent = np.exp(1.5 * y)
+    plain = quick(calibrate=False).fit(X, bent, groups)
+    assert plain.weights_ == quick().fit(X, bent, groups).weights_
+
+
+def test_runner_ups_fusion_is_within_reach(make_table):
+    X, y, groups = make_table()
+    settings = {"max_weight": 0.5, "shrinkage": 100.0, "srocc_share": 0.75, "calibrate": False}
+    regressor = quick(**settings).fit(X, y, groups)
+    np.testing.assert_allclose(list(regressor.weights_.values()), 0.5, atol=1e-6)
+    fused = regressor.oof_.mean(axis=1).clip(*regressor.label_range_)
+    np.testing.assert_allclose(regressor.fuse(regressor.oof_), fused, atol=1e-6)
+
+
+def test_missing_columns_are_named_and_extra_ones_ignored(make_table):
+    X, y, groups = make_table()
+    regressor = quick().fit(X, y, groups)
+    with pytest.raises(TableError, match=r"1 of 3 feature columns are missing \(chaff\)"):
+        regressor.predict(X.drop(columns="chaff"))
+    np.testing.assert_array_equal(regressor.predict(X.assign(extra=1.0)), regressor.predict(X))
+
+
+def test_holes_constants_and_infinities_are_survived(make_table):
+    X, y, groups = make_table()
+    X = X.assign(constant=1.0, empty=np.nan)
+    X.loc[X.index[::3], "chaff"] = np.nan
+    X.loc[X.index[5], "similarity"] = np.inf
+    regressor = quick().fit(X, y, groups)
+    assert "constant" not in regressor.preparation_.columns_
+    assert "empty" not in regressor.preparation_.columns_
+    assert np.isfinite(regressor.predict(X)).all()
+
+
+@pytest.mark.parametrize("learners", [QUICK, DEFAULT_POOL, tuple(sorted(LEARNERS))])
+def test_two_groups_are_enough_for_every_learner(make_table, learners):
+    """An outer fold of three groups leaves two; each inner training part then is one group."""
+    X, y, groups = make_table(n_groups=2, rows=5, d=20)
+    regressor = SeiqaRegressor(learners=learners).fit(X, y, groups)
+    assert np.isfinite(regressor.predict(X)).all()
+
+
+def test_fold_with_one_label_falls_back_to_its_mean(make_table):
+    X, _, groups = make_table(n_groups=2, rows=5)
+    y = np.where(groups == "ref0", 1.0, 3.0)
+    regressor = SeiqaRegressor(learners=("catboost", "svr")).fit(X, y, groups)
+    np.testing.assert_array_equal(regressor.oof_, np.repeat([[3.0], [1.0]], 5, axis=0) * [1, 1])
+
+
+def test_rows_without_groups_and_blocks_of_file_order(make_table):
+    X, y, _ = make_table()
+    quick().fit(X, y)
+    in_order = quick().fit(X, y, order=np.arange(len(y)))
+    shuffled = quick().fit(X, y)
+    assert not np.array_equal(in_order.oof_, shuffled.oof_)
+
+
+def test_works_inside_scikit_learn(make_table):
+    X, y, groups = make_table()
+    scores = cross_val_score(quick(), X, y, groups=groups, cv=GroupKFold(3))
+    assert scores.min() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y, g: (X.iloc[:3], y[:3], g[:3]), "has 3 labelled rows"),
+        (lambda X, y, g: (X, y, ["a" for _ in g]), "all rows are in one group"),
+        (lambda X, y, g: (X, y.where(y.index != "pair004"), g), "first in row 'pair004'"),
+        (lambda X, y, g: (X, y * np.inf, g), "labels are missing or not finite"),
+        (lambda X, y, g: (X, y * 0 + 2, g), "every label is 2"),
+        (lambda X, y, g: (X, y.astype(object).replace(y.iloc[0], "good"), g), "not all numbers"),
+        (lambda X, y, g: (X, y[:-1], g), r"labels have shape \(47,\)"),
+        (lambda X, y, g: (X, y, g[:-1]), "groups have 47 values"),
+        (lambda X, y, g: (X, y, [None, *g[1:]]), "1 rows have no group"),
+        (lambda X, y, g: (X[[]], y, g), "no feature column"),
+        (lambda X, y, g: (X * 0, y, g), "every feature column is constant"),
+        (lambda X, y, g: (X.to_numpy(), y, g), "expected a pandas DataFrame"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_unusable_tables_are_refused_in_one_line(make_table, change, message):
+    X, y, groups = change(*make_table())
+    with pytest.raises(TableError, match=message) as caught:
+        quick().fit(X, y, groups)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("learners", [(), ("svr", "svr")])
+def test_learners_must_be_different_names(make_table, learners):
+    with pytest.raises(ValueError, match="one or more different names"):
+        quick(learners=learners).fit(*make_table())
