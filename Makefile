@@ -74,7 +74,7 @@ serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/â
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
 box: $(VENV)/.seiqa ## train the model in the box anew: TID=folder with recipe.csv, reference/, render.py
-	$(BIN)/python -m pipelines.runs.boxed "$(TID)"
+	$(BIN)/python -m pipelines.box "$(TID)"
 
 test: $(VENV)/.dev ## all tests
 	$(BIN)/pytest -n 2

@@ -50,10 +50,14 @@ class Scorer:
     or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures.inputs`. Networks
     are loaded for the first pair and kept. Calls from several threads wait for each other.
 
-    Args:
-        bundle: a trained stack.
-        workers: threads [all cores]; the scores do not depend on it.
-        runtime: device and weights, for bundles with pretrained features.
+    Parameters
+    ----------
+    bundle : Bundle
+        A trained stack.
+    workers : int | None
+        Threads [all cores]; the scores do not depend on it.
+    runtime : Runtime | None
+        Device and weights, for bundles with pretrained features.
     """
 
     def __init__(
@@ -76,10 +80,14 @@ class Scorer:
     ) -> Scorer:
         """The scorer of a bundle folder, by default the one in the box; the rest is the class's.
 
-        Raises:
-            TableError: the bundle is missing, damaged or of another format.
-            DataError: it was trained on features that this version computes differently.
-            WeightsError: pretrained weights that it needs are missing.
+        Raises
+        ------
+        TableError
+            The bundle is missing, damaged or of another format.
+        DataError
+            It was trained on features that this version computes differently.
+        WeightsError
+            Pretrained weights that it needs are missing.
         """
         if bundle is None:
             bundle = BOXED
@@ -93,8 +101,10 @@ class Scorer:
     def score(self, ref: Picture, dist: Picture) -> Score:
         """The score of one pair, on the scale of the training labels.
 
-        Raises:
-            DataError: everything wrong with the two pictures.
+        Raises
+        ------
+        DataError
+            Everything wrong with the two pictures.
         """
         pictures: dict[str, Image.Image] = {}
         problems: list[str] = []
@@ -129,18 +139,26 @@ class Scorer:
 
         Nothing is kept; to score files so that a killed run can go on, see `score_pairs`.
 
-        Args:
-            pairs: columns ref and dist; or the references, and then `dist`.
-            keep_going: leave bad pairs' rows empty and log why, instead of stopping.
-            on_pair: told how many pairs of how many are done.
+        Parameters
+        ----------
+        pairs : pd.DataFrame | Sequence[Picture]
+            Columns ref and dist; or the references, and then `dist`.
+        keep_going : bool
+            Leave bad pairs' rows empty and log why, instead of stopping.
+        on_pair : Progress
+            Told how many pairs of how many are done.
 
-        Returns:
+        Returns
+        -------
+        pd.DataFrame
             score, low, high (float64) and unfamiliar (boolean), a row per pair in their order, with
             the index of `pairs` where it has one.
 
-        Raises:
-            DataError: everything wrong with the pictures, unless `keep_going`. Pairs are counted
-                from 0.
+        Raises
+        ------
+        DataError
+            Everything wrong with the pictures, unless `keep_going`. Pairs are counted
+            from 0.
         """
         index, refs, dists = both_sides(pairs, dist)
         loads, problems = gather(refs, dists)
@@ -167,13 +185,18 @@ class Scorer:
 
         What the store holds is not computed again: a killed run goes on where it stopped.
 
-        Returns:
+        Returns
+        -------
+        tuple[pd.DataFrame, list[str]]
             As `score_many`, indexed by pair_id and without the pairs left out; and what was left
             out, a line each.
 
-        Raises:
-            DataError: everything wrong with the images at once, unless `keep_going`.
-            StoreError: the cache cannot be read or written.
+        Raises
+        ------
+        DataError
+            Everything wrong with the images at once, unless `keep_going`.
+        StoreError
+            The cache cannot be read or written.
         """
         pairs, problems = build_pairs(
             found, ImageIndex(cache), workers=self.workers, on_image=on_image

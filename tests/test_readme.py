@@ -52,12 +52,19 @@ def contract_tests(plugin: str, code: str, tests: str, folder: Path) -> int:
 
 def test_example_feature_keeps_the_contract(tmp_path: Path) -> None:
     code = example("# seiqa_features/extractors/brightness.py")
-    assert contract_tests("brightness", code, "tests/seiqa_features/test_registry.py", tmp_path) > 8
+    assert (
+        contract_tests(
+            "brightness", code, "tests/seiqa_features/extractors/test_registry.py", tmp_path
+        )
+        > 8
+    )
 
 
 def test_example_learner_keeps_the_contract(tmp_path: Path) -> None:
     code = example("# seiqa_models/learners/registry.py")
-    assert contract_tests("lasso", code, "tests/seiqa_models/test_learners.py", tmp_path) == 2
+    assert (
+        contract_tests("lasso", code, "tests/seiqa_models/learners/test_learners.py", tmp_path) == 2
+    )
 
 
 def test_example_data_set_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

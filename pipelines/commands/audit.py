@@ -11,8 +11,6 @@ from pipelines.commands.console import bars, say_left_out
 from pipelines.commands.options import Cache, Config, Data, Run, Workers
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pipelines.settings import Settings
     from seiqa_features.progress import Progress
 
@@ -54,6 +52,7 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
     """
     from pipelines.runs.folder import FEATURES, read_run
     from seiqa_features.datasets import load_pairs
+    from seiqa_features.datasets.hashes import reference_hashes
     from seiqa_features.pictures.index import ImageIndex
     from seiqa_models.audit.audit import audit as audit_pairs
 
@@ -66,21 +65,3 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
     )
     features = read_run(settings)[1] if (settings.run / FEATURES).is_file() else None
     return audit_pairs(pairs, features, reference_hashes(pairs), seed=settings.seed), left_out
-
-
-def reference_hashes(pairs: pd.DataFrame) -> dict[str, int]:
-    """Perceptual hash of every pair's reference by pair_id; each picture is decoded once.
-
-    Raises
-    ------
-    DataError
-        A file is not there any more, or no image.
-    """
-    from seiqa_features.pictures.decoding import difference_hash, load_rgb
-
-    first = pairs.drop_duplicates("ref_key")
-    by_key = {
-        key: difference_hash(load_rgb(Path(path)))
-        for key, path in zip(first["ref_key"], first["ref_path"], strict=True)
-    }
-    return dict(zip(pairs["pair_id"], pairs["ref_key"].map(by_key).tolist(), strict=True))

@@ -23,7 +23,8 @@ from pipelines.demo.degradations import (
     RGBImage,
     degrade,
 )
-from pipelines.runs.submission import workbook_bytes, write_whole
+from pipelines.runs.submission import workbook_bytes
+from seiqa_features.files import write_whole
 
 LONGEST_SIDE = 320
 """Pixels of the photographs' longer side: small enough for a demo of minutes."""

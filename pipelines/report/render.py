@@ -9,13 +9,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipelines.commands.audit import reference_hashes
+from pipelines.report import plots, tables
 from pipelines.report.pictures import examples
 from pipelines.report.plots import Dot
-from pipelines.report.render import plots, tables
 from pipelines.runs.reading import Run, read
-from pipelines.runs.submission import write_whole
+from seiqa_features.datasets.hashes import reference_hashes
 from seiqa_features.errors import DataError
+from seiqa_features.files import write_whole
 from seiqa_models.audit.audit import audit
 
 FINAL = "final = 0.6·SROCC + 0.4·PLCC"

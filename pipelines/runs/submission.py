@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import xlsxwriter
 
+from seiqa_features.files import write_whole
+
 SCORE_RANGE = (0.0, 5.0)
 """Scores the challenge accepts: 5 = all of the meaning survived."""
 
@@ -89,14 +91,6 @@ def workbook_bytes(header: tuple[str, str], rows: Sequence[tuple[str, float]]) -
             sheet.write_string(row, 0, name)  # as text, even where it looks like a formula
             sheet.write_number(row, 1, value)
     return buffer.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a killed process leaves the old or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def _check(names: Sequence[str], scores: Sequence[float]) -> None:

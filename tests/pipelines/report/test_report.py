@@ -21,7 +21,7 @@ from pipelines.report.pictures import triple
 from pipelines.report.render import TITLES, render_report
 from pipelines.report.tables import kinds, reliability
 from pipelines.runs.reading import read
-from tests.pipelines.made_run import metrics, newer_metrics, summary, write_run
+from tests.pipelines.report.made_run import metrics, newer_metrics, summary, write_run
 
 FIRST = ["result", "learners"]
 LATER = ["folds", "calibration", "examples", "data", "audit", "features", "made"]

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.report.render import render_report
 from tests.browser import NAMES, Browser, find_chromium
-from tests.pipelines.made_run import write_run
+from tests.pipelines.report.made_run import write_run
 
 PHONE, DESKTOP, PAPER = 360, 1100, 690  # pixels; the last is A4 less the page's own margins
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 import yaml
 
-from seiqa_features.pictures.inputs import decoding as images
+from seiqa_features.pictures import decoding as images
 from seiqa_features.table.table import UNAVAILABLE
-from seiqa_features.weights.files import files as weights
+from seiqa_features.weights import files as weights
 from tests.seiqa_features import pretend
 
 Cli = Callable[..., tuple[int, str, str]]

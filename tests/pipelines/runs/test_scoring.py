@@ -18,8 +18,8 @@ from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.extraction import work
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.pictures import decoding as images
 from seiqa_features.pictures.index import ImageIndex
-from seiqa_features.pictures.inputs import decoding as images
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import assemble

@@ -27,6 +27,7 @@ from PIL import Image
 
 from pipelines.cli import main
 from pipelines.commands import serve as serve_command
+from pipelines.web import server as web
 from pipelines.web.examples import EXAMPLES, RECIPES, write_examples
 from pipelines.web.results import (
     BARS,
@@ -37,7 +38,6 @@ from pipelines.web.results import (
     score_card,
     score_table,
 )
-from pipelines.web.server import server as web
 from pipelines.web.uploads import (
     MB,
     Limits,

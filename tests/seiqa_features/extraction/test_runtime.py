@@ -11,8 +11,8 @@ import torch
 from seiqa_features.errors import DeviceError, WeightsError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.table.recipe import Recipe
+from seiqa_features.weights import files as weights
 from seiqa_features.weights.files import WeightFiles, file_stem
-from seiqa_features.weights.files import files as weights
 from tests.seiqa_features import pretend
 
 RECIPE_FEATURES = {"pretend": ["s32", "grid32x2"], "gms": ["max512"]}

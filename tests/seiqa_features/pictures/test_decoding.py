@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from seiqa_features.errors import DataError, StoreError
+from seiqa_features.pictures import decoding as images
 from seiqa_features.pictures.decoding import difference_hash, load_rgb, pixel_key
 from seiqa_features.pictures.index import ImageIndex, ImageInfo
-from seiqa_features.pictures.inputs import decoding as images
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -13,8 +13,8 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Output
 from seiqa_features.pictures.views import View
+from seiqa_features.table import recipe
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.table import recipe
 
 
 def block(view: str = "max512", **changes: object) -> Block:

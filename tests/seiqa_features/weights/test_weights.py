@@ -11,8 +11,8 @@ import torch
 
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
+from seiqa_features.weights import files as weights
 from seiqa_features.weights.files import LOCK_FILE, WeightFiles, file_stem
-from seiqa_features.weights.files import files as weights
 
 HUB = Weight("timm/tiny.tag", "hf:timm/tiny.tag/model.safetensors", 3, "MIT")
 TORCH = Weight("torchvision/tiny", "checkpoints|https://example.org/m/tiny-0123abcd.pth", 5, "BSD")

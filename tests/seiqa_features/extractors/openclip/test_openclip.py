@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 
 from seiqa_features.errors import StoreError, UsageError, WeightsError
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extractors.openclip import embeddings as openclip
 from seiqa_features.extractors.openclip.concepts import concept_drift
-from seiqa_features.extractors.openclip.embeddings import embeddings as openclip
 from seiqa_features.extractors.openclip.facts import PRESETS, facts_of, hub_file
 from seiqa_features.extractors.openclip.prompts import ANCHORS, texts
 from seiqa_features.extractors.registry import get_extractor

@@ -1,4 +1,4 @@
-"""Train the model in the box: `python -m pipelines.runs.boxed TID2013_KODAK_FOLDER` (make box).
+"""Train the model in the box: `python -m pipelines.box TID2013_KODAK_FOLDER` (make box).
 
 The folder holds recipe.csv, reference/ and render.py, which makes the distorted pictures again from
 the references, pixel by pixel as published. Everything else goes the way of any data set.

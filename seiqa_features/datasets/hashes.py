@@ -1,0 +1,25 @@
+"""Perceptual hashes of a pair table's references, by which nearly equal pictures are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from seiqa_features.pictures.decoding import difference_hash, load_rgb
+
+
+def reference_hashes(pairs: pd.DataFrame) -> dict[str, int]:
+    """Perceptual hash of every pair's reference by pair_id; each picture is decoded once.
+
+    Raises
+    ------
+    DataError
+        A file is not there any more, or no image.
+    """
+    first = pairs.drop_duplicates("ref_key")
+    by_key = {
+        key: difference_hash(load_rgb(Path(path)))
+        for key, path in zip(first["ref_key"], first["ref_path"], strict=True)
+    }
+    return dict(zip(pairs["pair_id"], pairs["ref_key"].map(by_key).tolist(), strict=True))
