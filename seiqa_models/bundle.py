@@ -65,6 +65,7 @@ TRUSTED_TYPES = (
     "seiqa_models.learners.scaling.RankNormal",
     "seiqa_models.learners.ranker.PairwiseRanker",
     "seiqa_models.learners.runner_up.Neighbours",
+    "seiqa_models.learners.trees.BoostedTrees",
     "seiqa_models.stack.regressor.SeiqaRegressor",
     "sklearn.feature_selection._univariate_selection.r_regression",
     "sklearn.tree._tree.Tree",

@@ -69,8 +69,7 @@ class Scorer:
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
-        self.recipe = _matching_recipe(bundle.recipe, self.runtime)
-        _require_columns(bundle.regressor, self.recipe)
+        self.recipe = _matching_recipe(bundle, self.runtime)
         # Extractors are built once, and how many threads kernels use is set for the whole process.
         self._one_at_a_time = Lock()
 
@@ -239,25 +238,27 @@ class Scorer:
         return predicted[COLUMNS].astype({"unfamiliar": "boolean"})
 
 
-def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
+def _matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     """The bundle's recipe, if this installation computes the same features.
 
     Another extractor version, view, output or weights file is an error: the model would read other
     numbers than it was trained on. Other library versions and another arithmetic (GPU or CPU) are
     only warned of.
     """
-    if "features" not in saved:
+    if "features" not in bundle.recipe:
         raise DataError(["bundle was trained on a table, not on pictures; use seiqa predict-table"])
     try:
-        known = _SavedRecipe.model_validate(saved)
-        recipe, _ = runtime.bind(Recipe.parse(known.features))
+        saved = _SavedRecipe.model_validate(bundle.recipe)
+        recipe = Recipe.parse(saved.features)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise DataError([f"bundle's recipe: {where} has another type than it must have"]) from None
     except UsageError as error:
         raise DataError([f"bundle was trained on other features: {error}; train again"]) from None
+    _require_columns(bundle.regressor, recipe)
+    recipe, _ = runtime.bind(recipe)
     for block in recipe.blocks:
-        then, now = dict(known.blocks.get(block.name, {})), dict(block.ingredients)
+        then, now = dict(saved.blocks.get(block.name, {})), dict(block.ingredients)
         for name in ("libraries", "dtype"):
             before, after = then.pop(name, None), now.pop(name)
             if before != after:

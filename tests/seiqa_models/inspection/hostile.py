@@ -304,7 +304,7 @@ def members_compressed(folder: Path) -> None:
 
 
 @mutation
-def zeros_of_a_gigabyte_and_a_half(folder: Path) -> None:
+def zeros_that_unpack_to_much_more(folder: Path) -> None:
     parts = unpacked(folder)
     name = next(name for name in parts if name.endswith(".npy"))
     file = io.BytesIO()
@@ -313,10 +313,10 @@ def zeros_of_a_gigabyte_and_a_half(folder: Path) -> None:
             if member != name:
                 archive.writestr(member, content)
         with archive.open(name, "w") as array:
-            header = {"descr": "<f8", "fortran_order": False, "shape": (200_000_000,)}
+            header = {"descr": "<f8", "fortran_order": False, "shape": (25_000_000,)}
             np.lib.format.write_array_header_1_0(array, header)
-            for _ in range(16):
-                array.write(bytes(100_000_000))
+            for _ in range(20):
+                array.write(bytes(10_000_000))
     plant(folder, file.getvalue())
 
 
