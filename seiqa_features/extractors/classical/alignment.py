@@ -145,7 +145,10 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     height, width = ref.shape
     scale = min(1.0, SIDE / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    one, other = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (ref, dist))
+    one, other = (
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        for image in (ref, dist)
+    )
     identity = np.eye(2, 3, dtype=np.float32)
     before = _correlation(one, other, identity)
     best, after = identity, before
@@ -164,7 +167,7 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     return Alignment(full.astype(np.float32), before, after)
 
 
-def _shifted(one: Grey, other: Grey, _: Affine) -> Affine | None:
+def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
     """The shift by phase correlation, to a fraction of a pixel; None where it is implausible."""
     import cv2
 
@@ -179,9 +182,10 @@ def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
     """The affine map of the largest correlation near a start; None where there is none nearby."""
     import cv2
 
+    everywhere = np.ones(one.shape, dtype=np.uint8)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ROUNDS, 1e-5)
     try:
-        _, matrix = cv2.findTransformECC(one, other, start.copy(), cv2.MOTION_AFFINE, stop, None, 5)
+        _, matrix = cv2.findTransformECC(one, other, start.copy(), cv2.MOTION_AFFINE, stop, everywhere, 5)
     except cv2.error:  # flat, or nothing in common: it does not converge
         return None
     if np.abs(matrix[:, :2] - np.eye(2)).max() > MOST_TURN:
