@@ -185,7 +185,9 @@ def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
     everywhere = np.ones(one.shape, dtype=np.uint8)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ROUNDS, 1e-5)
     try:
-        _, matrix = cv2.findTransformECC(one, other, start.copy(), cv2.MOTION_AFFINE, stop, everywhere, 5)
+        _, matrix = cv2.findTransformECC(
+            one, other, start.copy(), cv2.MOTION_AFFINE, stop, everywhere, 5
+        )
     except cv2.error:  # flat, or nothing in common: it does not converge
         return None
     if np.abs(matrix[:, :2] - np.eye(2)).max() > MOST_TURN:
