@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.checks import TrainingTable, check_training_table
-from seiqa_models.core.errors import TableError
+from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions import make_fusion
@@ -26,6 +27,13 @@ from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.intervals import ConformalInterval, Unseen
 from seiqa_models.stack.pool import FittedPool, fit_pool, predict_held_out
 
+_NO_GROUPS = (
+    "fitted without groups: every row counts as a group of its own, and rows of one reference image"
+    " are split inside. Pass groups=; in cross_val_score, GridSearchCV or a Pipeline they arrive"
+    " only with sklearn.set_config(enable_metadata_routing=True) and params={'groups': …}. If the"
+    " rows really are independent, say so: groups=range(len(X))"
+)
+
 
 class SeiqaRegressor(RegressorMixin, BaseEstimator):
     """A stack whose fusion learns from predictions for groups that its learners never saw.
@@ -35,7 +43,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     out-of-fold predictions, and the fused score is bent to the label's scale; then everything is
     fitted once more on all rows. Given kinds of distortion, the Gaussian process learns to tell
     them apart, and as many folds again leave out kinds as well: a fusion that can use them is kept
-    from trusting who fails on them, and the intervals cover them.
+    from trusting who fails on them, and the intervals cover them. The order of rows and columns
+    does not matter (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -65,7 +74,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
-    oof_ : DataFrame of float64 [n, learners]
+    oof_ : DataFrame of float64 [n, learners], indexed like X
         Out-of-fold predictions of the training rows. A saved bundle leaves them out.
     """
 
@@ -104,7 +113,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         y : array-like of float [n]
             Labels, higher is better.
         groups : array-like [n], optional
-            Rows that stay together in the inner folds; by default each row by itself.
+            Rows that stay together in the inner folds, usually those of one reference image. By
+            default each row by itself, with a GroupsWarning: scikit-learn's helpers drop the
+            groups they are given unless metadata routing is switched on.
         order : array-like of float [n], optional
             File order; given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
@@ -121,7 +132,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         names = list(self.learners)
         if not names or len(set(names)) < len(names):
             raise ValueError(f"learners is {names}, expected one or more different names")
-        table = check_training_table(X, y, groups, order, kinds).by_column_name()
+        if groups is None:
+            warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
+        checked = check_training_table(X, y, groups, order, kinds)
+        table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         folds = make_folds(
             table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
@@ -142,6 +156,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
         self._fit_fusion(table, unseen)
         self._fit_interval(table, values, unseen)
+        self.oof_ = self.oof_.iloc[np.argsort(rows)]
         return self
 
     def _fit_fusion(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> None:
