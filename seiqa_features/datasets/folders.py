@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from seiqa_features.datasets.pairs import Found, Pair
-from seiqa_features.pictures.decoding import SUFFIXES
+from seiqa_features.pictures.formats import SUFFIXES
 
 
 def read(*, ref: Path, dist: Path) -> Found:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seiqa_features.datasets.pairs import Found, Pair, parse_label
-from seiqa_features.pictures.decoding import SUFFIXES
+from seiqa_features.pictures.formats import SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from seiqa_features.datasets.manifest import read_rows
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
-from seiqa_features.pictures.decoding import SUFFIXES
+from seiqa_features.pictures.formats import SUFFIXES
 
 LABEL_RANGE = (0.0, 5.0)
 
