@@ -7,12 +7,14 @@ are caught.
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 
-from PIL import Image
+from PIL import Image, _imaging
 
 from seiqa_features.errors import DataError, SeiqaError
 from seiqa_features.files import reason
@@ -51,8 +53,12 @@ def damaged(name: str, why: str) -> DataError:
     return DataError([f"{name}: damaged or truncated image ({why}); copy it again"])
 
 
+_MODULES = r"PIL\b|pillow_|tifffile\b"
+_LOGGERS = ("PIL", "tifffile")
+
+
 class _Muted:
-    """Silences the decoders' warnings, on whatever thread, for as long as any of them is at work.
+    """Silences decoders' warnings and logs, on whatever thread, while any of them is at work.
 
     `warnings.catch_warnings` alone changes the filters of the whole process: two threads that
     leave it in another order than they entered it would put the wrong ones back.
@@ -62,13 +68,18 @@ class _Muted:
         self._lock = Lock()
         self._inside = 0
         self._filters = warnings.catch_warnings()
+        self._levels: dict[str, int] = {}
+        _silence_libtiff()
 
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
                 self._filters = warnings.catch_warnings()
                 self._filters.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\b|pillow_|tifffile\b")
+                warnings.filterwarnings("ignore", module=_MODULES)
+                self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+                for name in _LOGGERS:
+                    logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
@@ -76,6 +87,16 @@ class _Muted:
             self._inside -= 1
             if self._inside == 0:
                 self._filters.__exit__(None, None, None)
+                for name, level in self._levels.items():
+                    logging.getLogger(name).setLevel(level)
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff, where it is a library of its own, from writing to stderr what Pillow raises."""
+    with suppress(OSError, AttributeError):
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
 
 
 _muted = _Muted()

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import reason, require_regular
-from seiqa_features.pictures import jpeg, png, tiff
+from seiqa_features.pictures import jpeg, png, tiff, tiff_samples
 from seiqa_features.pictures.boundary import refusing
 from seiqa_features.pictures.colour import to_rgb
 from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
@@ -99,13 +99,15 @@ def read_rgb(
         if head.startswith(png.SIGNATURE) and "PNG" in decoders:
             file.seek(len(png.SIGNATURE))
             return _finished(png.decode(file, name=name, check_size=sizes), name)
+        if head.startswith(tiff.SIGNATURES):
+            tiff.require_directory(file, name=name)
         try:
             file.seek(0)
             with Image.open(file, formats=decoders) as image:
                 return _decoded(image, name, sizes, file)
         except UnidentifiedImageError:
             if head.startswith(tiff.SIGNATURES) and "TIFF" in decoders:
-                return _finished(tiff.read(file, name=name, check_size=sizes), name)
+                return _finished(tiff_samples.read(file, name=name, check_size=sizes), name)
             raise DataError([f"{name}: {unknown(head)}"]) from None
         except OSError:
             whole = jpeg.without_end(file) if head.startswith(jpeg.START) else None
@@ -146,11 +148,13 @@ def _decoded(
     sizes(*image.size)
     bits = 16
     if isinstance(image, TiffImageFile):
+        if file is not None:
+            tiff.require_pixels(image, file, name=name)
         stated = tiff.stated_bits(image)
         if stated is None:
             if file is None:
                 raise DataError([f"{name}: Pillow misreads this kind of TIFF; give the path"])
-            return _finished(tiff.read(file, name=name, check_size=sizes), name)
+            return _finished(tiff_samples.read(file, name=name, check_size=sizes), name)
         bits = stated
     image.load()
     return _finished(image, name, bits)

@@ -2,7 +2,7 @@
 
 Some cameras and downloads leave the last two bytes out; browsers and libjpeg show such a picture,
 Pillow calls it truncated. It is accepted if every scan is there and the pixels do not hang on what
-follows the data: decoded with two different endings they are the same.
+follows the data: decoded with different endings they are the same.
 Source: ITU-T T.81 (1992), annex B.
 """
 
@@ -18,8 +18,17 @@ START, END = b"\xff\xd8", b"\xff\xd9"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without content
-_OTHER_ENDING = bytes(range(1, 255, 2)) * 8 + END
-"""Where bits are missing these are taken for them, and give other pixels than none."""
+_RESTARTED = b"\xff\xdd"  # the marker that tells how often decoding restarts
+_BITS = tuple(bytes((step * i + start) % 255 for i in range(1024))
+              for start, step in ((0xB5, 197), (0x4A, 151), (0xE3, 113)))  # fmt: skip
+_ENDINGS = (END, *(bits + END for bits in _BITS))
+"""Where bits are missing, zeros and these are taken for them, and give different pixels."""
+
+_RESTARTS = tuple(
+    b"".join(bytes([0xFF, 0xD0 + (first + i) % 8]) + _BITS[0] for i in range(16)) + END
+    for first in range(8)
+)
+"""The same for what is missing behind the next restart, whichever of the eight markers it has."""
 
 
 def without_end(file: BinaryIO) -> Image.Image | None:
@@ -28,8 +37,9 @@ def without_end(file: BinaryIO) -> Image.Image | None:
     content = file.read()
     if content.endswith(END) or not _scans_complete(content):
         return None
-    first, second = (_decoded(content + ending) for ending in (END, _OTHER_ENDING))
-    return first if first.tobytes() == second.tobytes() else None
+    endings = _ENDINGS + (_RESTARTS if _RESTARTED in content else ())
+    pictures = [_decoded(content + ending) for ending in endings]
+    return pictures[0] if len({picture.tobytes() for picture in pictures}) == 1 else None
 
 
 def _decoded(content: bytes) -> Image.Image:

@@ -1,181 +1,126 @@
-"""TIFF: what the file states about its samples, and another reader where Pillow's would be wrong.
+"""TIFF as Pillow reads it: what the file states about its samples, and whether all of it is there.
 
 Pillow decodes 8-bit samples and the common 16-bit layouts right; it takes planar 16-bit colours
-for others, ignores that white may be zero, and knows no floating-point colours. Those are read with
-tifffile, and scaled by the stated range.
+for others, ignores that white may be zero, and knows no floating-point colours. Those are for
+`seiqa_features.pictures.tiff_samples`.
 Source: Adobe, "TIFF Revision 6.0", 1992, sections 8 and 19.
 """
 
 from __future__ import annotations
 
 import io
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+import struct
+import zlib
+from typing import BinaryIO, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from seiqa_features.errors import DataError
 from seiqa_features.pictures.boundary import damaged
-from seiqa_features.pictures.colour import eight_bit, levels
-from seiqa_features.pictures.formats import INSTALL
 
-SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00\x08\x00", b"MM\x00+\x00\x08")
+CLASSIC, BIG = (b"II*\x00", b"MM\x00*"), (b"II+\x00\x08\x00", b"MM\x00+\x00\x08")
+SIGNATURES = CLASSIC + BIG
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # SampleFormat
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5  # PhotometricInterpretation
-PLANAR = 2
-PREMULTIPLIED, ALPHA = 1, 2  # ExtraSamples
+PLANAR = 2  # PlanarConfiguration
+UNCOMPRESSED, DEFLATE = 1, (8, 32946)  # Compression
 
-_BITS, _PHOTOMETRIC, _PLANAR, _FORMAT, _LOW, _HIGH = 258, 262, 284, 339, 340, 341
-_PROFILE, _ORIENTATION = 34675, 274
-_MODES = {
-    (1, False): "L",
-    (1, True): "LA",
-    (3, False): "RGB",
-    (3, True): "RGBA",
-    (4, False): "CMYK",
-}
+BITS, COMPRESSION, PHOTOMETRIC, PLANAR_CONFIGURATION, FORMAT = 258, 259, 262, 284, 339
+LOW, HIGH = 340, 341  # SMinSampleValue, SMaxSampleValue
+PROFILE, ORIENTATION = 34675, 274
+_OFFSETS, _COUNTS = (273, 324), (279, 325)  # of strips, of tiles
+_DECISIVE = frozenset({
+    256, 257, BITS, COMPRESSION, PHOTOMETRIC, 266, *_OFFSETS, 277, 278, *_COUNTS,
+    PLANAR_CONFIGURATION, 317, 320, 322, 323, 338, FORMAT, LOW, HIGH, 347,
+})  # fmt: skip
+"""Tags without which the pixels would be others."""
+
+_TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 def stated_bits(image: TiffImageFile) -> int | None:
     """Bits of a sample where Pillow decodes the picture right, None where it does not."""
     tags = image.tag_v2
-    bits = set(tags.get(_BITS, (1,)))
-    formats = set(tags.get(_FORMAT, (UNSIGNED,)))
-    if formats != {UNSIGNED} or len(bits) != 1 or _LOW in tags or _HIGH in tags:
+    bits = set(tags.get(BITS, (1,)))
+    formats = set(tags.get(FORMAT, (UNSIGNED,)))
+    if formats != {UNSIGNED} or len(bits) != 1 or LOW in tags or HIGH in tags:
         return None
     (depth,) = bits
-    photometric = tags.get(_PHOTOMETRIC)
+    photometric = tags.get(PHOTOMETRIC)
     if depth <= 8:
         return 8
-    chunky = tags.get(_PLANAR, 1) != PLANAR
+    chunky = tags.get(PLANAR_CONFIGURATION, 1) != PLANAR
     if depth == 16 and chunky and photometric in (BLACK_IS_ZERO, RGB, CMYK):
         # Black in the 8 bits that Pillow keeps: only the low bytes tell whether it is meant.
         return None if image.mode == "RGB" and image.load() and not image.getbbox() else 16
     return 12 if depth == 12 and photometric == BLACK_IS_ZERO else None
 
 
-def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -> Image.Image:
-    """The first picture of a TIFF, its samples scaled to 8 bits, with profile and orientation.
-
-    Parameters
-    ----------
-    check_size : Callable[[int, int], None]
-        Told width and height before the pixels are read; refuses them by raising.
+def require_directory(file: BinaryIO, *, name: str) -> None:
+    """Refuse a file whose first directory is cut off, or a value of it that decides on pixels.
 
     Raises
     ------
     DataError
-        It is damaged, of a kind that is not read, or does not state what is white.
+        It is damaged.
     """
-    import tifffile  # a tenth of a second that few files need
-
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it is said here, in one line
-    file.seek(0, io.SEEK_END)
-    size = file.tell()
-    file.seek(0)
-    with tifffile.TiffFile(file) as tiff:
-        page: Any = tiff.pages[0]
-        layout = _layout(page, name)
-        check_size(page.imagewidth, page.imagelength)
-        ends = zip(page.dataoffsets, page.databytecounts, strict=True)
-        if any(count == 0 or start + count > size for start, count in ends):
-            raise damaged(name, "pixel data lie beyond its end")
-        try:
-            samples = page.asarray(maxworkers=1)
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-            raise DataError(
-                [f"{name}: {page.compression.name} in a TIFF of this kind needs the package"
-                 f" imagecodecs: {INSTALL}"]
-            ) from None  # fmt: skip
-        image = _picture(samples, layout, name)
-        if _PROFILE in page.tags:
-            image.info["icc_profile"] = page.tags[_PROFILE].value
-        if _ORIENTATION in page.tags:
-            image.getexif()[_ORIENTATION] = int(page.tags[_ORIENTATION].value)
-    return image
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How the samples lie, and what they mean: `extra` is the kind of a sample beside colours."""
-
-    planar: bool
-    colours: int
-    extra: int | None
-    inverted: bool
-    bits: int
-    kind: int
-    low: float | None
-    high: float | None
-
-
-def _layout(page: Any, name: str) -> _Layout:
-    """The layout that the tags of a `tifffile.TiffPage` state, if it is one that is read."""
-    colours = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}.get(int(page.photometric))
-    extras = page.samplesperpixel - (colours or 0)
-    if colours is None or not 0 <= extras <= 1 or page.imagedepth != 1:
-        raise DataError(
-            [f"{name}: a TIFF of {page.samplesperpixel} samples a pixel and photometric"
-             f" interpretation {int(page.photometric)}; convert it to grey or RGB"]
-        )  # fmt: skip
-    kind = int(page.sampleformat) if isinstance(page.sampleformat, int) else 0
-    bits = page.bitspersample
-    if kind not in (UNSIGNED, SIGNED, FLOAT) or not isinstance(bits, int):
-        raise DataError([f"{name}: a TIFF of mixed or complex samples; convert it to 8 bits"])
-    low, high = (
-        float(widest(page.tags[tag].value)) if tag in page.tags else None  # of all its samples
-        for tag, widest in ((_LOW, np.min), (_HIGH, np.max))
+    size = size_of(file)
+    head = file.read(len(BIG[0]))
+    order: Literal["<", ">"] = "<" if head.startswith(b"II") else ">"
+    big = head in BIG
+    # offset, number of entries, entry (tag, type, number of values, values or their place)
+    offset, entries, entry = (
+        f"{order}{part}" for part in (("Q", "Q", "HHQQ") if big else ["I", "H", "HHII"])
     )
-    whole_range = kind == UNSIGNED and bits <= 16
-    if kind != FLOAT and not whole_range and (low is None or high is None):
-        raise DataError(
-            [f"{name}: {'signed ' if kind == SIGNED else ''}{bits}-bit integers do not say which of"
-             " them is white (no SMinSampleValue and SMaxSampleValue); convert it to 8 or 16 bits"
-             " without a sign"]
-        )  # fmt: skip
-    extra = int(page.extrasamples[0]) if extras and page.extrasamples else None
-    inverted = int(page.photometric) == WHITE_IS_ZERO
-    return _Layout(
-        int(page.planarconfig or 1) == PLANAR and page.samplesperpixel > 1,
-        colours, extra, inverted, bits, kind, low, high,
-    )  # fmt: skip
+    file.seek(8 if big else 4)
+    (start,) = struct.unpack(offset, file.read(struct.calcsize(offset)))
+    file.seek(start)
+    (number,) = struct.unpack(entries, file.read(struct.calcsize(entries)))
+    directory = file.read(number * struct.calcsize(entry))
+    for tag, kind, count, place in struct.iter_unpack(entry, directory):
+        length = count * _TYPE_BYTES.get(kind, 1)
+        if tag in _DECISIVE and length > struct.calcsize(offset) and place + length > size:
+            raise damaged(name, "it ends in its directory")
 
 
-def _picture(samples: NDArray[Any], layout: _Layout, name: str) -> Image.Image:
-    """Samples [H, W], [H, W, S] or [S, H, W] as an 8-bit picture."""
-    pixels = np.moveaxis(samples, 0, 2) if layout.planar else samples
-    pixels = _scaled(np.atleast_3d(pixels), layout, name)
-    colour = pixels[..., : layout.colours]
-    if layout.inverted:
-        colour = 255 - colour
-    alpha = pixels[..., layout.colours :] if layout.extra in (PREMULTIPLIED, ALPHA) else None
-    if alpha is not None and layout.extra == PREMULTIPLIED:  # over white, at once
-        colour = np.minimum(colour.astype(np.uint16) + (255 - alpha), 255).astype(np.uint8)
-        alpha = None
-    if alpha is not None:
-        colour = np.concatenate([colour, alpha], axis=2)
-    mode = _MODES[layout.colours, alpha is not None]
-    shape = colour if colour.shape[2] > 1 else colour[..., 0]
-    return Image.frombytes(mode, (shape.shape[1], shape.shape[0]), np.ascontiguousarray(shape))
+def require_pixels(image: TiffImageFile, file: BinaryIO, *, name: str) -> None:
+    """Refuse a file that lacks compressed pixels, or whose deflated ones fail their checksum.
+
+    libtiff takes what is there, and the rest of the picture from memory that was never written.
+
+    Raises
+    ------
+    DataError
+        It is damaged.
+    """
+    tags, size = image.tag_v2, size_of(file)
+    compression = tags.get(COMPRESSION, UNCOMPRESSED)
+    if compression == UNCOMPRESSED:
+        return  # Pillow reads these by itself, and finds an early end
+    offsets, counts = (
+        tags.get(strips) or tags.get(tiles) or () for strips, tiles in (_OFFSETS, _COUNTS)
+    )
+    for offset, count in zip(offsets, counts, strict=True):
+        if offset + count > size:
+            raise damaged(name, "pixel data lie beyond its end")
+        if compression in DEFLATE:
+            file.seek(offset)
+            _require_sound(file.read(count), name)
+    file.seek(0)
 
 
-def _scaled(pixels: NDArray[Any], layout: _Layout, name: str) -> NDArray[np.uint8]:
-    low, high = layout.low, layout.high
-    if low is None and high is None:
-        if layout.kind == FLOAT:
-            return levels(pixels, name=name)
-        return eight_bit(pixels, bits=layout.bits, name=name)
-    low = 0.0 if low is None else low
-    if high is None:
-        high = 1.0 if layout.kind == FLOAT else 2.0**layout.bits - 1
-    if not high > low:
-        raise DataError([f"{name}: its samples are stated to lie between {low:g} and {high:g}"])
-    return levels(((pixels - low) / (high - low)).clip(0, 1), name=name)
+def _require_sound(deflated: bytes, name: str) -> None:
+    """Inflate a part for its checksum alone."""
+    stream = zlib.decompressobj()
+    while not stream.eof and deflated:
+        stream.decompress(deflated, 2**20)
+        deflated = stream.unconsumed_tail
+    if not stream.eof:
+        raise damaged(name, "its pixel data end too early")
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file, which is left at its start."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size

@@ -420,22 +420,137 @@ def test_cache_below_a_regular_file(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_index_file_that_is_no_database(tmp_path: Path) -> None:
-    (tmp_path / "images.sqlite").write_bytes(b"something else, and longer than a page header" * 9)
-    with pytest.raises(StoreError, match="cannot use it as cache"):
+def _no_database(file: Path) -> None:
+    file.write_bytes(b"something else, and longer than a page header" * 99)
+
+
+def _another_schema(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE images (name TEXT)")
+
+
+def _damaged_pages(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[100:] = bytes(255 - byte for byte in content[100:])
+    file.write_bytes(content)
+
+
+def _no_utf8(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE images SET key = CAST(x'ff' AS TEXT)")
+
+
+def _another_type(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE images SET width = 'wide'")
+
+
+@pytest.mark.parametrize(
+    "spoil", [_no_database, _another_schema, _damaged_pages, _no_utf8, _another_type]
+)
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_a_damaged_index_is_begun_anew(
+    spoil: Callable[[Path], None],
+    when: str,
+    tmp_path: Path,
+    save_picture: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = save_picture(tmp_path / "a.png")
+    index = ImageIndex(tmp_path / "cache")
+    expected = index.scan([path])
+    file = tmp_path / "cache" / "images.sqlite"
+    if spoil in (_no_database, _another_schema):
+        file.unlink()
+    spoil(file)
+    if when == "before":
+        index = ImageIndex(tmp_path / "cache")
+    assert index.scan([path]) == expected
+    if spoil is not _another_type:  # that is a row of no use, in an index that is sound
+        assert caplog.messages == [
+            f"{file}: damaged, now called images.sqlite.damaged; pictures are decoded anew"
+        ]
+        assert file.with_name("images.sqlite.damaged").exists()
+    decoded: list[int] = []
+    ImageIndex(tmp_path / "cache").scan([path], on_image=lambda *_: decoded.append(1))
+    assert decoded == []  # it was remembered again
+
+
+def test_an_index_that_another_process_locks_is_named(
+    index: ImageIndex,
+    tmp_path: Path,
+    save_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(index_module, "PATIENCE", 0.05)
+    path = save_picture(tmp_path / "a.png")
+    with closing(sqlite3.connect(index._file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError) as caught:
+            index.scan([path])
+        with pytest.raises(StoreError, match=r"images\.sqlite: another process has kept it locked"):
+            ImageIndex(tmp_path / "cache")
+    assert str(caught.value) == (
+        f"{index._file}: another process has kept it locked for 0.05 s; wait for that process to"
+        " end, or name another --cache"
+    )
+    assert path in index.scan([path])[0]
+
+
+@pytest.mark.parametrize("code", ["SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR"])
+def test_an_index_that_cannot_be_written_says_so(
+    code: str,
+    index: ImageIndex,
+    tmp_path: Path,
+    save_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = getattr(sqlite3, code)
+        raise error
+
+    path = save_picture(tmp_path / "a.png")
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(StoreError) as caught:
+        index.scan([path])
+    folder = tmp_path / "cache"
+    assert str(caught.value) == (
+        f"{folder}: cannot use it as cache (database or disk is full); name another with --cache"
+    )
+    assert (folder / "images.sqlite").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs")
+def test_a_fifo_in_place_of_the_index_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "images.sqlite")
+    with pytest.raises(StoreError, match="is a FIFO"):
         ImageIndex(tmp_path)
 
 
-def test_index_that_cannot_be_written_says_so(
-    index: ImageIndex, tmp_path: Path, save_picture: Callable[..., Path]
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes on POSIX only")
+def test_names_that_are_no_utf8_are_remembered(
+    tmp_path: Path, save_picture: Callable[..., Path]
 ) -> None:
-    with closing(sqlite3.connect(index._file)) as database, database:
-        database.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON images BEGIN SELECT RAISE(FAIL, 'disk full'); END"
-        )
-    with pytest.raises(StoreError, match="cannot write the image index") as caught:
-        index.scan([save_picture(tmp_path / "a.png")])
-    assert "\n" not in str(caught.value)
+    path = save_picture(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    infos, problems = ImageIndex(tmp_path / "cache").scan([path])
+    assert (list(infos), problems) == ([path], {})
+    decoded: list[int] = []
+    ImageIndex(tmp_path / "cache").scan([path], on_image=lambda *_: decoded.append(1))
+    assert decoded == []
+
+
+def test_one_file_by_two_paths(
+    tmp_path: Path, save_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_picture(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    index = ImageIndex(tmp_path / "cache")
+    index.scan([path])
+    decoded: list[int] = []
+    infos, _ = index.scan([path, Path("a.png")], on_image=lambda *_: decoded.append(1))
+    assert infos[path] == infos[Path("a.png")]
+    assert decoded == []
 
 
 def test_an_interrupted_scan_is_not_lost(
