@@ -72,6 +72,12 @@ _SIGNATURES = (
     (b"\x1f\x8b", "gzip"),
     (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself"),
 )
+_PICTURES = (
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
+    b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"qoif",
+)  # fmt: skip
+"""What pictures of the list begin with: one of these that no decoder takes is damaged."""
+
 HEAD_BYTES = 64
 """What is read of a file to tell its format."""
 
@@ -111,6 +117,8 @@ def _extra(head: bytes) -> Extra | None:
 
 def unknown(head: bytes) -> str:
     """What is said of a file that no decoder on the list takes."""
+    if head.startswith(_PICTURES) or head[4:8] == b"ftyp":
+        return "damaged or truncated image (its header makes no sense); copy it again"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for signature, kind in _SIGNATURES:
         if start.lower().startswith(signature.lower()):

@@ -35,6 +35,7 @@ def without_end(file: BinaryIO) -> Image.Image | None:
     """The picture of a file that lacks only its end marker; None if it has one or lacks more."""
     file.seek(0)
     content = file.read()
+    content = content.removesuffix(END[:1])
     if content.endswith(END) or not _scans_complete(content):
         return None
     endings = _ENDINGS + (_RESTARTS if _RESTARTED in content else ())

@@ -77,6 +77,8 @@ def require_directory(file: BinaryIO, *, name: str) -> None:
     file.seek(start)
     (number,) = struct.unpack(entries, file.read(struct.calcsize(entries)))
     directory = file.read(number * struct.calcsize(entry))
+    if len(directory) < number * struct.calcsize(entry):
+        raise damaged(name, "it ends in its directory")
     for tag, kind, count, place in struct.iter_unpack(entry, directory):
         length = count * _TYPE_BYTES.get(kind, 1)
         if tag in _DECISIVE and length > struct.calcsize(offset) and place + length > size:
