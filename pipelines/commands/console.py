@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from seiqa_features.errors import printable
+
 if TYPE_CHECKING:
     from seiqa_features.progress import Progress as Callback
 
@@ -18,14 +20,14 @@ FILE_WIDTH = 240
 def fail(message: str, code: int) -> None:
     """Say what is wrong, line by line, and exit."""
     for line in message.splitlines():
-        typer.echo(f"seiqa: {line}", err=True)
+        typer.echo(f"seiqa: {printable(line)}", err=True)
     sys.exit(code)
 
 
 def say_left_out(problems: Sequence[str]) -> None:
     """Name the pairs that the user chose to go on without."""
     for line in problems:
-        typer.echo(f"seiqa: left out: {line}", err=True)
+        typer.echo(f"seiqa: left out: {printable(line)}", err=True)
 
 
 def say_kinds(metrics: dict[str, Any]) -> None:

@@ -35,15 +35,17 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     from seiqa_features.pictures.index import ImageIndex
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
+    found = find_pairs(settings.named_data())
     with bars("checking images") as (progress,):
         pairs, problems = build_pairs(
-            find_pairs(settings.named_data()),
+            found,
             ImageIndex(settings.cache),
             workers=settings.workers,
             on_image=progress,
         )
     for name, value in summarise(pairs):
         typer.echo(f"{name:>22}  {value}")
+    say_left_out(found.left_out)
     if problems:
         raise DataError(problems)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from seiqa_features.datasets import folders, manifest
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.files import path_text
 from seiqa_features.progress import Progress, unwatched
 from seiqa_models.scorer import Scorer
 
@@ -47,7 +48,7 @@ def list_manifest(path: Path) -> Listed:
 def list_folders(*, ref: Path, dist: Path) -> Listed:
     """The pairs of two folders, in rows of the two paths."""
     found = folders.read(ref=ref, dist=dist)
-    paths = [(str(pair.ref), str(pair.dist)) for pair in found.pairs]
+    paths = [(path_text(pair.ref), path_text(pair.dist)) for pair in found.pairs]
     rows = pd.DataFrame(paths, columns=["ref", "dist"])
     return Listed(found, rows, [pair.pair_id for pair in found.pairs])
 

@@ -74,7 +74,9 @@ class Page:
             after = self._picture("degraded picture", dist)
             score = self._scorer.score(before, after)
             card = score_card(score, self.scale)
-            return card, heat_map(before, after), contribution_chart(score.contributions)
+            # Nothing made the score of equal pictures but that they are equal, as the card says.
+            chart = "" if score.identical else contribution_chart(score.contributions)
+            return card, heat_map(before, after), chart
 
     def score_zip(self, payload: Payload) -> Iterator[tuple[str, str | None]]:
         """How far it is after every pair, as HTML; at last the table, and its CSV file.

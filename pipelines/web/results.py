@@ -53,6 +53,7 @@ def score_card(score: Score, scale: Scale) -> str:
     start, end = (100 * _share(value, scale) for value in (score.low, score.high))
     low_end, high_end = scale.ends
     warning = f'<p class="warning" role="alert"><b>Unfamiliar.</b> {UNFAMILIAR}</p>'
+    same = "<p>The two pictures are the same, pixel by pixel.</p>" if score.identical else ""
     pseudo = (
         "<p>This model learned from pseudo-labels, made up by a program; nobody's opinion is in "
         "the score.</p>"
@@ -61,7 +62,7 @@ def score_card(score: Score, scale: Scale) -> str:
         '<div class="seiqa-score">'
         f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
         f"{scale.high:.3g}; {COVERAGE:.0%} interval {score.low:.2f} to {score.high:.2f}</p>"
-        f"{warning if score.unfamiliar else ''}"
+        f"{warning if score.unfamiliar else same}"
         f'<div class="track" role="img" aria-label="{score:.2f}, interval {score.low:.2f} to '
         f'{score.high:.2f}, of {scale.low:.3g} to {scale.high:.3g}">'
         f'<span class="interval" style="left:{start:.1f}%;width:{end - start:.1f}%"></span>'

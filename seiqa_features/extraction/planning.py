@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
-from pathlib import Path
 
 import pandas as pd
 
 from seiqa_features.extraction.work import Job, load_expected
+from seiqa_features.files import text_path
 from seiqa_features.table.recipe import Block, Recipe
 from seiqa_features.table.store import KEYS, Store
 
@@ -25,7 +25,7 @@ def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[lis
         blocks = tuple(block for block in recipe.blocks if key not in done[block])
         if blocks:
             ref, dist = (
-                partial(load_expected, Path(str(path)), pixels)
+                partial(load_expected, text_path(str(path)), pixels)
                 for path, pixels in zip((row.ref_path, row.dist_path), key, strict=True)
             )
             jobs.append(Job(key, str(row.pair_id), ref, dist, blocks))
