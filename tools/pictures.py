@@ -1,4 +1,4 @@
-"""Take the README's pictures anew: `make pictures`, after `make demo`; needs Chromium.
+"""Take the pictures of README and documentation anew: `make pictures`, after `make demo`; needs Chromium.
 
 The report is that of a run folder (by default the demo's); the page scores its first example with
 the bundle in the box.
@@ -14,7 +14,7 @@ import typer
 
 from tests.browser import Browser, find_chromium
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 SERVE = [sys.executable, "-c", "from pipelines.cli import main; main()", "serve", "--port", "0"]
 
 
