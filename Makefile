@@ -107,7 +107,7 @@ dist: $(VENV)/.dev ## build sdist and wheel into dist/ [HOME_URL=https://…, fo
 package: dist ## build them, and try the wheel in an environment of its own
 	SEIQA_DIST=dist $(BIN)/pytest tests/test_package.py
 
-pictures: $(VENV)/.dev ## take the documentation's pictures anew, after make demo; needs Chromium
+pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
 	$(BIN)/python -m tools.pictures
 
 bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios

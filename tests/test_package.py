@@ -38,7 +38,9 @@ def built(pattern: str) -> Path:
 
 
 def tracked() -> set[str]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(listed.stdout.splitlines())
 
 

@@ -79,7 +79,15 @@ def main(
         copy_tracked(source)
         if home_url is not None:
             publish_as(home_url, source)
-        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), str(source)]
+        build = [
+            sys.executable,
+            "-m",
+            "build",
+            "--no-isolation",
+            "--outdir",
+            str(DIST),
+            str(source),
+        ]
         raise SystemExit(subprocess.run(build, check=False).returncode)
 
 

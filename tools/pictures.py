@@ -1,4 +1,4 @@
-"""Take the pictures of README and documentation anew: `make pictures`, after `make demo`; needs Chromium.
+"""Retake the documentation's pictures: `make pictures`, after `make demo`; needs Chromium.
 
 The report is that of a run folder (by default the demo's); the page scores its first example with
 the bundle in the box.
