@@ -54,13 +54,13 @@ run: $(VENV)/.seiqa ## features, train, submit and report on DATA
 check: $(VENV)/.seiqa ## say what is in DATA and what is wrong with it
 	$(BIN)/seiqa check "$(DATA)"
 
-audit: $(VENV)/.seiqa ## say which split of DATA to believe, and what in it deceives
+audit: $(VENV)/.seiqa ## say which split of DATA to trust, and what in it could mislead
 	$(BIN)/seiqa audit $(FLAGS)
 
 weights: $(VENV)/.seiqa ## fetch the pretrained weights that CONFIG needs (features does it by itself)
 	$(BIN)/seiqa weights fetch $(if $(CONFIG),--config "$(CONFIG)")
 
-features: $(VENV)/.seiqa ## extract the features of DATA into the store (what is there is not redone)
+features: $(VENV)/.seiqa ## extract the features of DATA into the store (except those already there)
 	$(BIN)/seiqa features $(FLAGS) $(COMPUTING)
 
 train: $(VENV)/.seiqa ## honest estimate and final fit on DATA's labelled pairs
@@ -78,7 +78,7 @@ score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE
 serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
-box: $(VENV)/.seiqa ## train the model in the box anew: TID=folder with recipe.csv, reference/, render.py
+box: $(VENV)/.seiqa ## train the built-in model again: TID=folder with recipe.csv, reference/, render.py
 	$(BIN)/python -m pipelines.box "$(TID)"
 
 test: $(VENV)/.dev ## all tests

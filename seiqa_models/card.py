@@ -47,7 +47,7 @@ def _label_sentence(kind: str) -> str:
         return "Label: MOS, mean opinion scores given by people."
     return (
         "Label: **pseudo-labels** made up by a program. The figures below say how well the "
-        "program's rule is imitated, not how well people are."
+        "program's rule is imitated, and nothing about people."
     )
 
 

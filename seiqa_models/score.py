@@ -1,4 +1,4 @@
-"""Score: a number that knows how far it can be trusted and where it came from."""
+"""Score: a predicted number with its interval and an explanation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 COVERAGE = 0.9
-"""Share of new pairs whose label lies between a score's `low` and `high`, as aimed at."""
+"""Intended share of new pairs whose label lies between a score's `low` and `high`."""
 
 
 class Score(float):

@@ -78,7 +78,7 @@ class Scorer:
         workers: int | None = None,
         runtime: Runtime | None = None,
     ) -> Scorer:
-        """The scorer of a bundle folder, by default the one in the box; the rest is the class's.
+        """The scorer of a bundle folder, by default the built-in one; parameters as for the class.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What an extractor says of itself: enough to cache it, list it and test it without loading it."""
+"""What an extractor says about itself: enough to cache, list and test it without loading it."""
 
 from __future__ import annotations
 

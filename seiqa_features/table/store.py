@@ -1,4 +1,4 @@
-"""The feature store: fingerprinted parquet shards, so that what is done is never done again.
+"""The feature store: fingerprinted parquet shards, so that nothing is computed twice.
 
 ``<cache>/<extractor>/<fingerprint>/part-*.parquet`` and ``manifest.json``. The fingerprint covers
 everything that can change a value; a row's key is the pair of pixel hashes, so a renamed or copied

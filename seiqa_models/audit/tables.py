@@ -1,7 +1,7 @@
 """A table of numbers from a file, and which of its columns may be features.
 
-A table that somebody else made holds more than features: names of files, the label's own spread,
-the level of the distortion. A model that reads those is worth nothing on new pictures, and no
+A table from elsewhere holds more than features: names of files, the label's own spread,
+the level of the distortion. A model that reads those is useless on new pictures, and no
 cross-validation shows it. So such columns are refused by name until they are dropped on purpose.
 """
 
@@ -150,7 +150,7 @@ def _refusal(found: dict[str, str]) -> str:
 def _read_csv(path: Path) -> pd.DataFrame:
     header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
     repeated = header[header.duplicated() & header.notna()]
-    if len(repeated):  # pandas would rename the second one without a word
+    if len(repeated):  # pandas would rename the second one silently
         raise ValueError(f"column {repeated.iloc[0]!r} comes more than once")
     table = pd.read_csv(path, low_memory=False, encoding="utf-8-sig")
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for an index

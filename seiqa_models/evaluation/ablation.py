@@ -1,7 +1,7 @@
 """Feature ablation: what each group of features is worth to a learner, left out and alone.
 
 Group by group, the held-out rows are predicted once without its columns and once with nothing else.
-A group without which the score hardly falls, though alone it does well, repeats what others say.
+A group that scores well alone but is hardly missed repeats what other groups say.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _pooled_final(
 ) -> float | None:
     """The final score over all held-out rows; a part without a column predicts its mean label."""
     if all(prediction is None for prediction in predictions):
-        # Every part its own mean, which falls as the held-out labels rise: no score at all.
+        # Each part would predict its own mean, which falls as its held-out labels rise.
         return None
     pooled = np.empty_like(y)
     for part, prediction in zip(parts, predictions, strict=True):

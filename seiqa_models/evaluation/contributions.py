@@ -35,7 +35,7 @@ BASELINE = "baseline"
 """Name of the column that holds the score of the typical row."""
 
 _EXACT_GROUPS = 10
-"""With so many groups all 1024 coalitions are asked; sampled orders of 28 groups ask 758."""
+"""With up to this many groups all 1024 coalitions are scored; with 28 groups, a sample of 758."""
 
 _ORDERS = 32
 """Orders of joining at most; each is also taken backwards."""

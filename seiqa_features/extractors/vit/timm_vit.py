@@ -228,7 +228,7 @@ def _create(model: str, **options: Any) -> Any:
 
 
 def _load(model: str, file: Path) -> Any:
-    """The network with the file's weights; tensors that lack or do not fit are an error.
+    """The network with the file's weights; missing or mismatched tensors are an error.
 
     Nothing here reads the classifier, but timm loads strictly only where the network's and the
     file's have as many classes: those of the original weights, or none.

@@ -34,7 +34,7 @@ SPREAD_FLOOR = 1e-4
 
 
 class LastAttention(TorchFunctionMode):
-    """Notes what the last fused attention that runs inside it looks with, whatever the network.
+    """Records query and keys of the last fused attention that runs inside it, for any network.
 
     Query and keys are taken where `scaled_dot_product_attention` gets them, so rotary position
     embeddings and normalised queries are in them. A mode belongs to one thread: others that run
