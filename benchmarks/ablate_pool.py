@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--group", default="ref_img")
     parser.add_argument("--kind", default="distortion", help="column of kinds; none if absent")
     parser.add_argument("--ignore", nargs="*", default=["dist_img", "level", "MOS_std", "var"])
-    parser.add_argument("--references", type=int, help="use this many groups, drawn at random")
+    parser.add_argument("--references", type=int, help="use so many groups, drawn at random")
     known = sorted(LEARNERS.keys() - FACTORIES.keys())
     parser.add_argument("--learners", nargs="*", choices=known, default=known)
     parser.add_argument("--jobs", type=int, default=1)
@@ -169,7 +169,7 @@ def fuse(parts: Sequence[OuterFold], names: list[str]) -> tuple[FloatVector, dic
         stack = SeiqaRegressor(names)
         stack.oof_ = part.oof[names]
         stack.label_range_ = (float(part.train.y.min()), float(part.train.y.max()))
-        # Private, but a copy of it would soon differ from the stack's fusion.
+        # Private, but a copy of it would soon be another fusion than the stack's.
         stack._fit_fusion(part.train, [(cell, p[names]) for cell, p in part.unseen])
         scores.append(stack.fuse(part.held_out))
         weights.append(stack.weights_)

@@ -41,27 +41,27 @@ class Settings(BaseSettings):
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
     precision: Literal["auto", "float32", "mixed"] = Field(
-        "auto", description="arithmetic of networks; mixed is faster (auto: mixed on a GPU only)"
+        "auto", description="of networks: mixed is faster (auto: mixed on a GPU only)"
     )
-    gpu_memory: float | None = Field(None, gt=0, description="limit on GPU memory, in GB")
+    gpu_memory: float | None = Field(None, gt=0, description="ceiling in GB of what a GPU gives")
     weights: Path = Field(
-        DEFAULT_FOLDER, description="folder of your own pretrained files, and of the lock file"
+        DEFAULT_FOLDER, description="folder of own copies of pretrained files, and of the lock"
     )
-    weight_files: dict[str, Path] = Field({}, description="files to use, by name of the weights")
-    skip_unavailable: bool = Field(False, description="leave out features that lack weights")
+    weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")
+    skip_unavailable: bool = Field(False, description="go on without features that lack weights")
     features: dict[str, list[str]] = Field(min_length=1, description="extractor -> views")
     learners: list[str] = Field(min_length=1, description="the pool")
     folds: int = Field(5, ge=2, description="outer and inner folds")
     splits: Literal["auto", "group", "block"] = Field(
         "auto", description="folds by group, or by block of file order (auto: as the layout needs)"
     )
-    max_weight: float = Field(1.0, gt=0, le=1, description="largest fusion weight of a learner")
+    max_weight: float = Field(1.0, gt=0, le=1, description="bound of a learner's fusion weight")
     shrinkage: float | None = Field(
-        None, ge=0, description="pull towards equal weights (none: chosen by inner evaluation)"
+        None, ge=0, description="pull of the weights to uniform (none: chosen by inner evaluation)"
     )
-    srocc_share: float = Field(0.6, ge=0, le=1, description="share of SROCC in what is maximised")
-    calibrate: bool = Field(True, description="apply a monotone curve where it helps PLCC")
-    seed: int = Field(0, ge=0, description="seed of folds, learners and bootstrap")
+    srocc_share: float = Field(0.6, ge=0, le=1, description="of SROCC in what the fusion maximises")
+    calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
+    seed: int = Field(0, ge=0, description="of folds, learners and bootstrap")
 
     @classmethod
     def settings_customise_sources(
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, file
 
     def named_data(self) -> Path:
-        """`data`, for a verb that needs it.
+        """`data`, for a verb that cannot do without.
 
         Raises
         ------

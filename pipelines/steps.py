@@ -106,7 +106,7 @@ def features(
 
 
 def check_learners(settings: Settings) -> None:
-    """Fail on a misspelt learner before hours of feature extraction, not after.
+    """Find out about a misspelt learner before hours of feature extraction, not after.
 
     Raises
     ------

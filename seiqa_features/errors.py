@@ -1,4 +1,4 @@
-"""Errors that a user can fix: one clear line per problem, and an exit code."""
+"""Errors a user can mend: each is one clear line per problem and has an exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class SeiqaError(Exception):
-    """Something the user can fix. `exit_code` is what the command line returns."""
+    """Something the user can mend. `exit_code` is what the command line returns."""
 
     exit_code = 1
 

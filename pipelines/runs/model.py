@@ -1,4 +1,4 @@
-"""The regressor that the settings describe, and how it has to be estimated on this data."""
+"""The regressor that the settings describe, and how the data calls for it to be estimated."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def ablate(
     kinds: bool,
     on_fit: Progress,
 ) -> dict[str, Any] | None:
-    """What each extractor is worth to the learner with the largest weight, preferably a quick one.
+    """What each extractor is worth to the learner that the fusion trusts most, a quick one if any.
 
     Parameters
     ----------

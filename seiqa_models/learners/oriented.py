@@ -1,8 +1,8 @@
-"""Columns turned so that more is better, and boosting that is constrained accordingly.
+"""Columns turned so that more is better, and a boosting that is bound to believe it.
 
 Some metrics are distances, some similarities. The sign of a column's rank correlation with the
-training labels says which; a model that may only use a column in that direction cannot learn
-peculiarities of a few reference images.
+training labels says which; a model that may only use a column in that direction cannot learn what
+is peculiar to few reference images.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
     n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bynode
         Of ``xgboost.XGBRegressor``.
     n_seeds : int
-        Models averaged; their rows and columns are sampled independently.
+        Models averaged; their rows and columns are sampled anew.
     random_state : int
         Seed of the first.
     n_jobs : int

@@ -1,10 +1,10 @@
 """The pool: a registry of regressor factories, with the settings that suit a few hundred rows.
 
 To add a learner, write one function that returns a scikit-learn regressor and decorate it with
-``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n]; it does
-the scaling that it needs. It must be deterministic for a given ``random_state``. One that can also
-learn from the rows' kinds of distortion names the fit parameter that takes them, which is given
-None where there are no kinds.
+``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n]; the
+scaling it needs is its own business. It must be deterministic for a given ``random_state``. One
+that can also learn from the rows' kinds of distortion names the fit parameter that takes them,
+which is given None where there are no kinds.
 
 The settings were compared on held-out references of TID2013 and KADID-10k, tables of 21 to 130
 columns, a handful of alternatives each; differences below .003 SROCC were taken as noise.
@@ -38,7 +38,7 @@ KINDS_PARAMETERS: dict[str, str] = {}
 """Learners that can use kinds of distortion, with the parameter of their fit that takes them."""
 
 DEFAULT_POOL = ("gp", "monotone", "ridge")
-"""The learners that a stack uses by default: the best single one, and two that are more robust.
+"""The learners a stack uses unless told otherwise: the best alone, and two that keep their heads.
 
 With references held out the Gaussian process alone leads the other two on every development table,
 by .012 to .030 final. They cost .001 or less there and, where kinds are known, hold up the score on
@@ -181,7 +181,7 @@ def _by_distance(process: type, random_state: int) -> Any:
     On each scale the columns are partly decorrelated. All three together gained .000 to .002 over
     ranks alone on held-out references of TID2013 (table and pictures) and KADID-10k, and on kinds
     of distortion not met before nothing was lost on the mean. There, the other two did as well
-    without the ranks, which stay because no outlier can dominate a distance between them.
+    without the ranks, which stay because no outlier can rule a distance between them.
     """
     scales = (RankNormal(), StandardScaler(), make_pipeline(OrientedLog(), StandardScaler()))
     whitened = [make_pipeline(scale, PartialWhitening()) for scale in scales]

@@ -33,7 +33,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     on these out-of-fold predictions, and the fused score is bent to the label's scale; then
     everything is fitted once more on all rows. Given kinds of distortion, the Gaussian process
     learns to tell them apart, and as many folds again leave out kinds as well: the fusion is kept
-    from relying on learners that fail on them, and the intervals cover them.
+    from trusting who fails on them, and the intervals cover them.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> pd.DataFrame:
         """Scores with the intervals that hold the label with probability ``coverage``.
 
-        This holds on average over rows like those of training, of new groups (and kinds,
+        The promise is one on average over rows like those of training, of new groups (and kinds,
         if the kinds were given); for others the interval only widens.
 
         Returns
