@@ -39,6 +39,7 @@ class Score(float):
         unfamiliar: bool,
         explain: Callable[[], dict[str, float]],
     ) -> Score:
+        """Make a score; `explain` gives its contributions when first asked."""
         score = super().__new__(cls, value)
         score.low, score.high, score.unfamiliar = float(low), float(high), bool(unfamiliar)
         score._explain = explain
@@ -48,6 +49,7 @@ class Score(float):
 
     @cached_property
     def contributions(self) -> dict[str, float]:
+        """What each feature group adds, and "baseline", the score of a typical pair."""
         return self._explain()
 
     def __repr__(self) -> str:

@@ -63,6 +63,7 @@ class Limits:
 
     @property
     def unpacked(self) -> int:
+        """Bytes of a zip's files, taken together."""
         return 4 * self.upload
 
 

@@ -30,13 +30,17 @@ PairKey = tuple[str, str]
 class Sink(Protocol):
     """Where finished rows go."""
 
-    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None: ...
+    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None:
+        """Take finished rows of a block."""
+        ...
 
 
 class Source(Protocol):
     """Where a block's rows come from, one per pair."""
 
-    def read(self, block: Block) -> pa.Table: ...
+    def read(self, block: Block) -> pa.Table:
+        """All rows of a block."""
+        ...
 
 
 def block_schema(block: Block) -> pa.Schema:

@@ -168,7 +168,7 @@ def _in_hub_cache(weight: Weight) -> Path | None:
 
 
 def _repository(location: str) -> tuple[str, str]:
-    """ "timm/vit_small/model.safetensors" → ("timm/vit_small", "model.safetensors")."""
+    """Split "timm/vit_small/model.safetensors" into "timm/vit_small" and "model.safetensors"."""
     owner, name, file = location.split("/", 2)
     return f"{owner}/{name}", file
 

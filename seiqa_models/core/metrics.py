@@ -167,12 +167,14 @@ def _weighted_pearson(
 
 
 def unit_range(values: FloatVector) -> FloatVector:
+    """Values scaled to 0..1; constant ones become 0."""
     spread = np.ptp(values)
     scaled: FloatVector = (values - values.min()) / (spread if spread > 0 else 1.0)
     return scaled
 
 
 def chunk_sizes(total: int, chunk: int) -> list[int]:
+    """Sizes of chunks that add up to `total`, all but the last equal to `chunk`."""
     full, rest = divmod(total, chunk)
     return [chunk] * full + [rest] * (rest > 0)
 

@@ -47,6 +47,7 @@ class Neighbours(KNeighborsRegressor):
 
 
 def catboost(random_state: int, n_jobs: int) -> Any:
+    """CatBoost: 1000 trees of depth 6."""
     from catboost import CatBoostRegressor
 
     return CatBoostRegressor(
@@ -62,6 +63,7 @@ def catboost(random_state: int, n_jobs: int) -> Any:
 
 
 def xgboost(random_state: int, n_jobs: int) -> Any:
+    """XGBoost: 500 trees of depth 5 on sampled rows and columns."""
     from xgboost import XGBRegressor
 
     return XGBRegressor(
@@ -76,6 +78,7 @@ def xgboost(random_state: int, n_jobs: int) -> Any:
 
 
 def lightgbm(random_state: int, n_jobs: int) -> Any:
+    """LightGBM: 500 trees of 15 leaves on sampled rows and columns."""
     from lightgbm import LGBMRegressor
 
     return LGBMRegressor(
@@ -94,14 +97,17 @@ def lightgbm(random_state: int, n_jobs: int) -> Any:
 
 
 def forest(random_state: int, n_jobs: int) -> Any:
+    """Random forest: 500 trees of depth 10."""
     return RandomForestRegressor(500, max_depth=10, random_state=random_state, n_jobs=n_jobs)
 
 
 def extra_trees(random_state: int, n_jobs: int) -> Any:
+    """Extremely randomised trees: 500 of depth 10."""
     return ExtraTreesRegressor(500, max_depth=10, random_state=random_state, n_jobs=n_jobs)
 
 
 def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """The pairwise ranking network."""
     from seiqa_models.learners.ranker import PairwiseRanker
 
     return PairwiseRanker(

@@ -41,7 +41,9 @@ _LEAST_GAIN = 1e-4
 
 
 class BoundedFusion(RegressorMixin, BaseEstimator):
-    """Weighted mean of predictions, weights in [0, max_weight] with sum 1, that maximises
+    """Weighted mean of predictions, weights in [0, max_weight] with sum 1.
+
+    It maximises
 
         srocc_share · SROCC + (1 - srocc_share) · PLCC - shrinkage · ‖w - uniform‖²
 

@@ -133,6 +133,7 @@ class TokenWork:
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
+        """What `compare` says, and the embeddings of both pictures."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
         values = compare(ref=refs, dist=dists, ref_index=ref_index)
         return {**values, "cls_ref": refs["embedding"][ref_index], "cls_dist": dists["embedding"]}
