@@ -1,7 +1,7 @@
 """Retake the documentation's pictures: `make pictures`, after `make demo`; needs Chromium.
 
 The report is that of a run folder (by default the demo's); the page scores its first example with
-the bundle in the box.
+the built-in model.
 """
 
 from __future__ import annotations
