@@ -72,7 +72,7 @@ def put_in_box(run: Path) -> None:
     """Make a run's bundle the one in the package, its card completed."""
     bundle = load_bundle(run / "bundle")
     card = bundle.card
-    card["name"] = "The model in the box"
+    card["name"] = "The built-in model"
     card["data"]["source"] = f"TID2013, 10 scenes, rendered; MOS scaled to 0..{SCALE:g}"
     card["limits"] = [*LIMITS, *card["limits"]]
     card["reproduce"] = "make box TID=folder with recipe.csv, reference/ and render.py"

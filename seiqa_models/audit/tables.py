@@ -88,7 +88,7 @@ def feature_columns(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     TableError
         A role's column is missing or has two roles, no row has a label, or some columns look like
         the label or describe the experiment (see
-        :func:`seiqa_models.audit.leaks.find_leaks`); all of them are named.
+        `seiqa_models.audit.leaks.find_leaks`); all of them are named.
     """
     named = roles.columns
     require_columns(table, named)

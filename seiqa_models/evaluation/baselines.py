@@ -38,7 +38,7 @@ def best_single(train: TrainingTable, test: TrainingTable) -> tuple[FloatVector,
 
 
 def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
-    """:func:`neighbour_mean` of two parts of a table, float64 [rows of test]."""
+    """`neighbour_mean` of two parts of a table, float64 [rows of test]."""
     if train.order is None or test.order is None:
         raise ValueError("index_only needs the file order of both parts")
     return neighbour_mean(train.order, train.y, test.order)

@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 500
 
 
 class ExponentialGP(RegressorMixin, BaseEstimator):
-    """Mean of a Gaussian process with :func:`exponential_kernel` plus noise.
+    """Mean of a Gaussian process with `exponential_kernel` plus noise.
 
     The target is centred. The ratio of noise to signal is the one under which the labels are
     most likely. Inputs must come scaled to about unit size, as the pool's pipelines do.
@@ -97,7 +97,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         return prediction + self.target_mean_
 
     def _places(self, values: FloatMatrix) -> FloatMatrix:
-        """What :meth:`_kernel` compares rows by, found once for each row: here its columns."""
+        """What `_kernel` compares rows by, found once for each row: here its columns."""
         return values
 
     def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:

@@ -14,7 +14,7 @@ certainty. Two rows are then compared by
 
     κ(a, b) · (1 - s + s · Σₖ √(pₐ(k) · p_b(k)))
 
-with the kernel κ of :class:`seiqa_models.learners.gaussian_process.ExponentialGP` and a share s.
+with the kernel κ of `seiqa_models.learners.gaussian_process.ExponentialGP` and a share s.
 The sum is the Bhattacharyya coefficient (On a measure of divergence between two multinomial
 populations, 1946), 1 for equal probabilities and 0 for kinds told apart for certain. As an inner
 product it is a kernel, and so are its mean with a constant and the product of the two (Rasmussen
@@ -36,7 +36,7 @@ from seiqa_models.learners.gaussian_process import ROWS_AT_ONCE, ExponentialGP
 
 
 class KindAwareGP(ExponentialGP):
-    """An :class:`ExponentialGP` that reads the kind of distortion from the columns.
+    """An `ExponentialGP` that reads the kind of distortion from the columns.
 
     Kinds are needed in fit only; without them it is the plain process. Against that, final on
     held-out references rose by .0046 on the TID2013 table (24 kinds) and by .0046 and .0012 on 10
@@ -49,7 +49,7 @@ class KindAwareGP(ExponentialGP):
     Parameters
     ----------
     length, noises, max_rows, n_scales, random_state
-        Of :class:`ExponentialGP`.
+        Of `ExponentialGP`.
     kind_share : float
         s above, in 0..1. All values from .1 to .3 did about equally well on held-out references.
 

@@ -29,7 +29,7 @@ _LEAST_WEIGHT = 0.01
 
 
 class NoiseAwareGP(ExponentialGP):
-    """An :class:`ExponentialGP` in which the noise of doubtful rows is larger.
+    """An `ExponentialGP` in which the noise of doubtful rows is larger.
 
     With a tenth of the training labels replaced by random ones, it gained .006 final on held-out
     references of KADID-10k and .011 of TID2013; with the labels as they are it lost .0003 or less.
@@ -38,7 +38,7 @@ class NoiseAwareGP(ExponentialGP):
     Parameters
     ----------
     length, noises, n_scales, random_state
-        Of :class:`ExponentialGP`.
+        Of `ExponentialGP`.
     max_rows : int
         Likewise; fewer by default, since the inverse of the kernel is needed.
     tolerance : float

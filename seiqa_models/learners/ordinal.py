@@ -44,7 +44,7 @@ _JITTER = 1e-8
 class OrdinalProcess(RegressorMixin, BaseEstimator):
     """Proportional odds on a latent Gaussian process; predicts the expected label.
 
-    The kernel is :func:`seiqa_models.learners.gaussian_process.exponential_kernel`, so inputs must
+    The kernel is `seiqa_models.learners.gaussian_process.exponential_kernel`, so inputs must
     come scaled to about unit size. Latent score and thresholds are those of the largest posterior
     density.
 

@@ -55,7 +55,7 @@ class BoundedFusion(RegressorMixin, BaseEstimator):
         Largest weight of one learner, in (0, 1]; with m learners at least 1/m is allowed, else
         no weights would sum to 1.
     shrinkage : float, optional
-        Pull towards equal weights, 0 or more. By default the one of :data:`SHRINKAGES` whose
+        Pull towards equal weights, 0 or more. By default the one of `SHRINKAGES` whose
         weights, found on some groups, score best on the others; the result then goes halfway to
         as much weight as allowed on the best learner. Without that, five development sets lost
         .0007 on the mean, one with 10 references .002; draws of 5 to 10 references lost nothing.
