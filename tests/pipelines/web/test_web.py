@@ -140,7 +140,7 @@ def _twice() -> Upload:
     [
         (_link, "a link or device"),
         (_encrypted, "encrypted"),
-        (_twice, "more than once in it: Ref/a.png"),
+        (_twice, "holds more than once: Ref/a.png"),
         (lambda: packed({"Ref/a.zip": b""}), "an archive inside the zip"),
         (lambda: packed({"Ref/a.png": b"x"}, compression=zipfile.ZIP_LZMA), "unusual compression"),
         (lambda: packed({f"{n}": b"" for n in range(7)}), "7 files; at most 6"),
