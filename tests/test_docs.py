@@ -17,10 +17,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipelines.cli import app
+from pipelines.settings import CONFIGS, Settings
 from seiqa_features import datasets
+from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_models.learners.registry import LEARNERS
+from tools.docs_pages import LOADED, SOURCES, on_page_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
@@ -201,5 +204,27 @@ def test_python_examples_run(page: str, text: str, capsys: pytest.CaptureFixture
 def test_readme_fits_in_two_screens() -> None:
     lines = PAGES["README.md"].splitlines()
     assert len(lines) <= 100
-    prose = [line for line in lines if "](" not in line and "#" not in line and "|" not in line]
-    assert max(map(len, prose)) <= 100
+    assert max(len(line) for line in lines if not line.startswith("!")) <= 100
+
+
+def test_reference_comes_from_the_program() -> None:
+    asked = set(re.findall(r"<!-- from the program: (.*) -->", "".join(PAGES.values())))
+    assert asked == set(SOURCES)
+    pages = {page: on_page_markdown(text) for page, text in PAGES.items()}
+    assert "<!-- from the program" not in "".join(pages.values())
+    for verb in ("score", "fit-table", "weights fetch"):
+        assert f"## seiqa {verb}\n" in pages["docs/reference/cli.md"]
+    assert "--keep-going" in pages["docs/reference/cli.md"]
+    for name in Settings.model_fields:
+        assert f"| `{name}` |" in pages["docs/reference/settings.md"]
+    for config in CONFIGS.glob("*.yaml"):
+        assert f"### {config.stem}\n" in pages["docs/reference/settings.md"]
+    for name, entry in all_extractors().items():
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", pages["docs/reference/extractors.md"], re.M)
+        assert all(f"`{output}`" in row for output in entry.spec.outputs)
+
+
+def test_pages_that_load_from_elsewhere_are_found() -> None:
+    page = '<a href="https://a.b/c">x</a> <img src="d.png"> <script src=https://e.f/g.js></script>'
+    assert LOADED.findall(page) == ["https://e.f/g.js"]
+    assert LOADED.findall('<link rel=stylesheet href="//h.i/j.css">') == ["//h.i/j.css"]
