@@ -93,7 +93,7 @@ def save_bundle(
     recipe : dict
         JSON-ready: what to extract so that the regressor's columns come out.
     card : dict
-        JSON-ready content of the model card; see :func:`seiqa_models.card.render_card`.
+        JSON-ready content of the model card; see `seiqa_models.card.render_card`.
 
     Raises
     ------

@@ -18,7 +18,7 @@ def render_card(card: Mapping[str, Any]) -> str:
     ----------
     card : mapping
         ``name`` (optional title), ``label_kind`` ("MOS" or "pseudo-label"), and any of the
-        sections ``data``, ``evaluation`` (:meth:`Evaluation.to_dict`, of which the honest
+        sections ``data``, ``evaluation`` (`Evaluation.to_dict`, of which the honest
         figures, the gap and the baselines are shown), ``features``, ``limits``, ``reproduce``:
         text, a list of points, or a mapping.
 

@@ -93,7 +93,7 @@ class Scorer:
             bundle = BOXED
             if not (BOXED / MANIFEST_FILE).is_file():
                 raise TableError(
-                    f"{BOXED}: this installation lacks the bundle that belongs in the box; name a"
+                    f"{BOXED}: the built-in model is missing from this installation; name a"
                     " trained run's bundle (--bundle), or install the package again"
                 )
         return cls(load_bundle(bundle), workers=workers, runtime=runtime)

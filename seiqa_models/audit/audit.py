@@ -65,8 +65,8 @@ def audit(
     dict, JSON-ready
         ``n`` {pairs, labelled, groups, train, val, test}; ``labels`` {histogram,
         autocorrelation}; ``sorted``: SROCC of label and position; ``index_only``, ``group_only``
-        and ``features``: see :mod:`seiqa_models.audit.probes`; ``duplicates``: see
-        :func:`seiqa_models.audit.duplicates.find_duplicates`; ``columns`` {constant, leaking}; and
+        and ``features``: see `seiqa_models.audit.probes`; ``duplicates``: see
+        `seiqa_models.audit.duplicates.find_duplicates`; ``columns`` {constant, leaking}; and
         ``verdict`` {splits: "group" or "block", neighbours_alike, reasons, warnings}, where
         ``splits`` is the kind of folds to trust. What could not be measured is None.
 

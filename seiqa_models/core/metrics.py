@@ -102,7 +102,7 @@ def bootstrap_interval(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> list[float]:
-    """95 % percentile interval [low, high] of :func:`final_score`, groups drawn with repetition.
+    """95 % percentile interval [low, high] of `final_score`, groups drawn with repetition.
 
     A single group says nothing about others: its interval is the whole range [-1, 1].
     """

@@ -68,15 +68,15 @@ def feature_ablation(
 ) -> dict[str, Any]:
     """Held-out scores of one learner without each group of features, and with that group only.
 
-    The folds are those of :func:`seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
+    The folds are those of `seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
     and fitted inside each training part. There is no fusion.
 
     Parameters
     ----------
     X, y, groups, order, kinds
-        As for :func:`seiqa_models.evaluation.evaluate.evaluate`.
+        As for `seiqa_models.evaluation.evaluate.evaluate`.
     learner : str
-        A name from :data:`seiqa_models.learners.registry.LEARNERS`.
+        A name from `seiqa_models.learners.registry.LEARNERS`.
     n_splits : int
         Outer folds; fewer when there are fewer groups of rows.
     seed : int
@@ -91,7 +91,7 @@ def feature_ablation(
     dict, JSON-ready
         ``learner``; ``all``: the final score with every column; ``groups``: {name: {"columns": how
         many in X, "without": final, "alone": final}} by
-        :func:`seiqa_models.core.columns.feature_group`, sorted by name. None stands for the score
+        `seiqa_models.core.columns.feature_group`, sorted by name. None stands for the score
         of no columns at all: none are left, or they are constant in every training part.
 
     Raises

@@ -69,7 +69,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
     Returns
     -------
     DataFrame of float64, indexed like X
-        One column per :func:`seiqa_models.core.columns.feature_group`, sorted by name, in the unit
+        One column per `seiqa_models.core.columns.feature_group`, sorted by name, in the unit
         of the labels, and ``baseline``, the score of a row with every column at its training
         median. A row's sum is its fused and calibrated score before that is clipped to the label
         range.

@@ -36,7 +36,7 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     loss : {"softplus", "fidelity"}
-        See :mod:`seiqa_models.learners.losses`. The scale of what ``fidelity`` learns means
+        See `seiqa_models.learners.losses`. The scale of what ``fidelity`` learns means
         nothing, so its output is mapped to the label by a straight line fitted on the training
         rows.
     hidden : tuple of int
