@@ -82,7 +82,7 @@ def save_bundle(
 ) -> None:
     """Write a bundle, replacing an earlier one at the same place only once it is complete.
 
-    Out-of-fold predictions are left out: predicting does not need them.
+    Out-of-fold predictions are left out: they are no part of predicting.
 
     Parameters
     ----------
@@ -93,18 +93,18 @@ def save_bundle(
     recipe : dict
         JSON-ready: what to extract so that the regressor's columns come out.
     card : dict
-        JSON-ready content of the model card; see `seiqa_models.card.render_card`.
+        JSON-ready content of the model card; see :func:`seiqa_models.card.render_card`.
 
     Raises
     ------
     TableError
-        ``folder`` exists and is not a bundle.
+        Something that is no bundle stands at ``folder``.
     ValueError
         The card does not say what kind of labels the model was trained on.
     """
     folder = Path(folder)
     if folder.exists() and not (folder / MANIFEST_FILE).is_file():
-        raise TableError(f"{folder} exists and is not a bundle: not replaced, name another folder")
+        raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
     model = skops.io.dumps(_without_oof(regressor))
     manifest = {
         "format": FORMAT_VERSION,
@@ -174,7 +174,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TableError(f"{folder} is not a bundle: {MANIFEST_FILE} cannot be read") from error
+        raise TableError(f"{folder} is no bundle: {MANIFEST_FILE} cannot be read") from error
     except ValueError as error:
         raise TableError(f"{path} is not valid JSON ({error}): train again") from error
     found = manifest.get("format") if isinstance(manifest, dict) else None

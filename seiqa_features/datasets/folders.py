@@ -1,7 +1,7 @@
 """Two folders, references and degraded pictures: a pair is one file name in both.
 
-A file without a partner of exactly that name is matched without its extension, if only one file
-fits. There are no labels: this layout is for scoring.
+Where no file of that very name is in the other folder the extension does not count, if that leaves
+no choice. Without labels: this layout is for scoring.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def read(*, ref: Path, dist: Path) -> Found:
             continue
         names = ", ".join(map(str, ours + theirs))
         if ours and theirs:
-            found.problems.append(f"{names}: which are a pair? give both files the same name")
+            found.problems.append(f"{names}: which belong together? name a pair's files alike")
         else:
             found.problems.append(f"{names}: no partner named {stem} in {dist if ours else ref}")
     for path in sorted(partners):

@@ -1,7 +1,7 @@
 """A table of numbers from a file, and which of its columns may be features.
 
-A table from elsewhere holds more than features: names of files, the label's own spread,
-the level of the distortion. A model that reads those is useless on new pictures, and no
+A table that somebody else made holds more than features: names of files, the label's own spread,
+the level of the distortion. A model that reads those is worth nothing on new pictures, and no
 cross-validation shows it. So such columns are refused by name until they are dropped on purpose.
 """
 
@@ -88,7 +88,7 @@ def feature_columns(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     TableError
         A role's column is missing or has two roles, no row has a label, or some columns look like
         the label or describe the experiment (see
-        `seiqa_models.audit.leaks.find_leaks`); all of them are named.
+        :func:`seiqa_models.audit.leaks.find_leaks`); all of them are named.
     """
     named = roles.columns
     require_columns(table, named)
@@ -150,7 +150,7 @@ def _refusal(found: dict[str, str]) -> str:
 def _read_csv(path: Path) -> pd.DataFrame:
     header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
     repeated = header[header.duplicated() & header.notna()]
-    if len(repeated):  # pandas would rename the second one silently
+    if len(repeated):  # pandas would rename the second one without a word
         raise ValueError(f"column {repeated.iloc[0]!r} comes more than once")
     table = pd.read_csv(path, low_memory=False, encoding="utf-8-sig")
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for an index

@@ -1,11 +1,11 @@
 """The thirteen learners of the LoViF 2026 SeIQA runner-up, with its constants (arXiv 2604.11207).
 
-They are registered as ``runner_up_<name>``. Every one reads the columns scaled to [0, 1]. What is
-not published is left at the library's default: the Huber loss's settings, the kernels' gamma, the
+They are registered as ``runner_up_<name>``. Every one reads the columns scaled to [0, 1]. What no
+source says is left at the library's default: the Huber loss's settings, the kernels' gamma, the
 polynomial's degree. The ranking network's batch is not known either; 512 makes one batch of the
 task's 510 pairs.
 
-Corrected: the network stops early on rows of its own training part, not on those whose predictions
+Mended: the network stops early on rows of its own training part, not on those whose predictions
 count as out-of-fold.
 """
 
@@ -47,7 +47,6 @@ class Neighbours(KNeighborsRegressor):
 
 
 def catboost(random_state: int, n_jobs: int) -> Any:
-    """CatBoost: 1000 trees of depth 6."""
     from catboost import CatBoostRegressor
 
     return CatBoostRegressor(
@@ -63,7 +62,6 @@ def catboost(random_state: int, n_jobs: int) -> Any:
 
 
 def xgboost(random_state: int, n_jobs: int) -> Any:
-    """XGBoost: 500 trees of depth 5 on sampled rows and columns."""
     from xgboost import XGBRegressor
 
     return XGBRegressor(
@@ -78,7 +76,6 @@ def xgboost(random_state: int, n_jobs: int) -> Any:
 
 
 def lightgbm(random_state: int, n_jobs: int) -> Any:
-    """LightGBM: 500 trees of 15 leaves on sampled rows and columns."""
     from lightgbm import LGBMRegressor
 
     return LGBMRegressor(
@@ -97,17 +94,14 @@ def lightgbm(random_state: int, n_jobs: int) -> Any:
 
 
 def forest(random_state: int, n_jobs: int) -> Any:
-    """Random forest: 500 trees of depth 10."""
     return RandomForestRegressor(500, max_depth=10, random_state=random_state, n_jobs=n_jobs)
 
 
 def extra_trees(random_state: int, n_jobs: int) -> Any:
-    """Extremely randomised trees: 500 of depth 10."""
     return ExtraTreesRegressor(500, max_depth=10, random_state=random_state, n_jobs=n_jobs)
 
 
 def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
-    """The pairwise ranking network."""
     from seiqa_models.learners.ranker import PairwiseRanker
 
     return PairwiseRanker(

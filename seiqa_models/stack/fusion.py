@@ -41,9 +41,7 @@ _LEAST_GAIN = 1e-4
 
 
 class BoundedFusion(RegressorMixin, BaseEstimator):
-    """Weighted mean of predictions, weights in [0, max_weight] with sum 1.
-
-    It maximises
+    """Weighted mean of predictions, weights in [0, max_weight] with sum 1, that maximises
 
         srocc_share · SROCC + (1 - srocc_share) · PLCC - shrinkage · ‖w - uniform‖²
 
@@ -55,7 +53,7 @@ class BoundedFusion(RegressorMixin, BaseEstimator):
         Largest weight of one learner, in (0, 1]; with m learners at least 1/m is allowed, else
         no weights would sum to 1.
     shrinkage : float, optional
-        Pull towards equal weights, 0 or more. By default the one of `SHRINKAGES` whose
+        Pull towards equal weights, 0 or more. By default the one of :data:`SHRINKAGES` whose
         weights, found on some groups, score best on the others; the result then goes halfway to
         as much weight as allowed on the best learner. Without that, five development sets lost
         .0007 on the mean, one with 10 references .002; draws of 5 to 10 references lost nothing.
@@ -178,7 +176,7 @@ class _Surrogate:
         )
         weights = np.maximum(found.x, 0)
         weights /= weights.sum()
-        # Rounding may exceed the bound slightly: a little of equal weights corrects that.
+        # Rounding may leave the bound passed by a hair: a hair of equal weights puts that right.
         excess = max(weights.max() - bound, 0.0)
         share = excess / (weights.max() - 1 / m) if excess else 0.0
         mended: FloatVector = np.minimum(weights + share * (uniform - weights), bound)

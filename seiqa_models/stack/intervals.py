@@ -115,7 +115,7 @@ class ConformalInterval(BaseEstimator):
             sets.append((np.concatenate(unseen_novelty), errors))
         distance, error = (np.concatenate(parts) for parts in zip(*sets, strict=True))
         self.spread_: FloatVector = nnls(_with_one(distance), error)[0]
-        # Without residuals any spread will do: the interval is the score itself.
+        # Without any residual every spread does: the interval is the score itself.
         self.narrowest_ = _NARROWEST * float(error.mean()) or 1.0
         self.ratios_ = [np.sort(size / self._spread(where)) for where, size in sets]
         return self

@@ -84,7 +84,7 @@ def test_a_failed_save_leaves_the_earlier_bundle(saved, fitted):
 
 def test_a_folder_that_is_no_bundle_is_not_replaced(fitted, tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(TableError, match="is not a bundle"):
+    with pytest.raises(TableError, match="is no bundle"):
         save_bundle(tmp_path / "photos", fitted[0], recipe=RECIPE, card=CARD)
 
 
@@ -112,7 +112,7 @@ def test_another_object_or_garbage_is_refused(saved):
 
 
 def test_missing_broken_or_foreign_manifest_is_refused(saved, tmp_path):
-    with pytest.raises(TableError, match="is not a bundle"):
+    with pytest.raises(TableError, match="is no bundle"):
         load_bundle(tmp_path / "nowhere")
     rewrite(saved, format=99)
     with pytest.raises(TableError, match=f"format 99, this version reads {FORMAT_VERSION}"):

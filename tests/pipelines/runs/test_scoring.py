@@ -287,7 +287,7 @@ def test_wrong_usage_is_told_before_any_work(
         (["gone.csv", "--out", "s.csv"], "gone.csv: expected a .csv manifest"),
         (["a.png", "--out", "s.csv"], "a.png: expected a .csv manifest"),
         (["ref", "dist", "--out", "nowhere/s.csv"], "there is no folder nowhere"),
-        (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is not a bundle"),
+        (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is no bundle"),
     ],
 )
 def test_what_cannot_be_scored_is_named(
