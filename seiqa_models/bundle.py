@@ -33,6 +33,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.files import read_bounded
+from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.inspection.manifest import MAX_BYTES, Manifest, ModelFile, parse_manifest
 from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
 from seiqa_models.inspection.schema import check_schema
@@ -46,11 +47,16 @@ MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
 
 TRUSTED_TYPES = (
-    "catboost.core.CatBoostRegressor",
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMRegressor",
+    "seiqa_models.fusions.bounded.BoundedFusion",
+    "seiqa_models.fusions.stacking.StackingFusion",
+    "seiqa_models.fusions.weighted.BestSingleFusion",
+    "seiqa_models.fusions.weighted.GreedyFusion",
+    "seiqa_models.fusions.weighted.MeanFusion",
     "seiqa_models.stack.calibration.MonotoneCalibration",
+    "seiqa_models.learners.boosting.UndatedCatBoost",
     "seiqa_models.learners.gaussian_process.ExponentialGP",
     "seiqa_models.stack.intervals.ConformalInterval",
     "seiqa_models.learners.kind_aware.KindAwareGP",
@@ -116,7 +122,7 @@ def save_bundle(
     if folder.exists() and not (folder / MANIFEST_FILE).is_file():
         raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
     text = render_card(card)
-    model = skops.io.dumps(_without_oof(regressor))
+    model = canonical_dump(_without_oof(regressor))
     members = _inspect(model, folder / MODEL_FILE)
     manifest = Manifest(
         model=ModelFile.of(model, members),

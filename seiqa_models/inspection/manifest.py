@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from seiqa_models.card import check_card
 from seiqa_models.core.errors import TableError, one_line
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 
 MAX_BYTES = 2_000_000
 """Of bundle.json: a forest of 1000 trees lists 3000 arrays in 200 kB."""

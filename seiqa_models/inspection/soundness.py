@@ -140,10 +140,8 @@ def _held(value: Any) -> list[Any]:
 
 def _is_finite(value: Any) -> bool:
     """Whether it is no number, or a real and finite one; the same of an array."""
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biuU" or (
-            value.dtype.kind == "f" and bool(np.isfinite(value).all())
-        )
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fc":
+        return value.dtype.kind == "f" and bool(np.isfinite(value).all())
     return not isinstance(value, float) or math.isfinite(value)
 
 

@@ -49,15 +49,15 @@ def plant(folder: Path, model: bytes) -> None:
 
 def _claimed(model: bytes) -> dict[str, str]:
     try:
-        infos = zipfile.ZipFile(io.BytesIO(model)).infolist()
+        archive = zipfile.ZipFile(io.BytesIO(model))
     except zipfile.BadZipFile:
         return {}
-    return {info.filename: _description(model, info) for info in infos}
+    return {info.filename: _description(archive, info) for info in archive.infolist()}
 
 
-def _description(model: bytes, info: zipfile.ZipInfo) -> str:
+def _description(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     try:
-        with zipfile.ZipFile(io.BytesIO(model)).open(info) as file:
+        with archive.open(info) as file:
             np.lib.format.read_magic(file)
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         return f"{dtype.name}{list(shape)}"
@@ -496,7 +496,16 @@ def _attribute(change: Callable[[dict[str, Any]], Any], *path: str) -> Mutation:
     )
 
 
-for part in ("features_", "preparation_", "learners_", "interval_", "label_range_", "calibration_"):
+PARTS = (
+    "features_",
+    "preparation_",
+    "learners_",
+    "fusion_",
+    "interval_",
+    "label_range_",
+    "calibration_",
+)
+for part in PARTS:
     MUTATIONS[f"without_{part}"] = _attribute(lambda held, part=part: held.pop(part))
     MUTATIONS[f"with_a_number_for_{part}"] = _attribute(
         lambda held, part=part: held.update({part: literal(5)})
