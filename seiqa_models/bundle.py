@@ -3,7 +3,7 @@
 A bundle is a folder:
 
 - ``model.skops``: the regressor. skops rebuilds objects from a description and runs no code from
-  the file; only the types listed here may be rebuilt.
+  the file; only the types that :mod:`seiqa_models.trust` allows may be rebuilt.
 - ``bundle.json``: format version, recipe, card, library versions, SHA-256 of ``model.skops``.
 - ``card.md``: the model card for people.
 """
@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -29,6 +30,7 @@ from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.trust import refused_types, trusted_types
 
 logger = logging.getLogger(__name__)
 
@@ -36,39 +38,6 @@ FORMAT_VERSION = 5
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
-
-TRUSTED_TYPES = (
-    "collections.OrderedDict",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMRegressor",
-    "seiqa_models.fusions.bounded.BoundedFusion",
-    "seiqa_models.fusions.stacking.StackingFusion",
-    "seiqa_models.fusions.weighted.BestSingleFusion",
-    "seiqa_models.fusions.weighted.GreedyFusion",
-    "seiqa_models.fusions.weighted.MeanFusion",
-    "seiqa_models.stack.calibration.MonotoneCalibration",
-    "seiqa_models.learners.boosting.UndatedCatBoost",
-    "seiqa_models.learners.gaussian_process.ExponentialGP",
-    "seiqa_models.stack.intervals.ConformalInterval",
-    "seiqa_models.learners.kind_aware.KindAwareGP",
-    "seiqa_models.stack.meta.RidgeMeta",
-    "seiqa_models.learners.noise.NoiseAwareGP",
-    "seiqa_models.learners.ordinal.OrdinalProcess",
-    "seiqa_models.learners.oriented.MonotoneBoosting",
-    "seiqa_models.learners.oriented.OrientedLog",
-    "seiqa_models.learners.oriented.OrientedRanks",
-    "seiqa_models.learners.scaling.PartialWhitening",
-    "seiqa_models.stack.preparation.Preparation",
-    "seiqa_models.learners.scaling.RankNormal",
-    "seiqa_models.learners.ranker.PairwiseRanker",
-    "seiqa_models.learners.runner_up.Neighbours",
-    "seiqa_models.stack.regressor.SeiqaRegressor",
-    "sklearn.feature_selection._univariate_selection.r_regression",
-    "sklearn.tree._tree.Tree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBRegressor",
-)
-"""Types beyond skops's own list (numpy, scipy, scikit-learn) that a bundle may hold."""
 
 LIBRARIES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
 """Libraries whose version can change what a saved model predicts."""
@@ -104,14 +73,20 @@ def save_bundle(
     Raises
     ------
     TableError
-        Something that is no bundle stands at ``folder``.
+        Something that is no bundle stands at ``folder``, or the model holds a type that could
+        not be loaded again.
     ValueError
         The card does not say what kind of labels the model was trained on.
     """
     folder = Path(folder)
     if folder.exists() and not (folder / MANIFEST_FILE).is_file():
         raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
-    model = canonical_dump(_without_oof(regressor))
+    model = canonical_dump(_as_saved(regressor))
+    if refused := refused_types(model):
+        raise TableError(
+            f"{folder} is not written: the model holds {', '.join(refused)}, which no bundle may"
+            " hold; see seiqa_models/trust.py for how a package of yours makes its types known"
+        )
     manifest = {
         "format": FORMAT_VERSION,
         "sha256": hashlib.sha256(model).hexdigest(),
@@ -154,8 +129,11 @@ def load_bundle(folder: Path | str) -> Bundle:
     return Bundle(_read_model(path, model), manifest["recipe"], manifest["card"])
 
 
-def _without_oof(regressor: SeiqaRegressor) -> SeiqaRegressor:
+def _as_saved(regressor: SeiqaRegressor) -> SeiqaRegressor:
+    """Without what is no part of predicting: out-of-fold predictions, the order of the columns."""
     slim = copy.copy(regressor)
+    if hasattr(slim, "feature_names_in_"):
+        slim.feature_names_in_ = np.array(slim.features_, dtype=object)
     if hasattr(slim, "oof_"):  # one that was loaded has none
         del slim.oof_
     return slim
@@ -196,7 +174,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
     try:
-        regressor = skops.io.loads(model, trusted=list(TRUSTED_TYPES))
+        regressor = skops.io.loads(model, trusted=trusted_types(model))
     except UntrustedTypesFoundException as error:
         raise TableError(f"{path} holds a type that is not allowed: {error}") from error
     except Exception as error:

@@ -12,3 +12,6 @@ FloatMatrix = np.typing.NDArray[np.float64]
 
 Rows = np.typing.NDArray[np.intp]
 """Row positions, or codes that number groups or folds from 0."""
+
+Names = np.typing.NDArray[np.object_]
+"""Names of columns, an array of str."""

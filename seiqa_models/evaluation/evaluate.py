@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from seiqa_models.core.arrays import Rows
+from seiqa_models.core.calls import Table
 from seiqa_models.core.checks import (
     MIN_GROUPS_TO_EVALUATE,
     MIN_GROUPS_TO_FIT,
@@ -23,6 +24,7 @@ from seiqa_models.core.checks import (
     check_training_table,
 )
 from seiqa_models.core.errors import KindsError
+from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
@@ -38,7 +40,7 @@ from seiqa_models.evaluation.figures import (
     without_kinds_figures,
 )
 from seiqa_models.fusions.weighted import GreedyFusion
-from seiqa_models.learners.registry import KINDS_PARAMETERS
+from seiqa_models.learners.registry import make_learner, uses_kinds
 from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -98,7 +100,7 @@ class Evaluation:
 
 def evaluate(
     regressor: SeiqaRegressor,
-    X: pd.DataFrame,
+    X: Table,
     y: ArrayLike,
     groups: ArrayLike,
     order: ArrayLike | None = None,
@@ -143,7 +145,7 @@ def evaluate(
     """
     started = time.perf_counter()
     table, rows = check_training_table(
-        X,
+        frame_of(X),
         y,
         groups,
         order,
@@ -154,7 +156,7 @@ def evaluate(
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else _transfer_cells(table, folds, table.kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
-    told = [name for name in worker.learners if name in KINDS_PARAMETERS] if cells else []
+    told = [name for name in worker.learners if _uses_kinds(name)] if cells else []
     tasks = [
         *(delayed(_run_fold)(worker, table, fold) for fold in [*folds, *cells]),
         *(delayed(_without_kinds)(worker, table, fold, told) for fold in (folds if told else [])),
@@ -182,6 +184,7 @@ def evaluate(
         figures["prediction_interval"]["transfer"] = interval_figures(table, joined(by_kind))
     figures["seconds_per_row"] = _seconds_per_row(final, table.X)
     figures["seconds"] = {"evaluate": time.perf_counter() - started}
+    note_features(final, X)
     final.oof_ = final.oof_.iloc[np.argsort(rows)]
     predictions = _prediction_table(table, np.asarray(groups)[rows], folds, held_out)
     return Evaluation(final, predictions.iloc[np.argsort(rows)], figures)
@@ -206,6 +209,10 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     return FoldResult(predictions, single_name, fitted.weights_)
+
+
+def _uses_kinds(learner: str) -> bool:
+    return uses_kinds(make_learner(learner, random_state=0))
 
 
 def _without_kinds(

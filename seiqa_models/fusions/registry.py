@@ -33,3 +33,12 @@ def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
     BoundedFusion(max_weight=0.5)
     """
     return FUSIONS.make(name, **parameters)
+
+
+def named(fusion: Any) -> str:
+    """What to call a fusion in an error.
+
+    >>> named(make_fusion("mean"))
+    'fusion MeanFusion'
+    """
+    return f"fusion {type(fusion).__name__}"
