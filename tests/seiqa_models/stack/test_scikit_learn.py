@@ -162,9 +162,10 @@ def test_groups_order_and_kinds_arrive_in_a_pipeline(make_table, split_groups, t
 
 def test_what_is_not_wanted_can_be_refused(make_table, split_groups):
     X, y, groups = make_table(n_groups=6)
-    with config_context(enable_metadata_routing=True), pytest.warns(GroupsWarning):
+    with config_context(enable_metadata_routing=True):
         stack = SeiqaRegressor(QUICK, n_splits=2).set_fit_request(groups=False)
-        cross_val_score(stack, X, y, cv=GroupKFold(2), params={"groups": groups})
+        with pytest.warns(GroupsWarning):
+            cross_val_score(stack, X, y, cv=GroupKFold(2), params={"groups": groups})
     assert split_groups == [24, 24]
 
 
