@@ -19,9 +19,9 @@ from importlib.metadata import packages_distributions
 
 import skops.io
 
-from seiqa_models.core.registry import Registry
 from seiqa_models.fusions import FUSIONS
 from seiqa_models.learners.registry import LEARNERS
+from seiqa_models.plugins.registry import Registry
 
 TRUSTED_TYPES = (
     "collections.OrderedDict",

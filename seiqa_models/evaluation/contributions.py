@@ -26,8 +26,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector
-from seiqa_models.core.calls import Table
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.errors import TableError
 from seiqa_models.stack.regressor import SeiqaRegressor

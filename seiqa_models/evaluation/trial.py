@@ -13,11 +13,11 @@ import pandas as pd
 import skops.io
 from threadpoolctl import threadpool_limits
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
-from seiqa_models.core.calls import Table, described, fit_named, predict_named
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows, Table
 from seiqa_models.core.errors import LearnerError
 from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.fusions.registry import named
+from seiqa_models.plugins.calls import described, fit_named, predict_named
 from seiqa_models.stack.pool import fit_learner
 from seiqa_models.trust import refused_types, trusted_types
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seiqa_models.core.registry import Registry
+from seiqa_models.plugins.registry import Registry
 
 FUSIONS = Registry("fusion", group="seiqa.fusions")
 """Every fusion by name."""

@@ -28,15 +28,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from sklearn.utils.validation import has_fit_parameter
 
-from seiqa_models.core.calls import described
 from seiqa_models.core.errors import LearnerError
-from seiqa_models.core.registry import Registry
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP
 from seiqa_models.learners.ordinal import OrdinalProcess
 from seiqa_models.learners.oriented import MonotoneBoosting, OrientedLog, OrientedRanks
 from seiqa_models.learners.runner_up import FACTORIES
 from seiqa_models.learners.scaling import PartialWhitening, RankNormal
+from seiqa_models.plugins.calls import described
+from seiqa_models.plugins.registry import Registry
 
 LEARNERS = Registry("learner", group="seiqa.learners")
 """Every learner by name; the runner-up's are ``runner_up_...``."""

@@ -12,10 +12,10 @@ from sklearn.dummy import DummyRegressor
 from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
-from seiqa_models.core.calls import fit_named, predict_named
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.splits import Fold
 from seiqa_models.learners.registry import kinds_argument, make_learner
+from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.preparation import Preparation
 
 

@@ -15,8 +15,7 @@ from sklearn.utils import Tags, column_or_1d
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from threadpoolctl import threadpool_limits
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector
-from seiqa_models.core.calls import Table, fit_named, predict_named
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, known_frame, note_features
@@ -26,6 +25,7 @@ from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import Fusion, HeldOut
 from seiqa_models.fusions.registry import DEFAULT_FUSION, named
 from seiqa_models.learners.registry import DEFAULT_POOL
+from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.intervals import ConformalInterval, Unseen
 from seiqa_models.stack.pool import FittedPool, fit_pool, predict_held_out
@@ -165,8 +165,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             raise TableError("every feature column is constant: nothing can be learned from them")
         by_row = np.argsort(np.concatenate([test for _, test in folds]))
         self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
-        low, high = self.label_range or (table.y.min(), table.y.max())
-        self.label_range_ = (float(low), float(high))
+        self.label_range_ = self.range_of(table.y)
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
         self._fit_fusion(table, unseen)
         self._fit_interval(table, values, unseen)
@@ -275,6 +274,11 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         known = predictions[list(self.learners_)]
         fused = predict_named(named(self.fusion_), self.fusion_, known)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
+
+    def range_of(self, y: FloatVector) -> tuple[float, float]:
+        """The range that predictions are clipped to after training on labels y float64 [n]."""
+        low, high = self.label_range or (y.min(), y.max())
+        return float(low), float(high)
 
     @property
     def weights_(self) -> dict[str, float] | None:

@@ -6,14 +6,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn import config_context
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.errors import LearnerError
-
-Table = pd.DataFrame | FloatMatrix
 
 
 def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **extra: Any) -> Any:
