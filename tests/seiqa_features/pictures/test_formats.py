@@ -180,3 +180,37 @@ def test_a_container_without_a_picture_is_damaged() -> None:
     pytest.importorskip("pillow_jxl", reason="the extra `formats` is not installed")
     for rest in (b"", b"\0\0\0\0abcd", b"\0\0\0\x08abcd" * 9):
         assert "damaged or truncated image (no codestream in it)" in refused(JXL_HEADS[1] + rest)
+
+
+# --- the page --------------------------------------------------------------------------------
+
+
+def test_the_page_lists_what_the_code_accepts() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|\n").split("|")]
+        for line in PAGE.read_text("utf-8").splitlines()
+        if line.startswith("| ") and " | ." in line
+    ]
+    listed = {name: (suffixes.split(), by) for name, suffixes, by in rows}
+    assert list(listed) == [*FORMATS, *(extra.format for extra in EXTRAS)]
+    by_format = {name: set() for name in listed}
+    for suffix, name in Image.registered_extensions().items():
+        by_format.get("JPEG" if name == "MPO" else name, set()).add(suffix)
+    for extra in EXTRAS:
+        by_format[extra.format] = set(extra.suffixes)
+        assert listed[extra.format][1] == f"extra `formats`: {extra.package}"
+    for name, (suffixes, _) in listed.items():
+        assert suffixes == sorted(by_format[name]), name
+    assert {suffix for suffixes, _ in listed.values() for suffix in suffixes} == SUFFIXES
+
+
+def test_the_page_states_the_limits_of_the_code() -> None:
+    text = PAGE.read_text("utf-8")
+    pixels = f"{decoding.MAX_PIXELS:,}".replace(",", " ")
+    for said in (
+        f"at least {decoding.MIN_SIDE} pixels on each side",
+        f"at most {pixels} pixels",
+        f"at most {decoding.MAX_ASPECT} times as long as wide",
+        formats.INSTALL,
+    ):
+        assert said in text
