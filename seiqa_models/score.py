@@ -1,4 +1,4 @@
-"""Score: a number that knows how far it can be trusted and where it came from."""
+"""Score: a predicted number with its interval and an explanation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 COVERAGE = 0.9
-"""Share of new pairs whose label lies between a score's `low` and `high`, as aimed at."""
+"""Intended share of new pairs whose label lies between a score's `low` and `high`."""
 
 
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:
@@ -71,6 +71,7 @@ class Score(float):
         identical: bool = False,
         explain: Callable[[], dict[str, float]],
     ) -> Score:
+        """Make a score; `explain` gives its contributions when first asked."""
         score = super().__new__(cls, value)
         score.low, score.high = float(low), float(high)
         score.unfamiliar, score.identical = bool(unfamiliar), bool(identical)
@@ -81,6 +82,7 @@ class Score(float):
 
     @cached_property
     def contributions(self) -> dict[str, float]:
+        """What each feature group adds, and "baseline", the score of a typical pair."""
         return self._explain()
 
     def __repr__(self) -> str:

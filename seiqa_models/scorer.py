@@ -83,7 +83,7 @@ class Scorer:
         workers: int | None = None,
         runtime: Runtime | None = None,
     ) -> Scorer:
-        """The scorer of a bundle folder, by default the one in the box; the rest is the class's.
+        """The scorer of a bundle folder, by default the built-in one; parameters as for the class.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Scorer:
             bundle = BOXED
             if not (BOXED / MANIFEST_FILE).is_file():
                 raise TableError(
-                    f"{BOXED}: this installation lacks the bundle that belongs in the box; name a"
+                    f"{BOXED}: the built-in model is missing from this installation; name a"
                     " trained run's bundle (--bundle), or install the package again"
                 )
         return cls(load_bundle(bundle), workers=workers, runtime=runtime)

@@ -56,7 +56,7 @@ def features(
     precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
 ) -> None:  # fmt: skip
-    """Extract the features of every pair in DATA into the store; what is there is not redone."""
+    """Extract the features of every pair in DATA into the store, except those already there."""
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
         precision=precision, gpu_memory=gpu_memory, weights=weights,
@@ -90,7 +90,7 @@ def run(
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
     seed: Seed = None,
 ) -> None:  # fmt: skip
-    """features, train, submit (where the challenge's test pairs are) and report, in one go."""
+    """Run features, train, submit (if there are test pairs of the challenge) and report."""
     from pipelines import steps
 
     settings = _settings(

@@ -1,4 +1,4 @@
-"""Scoring many files: what there is to score, and the table that comes of it."""
+"""Scoring many files: the pairs to score, and the resulting table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUFFIXES = (".csv", ".json", ".parquet")
 
 @dataclass(frozen=True)
 class Listed:
-    """Pairs to score, and the rows that their scores are to stand in, called by `pair_ids`."""
+    """Pairs to score, and the rows that get their scores, in the order of `pair_ids`."""
 
     found: Found
     rows: pd.DataFrame
@@ -54,7 +54,7 @@ def list_folders(*, ref: Path, dist: Path) -> Listed:
 
 
 def check_output(out: Path) -> None:
-    """Find out before hours of scoring that the scores cannot be written.
+    """Fail before hours of scoring if the scores cannot be written.
 
     Raises
     ------

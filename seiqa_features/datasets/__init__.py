@@ -57,7 +57,7 @@ def load_pairs(
     Raises
     ------
     DataError
-        Everything wrong with the data in one go, unless `keep_going`.
+        Everything wrong with the data at once, unless `keep_going`.
     """
     found = find_pairs(data)
     table, problems = build_pairs(found, index, workers=workers, on_image=on_image)

@@ -1,4 +1,4 @@
-"""The pair table: one DataFrame contract, checked once at the door.
+"""The pair table: one DataFrame contract, checked once on entry.
 
 One row per pair, columns in this order:
 
@@ -165,7 +165,7 @@ def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool)
         There are problems and `keep_going` is false, or no pair is left.
     """
     if problems and not keep_going:
-        raise DataError([*problems, "mend these, or leave those pairs out with --keep-going"])
+        raise DataError([*problems, "fix these, or leave those pairs out with --keep-going"])
     if table.empty:
         raise DataError([*problems, "no usable pair is left"])
     return table

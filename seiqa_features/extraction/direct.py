@@ -34,12 +34,12 @@ def compute_table(
     workers: int = 1,
     on_pair: Progress = unwatched,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The feature table of pairs, to the bit what extraction into a store and `assemble` give.
+    """The feature table of pairs, bit-identical to extraction into a store and `assemble`.
 
     Parameters
     ----------
     pairs : Mapping[str, tuple[Load, Load]]
-        Pair_id → what brings the reference and the degraded picture. The same object for
+        Pair_id → functions that return the reference and the degraded picture. The same object for
         several pairs is the same picture: a reference's own share is computed once for all
         that one worker takes together.
     recipe : Recipe
@@ -79,8 +79,8 @@ def gather(
 ) -> tuple[dict[str, tuple[Load, Load]], list[str]]:
     """Pairs for `compute_table`, called by their number from 0, and what is wrong with the others.
 
-    Files that are there are decoded where they are worked on; what is in memory is checked and
-    converted here. One path or one object is one picture, however often it comes.
+    Files are decoded by the worker that needs them; what is in memory is checked and converted
+    here. One path or one object is one picture, however often it comes.
     """
     known: dict[tuple[str, object], Load] = {}
 
@@ -132,7 +132,7 @@ def _key(load: Load) -> str | DataError:
 
 
 def held(picture: Image.Image) -> Load:
-    """Brings a picture that is already there."""
+    """A `Load` that returns this picture."""
     return lambda: picture
 
 

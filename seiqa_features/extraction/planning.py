@@ -1,4 +1,4 @@
-"""What there is to do: the jobs that the store lacks, and the tasks that workers take them in."""
+"""Planning: the jobs that the store lacks, and the tasks in which workers take them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
 
 
 def _parts(job: Job, count: int) -> list[Job]:
-    """The job with its blocks dealt out, the dearest first, each to whoever has least to do."""
+    """The job's blocks in shares: the most expensive first, to whichever has the least work."""
     shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
     for block in sorted(job.blocks, key=_effort, reverse=True):
         min(shares, key=lambda share: sum(map(_effort, share))).append(block)
@@ -47,7 +47,7 @@ def _parts(job: Job, count: int) -> list[Job]:
 
 
 def _effort(block: Block) -> float:
-    """How dear it is beside others: cost grows with the view's area."""
+    """Relative cost: it grows with the view's area."""
     return block.spec.cost * (block.view.size * block.view.per_side) ** 2
 
 
