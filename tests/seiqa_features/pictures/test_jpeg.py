@@ -105,7 +105,6 @@ def test_exif_that_cannot_be_read_is_no_damage_of_the_pixels(exif: bytes) -> Non
 
 def test_a_picture_in_memory_is_turned_once(tmp_path: Path) -> None:
     """Decoded by us, opened by Pillow, or turned by Pillow: one picture in every form."""
-
     path = tmp_path / "t.jpg"
     path.write_bytes(turned(6))
     expected = np.asarray(load_rgb(path))
