@@ -45,7 +45,7 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result of :func:`evaluate`.
+    """Result of `evaluate`.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Evaluation:
         ``mos, group_id, fold, score, low, high, unfamiliar`` and one column per learner, all for
         held-out rows.
     figures : dict
-        What :meth:`to_dict` gives.
+        What `to_dict` gives.
     """
 
     regressor: SeiqaRegressor
@@ -75,14 +75,14 @@ class Evaluation:
         - ``best_single``: summary; ``names``, the feature chosen in each outer training part, and
           ``name``, the one chosen on all rows.
         - ``index_only``: summary of a predictor that sees only file order, or None.
-        - ``gain``: {"best_single" or learner: :func:`seiqa_models.evaluation.compare.compare` of
+        - ``gain``: {"best_single" or learner: `seiqa_models.evaluation.compare.compare` of
           the stack with it}.
         - ``transfer``: None without ``kinds``; else the summary of the stack on rows whose kind
           and reference were both held out, with ``by_group``, the ordinary estimate on the same
           rows, ``learners`` and ``best_single``, {summary}, ``kinds``, {kind: {srocc, n}} of the
           stack, ``n`` rows and ``fits``.
         - ``without_kinds``: None without ``kinds``; else for each learner that uses them {name:
-          summary, with ``gain``, the :func:`compare` of the stack with it}, had it not been told.
+          summary, with ``gain``, the `compare` of the stack with it}, had it not been told.
         - ``prediction_interval``: {"nominal": coverage promised, "coverage": share of held-out
           labels inside, "mean_width": in units of the label, "unfamiliar": share of rows flagged,
           "transfer": the same three on rows whose kind was held out as well, or None}.
@@ -119,11 +119,11 @@ def evaluate(
     regressor : SeiqaRegressor
         Not changed; clones of it are fitted.
     X, y, groups, order
-        As for :meth:`SeiqaRegressor.fit`, groups required.
+        As for `SeiqaRegressor.fit`, groups required.
     kinds : array-like [n], optional
         Kind of distortion of each row. Given, the regressor is fitted with them, and a second
         estimate holds out kind and group at once;
-        see :func:`seiqa_models.core.transfer.transfer_folds` for how many fits that takes.
+        see `seiqa_models.core.transfer.transfer_folds` for how many fits that takes.
     n_splits : int
         Outer folds; fewer when there are fewer groups.
     seed : int
@@ -217,7 +217,7 @@ def _without_kinds(
 
 
 def _transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
-    """The folds of :func:`transfer_folds` whose training part can be learned from."""
+    """The folds of `transfer_folds` whose training part can be learned from."""
 
     def learnable(train: Rows) -> bool:
         enough = len(train) >= MIN_ROWS_TO_FIT and np.ptp(table.y[train]) > 0
