@@ -43,7 +43,7 @@ def one_line(text: str) -> str:
 
 
 class SeiqaError(Exception):
-    """Something the user can mend, in one line. `exit_code` is what the command line returns."""
+    """Something the user can fix, in one line. `exit_code` is what the command line returns."""
 
     exit_code = 1
 
