@@ -105,7 +105,7 @@ class Registry(MutableMapping[str, Factory]):
             point = self.plugins[name]
             try:
                 self._factories[name] = point.load()
-            except Exception as error:  # whatever another package's module raises when it is imported
+            except Exception as error:  # whatever another package raises when imported
                 raise ValueError(
                     f"{self.what} {name!r}: {point.value} of an installed package cannot be"
                     f" imported ({type(error).__name__}: {error})"
