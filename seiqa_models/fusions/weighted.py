@@ -83,9 +83,9 @@ class BestSingleFusion(WeightedFusion):
 class GreedyFusion(WeightedFusion):
     """Greedy selection with repetition.
 
-    Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004. Starting from nothing,
-    the learner that most raises the final score of the sum is added, again and again; the weights
-    are the counts after the best round.
+    Starting from nothing, the learner that most raises the final score of the sum is added, again
+    and again; the weights are the counts after the best round (Caruana et al., Ensemble Selection
+    from Libraries of Models, ICML 2004).
 
     Parameters
     ----------
