@@ -6,7 +6,7 @@ import logging
 
 import typer
 
-from pipelines.commands import audit, compare, run, serve, tables, use, weights
+from pipelines.commands import audit, compare, run, sense, serve, tables, use, weights
 from pipelines.commands.console import fail
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data too
@@ -29,6 +29,7 @@ for verb in (
     run.run,
     compare.compare,
     use.score,
+    sense.sense,
     serve.serve,
     use.extractors,
     tables.fit_table,

@@ -73,17 +73,27 @@ class Weight:
         Unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; what a user names a file for.
     location : str
         Where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, or
-        "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache.
+        "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache, or
+        "package:<distribution>/<file>" for one that an installed package holds.
     megabytes : int
         Size, rounded; for messages.
     licence : str
         Of the weights.
+    sha256 : str | None
+        Of the published file where it is known beforehand; any other file is then refused.
     """
 
     name: str
     location: str
     megabytes: int
     licence: str
+    sha256: str | None = None
+
+    @property
+    def package(self) -> str | None:
+        """The distribution that holds the file, None for a hub's."""
+        kind, _, rest = self.location.partition(":")
+        return rest.partition("/")[0] if kind == "package" else None
 
 
 @dataclass(frozen=True)
