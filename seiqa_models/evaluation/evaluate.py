@@ -37,8 +37,8 @@ from seiqa_models.evaluation.figures import (
     transfer_figures,
     without_kinds_figures,
 )
+from seiqa_models.fusions.weighted import GreedyFusion
 from seiqa_models.learners.registry import KINDS_PARAMETERS
-from seiqa_models.stack.greedy import greedy_weights
 from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -86,7 +86,8 @@ class Evaluation:
         - ``prediction_interval``: {"nominal": coverage promised, "coverage": share of held-out
           labels inside, "mean_width": in units of the label, "unfamiliar": share of rows flagged,
           "transfer": the same three on rows whose kind was held out as well, or None}.
-        - ``weights``: {"mean": over the outer folds, "final": of the regressor on all rows}.
+        - ``weights``: {"mean": over the outer folds, "final": of the regressor on all rows}, each
+          {learner: weight}; None where the fusion has no weights.
         - ``calibrated``: whether the regressor on all rows kept its calibration curve (one that
           did not help PLCC is left out), None where none was asked for.
         - ``seconds``: {"evaluate": all of it}; ``seconds_per_row``: predicting one row.
@@ -111,7 +112,7 @@ def evaluate(
     """Estimate how well a regressor does on new groups, and fit it on all rows.
 
     Nothing of a held-out fold is seen by the fit that predicts it: not by scaling, meta-features,
-    the choice of the best single feature or the fusion weights.
+    the choice of the best single feature or the fusion.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def evaluate(
         No kind can be left out; a TableError too.
     """
     started = time.perf_counter()
-    table = check_training_table(
+    table, rows = check_training_table(
         X,
         y,
         groups,
@@ -149,7 +150,7 @@ def evaluate(
         kinds,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
-    )
+    ).in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else _transfer_cells(table, folds, table.kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
@@ -175,12 +176,15 @@ def evaluate(
     figures = evaluation_figures(table, folds, by_group, held_out, final, seed)
     figures["transfer"] = figures["without_kinds"] = None
     if kinds is not None:
-        figures["transfer"] = transfer_figures(table, np.asarray(kinds), by_kind, held_out, seed)
+        names = np.asarray(kinds)[rows]
+        figures["transfer"] = transfer_figures(table, names, by_kind, held_out, seed)
         figures["without_kinds"] = without_kinds_figures(table, without_kinds, held_out, seed)
         figures["prediction_interval"]["transfer"] = interval_figures(table, joined(by_kind))
     figures["seconds_per_row"] = _seconds_per_row(final, table.X)
     figures["seconds"] = {"evaluate": time.perf_counter() - started}
-    return Evaluation(final, _prediction_table(table, groups, folds, held_out), figures)
+    final.oof_ = final.oof_.iloc[np.argsort(rows)]
+    predictions = _prediction_table(table, np.asarray(groups)[rows], folds, held_out)
+    return Evaluation(final, predictions.iloc[np.argsort(rows)], figures)
 
 
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
@@ -194,7 +198,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     predictions = fitted.predict_learners(test.X)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     single, single_name = best_single(train, test)
-    greedy = predictions.to_numpy() @ greedy_weights(fitted.oof_.to_numpy(), train.y)
+    greedy = GreedyFusion().fit(fitted.oof_, train.y).predict(predictions)
     predictions = predictions.set_axis(fold[1])
     predictions = predictions.assign(
         **{name: scored[name].to_numpy() for name in SCORED}, best_single=single, greedy=greedy
@@ -208,7 +212,7 @@ def _without_kinds(
     regressor: SeiqaRegressor, table: TrainingTable, fold: Fold, names: list[str]
 ) -> pd.DataFrame:
     """Held-out predictions of learners by themselves that are not told the kinds."""
-    without_kinds = replace(table.by_column_name(), kinds=None)
+    without_kinds = replace(table, kinds=None)
     return predict_held_out(without_kinds, fold, names, regressor.random_state).set_axis(fold[1])
 
 
