@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 _HOST = hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
@@ -24,7 +25,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it becomes `path` when the block ends well.
 
     A process that is killed leaves the old file or the new one, and so does a power cut. If the
-    block raises, the temporary file is removed and `path` stays as it was.
+    block raises, the temporary file is removed and `path` stays as it was. What killed processes
+    left in the folder is removed first.
 
     Raises
     ------
@@ -32,6 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         The folder cannot be made, or the file not be written or renamed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(path.parent)
     temporary = temporary_in(path.parent)
     try:
         yield temporary
@@ -63,6 +66,7 @@ def create_whole(path: Path, content: bytes) -> None:
     OSError
         The file cannot be written, or the file system has no hard links.
     """
+    _sweep_once(path.parent)
     temporary = temporary_in(path.parent)
     try:
         temporary.write_bytes(content)
@@ -106,6 +110,12 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 Path(entry.path).unlink(missing_ok=True)
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    """Not before each of many files that go to one folder."""
+    sweep(folder)
 
 
 def _in_use(entry: os.DirEntry[str], host: str, pid: int) -> bool:

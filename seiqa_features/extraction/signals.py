@@ -12,7 +12,7 @@ from types import FrameType
 logger = logging.getLogger(__name__)
 
 
-class Stopped(SystemExit):  # noqa: N818 — it ends the process, as SystemExit does
+class Stopped(SystemExit):
     """The process was told to stop; the exit code is 128 + the signal's number, as in a shell."""
 
 

@@ -1,4 +1,4 @@
-"""One shard: a parquet file of a block's rows that says what it is and can tell when it was damaged.
+"""One shard: a parquet file of a block's rows that says what it is and shows when it was damaged.
 
 Parquet's own metadata hold, under "seiqa.shard", the format, the block's fingerprint and a checksum
 each of the keys and of the values. The checksums are over what the columns hold and not over the
@@ -14,8 +14,10 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from seiqa_features.files import replacing
 from seiqa_features.table.recipe import Block
@@ -125,5 +127,5 @@ def _content(array: pa.Array) -> bytes:
         raise DamagedShardError("missing values")
     if pa.types.is_string(flat.type):
         return b"".join(text + b"\0" for text in flat.cast(pa.binary()).to_pylist())
-    values = flat.to_numpy(zero_copy_only=False)
+    values: NDArray[np.floating] = flat.to_numpy(zero_copy_only=False)
     return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()

@@ -21,7 +21,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from seiqa_features.errors import StoreError
-from seiqa_features.files import sweep, write_whole
+from seiqa_features.files import write_whole
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import (
     FORMAT,
@@ -87,7 +87,6 @@ class Store:
         StoreError
             A shard cannot be opened.
         """
-        sweep(self.folder(block))
         return {key for table in self._shards(block, keys_only=True) for key in _keys(table)}
 
     def read(self, block: Block) -> pa.Table:
