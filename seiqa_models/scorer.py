@@ -15,8 +15,8 @@ from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.direct import compute_table, gather, held
-from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
 from seiqa_features.pictures.index import ImageIndex
@@ -24,7 +24,6 @@ from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
-from seiqa_features.table.table import assemble
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from seiqa_models.core.errors import TableError
@@ -202,22 +201,19 @@ class Scorer:
             found, ImageIndex(cache), workers=self.workers, on_image=on_image
         )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
-        store = Store(cache)
         with self._one_at_a_time:
-            report = extract(
+            table, _, report = extract_table(
                 pairs,
                 self.recipe,
-                store,
+                Store(cache),
                 self.runtime,
                 workers=self.workers,
                 keep_going=keep_going,
                 on_progress=on_pair,
             )
-        kept = report.kept(pairs)
         left_out = [*problems, *report.failures.values()]
-        if kept.empty:
+        if table.empty:
             raise DataError([*left_out, "no usable pair is left"])
-        table, _ = assemble(kept, self.recipe, store)
         return self._predict(table), left_out
 
     def _compute(

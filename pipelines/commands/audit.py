@@ -51,6 +51,7 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
         The run folder's features are of other data.
     """
     from pipelines.runs.folder import FEATURES, read_run
+    from seiqa_features.commits import current
     from seiqa_features.datasets import load_pairs
     from seiqa_features.datasets.hashes import reference_hashes
     from seiqa_features.pictures.index import ImageIndex
@@ -63,5 +64,6 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
         workers=settings.workers,
         on_image=on_image,
     )
-    features = read_run(settings)[1] if (settings.run / FEATURES).is_file() else None
+    there = current(settings.run / FEATURES).is_file()
+    features = read_run(settings).of(pairs) if there else None
     return audit_pairs(pairs, features, reference_hashes(pairs), seed=settings.seed), left_out

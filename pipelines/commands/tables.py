@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -60,12 +59,11 @@ def predict_table(
 ) -> None:
     """Score every row of a table with a trained bundle."""
     from pipelines.runs.tables import predict_table as predict
+    from seiqa_features.files import write_whole
 
     scored = predict(table, bundle)
     if out is None:
         typer.echo(scored.to_csv(index=False), nl=False)
         return
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    scored.to_csv(temporary, index=False)
-    temporary.replace(out)
+    write_whole(out, scored.to_csv(index=False))
     typer.echo(f"{len(scored)} scores in {out}")

@@ -11,13 +11,13 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pipelines.settings import Settings
+from seiqa_features.files import create_whole
 
 LEDGER = "runs.csv"
 COLUMNS = (
@@ -79,7 +79,7 @@ def _append(path: Path, line: dict[str, object]) -> None:
         It is no ledger.
     """
     if not path.exists():
-        _create(path)
+        create_whole(path, _csv(list(COLUMNS)))
     with path.open("a+b", buffering=0) as file:  # every write goes to the end as it then is
         file.seek(0)
         content = file.read()
@@ -91,18 +91,6 @@ def _append(path: Path, line: dict[str, object]) -> None:
         # an editor may have left the last line open
         gap = b"" if content.endswith(b"\n") else b"\n"
         file.write(gap + _csv([line.get(name) for name in header]))
-
-
-def _create(path: Path) -> None:
-    """An empty ledger, whole from the moment it is there; one that another run made first stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(_csv(list(COLUMNS)))
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
 
 
 def _csv(cells: list[object]) -> bytes:

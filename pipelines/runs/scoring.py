@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 from seiqa_features.datasets import folders, manifest
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.files import replacing
 from seiqa_features.progress import Progress, unwatched
 from seiqa_models.scorer import Scorer
 
@@ -102,16 +102,15 @@ def score_listed(
 
 def _write(rows: pd.DataFrame, out: Path) -> None:
     """Whole or not at all, in the format that the name's end says."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        if out.suffix.lower() == ".parquet":
-            rows.to_parquet(temporary, index=False)
-        elif out.suffix.lower() == ".json":
-            records = rows.astype(object).where(rows.notna(), None).to_dict("records")
-            text = json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        else:
-            rows.to_csv(temporary, index=False)
-        temporary.replace(out)
+        with replacing(out) as temporary:
+            if out.suffix.lower() == ".parquet":
+                rows.to_parquet(temporary, index=False)
+            elif out.suffix.lower() == ".json":
+                records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+                text = json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False)
+                temporary.write_text(text + "\n", encoding="utf-8")
+            else:
+                rows.to_csv(temporary, index=False)
     except OSError as error:
         raise DataError([f"{out}: cannot be written ({error.strerror or error})"]) from None

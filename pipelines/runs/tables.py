@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipelines.runs.folder import BUNDLE, METRICS, PREDICTIONS, SETTINGS, write_json
+from pipelines.runs.folder import BUNDLE, exclusive
 from pipelines.runs.ledger import note_run
 from pipelines.runs.model import make_regressor
+from pipelines.runs.writing import write_training
 from pipelines.settings import Settings
+from seiqa_features.commits import current
 from seiqa_features.progress import Progress, unwatched
 from seiqa_models.audit.tables import (
     Roles,
@@ -19,7 +21,7 @@ from seiqa_models.audit.tables import (
     read_table,
     require_columns,
 )
-from seiqa_models.bundle import MANIFEST_FILE, load_bundle, save_bundle
+from seiqa_models.bundle import MANIFEST_FILE, load_bundle
 from seiqa_models.core.columns import is_dense, split_columns
 from seiqa_models.evaluation.evaluate import evaluate
 
@@ -49,6 +51,13 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
         The table cannot be read, lacks a column, holds columns that are no features,
         or cannot be learned from.
     """
+    with exclusive(settings.run):
+        metrics = _fit(settings, roles, on_fold)
+    note_run(settings, metrics)
+    return metrics
+
+
+def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> dict[str, Any]:
     table = read_table(str(settings.data))
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
@@ -72,19 +81,16 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
         "source": str(settings.data),
         "columns": columns,
     }
-    settings.run.mkdir(parents=True, exist_ok=True)
-    write_json(settings.run / METRICS, metrics)
     predictions = evaluation.predictions
     ids = _ids(rows, [*X.columns, roles.label, roles.group, *predictions.columns])
-    ids.join(predictions).to_csv(settings.run / PREDICTIONS, index_label="row")
-    save_bundle(
-        settings.run / BUNDLE,
+    write_training(
+        settings,
+        metrics,
+        ids.join(predictions).rename_axis("row"),
         evaluation.regressor,
         recipe={"table": columns},
         card=_card(settings, metrics),
     )
-    settings.save(settings.run / SETTINGS)
-    note_run(settings, metrics)
     return metrics
 
 
@@ -104,7 +110,7 @@ def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
         A feature column is missing or holds no numbers, or there is no bundle.
     """
     inner = bundle / BUNDLE
-    regressor = load_bundle(inner if (inner / MANIFEST_FILE).is_file() else bundle).regressor
+    regressor = load_bundle(inner if current(inner / MANIFEST_FILE).is_file() else bundle).regressor
     rows = read_table(table)
     require_columns(rows, regressor.features_)
     features = rows[regressor.features_]
