@@ -28,10 +28,13 @@ def audit(
     Features are looked at too where the run folder holds those of DATA.
     """
     from pipelines.runs.folder import write_json
+    from pipelines.runs.outputs import require_writable
     from pipelines.settings import load_settings
     from seiqa_models.audit.audit import render
 
     settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
+    if out is not None:
+        require_writable(out)
     with bars("checking images") as (progress,):
         found, left_out = audit_data(settings, on_image=progress)
     say_left_out(left_out)

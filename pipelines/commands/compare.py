@@ -137,9 +137,11 @@ def _predictions(run: Trained) -> pd.DataFrame:
 
     from pipelines.runs.folder import PREDICTIONS
     from seiqa_features.commits import current
+    from seiqa_features.tabular.inert import restored_table
 
     path = current(run.folder / PREDICTIONS)
-    cells = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=0)
+    cells = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False))
+    cells = cells.set_index(cells.columns[0])
     return cells[["mos", "group_id", "score"]].astype({"mos": float, "score": float})
 
 

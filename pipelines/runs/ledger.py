@@ -18,6 +18,7 @@ from typing import Any
 
 from pipelines.settings import Settings
 from seiqa_features.files import create_whole
+from seiqa_features.tabular.inert import inert
 
 LEDGER = "runs.csv"
 COLUMNS = (
@@ -95,5 +96,6 @@ def _append(path: Path, line: dict[str, object]) -> None:
 
 def _csv(cells: list[object]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    safe = [inert(cell) if isinstance(cell, str) else cell for cell in cells]
+    csv.writer(text, lineterminator="\n").writerow(safe)
     return text.getvalue().encode()

@@ -25,6 +25,7 @@ from pipelines.runs.folder import (
 from pipelines.runs.record import Record, read_record, require_unchanged
 from seiqa_features.commits import current
 from seiqa_features.table.table import read_table
+from seiqa_features.tabular.inert import restored_table
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ def _table(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     texts = {"pair_id": str, "group_id": str}  # a pair may well be called 007 or NA
-    return pd.read_csv(path, dtype=texts, keep_default_na=False)
+    return restored_table(pd.read_csv(path, dtype=texts, keep_default_na=False))
 
 
 def _predictions(path: Path, pairs: pd.DataFrame) -> pd.DataFrame | None:

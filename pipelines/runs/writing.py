@@ -31,6 +31,7 @@ from pipelines.runs.record import (
 from pipelines.settings import Settings
 from seiqa_features.commits import committing
 from seiqa_features.table.table import write_table
+from seiqa_features.tabular.inert import inert_csv
 
 if TYPE_CHECKING:
     from seiqa_models.stack.regressor import SeiqaRegressor
@@ -104,7 +105,7 @@ def write_training(
     with committing(settings.run) as fresh:
         settings.save(fresh / SETTINGS)
         write_json(fresh / METRICS, metrics)
-        predictions.to_csv(fresh / PREDICTIONS)
+        (fresh / PREDICTIONS).write_text(inert_csv(predictions.reset_index()), encoding="utf-8")
         save_bundle(fresh / BUNDLE, regressor, recipe=recipe, card=card)
         record = read_record(settings.run) or Record()
         record.training = Training(
@@ -133,7 +134,7 @@ def write_scores(
     if record.features is None or record.training is None:
         raise ValueError("scores come of features and a training")
     with committing(settings.run) as fresh:
-        scores.to_csv(fresh / SCORES, index=False)
+        (fresh / SCORES).write_text(inert_csv(scores), encoding="utf-8")
         names = [SCORES]
         if submission is not None:
             (fresh / SUBMISSION).write_bytes(submission)

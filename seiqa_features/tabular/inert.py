@@ -9,6 +9,7 @@ The reader of tables takes the apostrophe away again, so that a file of ours can
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -32,14 +33,22 @@ def restored(text: str) -> str:
     return text[1:] if _INERT.match(text) else text
 
 
-def inert_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with inert column names and text."""
-    safe = rows.copy(deep=False)
+def inert_csv(rows: pd.DataFrame) -> str:
+    """The rows as CSV, column names and text inert; the index is left out."""
+    return _mapped(rows, inert).to_csv(index=False, lineterminator="\n")
+
+
+def restored_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a CSV file of ours with their column names and text as they were."""
+    return _mapped(rows, restored)
+
+
+def _mapped(rows: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    def cell(value: object) -> object:
+        return change(value) if isinstance(value, str) else value
+
+    changed = rows.copy(deep=False)
     for name in rows:
         if rows[name].dtype in ("str", "object"):
-            safe[name] = rows[name].map(_inert_cell)
-    return safe.rename(columns=_inert_cell)
-
-
-def _inert_cell(cell: object) -> object:
-    return inert(cell) if isinstance(cell, str) else cell
+            changed[name] = rows[name].map(cell)
+    return changed.rename(columns=cell)
