@@ -34,7 +34,7 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result of :func:`evaluate`.
+    """Result of `evaluate`.
 
     Attributes
     ----------
@@ -78,11 +78,11 @@ def evaluate(
     regressor : SeiqaRegressor
         Not changed; clones of it are fitted.
     X, y, groups, order
-        As for :meth:`SeiqaRegressor.fit`, groups required.
+        As for `SeiqaRegressor.fit`, groups required.
     kinds : array-like [n], optional
         Kind of distortion of each row. Given, the regressor is fitted with them, and a second
         estimate holds out kind and group at once;
-        see :func:`seiqa_models.core.transfer.transfer_folds` for how many fits that takes.
+        see `seiqa_models.core.transfer.transfer_folds` for how many fits that takes.
     n_splits : int
         Outer folds; fewer when there are fewer groups.
     seed : int

@@ -1,6 +1,6 @@
 """The fusions by name.
 
-To add one, write a class that keeps :class:`seiqa_models.fusions.protocol.Fusion` and decorate it
+To add one, write a class that keeps `seiqa_models.fusions.protocol.Fusion` and decorate it
 with ``@fusion("name")``; its parameters are what a configuration can set. A package of your own
 names its class in the entry point group ``seiqa.fusions``. The contract tests walk this registry.
 """
