@@ -14,8 +14,6 @@ import copy
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,6 +24,7 @@ import numpy as np
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from seiqa_features.commits import committing, current, settle
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.persistence import canonical_dump
@@ -57,7 +56,8 @@ def save_bundle(
 ) -> None:
     """Write a bundle, replacing an earlier one at the same place only once it is complete.
 
-    Out-of-fold predictions are left out: they are no part of predicting.
+    A process that is killed leaves the old bundle or the new one, and it can be loaded. Out-of-fold
+    predictions are left out: they are no part of predicting.
 
     Parameters
     ----------
@@ -79,7 +79,9 @@ def save_bundle(
         The card does not say what kind of labels the model was trained on.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / MANIFEST_FILE).is_file():
+    if folder.is_dir():
+        settle(folder)
+    if _is_something_else(folder):
         raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
     model = canonical_dump(_as_saved(regressor))
     if refused := refused_types(model):
@@ -94,15 +96,11 @@ def save_bundle(
         "recipe": recipe,
         "card": card,
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        fresh = Path(scratch) / "bundle"
-        fresh.mkdir()
+    text = json.dumps(manifest, indent=2, allow_nan=False, ensure_ascii=False)
+    with committing(folder) as fresh:
         (fresh / CARD_FILE).write_text(render_card(card), encoding="utf-8")
-        text = json.dumps(manifest, indent=2, allow_nan=False, ensure_ascii=False)
         (fresh / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
         (fresh / MODEL_FILE).write_bytes(model)
-        _swap_in(fresh, folder, aside=Path(scratch) / "replaced")
 
 
 def load_bundle(folder: Path | str) -> Bundle:
@@ -118,7 +116,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    path = folder / MODEL_FILE
+    path = current(folder / MODEL_FILE)
     try:
         model = path.read_bytes()
     except OSError as error:
@@ -139,22 +137,15 @@ def _as_saved(regressor: SeiqaRegressor) -> SeiqaRegressor:
     return slim
 
 
-def _swap_in(fresh: Path, folder: Path, *, aside: Path) -> None:
-    """Rename ``fresh`` to ``folder``; what was there comes back if that fails."""
-    replaced = folder.exists()
-    if replaced:
-        folder.rename(aside)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if replaced:
-            aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+def _is_something_else(folder: Path) -> bool:
+    """Whether there is a file, or a folder with other things than a bundle in it."""
+    if not folder.is_dir():
+        return folder.exists()
+    return not (folder / MANIFEST_FILE).is_file() and any(folder.iterdir())
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST_FILE
+    path = current(folder / MANIFEST_FILE)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.direct import compute_table, equal_pixels, gather, held
-from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
 from seiqa_features.pictures.decoding import pixel_key
@@ -26,7 +26,6 @@ from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
-from seiqa_features.table.table import assemble
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from seiqa_models.core.errors import TableError
@@ -221,27 +220,22 @@ class Scorer:
             found, ImageIndex(cache), workers=self.workers, on_image=on_image
         )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
-        store = Store(cache)
         equal = pairs["ref_key"] == pairs["dist_key"]
         with self._one_at_a_time:
-            report = extract(
+            table, _, report = extract_table(
                 pairs[~equal],
                 self.recipe,
-                store,
+                Store(cache),
                 self.runtime,
                 workers=self.workers,
                 keep_going=keep_going,
                 on_progress=on_pair,
             )
-        kept = report.kept(pairs)
         left_out = [*found.left_out, *problems, *report.failures.values()]
-        if kept.empty:
+        if table.empty and not equal.any():
             raise DataError([*left_out, "no usable pair is left"])
-        same = kept["ref_key"] == kept["dist_key"]
-        table, _ = assemble(kept[~same], self.recipe, store)
-        return self._settled(
-            table, pd.Index(kept["pair_id"]), set(kept.loc[same, "pair_id"])
-        ), left_out
+        kept = pairs["pair_id"][equal | pairs["pair_id"].isin(table.index)]
+        return self._settled(table, pd.Index(kept), set(pairs.loc[equal, "pair_id"])), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched

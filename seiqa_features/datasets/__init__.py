@@ -21,7 +21,7 @@ ADAPTERS = (seiqa, manifest, tid2013, kadid10k, pipal, csiq, live)
 
 
 def find_pairs(data: Path) -> Found:
-    """Read the layout at `data`: a SeIQA folder, a CSV manifest or a public data set.
+    """Read the layout at `data`: a SeIQA folder, a manifest or a public data set.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def find_pairs(data: Path) -> Found:
     raise DataError(
         [
             f"{data}: neither a SeIQA folder (Train/Ref, Train/Dist, …), nor TID2013, KADID-10k,"
-            " PIPAL, CSIQ or LIVE as its authors distribute it, nor a .csv manifest"
+            " PIPAL, CSIQ or LIVE as its authors distribute it, nor a manifest (.csv, .xlsx, …)"
         ]
     )
 

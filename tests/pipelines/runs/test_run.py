@@ -32,7 +32,7 @@ def test_run_leaves_everything_in_its_folder(trained: Path, tmp_path: Path) -> N
     names = {path.name for path in trained.iterdir()}
     assert names == {
         "settings.yaml", "pairs.parquet", "features.parquet", "features.json", "metrics.json",
-        "predictions.csv", "scores.csv", "submission.zip", "report.html", "bundle",
+        "predictions.csv", "scores.csv", "submission.zip", "report.html", "bundle", "run.json",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {
         *("data", "quick.yaml", "run", "runs"),

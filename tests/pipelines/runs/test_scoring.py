@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -266,16 +268,31 @@ def test_scores_of_an_earlier_run_are_replaced(cli: Cli, manifest: Path, tmp_pat
         (["a.png", "dist"], "give two pictures or two folders"),
         (["ref", "dist", "--out", "s.xlsx"], "--out s.xlsx: expected a name that ends in .csv"),
         (["pairs.csv", "--out", "scores"], "--out scores: expected a name that ends in .csv"),
+        (["ref", "dist", "--out", "nowhere/s.csv"], "there is no folder nowhere"),
+        (["ref", "dist", "--out", "full.csv"], "full.csv: is a folder; name a file to write"),
     ],
 )
 def test_wrong_usage_is_told_before_any_work(
     arguments: list[str], expected: str, cli: Cli, tmp_path: Path
 ) -> None:
-    for name in ("ref", "dist"):
+    for name in ("ref", "dist", "full.csv"):
         (tmp_path / name).mkdir()
     code, _, err = cli("score", *arguments)
     assert code == 2
     assert expected in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dist", "full.csv", "ref"]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_work(
+    cli: Cli, manifest: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "temporary name")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    code, _, err = cli("score", manifest, "--out", "s.csv")
+    assert (code, err) == (1, "seiqa: s.csv: cannot be written (Permission denied)\n")
+    assert not decoded
 
 
 @pytest.mark.parametrize(
@@ -286,9 +303,8 @@ def test_wrong_usage_is_told_before_any_work(
         (["ref", "dist", "--out", "s.csv"], "dist: no image pairs in it"),
         (["empty.csv", "--out", "s.csv"], "empty.csv: no image pairs in it"),
         (["names.csv", "--out", "s.csv"], "names.csv: no column dist; expected ref, dist"),
-        (["gone.csv", "--out", "s.csv"], "gone.csv: expected a .csv manifest"),
-        (["a.png", "--out", "s.csv"], "a.png: expected a .csv manifest"),
-        (["ref", "dist", "--out", "nowhere/s.csv"], "there is no folder nowhere"),
+        (["gone.csv", "--out", "s.csv"], "gone.csv: no such file"),
+        (["a.png", "--out", "s.csv"], "a.png: expected a manifest (.csv, .xlsx, …)"),
         (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is no bundle"),
     ],
 )
@@ -306,6 +322,46 @@ def test_what_cannot_be_scored_is_named(
     assert expected in err
     assert "Traceback" not in err
     assert not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_cells_of_a_manifest_stay_the_text_they_are(
+    suffix: str, cli: Cli, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ref, dist = (folder.name for folder in pictures)
+    rows = [f"{ref}/{k}.png,{dist}/{k}.png,{note}" for k, note in enumerate(["007", "NA", "1E5"])]
+    text = "\n".join(["REF, Dist ,note, Score ", *rows])
+    (tmp_path / "m.csv").write_text(text)
+    code, _, err = cli("score", "m.csv", "--out", f"m{suffix}")
+    assert code == 0, err
+    if suffix == ".csv":
+        scores = pd.read_csv("m.csv", dtype=str, keep_default_na=False)
+        assert (scores.pop("score").astype(float) > 0).all()  # that of an earlier run is replaced
+    else:
+        scores = READERS[suffix](tmp_path / f"m{suffix}")
+    assert scores["note"].tolist() == ["007", "NA", "1E5"]
+    assert list(scores.columns[:3]) == ["REF", "Dist", "note"]
+
+
+def test_names_that_a_spreadsheet_would_run_are_inert_and_come_back(
+    cli: Cli, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for folder in pictures:
+        for number, name in enumerate(("=1+1", "-a", "@x"), 0):
+            shutil.copy(folder / f"{number}.png", folder / f"{name}.png")
+    ref, dist = (folder.name for folder in pictures)
+    (tmp_path / "m.csv").write_text(
+        f"pair_id,ref,dist\n=1+1,{ref}/=1+1.png,{dist}/=1+1.png\n-1.5,{ref}/-a.png,{dist}/-a.png\n"
+    )
+    code, _, err = cli("score", "m.csv", "--out", "s.csv")
+    assert code == 0, err
+    written = (tmp_path / "s.csv").read_text().splitlines()
+    assert written[1].startswith(f"'=1+1,{ref}/=1+1.png,")
+    assert written[2].startswith("-1.5,")
+    assert cli("score", "s.csv", "--out", "again.csv")[0] == 0
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "s.csv").read_bytes()
+    (tmp_path / "run.csv").write_text("ref,dist\n" + f"{ref}/@x.png,'=no.png\n")
+    assert "=no.png: no such file" in cli("score", "run.csv", "--out", "t.csv")[2]
 
 
 def test_a_package_without_its_bundle_says_so(
