@@ -122,7 +122,7 @@ class Scorer:
         if pixel_key(pictures["ref"]) == pixel_key(pictures["dist"]):
             top = self._top
             return Score(
-                top, low=top, high=top, unfamiliar=False, identical=True,
+                top, low=top, high=top, unfamiliar=False, identical=True, scale=self._scale,
                 explain=lambda: {"baseline": top},
             )  # fmt: skip
         table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
@@ -134,6 +134,7 @@ class Scorer:
             low=predicted["low"],
             high=predicted["high"],
             unfamiliar=predicted["unfamiliar"],
+            scale=self._scale,
             explain=partial(_explain, self.bundle.regressor, table),
         )
 
@@ -245,9 +246,14 @@ class Scorer:
             )
 
     @property
+    def _scale(self) -> tuple[float, float]:
+        """The lowest and highest score that the bundle gives."""
+        low, high = self.bundle.regressor.label_range_
+        return float(low), float(high)
+
+    @property
     def _top(self) -> float:
-        """The highest score of the bundle's scale."""
-        return float(self.bundle.regressor.label_range_[1])
+        return self._scale[1]
 
     def _settled(self, table: pd.DataFrame, index: pd.Index, identical: set[str]) -> pd.DataFrame:
         """Scores of the pairs in `index`: predicted where they have a row, or a fact."""

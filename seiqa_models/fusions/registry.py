@@ -35,6 +35,15 @@ def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
     return FUSIONS.make(name, **parameters)
 
 
+def list_fusions(pattern: str = "*") -> list[str]:
+    """Names of the fusions that match a pattern.
+
+    >>> list_fusions("b*")
+    ['best_single', 'bounded']
+    """
+    return FUSIONS.names(pattern)
+
+
 def named(fusion: Any) -> str:
     """What to call a fusion in an error.
 

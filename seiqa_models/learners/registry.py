@@ -75,6 +75,15 @@ def make_learner(name: str, *, random_state: int, n_jobs: int = 1) -> Any:
         raise LearnerError(f"learner {name!r} cannot be made: {described(error)}") from error
 
 
+def list_learners(pattern: str = "*") -> list[str]:
+    """Names of the learners that match a pattern.
+
+    >>> list_learners("*boost")
+    ['catboost', 'runner_up_catboost', 'runner_up_xgboost', 'xgboost']
+    """
+    return LEARNERS.names(pattern)
+
+
 def uses_kinds(learner: Any) -> bool:
     """Whether the ``fit`` of a learner, or of a pipeline's last step, has a parameter ``kinds``."""
     return bool(has_fit_parameter(_last(learner), "kinds"))
