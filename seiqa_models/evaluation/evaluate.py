@@ -23,6 +23,7 @@ from seiqa_models.core.checks import (
     check_training_table,
 )
 from seiqa_models.core.errors import KindsError
+from seiqa_models.core.readiness import require_folds
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
@@ -151,6 +152,9 @@ def evaluate(
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()
+    require_folds(
+        table.y, table.groups, table.order, names=list(X.index[rows]), n_splits=n_splits, seed=seed
+    )
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else _transfer_cells(table, folds, table.kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
