@@ -252,6 +252,7 @@ def submit(settings: Settings) -> Path:
 def _score(settings: Settings) -> tuple[pd.DataFrame, Record, dict[str, Any]]:
     """Scores of the test pairs, the record of what they come of, and the features' description."""
     from seiqa_models.bundle import load_bundle
+    from seiqa_models.score import settle_identical
 
     found = read_run(settings)
     require_same_data(settings, found)
@@ -264,6 +265,8 @@ def _score(settings: Settings) -> tuple[pd.DataFrame, Record, dict[str, Any]]:
     test = pairs.loc[rows, ["pair_id", "split"]]
     test["picture_name"] = [Path(path).name for path in pairs.loc[rows, "dist_path"]]
     test["score"] = regressor.predict(found.table[rows.to_numpy()])
+    identical = pairs.loc[rows, "ref_key"] == pairs.loc[rows, "dist_key"]
+    test = settle_identical(test, identical, regressor.label_range_[1])
     return test, record, found.meta
 
 

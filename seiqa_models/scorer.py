@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,9 +17,10 @@ from PIL import Image
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.extraction.cached import extract_table
-from seiqa_features.extraction.direct import compute_table, gather, held
+from seiqa_features.extraction.direct import compute_table, equal_pixels, gather, held
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
+from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
@@ -27,7 +29,7 @@ from seiqa_features.table.store import Store
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from seiqa_models.core.errors import TableError
-from seiqa_models.score import COVERAGE, Score
+from seiqa_models.score import COVERAGE, Score, settle_identical
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,9 @@ class Scorer:
     A picture is a path, a Pillow image, a numpy array [H, W] or [H, W, C] or a torch tensor [H, W]
     or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures.inputs`. Networks
     are loaded for the first pair and kept. Calls from several threads wait for each other.
+
+    A pair of equal pixels gets the highest score of the bundle's scale, and no interval: that is a
+    fact, and no model is asked.
 
     Parameters
     ----------
@@ -77,7 +82,7 @@ class Scorer:
         workers: int | None = None,
         runtime: Runtime | None = None,
     ) -> Scorer:
-        """The scorer of a bundle folder, by default the one in the box; the rest is the class's.
+        """The scorer of a bundle folder, by default the built-in one; parameters as for the class.
 
         Raises
         ------
@@ -92,7 +97,7 @@ class Scorer:
             bundle = BOXED
             if not (BOXED / MANIFEST_FILE).is_file():
                 raise TableError(
-                    f"{BOXED}: this installation lacks the bundle that belongs in the box; name a"
+                    f"{BOXED}: the built-in model is missing from this installation; name a"
                     " trained run's bundle (--bundle), or install the package again"
                 )
         return cls(load_bundle(bundle), workers=workers, runtime=runtime)
@@ -114,6 +119,12 @@ class Scorer:
                 problems += error.problems
         if problems:
             raise DataError(problems)
+        if pixel_key(pictures["ref"]) == pixel_key(pictures["dist"]):
+            top = self._top
+            return Score(
+                top, low=top, high=top, unfamiliar=False, identical=True,
+                explain=lambda: {"baseline": top},
+            )  # fmt: skip
         table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
         if failures:
             raise DataError(list(failures.values()))
@@ -161,15 +172,22 @@ class Scorer:
         """
         index, refs, dists = both_sides(pairs, dist)
         loads, problems = gather(refs, dists)
+        identical, unreadable = equal_pixels(loads, workers=self.workers)
+        problems += unreadable.values()
         if problems and not keep_going:
             raise DataError(problems)
-        table, failures = self._compute(loads, on_pair)
+        apart = {
+            pair: load for pair, load in loads.items() if pair not in identical | unreadable.keys()
+        }
+        table, failures = self._compute(apart, on_pair)
         problems += failures.values()
-        if table.empty or (failures and not keep_going):
-            raise DataError([*problems, "no usable pair is left"] if table.empty else problems)
+        nothing = table.empty and not identical
+        if nothing or (failures and not keep_going):
+            raise DataError([*problems, "no usable pair is left"] if nothing else problems)
         for line in problems:
             logger.warning("left out: %s", line)
-        return self._predict(table).reindex([str(n) for n in range(len(refs))]).set_axis(index)
+        numbers = pd.Index([str(n) for n in range(len(refs))])
+        return self._settled(table, numbers, identical).set_axis(index)
 
     def score_pairs(
         self,
@@ -201,9 +219,10 @@ class Scorer:
             found, ImageIndex(cache), workers=self.workers, on_image=on_image
         )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
+        equal = pairs["ref_key"] == pairs["dist_key"]
         with self._one_at_a_time:
             table, _, report = extract_table(
-                pairs,
+                pairs[~equal],
                 self.recipe,
                 Store(cache),
                 self.runtime,
@@ -211,10 +230,12 @@ class Scorer:
                 keep_going=keep_going,
                 on_progress=on_pair,
             )
-        left_out = [*problems, *report.failures.values()]
-        if table.empty:
+        kept = report.kept(pairs)
+        left_out = [*found.left_out, *problems, *report.failures.values()]
+        if kept.empty:
             raise DataError([*left_out, "no usable pair is left"])
-        return self._predict(table), left_out
+        same = set(kept.loc[kept["ref_key"] == kept["dist_key"], "pair_id"])
+        return self._settled(table, pd.Index(kept["pair_id"]), same), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -223,6 +244,21 @@ class Scorer:
             return compute_table(
                 pairs, self.recipe, self.runtime, workers=self.workers, on_pair=on_pair
             )
+
+    @property
+    def _top(self) -> float:
+        """The highest score of the bundle's scale."""
+        return float(self.bundle.regressor.label_range_[1])
+
+    def _settled(self, table: pd.DataFrame, index: pd.Index, identical: set[str]) -> pd.DataFrame:
+        """Scores of the pairs in `index`: predicted where they have a row, or a fact."""
+        if table.empty:
+            nothing = pd.array([pd.NA] * len(index), dtype="boolean")
+            numbers = dict.fromkeys(("score", "low", "high"), math.nan)
+            scores = pd.DataFrame({**numbers, "unfamiliar": nothing}, index=index)
+        else:
+            scores = self._predict(table).reindex(index)
+        return settle_identical(scores, index.isin(identical), self._top)
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)

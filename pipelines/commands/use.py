@@ -51,8 +51,8 @@ def score(
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
-    In two folders a pair is one file name. A manifest has columns ref and dist. What was computed
-    is kept, so that a stopped run goes on where it was.
+    In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
+    computed is kept, so that a stopped run continues where it was.
     """
     from seiqa_features.errors import UsageError
 
@@ -107,13 +107,13 @@ def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:
     scored = scorer.score(ref, dist)
     typer.echo(repr(scored))
     if scored.unfamiliar:
-        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not rely on it")
+        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not trust it")
 
 
 def extractors(
     name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
 ) -> None:
-    """Table of every extractor, or all that is to say of one: outputs, weights, licence, cost."""
+    """List all extractors, or everything about one: outputs, weights, licence, cost."""
     from pipelines.commands.console import show_table
     from pipelines.commands.listing import COLUMNS, details, table_row
     from seiqa_features.extractors.registry import all_extractors, get_extractor

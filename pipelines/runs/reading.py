@@ -148,7 +148,7 @@ def _there(folder: Path, *names: str) -> list[str]:
 def _table(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    texts = {"pair_id": str, "group_id": str}  # a pair may well be called 007 or NA
+    texts = {"pair_id": str, "group_id": str}  # a pair may be called 007 or NA
     return restored_table(pd.read_csv(path, dtype=texts, keep_default_na=False))
 
 

@@ -65,7 +65,9 @@ class Scores(Protocol):
         dist: Sequence[Image.Image],
         *,
         on_pair: Progress = unwatched,
-    ) -> pd.DataFrame: ...
+    ) -> pd.DataFrame:
+        """Scores of pairs, one row each."""
+        ...
 
 
 @cache

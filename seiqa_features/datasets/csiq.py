@@ -17,7 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels
+from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels, named
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.reading import read_text_table
 
@@ -47,7 +47,7 @@ def read(path: Path) -> Found:
     if ratings:
         refs = find_pictures(path / "src_imgs", found)
         dists = find_pictures(path / "dst_imgs", found)
-        rated = {rating.dist.lower() for rating in ratings}
+        rated = {named(rating.dist) for rating in ratings}
         dists.paths = {
             name: path
             for name, path in dists.paths.items()
@@ -70,6 +70,8 @@ def _read_ratings(file: Path, found: Found) -> list[Rating]:
     ratings = []
     rows = zip(*(table.text(column) for column in columns), strict=True)
     for row, (image, kind, level, label) in enumerate(rows):
+        if not image + kind + level + label:
+            continue  # the sheet is padded
         if kind not in DISTORTIONS:
             found.problems.append(
                 f"{table.where(row)}: dst_type {kind!r} is none of {', '.join(DISTORTIONS)}"

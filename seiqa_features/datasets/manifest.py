@@ -1,6 +1,7 @@
 """A manifest, one row per pair: `ref, dist[, mos, group, split, distortion, pair_id]`.
 
-Any table that `seiqa_features.tabular` reads. Paths are relative to the manifest. A column named
+Any table that `seiqa_features.tabular` reads. Paths are relative to the manifest; a name that is
+there in another Unicode form, or only with slashes for backslashes, is found. A column named
 `pseudo_label` instead of `mos` says that a program made the labels up. Without `split`, labelled
 rows are for training and the others to be scored. `distortion` names the kind of distortion, in any
 words. Rows keep the manifest's order.
@@ -9,9 +10,9 @@ words. Rows keep the manifest's order.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
+from seiqa_features.datasets.listing import Files
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.names import nearest
@@ -63,9 +64,10 @@ def read_pairs(table: TextTable) -> Found:
     texts = {name: table.text(column).tolist() for name, column in columns.items()}
     if label in columns:
         texts["label"] = table.number_text(columns[label]).tolist()
+    files = Files(table.source.parent)
     for position, pair_id in enumerate(pair_ids(table)):
         cells = {name: cells[position] for name, cells in texts.items()}
-        _read_row(cells, pair_id, table.where(position), found)
+        _read_row(cells, pair_id, table.where(position), files, found)
     return found
 
 
@@ -79,14 +81,12 @@ def pair_ids(table: TextTable) -> list[str]:
 def _say_near(table: TextTable, columns: dict[str, str]) -> None:
     """Name columns that nothing reads although they are almost called like one that is read."""
     for name in table.cells.columns:
-        if name not in columns.values() and (near := nearest(name, COLUMNS)) not in (
-            None,
-            *columns,
-        ):
+        near = None if name in columns.values() else nearest(name, COLUMNS)
+        if near is not None and near not in columns:
             _log.warning("%s: column %r is not read; did you mean %s?", table.source, name, near)
 
 
-def _read_row(cells: dict[str, str], pair_id: str, where: str, found: Found) -> None:
+def _read_row(cells: dict[str, str], pair_id: str, where: str, files: Files, found: Found) -> None:
     if not cells["ref"] or not cells["dist"]:
         found.problems.append(f"{where}: ref and dist must both name an image")
         return
@@ -102,19 +102,11 @@ def _read_row(cells: dict[str, str], pair_id: str, where: str, found: Found) -> 
     found.pairs.append(
         Pair(
             pair_id=pair_id,
-            ref=_path(found.source.parent, cells["ref"]),
-            dist=_path(found.source.parent, cells["dist"]),
+            ref=files.find(cells["ref"]),
+            dist=files.find(cells["dist"]),
             split=split,
             mos=mos,
             group=cells.get("group") or None,
             distortion=cells.get("distortion") or None,
         )
     )
-
-
-def _path(folder: Path, cell: str) -> Path:
-    """The file that a cell names; a backslash separates folders, unless a file is called so."""
-    path = folder / cell
-    if "\\" in cell and os.sep != "\\" and not os.path.lexists(path):
-        return folder / cell.replace("\\", "/")
-    return path

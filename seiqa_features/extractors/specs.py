@@ -1,4 +1,4 @@
-"""What an extractor says of itself: enough to cache it, list it and test it without loading it."""
+"""What an extractor says about itself: enough to cache, list and test it without loading it."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ if TYPE_CHECKING:
 
 
 class Extract(Protocol):
-    """The work itself, on prepared views.
-
-    Parameters
-    ----------
-    ref
-        Float32 [U, 3, H, W] in 0..1, the batch's unique references.
-    dist
-        Float32 [B, 3, H, W] in 0..1.
-    ref_index
-        Int64 [B], which reference each degraded image belongs to.
-
-    All three lie on the device the extractor was built for. The call may run under autocast of the
-    spec's precision, so what needs float32 says so.
-
-    Returns
-    -------
-    value
-        Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A pair's
-        values do not depend on what else is in the batch: on a CPU to the bit.
-    """
+    """The work itself, on prepared views."""
 
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> Mapping[str, torch.Tensor]: ...
+    ) -> Mapping[str, torch.Tensor]:
+        """Compute the outputs of a batch of pairs.
+
+        All three tensors are on the device that the extractor was built for. The call may run
+        under autocast of the spec's precision, so what needs float32 says so.
+
+        Parameters
+        ----------
+        ref : torch.Tensor
+            Float32 [U, 3, H, W] in 0..1, the batch's unique references.
+        dist : torch.Tensor
+            Float32 [B, 3, H, W] in 0..1.
+        ref_index : torch.Tensor
+            Int64 [B], which reference each degraded picture belongs to.
+
+        Returns
+        -------
+        Mapping[str, torch.Tensor]
+            Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A
+            pair's values do not depend on what else is in the batch: on a CPU to the bit.
+        """
+        ...
 
 
 @dataclass(frozen=True)

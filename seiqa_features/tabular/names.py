@@ -14,7 +14,7 @@ _NEAR = 0.75  # of difflib's ratio: "splt" and "Groups" are near, "scene" and "n
 def plain_name(text: str) -> str:
     """A heading without blanks and byte order marks around it, its accents composed (NFC).
 
-    >>> plain_name("\\ufeff MOS ")
+    >>> plain_name(" MOS ")
     'MOS'
     """
     return unicodedata.normalize("NFC", _EDGES.sub("", text))

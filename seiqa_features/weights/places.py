@@ -47,7 +47,7 @@ def reinstall(weight: Weight) -> str:
 
 
 def _repository(location: str) -> tuple[str, str]:
-    """ "timm/vit_small/model.safetensors" → ("timm/vit_small", "model.safetensors")."""
+    """Split "timm/vit_small/model.safetensors" into "timm/vit_small" and "model.safetensors"."""
     owner, name, file = location.split("/", 2)
     return f"{owner}/{name}", file
 
@@ -77,7 +77,7 @@ def download(weight: Weight) -> None:
 
 
 def online(weights: Iterable[Weight]) -> bool:
-    """One short question to each host, so that an offline machine is not kept waiting."""
+    """Ask each host once, briefly, so that an offline machine is not kept waiting."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return False
     hosts = dict.fromkeys(_host(weight) for weight in weights)
@@ -97,7 +97,7 @@ def _answers(host: str) -> bool:
     try:
         urllib.request.urlopen(request, timeout=REACH_SECONDS).close()
     except urllib.error.HTTPError:
-        return True  # it answered, if only to refuse
+        return True  # it answered, even if it refused
     except OSError:
         return False
     return True

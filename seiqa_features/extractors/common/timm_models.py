@@ -54,7 +54,7 @@ def create(model: str, **options: Any) -> Any:
 
 
 def load(model: str, file: Path) -> Any:
-    """The network with the file's weights; tensors that lack or do not fit are an error.
+    """The network with the file's weights; missing or mismatched tensors are an error.
 
     timm loads strictly only where the network's and the file's classifier have as many classes:
     those of the original weights, or none.

@@ -69,6 +69,7 @@ class StageWork:
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
+        """Everything the maps of the pairs say."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
         # On a CPU one pair at a time, so that no sum depends on how many there are.
         rows = range(len(dist)) if ref.device.type == "cpu" else [slice(None)]

@@ -1,4 +1,4 @@
-"""What two pictures say, told by their similarity to texts; imported inside factories (torch).
+"""What two pictures show, told by their similarity to texts; imported inside factories (torch).
 
 Everything goes element by element or row by row: a pair's values are the same to the bit whatever
 else is in the batch.

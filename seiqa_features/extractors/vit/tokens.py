@@ -35,7 +35,7 @@ SPREAD_FLOOR = 1e-4
 
 
 class LastAttention(TorchFunctionMode):
-    """Notes what the last fused attention that runs inside it looks with, whatever the network.
+    """Records query and keys of the last fused attention that runs inside it, for any network.
 
     Query and keys are taken where `scaled_dot_product_attention` gets them, so rotary position
     embeddings and normalised queries are in them. A mode belongs to one thread: others that run
@@ -134,6 +134,7 @@ class TokenWork:
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
+        """What `compare` says, and the embeddings of both pictures."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
         values = compare(ref=refs, dist=dists, ref_index=ref_index)
         return {**values, "cls_ref": refs["embedding"][ref_index], "cls_dist": dists["embedding"]}

@@ -156,4 +156,4 @@ def test_files_of_different_trainings_are_not_compared(cli: Cli, good: Path, nam
 def test_one_run_is_nothing_to_compare(cli: Cli) -> None:
     code, _, err = cli("compare", "runs/one")
     assert code == 2
-    assert err == "seiqa: compare needs two run folders or more; the first is the one to beat\n"
+    assert err == "seiqa: compare needs two run folders or more; the first is the baseline\n"
