@@ -11,8 +11,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
@@ -26,9 +28,11 @@ from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
+from seiqa_features.table.table import column_dims
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from seiqa_models.core.errors import TableError
+from seiqa_models.inspection.soundness import expected_columns
 from seiqa_models.score import COVERAGE, Score, settle_identical
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -70,7 +74,7 @@ class Scorer:
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
-        self.recipe = _matching_recipe(bundle.recipe, self.runtime)
+        self.recipe = _matching_recipe(bundle, self.runtime)
         # Extractors are built once, and how many threads kernels use is set for the whole process.
         self._one_at_a_time = Lock()
 
@@ -267,24 +271,32 @@ class Scorer:
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
+        if not np.isfinite(predicted[COLUMNS[:3]].to_numpy()).all():
+            raise DataError(["bundle gives a score that is no finite number; train again"])
         return predicted[COLUMNS].astype({"unfamiliar": "boolean"})
 
 
-def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
+def _matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     """The bundle's recipe, if this installation computes the same features.
 
     Another extractor version, view, output or weights file is an error: the model would read other
     numbers than it was trained on. Other library versions and another arithmetic (GPU or CPU) are
     only warned of.
     """
-    if "features" not in saved:
+    if "features" not in bundle.recipe:
         raise DataError(["bundle was trained on a table, not on pictures; use seiqa predict-table"])
     try:
-        recipe, _ = runtime.bind(Recipe.parse(saved["features"]))
+        saved = _SavedRecipe.model_validate(bundle.recipe)
+        recipe = Recipe.parse(saved.features)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError([f"bundle's recipe: {where} has another type than it must have"]) from None
     except UsageError as error:
         raise DataError([f"bundle was trained on other features: {error}; train again"]) from None
+    _require_columns(bundle.regressor, recipe)
+    recipe, _ = runtime.bind(recipe)
     for block in recipe.blocks:
-        then, now = dict(saved["blocks"].get(block.name, {})), dict(block.ingredients)
+        then, now = dict(saved.blocks.get(block.name, {})), dict(block.ingredients)
         for name in ("libraries", "dtype"):
             before, after = then.pop(name, None), now.pop(name)
             if before != after:
@@ -293,11 +305,32 @@ def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
                     block.name, name, before, after,
                 )  # fmt: skip
         if then != now:
+            name = next(name for name in {**now, **then} if now.get(name) != then.get(name))
             raise DataError(
-                [f"bundle was trained on {block.name} {then}, this installation computes {now};"
-                 " train again"]
+                [f"bundle was trained on {block.name} with {name} {then.get(name)}, this"
+                 f" installation has {now.get(name)}; train again"]
             )  # fmt: skip
     return recipe
+
+
+class _SavedRecipe(BaseModel):
+    """What a bundle says of its features, as `Recipe.to_dict` wrote it."""
+
+    model_config = ConfigDict(strict=True)
+
+    features: dict[str, list[str]]
+    blocks: dict[str, dict[str, Any]]
+
+
+def _require_columns(regressor: SeiqaRegressor, recipe: Recipe) -> None:
+    """Refuse a model that reads what the recipe beside it does not make, before any picture."""
+    made = column_dims(recipe)
+    for name, dim in expected_columns(regressor).items():
+        if made.get(name) != dim:
+            raise DataError(
+                [f"bundle: its model reads {name} of {dim} values, its recipe makes"
+                 f" {made.get(name, 'no such column')}; train again"]
+            )  # fmt: skip
 
 
 def _explain(regressor: SeiqaRegressor, row: pd.DataFrame) -> dict[str, float]:

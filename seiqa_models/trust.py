@@ -44,6 +44,7 @@ TRUSTED_TYPES = (
     "seiqa_models.learners.runner_up.Neighbours",
     "seiqa_models.learners.scaling.PartialWhitening",
     "seiqa_models.learners.scaling.RankNormal",
+    "seiqa_models.learners.trees.BoostedTrees",
     "seiqa_models.stack.calibration.MonotoneCalibration",
     "seiqa_models.stack.intervals.ConformalInterval",
     "seiqa_models.stack.meta.RidgeMeta",

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.scaling import RankNormal
+from seiqa_models.learners.trees import BoostedTrees
 
 
 def signs(X: FloatMatrix, y: FloatVector) -> FloatVector:
@@ -104,7 +105,7 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    boosters_ : list of XGBRegressor
+    boosters_ : list of BoostedTrees
     """
 
     def __init__(
@@ -137,12 +138,11 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
         settings: dict[str, Any] = self.get_params()
         seed, n_seeds = settings.pop("random_state"), settings.pop("n_seeds")
         directions = tuple(signs(checked[0], checked[1].astype(np.float64)).astype(int).tolist())
-        self.boosters_ = [
+        models = [
             XGBRegressor(random_state=seed + i, monotone_constraints=directions, **settings)
             for i in range(n_seeds)
         ]
-        for booster in self.boosters_:
-            booster.fit(*checked)
+        self.boosters_ = [BoostedTrees.of_xgboost(model.fit(*checked)) for model in models]
         return self
 
     def predict(self, X: ArrayLike) -> FloatVector:
