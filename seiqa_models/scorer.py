@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.direct import compute_table, equal_pixels, gather, held
-from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
 from seiqa_features.pictures.decoding import pixel_key
@@ -28,7 +28,7 @@ from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
-from seiqa_features.table.table import assemble, column_dims
+from seiqa_features.table.table import column_dims
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from seiqa_models.core.errors import TableError
@@ -126,7 +126,7 @@ class Scorer:
         if pixel_key(pictures["ref"]) == pixel_key(pictures["dist"]):
             top = self._top
             return Score(
-                top, low=top, high=top, unfamiliar=False, identical=True,
+                top, low=top, high=top, unfamiliar=False, identical=True, scale=self._scale,
                 explain=lambda: {"baseline": top},
             )  # fmt: skip
         table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
@@ -138,6 +138,7 @@ class Scorer:
             low=predicted["low"],
             high=predicted["high"],
             unfamiliar=predicted["unfamiliar"],
+            scale=self._scale,
             explain=partial(_explain, self.bundle.regressor, table),
         )
 
@@ -223,27 +224,22 @@ class Scorer:
             found, ImageIndex(cache), workers=self.workers, on_image=on_image
         )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
-        store = Store(cache)
         equal = pairs["ref_key"] == pairs["dist_key"]
         with self._one_at_a_time:
-            report = extract(
+            table, _, report = extract_table(
                 pairs[~equal],
                 self.recipe,
-                store,
+                Store(cache),
                 self.runtime,
                 workers=self.workers,
                 keep_going=keep_going,
                 on_progress=on_pair,
             )
-        kept = report.kept(pairs)
         left_out = [*found.left_out, *problems, *report.failures.values()]
-        if kept.empty:
+        if table.empty and not equal.any():
             raise DataError([*left_out, "no usable pair is left"])
-        same = kept["ref_key"] == kept["dist_key"]
-        table, _ = assemble(kept[~same], self.recipe, store)
-        return self._settled(
-            table, pd.Index(kept["pair_id"]), set(kept.loc[same, "pair_id"])
-        ), left_out
+        kept = pairs["pair_id"][equal | pairs["pair_id"].isin(table.index)]
+        return self._settled(table, pd.Index(kept), set(pairs.loc[equal, "pair_id"])), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -254,9 +250,14 @@ class Scorer:
             )
 
     @property
+    def _scale(self) -> tuple[float, float]:
+        """The lowest and highest score that the bundle gives."""
+        low, high = self.bundle.regressor.label_range_
+        return float(low), float(high)
+
+    @property
     def _top(self) -> float:
-        """The highest score of the bundle's scale."""
-        return float(self.bundle.regressor.label_range_[1])
+        return self._scale[1]
 
     def _settled(self, table: pd.DataFrame, index: pd.Index, identical: set[str]) -> pd.DataFrame:
         """Scores of the pairs in `index`: predicted where they have a row, or a fact."""

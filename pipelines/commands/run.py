@@ -92,6 +92,7 @@ def run(
 ) -> None:  # fmt: skip
     """Run features, train, submit (if there are test pairs of the challenge) and report."""
     from pipelines import steps
+    from pipelines.runs.folder import exclusive
 
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
@@ -99,10 +100,11 @@ def run(
         skip_unavailable=skip_unavailable, keep_going=keep_going, seed=seed,
     )  # fmt: skip
     steps.check_learners(settings)
-    _features(settings)
-    _train(settings)
-    _finish(settings)
-    _report(settings)
+    with exclusive(settings.run):
+        _features(settings)
+        _train(settings)
+        _finish(settings)
+        _report(settings)
 
 
 def _settings(*, announce: bool = True, **flags: Any) -> Settings:
@@ -160,7 +162,7 @@ def _finish(settings: Settings) -> None:
     from pipelines.runs.folder import SCORES, read_run
     from pipelines.runs.submission import SCORE_RANGE
 
-    pairs, _, _ = read_run(settings)
+    pairs = read_run(settings).pairs
     if not (pairs["split"] == "test").any():
         return
     if pairs.attrs["label_range"] == list(SCORE_RANGE):

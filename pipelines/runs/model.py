@@ -1,4 +1,4 @@
-"""The regressor that the settings describe, and how the data calls for it to be estimated."""
+"""The regressor that the settings describe, and how it has to be estimated on this data."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.store import KEYS, block_schema
+from seiqa_features.table.shards import KEYS, as_table
 from seiqa_features.table.table import assemble
 
 
@@ -151,4 +151,4 @@ class _Rows:
         self._rows.setdefault(block, []).extend(rows)
 
     def read(self, block: Block) -> pa.Table:
-        return pa.Table.from_pylist(self._rows.get(block, []), block_schema(block))
+        return as_table(block, self._rows.get(block, []))

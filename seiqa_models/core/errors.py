@@ -24,6 +24,10 @@ class KindsError(TableError):
     """
 
 
+class LearnerError(TableError):
+    """A learner or a fusion, perhaps a stranger's, does not do what the stack needs of it."""
+
+
 class GroupsWarning(UserWarning):
     """A stack was fitted without groups, so that rows of one reference image were split."""
 

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.splits import Fold
-from seiqa_models.learners.registry import KINDS_PARAMETERS, make_learner
+from seiqa_models.learners.registry import kinds_argument, make_learner
+from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.preparation import Preparation
 
 
@@ -38,7 +39,7 @@ class FittedPool:
         """The same for rows that are prepared already, float64 [n, columns]."""
         with threadpool_limits(limits=1):
             predictions = {
-                name: np.asarray(learner.predict(values), dtype=np.float64)
+                name: predict_named(f"learner {name!r}", learner, values)
                 for name, learner in self.learners.items()
             }
         return pd.DataFrame(predictions)
@@ -69,13 +70,18 @@ def fit_learner(
     """One learner of the pool, fitted to prepared rows [n, columns], their labels and any kinds.
 
     A small fold can be left with one label or no varying column: its mean is all there is.
+
+    Raises
+    ------
+    LearnerError
+        The learner raised anything.
     """
     if values.shape[1] == 0 or np.ptp(y) == 0:
         return DummyRegressor().fit(values, y)
     learner = make_learner(name, random_state=random_state)
-    extra = {KINDS_PARAMETERS[name]: kinds} if name in KINDS_PARAMETERS else {}
+    extra = kinds_argument(learner, kinds)
     with threadpool_limits(limits=1):
-        return learner.fit(values, y, **extra)
+        return fit_named(f"learner {name!r}", learner, values, y, **extra)
 
 
 def predict_held_out(

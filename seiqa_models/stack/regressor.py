@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils import Tags, column_or_1d
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from threadpoolctl import threadpool_limits
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
+from seiqa_models.core.frames import frame_of, known_frame, note_features
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import Fusion, HeldOut
-from seiqa_models.fusions.registry import DEFAULT_FUSION
+from seiqa_models.fusions.registry import DEFAULT_FUSION, named
 from seiqa_models.learners.registry import DEFAULT_POOL
+from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.intervals import ConformalInterval, Unseen
 from seiqa_models.stack.pool import FittedPool, fit_pool, predict_held_out
@@ -66,8 +69,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
+    n_features_in_ : int; feature_names_in_ : array of str
+        As in all of scikit-learn; no names where fit was given an array.
     features_ : list of str
-        Column names seen in fit.
+        Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
     preparation_ : Preparation; learners_ : dict of fitted regressors
     fusion_ : Fusion, fitted
     weights_ : dict of float, by learner name, sum 1; None where the fusion has no weights
@@ -77,6 +82,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     oof_ : DataFrame of float64 [n, learners], indexed like X
         Out-of-fold predictions of the training rows. A saved bundle leaves them out.
     """
+
+    # What fit takes beside X and y it asks for, where scikit-learn's metadata routing is on.
+    __metadata_request__fit: ClassVar = {"groups": True, "order": True, "kinds": True}
 
     def __init__(
         self,
@@ -98,18 +106,19 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     def fit(
         self,
-        X: pd.DataFrame,
+        X: Table,
         y: ArrayLike,
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
-    ) -> SeiqaRegressor:
+    ) -> Self:
         """Fit the stack.
 
         Parameters
         ----------
-        X : DataFrame [n, columns]
-            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id.
+        X : DataFrame or array-like [n, columns]
+            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is a
+            value that is not defined. An array holds scalars only.
         y : array-like of float [n]
             Labels, higher is better.
         groups : array-like [n], optional
@@ -132,9 +141,14 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         names = list(self.learners)
         if not names or len(set(names)) < len(names):
             raise ValueError(f"learners is {names}, expected one or more different names")
+        if y is None:
+            raise ValueError("SeiqaRegressor requires y to be passed, but the target y is None")
+        if np.asarray(y).ndim == 2:
+            y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
             warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
-        checked = check_training_table(X, y, groups, order, kinds)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds)
+        note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         folds = make_folds(
@@ -151,8 +165,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             raise TableError("every feature column is constant: nothing can be learned from them")
         by_row = np.argsort(np.concatenate([test for _, test in folds]))
         self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
-        low, high = self.label_range or (table.y.min(), table.y.max())
-        self.label_range_ = (float(low), float(high))
+        self.label_range_ = self.range_of(table.y)
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
         self._fit_fusion(table, unseen)
         self._fit_interval(table, values, unseen)
@@ -168,8 +181,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             new_kinds = pd.concat([part for _, part in unseen])
             extra["unseen"] = HeldOut(new_kinds, table.y[rows], table.groups[rows])
         with threadpool_limits(limits=1):
-            self.fusion_ = fusion.fit(self.oof_, table.y, table.groups, **extra)
-            fused = np.asarray(self.fusion_.predict(self.oof_), dtype=np.float64)
+            self.fusion_ = fit_named(
+                named(fusion), fusion, self.oof_, table.y, table.groups, **extra
+            )
+            fused = predict_named(named(fusion), self.fusion_, self.oof_)
         calibration = MonotoneCalibration().fit(fused, table.y, table.groups)
         self.calibration_ = calibration if self.calibrate else None
 
@@ -193,8 +208,13 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self.interval_ = ConformalInterval(self.random_state)
         self.interval_.fit(values, table.groups, residuals, parts)
 
-    def predict(self, X: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] within ``label_range_``; columns are found by name.
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def predict(self, X: Table) -> FloatVector:
+        """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
 
         Raises
         ------
@@ -203,7 +223,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         return self.fuse(self.predict_learners(X))
 
-    def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> pd.DataFrame:
+    def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
         """Scores with the intervals that hold the label with probability ``coverage``.
 
         The promise is one on average over rows like those of training, of new groups (and kinds,
@@ -223,7 +243,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         ValueError
             ``coverage`` is not between 0 and 1.
         """
-        pool, known = self.pool(X), X[self.features_]
+        pool, known = self.pool(X)
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
         score = self.fuse(pool.predict_prepared(values))
         novelty = self.interval_.novelty(values, excess)
@@ -237,12 +257,13 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
                 "outside": (excess != 0).mean(axis=1),
                 "unfamiliar": novelty > 1,
             },
-            index=X.index,
+            index=known.index,
         )
 
-    def predict_learners(self, X: pd.DataFrame) -> pd.DataFrame:
+    def predict_learners(self, X: Table) -> pd.DataFrame:
         """Each learner's own predictions, float64 [n, learners], not clipped."""
-        return self.pool(X).predict(X[self.features_])
+        pool, known = self.pool(X)
+        return pool.predict(known)
 
     def fuse(self, predictions: pd.DataFrame) -> FloatVector:
         """Fused, calibrated and clipped scores float64 [n] of predictions [n, learners]."""
@@ -250,8 +271,14 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Fused and calibrated scores float64 [n] of predictions [n, learners]."""
-        fused = np.asarray(self.fusion_.predict(predictions[list(self.learners_)]), np.float64)
+        known = predictions[list(self.learners_)]
+        fused = predict_named(named(self.fusion_), self.fusion_, known)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
+
+    def range_of(self, y: FloatVector) -> tuple[float, float]:
+        """The range that predictions are clipped to after training on labels y float64 [n]."""
+        low, high = self.label_range or (y.min(), y.max())
+        return float(low), float(high)
 
     @property
     def weights_(self) -> dict[str, float] | None:
@@ -262,14 +289,14 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             None if weights is None else dict(zip(self.learners_, map(float, weights), strict=True))
         )
 
-    def pool(self, X: pd.DataFrame) -> FittedPool:
-        """The fitted pool, once it is clear that X has all its columns; else a TableError."""
+    def pool(self, X: Table) -> tuple[FittedPool, pd.DataFrame]:
+        """The fitted preparation and learners, and the columns of X that they read.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        """
         check_is_fitted(self, "fusion_")
-        missing = [name for name in self.features_ if name not in X.columns]
-        if missing:
-            shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-            raise TableError(
-                f"{len(missing)} of {len(self.features_)} feature columns are missing ({shown}): "
-                "the model was trained with them, extract the same features"
-            )
-        return FittedPool(self.preparation_, self.learners_)
+        known = known_frame(self, X, self.features_)
+        return FittedPool(self.preparation_, self.learners_), known

@@ -237,7 +237,7 @@ def test_the_bundle_in_the_box_is_the_default(
         pair.ref, pair.dist
     )
     monkeypatch.setattr(scorers, "BOXED", tmp_path / "boxed")
-    with pytest.raises(TableError, match=r"boxed: this installation lacks the bundle"):
+    with pytest.raises(TableError, match=r"boxed: the built-in model is missing"):
         Scorer.load()
 
 
