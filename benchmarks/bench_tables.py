@@ -82,8 +82,9 @@ def print_figures(config: str, figures: dict[str, Any], minutes: float) -> None:
               f"   srocc {figures[name]['srocc']:.4f}")  # fmt: skip
     print("  learners by themselves                 the stack's lead over it")
     parts = {"best_single": figures["best_single"], **figures["learners"]}
+    weights = (figures["weights"] or {"mean": {}})["mean"]
     for name, part in parts.items():
-        weight = figures["weights"]["mean"].get(name)
+        weight = weights.get(name)
         shown = "" if weight is None else f"   weight {weight:.2f}"
         print_gain(f"{name:24} {part['final']:.4f}", figures["gain"][name], shown)
     for name, part in (figures["without_kinds"] or {}).items():

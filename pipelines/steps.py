@@ -27,7 +27,7 @@ from pipelines.runs.folder import (
     write_json,
 )
 from pipelines.runs.ledger import note_run
-from pipelines.runs.model import ablate, choose_splits, estimate
+from pipelines.runs.model import ablate, choose_splits, estimate, learners_worth
 from pipelines.settings import Settings
 from seiqa_features.datasets import load_pairs
 from seiqa_features.errors import DataError, UsageError
@@ -106,15 +106,17 @@ def features(
 
 
 def check_learners(settings: Settings) -> None:
-    """Find out about a misspelt learner before hours of feature extraction, not after.
+    """Find out about a misspelt learner or fusion before hours of feature extraction, not after.
 
     Raises
     ------
     UsageError
-        No learner has that name.
+        No learner or fusion has that name, or the fusion has no such parameter.
     """
+    from pipelines.runs.model import make_regressor
     from seiqa_models.learners.registry import make_learner
 
+    make_regressor(settings)
     for name in settings.learners:
         try:
             make_learner(name, random_state=settings.seed)
@@ -137,7 +139,7 @@ def train(
     DataError
         No features in the run folder, other features than the settings', or no labels.
     UsageError
-        A learner does not exist.
+        A learner or the fusion does not exist.
     TableError
         Too few pairs or groups, or labels that cannot be learned from.
     """
@@ -163,7 +165,7 @@ def train(
             settings,
             training,
             labelled,
-            evaluation.regressor.weights_,
+            learners_worth(evaluation.figures),
             blocks=blocks,
             kinds=evaluation.figures["transfer"] is not None,
             on_fit=on_ablation,

@@ -31,7 +31,7 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
@@ -41,6 +41,11 @@ TRUSTED_TYPES = (
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMRegressor",
+    "seiqa_models.fusions.bounded.BoundedFusion",
+    "seiqa_models.fusions.stacking.StackingFusion",
+    "seiqa_models.fusions.weighted.BestSingleFusion",
+    "seiqa_models.fusions.weighted.GreedyFusion",
+    "seiqa_models.fusions.weighted.MeanFusion",
     "seiqa_models.stack.calibration.MonotoneCalibration",
     "seiqa_models.learners.gaussian_process.ExponentialGP",
     "seiqa_models.stack.intervals.ConformalInterval",

@@ -37,8 +37,8 @@ from seiqa_models.evaluation.figures import (
     transfer_figures,
     without_kinds_figures,
 )
+from seiqa_models.fusions.weighted import GreedyFusion
 from seiqa_models.learners.registry import KINDS_PARAMETERS
-from seiqa_models.stack.greedy import greedy_weights
 from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -86,7 +86,8 @@ class Evaluation:
         - ``prediction_interval``: {"nominal": coverage promised, "coverage": share of held-out
           labels inside, "mean_width": in units of the label, "unfamiliar": share of rows flagged,
           "transfer": the same three on rows whose kind was held out as well, or None}.
-        - ``weights``: {"mean": over the outer folds, "final": of the regressor on all rows}.
+        - ``weights``: {"mean": over the outer folds, "final": of the regressor on all rows}, each
+          {learner: weight}; None where the fusion has no weights.
         - ``calibrated``: whether the regressor on all rows kept its calibration curve (one that
           did not help PLCC is left out), None where none was asked for.
         - ``seconds``: {"evaluate": all of it}; ``seconds_per_row``: predicting one row.
@@ -111,7 +112,7 @@ def evaluate(
     """Estimate how well a regressor does on new groups, and fit it on all rows.
 
     Nothing of a held-out fold is seen by the fit that predicts it: not by scaling, meta-features,
-    the choice of the best single feature or the fusion weights.
+    the choice of the best single feature or the fusion.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     predictions = fitted.predict_learners(test.X)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     single, single_name = best_single(train, test)
-    greedy = predictions.to_numpy() @ greedy_weights(fitted.oof_.to_numpy(), train.y)
+    greedy = GreedyFusion().fit(fitted.oof_, train.y).predict(predictions)
     predictions = predictions.set_axis(fold[1])
     predictions = predictions.assign(
         **{name: scored[name].to_numpy() for name in SCORED}, best_single=single, greedy=greedy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +35,7 @@ class FoldResult:
 
     predictions: pd.DataFrame
     single_name: str | None
-    weights: dict[str, float]
+    weights: dict[str, float] | None
 
 
 def joined(results: list[FoldResult]) -> pd.DataFrame:
@@ -74,7 +73,7 @@ def evaluation_figures(
     summaries = _summaries(table, held_out, seed)
     honest = summaries["score"]
     naive = score_summary(table.y, final.fuse(final.oof_), table.groups, seed=seed)
-    learners = list(final.weights_)
+    learners = learner_columns(held_out)
     return {
         "honest": honest,
         "naive": naive,
@@ -96,10 +95,7 @@ def evaluation_figures(
             **interval_figures(table, held_out),
             "transfer": None,
         },
-        "weights": {
-            "mean": _mean_weights([result.weights for result in results]),
-            "final": dict(final.weights_),
-        },
+        "weights": _weights([result.weights for result in results], final.weights_),
         "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
@@ -201,5 +197,12 @@ def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[
     }
 
 
-def _mean_weights(folds: list[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([weights[name] for weights in folds])) for name in folds[0]}
+def _weights(
+    folds: list[dict[str, float] | None], final: dict[str, float] | None
+) -> dict[str, dict[str, float]] | None:
+    """Mean over the folds and final weights by learner; None where the fusion has no weights."""
+    parts = [fold for fold in folds if fold is not None]
+    if final is None or len(parts) < len(folds):
+        return None
+    mean = {name: float(np.mean([part[name] for part in parts])) for name in final}
+    return {"mean": mean, "final": final}

@@ -1,38 +1,40 @@
-"""SeiqaRegressor: RidgeMeta → pool of learners → bounded fusion → calibration, one regressor."""
+"""SeiqaRegressor: RidgeMeta → pool of learners → fusion → calibration, one regressor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import TableError
-from seiqa_models.core.metrics import SROCC_SHARE
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import unseen_folds
+from seiqa_models.fusions import make_fusion
+from seiqa_models.fusions.protocol import Fusion, HeldOut
+from seiqa_models.fusions.registry import DEFAULT_FUSION
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.fusion import BoundedFusion
 from seiqa_models.stack.intervals import ConformalInterval, Unseen
 from seiqa_models.stack.pool import FittedPool, fit_pool, predict_held_out
-from seiqa_models.stack.robustness import robust_weights
 
 
 class SeiqaRegressor(RegressorMixin, BaseEstimator):
-    """A stack whose fusion weights come from predictions for groups its learners never saw.
+    """A stack whose fusion learns from predictions for groups that its learners never saw.
 
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
-    rows), the learners fitted, and the held-out groups predicted. The fusion weights are searched
-    on these out-of-fold predictions, and the fused score is bent to the label's scale; then
-    everything is fitted once more on all rows. Given kinds of distortion, the Gaussian process
-    learns to tell them apart, and as many folds again leave out kinds as well: the fusion is kept
+    rows), the learners fitted, and the held-out groups predicted. The fusion is fitted to these
+    out-of-fold predictions, and the fused score is bent to the label's scale; then everything is
+    fitted once more on all rows. Given kinds of distortion, the Gaussian process learns to tell
+    them apart, and as many folds again leave out kinds as well: a fusion that can use them is kept
     from trusting who fails on them, and the intervals cover them.
 
     Parameters
@@ -41,8 +43,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         Names from :data:`seiqa_models.learners.registry.LEARNERS`.
     n_splits : int
         Inner folds; fewer when there are fewer groups.
-    max_weight, shrinkage, srocc_share : float
-        Of :class:`seiqa_models.stack.fusion.BoundedFusion`; shrinkage None is chosen on the groups.
+    fusion : str or Fusion
+        A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
+        parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
     calibrate : bool
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` follows the fusion.
     label_range : (float, float), optional
@@ -57,7 +60,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     features_ : list of str
         Column names seen in fit.
     preparation_ : Preparation; learners_ : dict of fitted regressors
-    weights_ : dict of float, by learner name, sum 1
+    fusion_ : Fusion, fitted
+    weights_ : dict of float, by learner name, sum 1; None where the fusion has no weights
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
@@ -69,9 +73,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self,
         learners: Sequence[str] = DEFAULT_POOL,
         n_splits: int = 5,
-        max_weight: float = 1.0,
-        shrinkage: float | None = None,
-        srocc_share: float = SROCC_SHARE,
+        fusion: str | Fusion = DEFAULT_FUSION,
         calibrate: bool = True,
         label_range: tuple[float, float] | None = None,
         random_state: int = 0,
@@ -79,9 +81,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     ) -> None:
         self.learners = learners
         self.n_splits = n_splits
-        self.max_weight = max_weight
-        self.shrinkage = shrinkage
-        self.srocc_share = srocc_share
+        self.fusion = fusion
         self.calibrate = calibrate
         self.label_range = label_range
         self.random_state = random_state
@@ -145,21 +145,25 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         return self
 
     def _fit_fusion(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> None:
-        """Weights and calibration, from out-of-fold predictions."""
-        oof = self.oof_.to_numpy()
-        fusion = BoundedFusion(self.max_weight, self.shrinkage, self.srocc_share)
-        fusion.fit(oof, table.y, table.groups)
-        weights = fusion.weights_
-        if unseen:
+        """Fusion and calibration, from out-of-fold predictions."""
+        fusion = self._fresh_fusion()
+        extra = {}
+        if unseen and has_fit_parameter(fusion, "unseen"):
             rows = np.concatenate([test for (_, test), _ in unseen])
-            new_kinds = pd.concat([part for _, part in unseen]).to_numpy()
-            familiar = (oof, table.y, table.groups)
-            weights = robust_weights(
-                fusion, familiar, (new_kinds, table.y[rows], table.groups[rows])
-            )
-        self.weights_ = dict(zip(self.oof_.columns, weights.tolist(), strict=True))
-        calibration = MonotoneCalibration().fit(oof @ weights, table.y, table.groups)
+            new_kinds = pd.concat([part for _, part in unseen])
+            extra["unseen"] = HeldOut(new_kinds, table.y[rows], table.groups[rows])
+        with threadpool_limits(limits=1):
+            self.fusion_ = fusion.fit(self.oof_, table.y, table.groups, **extra)
+            fused = np.asarray(self.fusion_.predict(self.oof_), dtype=np.float64)
+        calibration = MonotoneCalibration().fit(fused, table.y, table.groups)
         self.calibration_ = calibration if self.calibrate else None
+
+    def _fresh_fusion(self) -> Any:
+        if isinstance(self.fusion, str):
+            return make_fusion(self.fusion)
+        if isinstance(self.fusion, type) or not isinstance(self.fusion, Fusion):
+            raise ValueError(f"fusion is {self.fusion!r}, expected a name or an unfitted fusion")
+        return clone(self.fusion)
 
     def _fit_interval(
         self,
@@ -231,13 +235,21 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Fused and calibrated scores float64 [n] of predictions [n, learners]."""
-        weights = np.array(list(self.weights_.values()))
-        fused: FloatVector = predictions[list(self.weights_)].to_numpy(np.float64) @ weights
+        fused = np.asarray(self.fusion_.predict(predictions[list(self.learners_)]), np.float64)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
+
+    @property
+    def weights_(self) -> dict[str, float] | None:
+        """Weight of each learner by name, sum 1; None where the fusion has no weights."""
+        check_is_fitted(self, "fusion_")
+        weights = getattr(self.fusion_, "weights_", None)
+        return (
+            None if weights is None else dict(zip(self.learners_, map(float, weights), strict=True))
+        )
 
     def pool(self, X: pd.DataFrame) -> FittedPool:
         """The fitted pool, once it is clear that X has all its columns; else a TableError."""
-        check_is_fitted(self, "weights_")
+        check_is_fitted(self, "fusion_")
         missing = [name for name in self.features_ if name not in X.columns]
         if missing:
             shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")

@@ -53,6 +53,29 @@ def test_metrics_are_honest_and_better_than_nothing(trained: Path) -> None:
     assert predictions.groupby("group_id")["fold"].nunique().max() == 1
 
 
+def test_a_run_whose_fusion_has_no_weights(
+    cli: Cli, seiqa_data: Path, quick: Path, trained: Path, tmp_path: Path
+) -> None:
+    """Report, ledger, card, comparison and contributions: none of them needs weights."""
+    config, run = tmp_path / "stacking.yaml", tmp_path / "stacking"
+    config.write_text(quick.read_text() + "fusion: stacking\n")
+    code, _, err = cli("run", seiqa_data, "--config", config, "--run", run)
+    assert code == 0, err
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["weights"] is None
+    best = max(metrics["learners"], key=lambda name: (name == "ridge", name))
+    assert metrics["ablation"]["learner"] == best
+    page = (run / "report.html").read_text()
+    assert "The fusion of this stack has no weights." in page
+    assert '<th scope="col">weight</th>' not in page
+    assert '<th scope="col">weight</th>' in (trained / "report.html").read_text()
+    code, out, err = cli("compare", trained, run)
+    assert (code, "against" in out) == (0, True), err
+    pairs = pd.read_parquet(run / "pairs.parquet")
+    score = Scorer.load(run / "bundle").score(pairs["ref_path"][0], pairs["dist_path"][0])
+    assert {"baseline", "gms", "ssim"} <= set(score.contributions)
+
+
 def test_submission_holds_the_test_pictures(trained: Path) -> None:
     with zipfile.ZipFile(trained / "submission.zip") as archive:
         assert sorted(archive.namelist()) == ["prediction.xlsx", "readme.txt"]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.metrics import final_score
-from seiqa_models.stack.fusion import BoundedFusion
+from seiqa_models.fusions.protocol import HeldOut
 
 GAIN_SHARE = 0.1
 """What final on new kinds counts, in units of final on new references. Between .07 and .15 the mean
@@ -27,47 +27,49 @@ _STEPS = 20
 _FEWEST = 10
 """With fewer rows of new kinds, what they say is chance."""
 
-Held = tuple[FloatMatrix, FloatVector, Rows]
-"""Predictions [n, m] for held-out rows, their labels [n] and group codes [n]."""
+
+def tells_enough(unseen: HeldOut) -> bool:
+    """Whether there are 10 rows of new kinds or more, and their labels vary."""
+    return bool(len(unseen.y) >= _FEWEST and np.ptp(unseen.y) > 0)
 
 
-def robust_weights(fusion: BoundedFusion, familiar: Held, unseen: Held) -> FloatVector:
+def robust_weights(
+    weights: FloatVector, goal: FloatVector, familiar: HeldOut, unseen: HeldOut
+) -> FloatVector:
     """Weights float64 [m] between the best for new references and the best for new kinds.
 
     Parameters
     ----------
-    fusion : BoundedFusion
-        Fitted to the familiar rows.
-    familiar : tuple
+    weights : float64 [m]
+        The best for the familiar rows.
+    goal : float64 [m]
+        The best for the unseen rows.
+    familiar : HeldOut
         Out-of-fold by group.
-    unseen : tuple
+    unseen : HeldOut
         Predicted by learners that had met neither the rows' groups nor their kinds.
 
     Returns
     -------
     float64 [m]
-        Within the fusion's bound, sum 1: of 21 steps from one end to the other the one with the
-        best final on familiar rows plus `GAIN_SHARE` times that on new kinds, before the first
-        that is not `AFFORDABLE`. The fusion's own where the unseen rows are fewer than 10 or
-        their labels do not vary.
+        Between the two, so within the same bound and of sum 1: of 21 steps from one end to the
+        other the one with the best final on familiar rows plus `GAIN_SHARE` times that on new
+        kinds, before the first that is not `AFFORDABLE`.
     """
-    if len(unseen[1]) < _FEWEST or np.ptp(unseen[1]) == 0:
-        return np.asarray(fusion.weights_)
-    goal = BoundedFusion(**fusion.get_params()).fit(*unseen).weights_
-    best, best_worth = fusion.weights_, -np.inf
-    least = _final(fusion.weights_, familiar) - AFFORDABLE
+    best, best_worth = weights, -np.inf
+    least = _final(weights, familiar) - AFFORDABLE
     for step in np.linspace(0, 1, _STEPS + 1):
-        weights = (1 - step) * fusion.weights_ + step * goal
-        kept = _final(weights, familiar)
+        moved = (1 - step) * weights + step * goal
+        kept = _final(moved, familiar)
         if kept < least:
             break
-        worth = kept + GAIN_SHARE * _final(weights, unseen)
+        worth = kept + GAIN_SHARE * _final(moved, unseen)
         if worth > best_worth:
-            best, best_worth = weights, worth
-    return np.asarray(best)
+            best, best_worth = moved, worth
+    return best
 
 
-def _final(weights: FloatVector, held: Held) -> float:
+def _final(weights: FloatVector, held: HeldOut) -> float:
     """The final score of fused predictions; the worst there is where they do not vary."""
-    predictions, y, _ = held
-    return float(np.nan_to_num(final_score(y, predictions @ weights), nan=-1.0))
+    fused = np.asarray(held.predictions, dtype=np.float64) @ weights
+    return float(np.nan_to_num(final_score(held.y, fused), nan=-1.0))

@@ -6,21 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seiqa_models.core.metrics import final_score
-from seiqa_models.stack.fusion import SHRINKAGES, BoundedFusion
+from seiqa_models.fusions.bounded import SHRINKAGES, BoundedFusion
 
 
 def predictions(n=120, noise=(0.3, 0.5, 1.0, 3.0), seed=0):
     rng = np.random.default_rng(seed)
     y = rng.uniform(0, 5, n)
     return np.column_stack([y + s * rng.normal(size=n) for s in noise]), y
-
-
-@parametrize_with_checks([BoundedFusion()])
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.mark.parametrize("max_weight", [0.1, 0.3, 0.5, 1.0])

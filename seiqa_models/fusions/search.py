@@ -1,4 +1,4 @@
-"""BoundedFusion: weights over learners, searched on the score that counts.
+"""The search for weights on the score that counts.
 
 SROCC depends on the weights only through the order of the fused scores. It is piecewise constant,
 its gradient is zero wherever it exists, and gradient methods such as SLSQP stop where they start.
@@ -10,28 +10,15 @@ since a correlation is linear in its standardised target, it is one correlation 
 with r̂ and ŷ the ranks and labels, centred and of norm 1. It depends on P through its covariances
 alone. From its optimum the weights are then moved in finite steps on the true objective: some
 weight goes from one learner to another as long as the objective rises, then the step is halved.
-
-The best mixture on a few groups owes part of its lead over the best learner to chance. So, unless
-the caller fixes the shrinkage, it is met halfway: the weights are the mean of the two.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.optimize import minimize
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
-from seiqa_models.core.metrics import SROCC_SHARE, final_score
-from seiqa_models.core.splits import make_folds
-
-SHRINKAGES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0)
-"""Pulls to equal weights that are compared by cross-validation, strongest first."""
-
-_CV_FOLDS = 5
 
 _STEPS = tuple(0.5**k for k in range(3, 9))
 """Weight moved at once, from 1/8 down to 1/256."""
@@ -40,106 +27,7 @@ _LEAST_GAIN = 1e-4
 """A smaller gain counts as none: on new rows it is noise, and the smooth optimum does better."""
 
 
-class BoundedFusion(RegressorMixin, BaseEstimator):
-    """Weighted mean of predictions, weights in [0, max_weight] with sum 1, that maximises
-
-        srocc_share · SROCC + (1 - srocc_share) · PLCC - shrinkage · ‖w - uniform‖²
-
-    on the rows it is fitted to, which must be out-of-fold predictions. Deterministic.
-
-    Parameters
-    ----------
-    max_weight : float
-        Largest weight of one learner, in (0, 1]; with m learners at least 1/m is allowed, else
-        no weights would sum to 1.
-    shrinkage : float, optional
-        Pull towards equal weights, 0 or more. By default the one of :data:`SHRINKAGES` whose
-        weights, found on some groups, score best on the others; the result then goes halfway to
-        as much weight as allowed on the best learner. Without that, five development sets lost
-        .0007 on the mean, one with 10 references .002; draws of 5 to 10 references lost nothing.
-    srocc_share : float
-        In [0, 1]; by default that of the challenge's final score.
-
-    Attributes
-    ----------
-    weights_ : float64 [m]
-    shrinkage_ : float
-    """
-
-    def __init__(
-        self,
-        max_weight: float = 1.0,
-        shrinkage: float | None = None,
-        srocc_share: float = SROCC_SHARE,
-    ) -> None:
-        self.max_weight = max_weight
-        self.shrinkage = shrinkage
-        self.srocc_share = srocc_share
-
-    def fit(self, P: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> BoundedFusion:
-        """Search the weights.
-
-        Parameters
-        ----------
-        P : array-like of float [n, m]
-            Out-of-fold predictions.
-        y : array-like of float [n]
-        groups : array-like [n], optional
-            Kept whole when the shrinkage is chosen; by default each row is its own.
-
-        Raises
-        ------
-        ValueError
-            A parameter is out of range.
-        """
-        self._check_parameters()
-        checked = validate_data(self, P, y, dtype=np.float64, y_numeric=True)
-        predictions: FloatMatrix = checked[0]
-        labels: FloatVector = checked[1].astype(np.float64)
-        bound = max(self.max_weight, 1 / predictions.shape[1])
-        if self.shrinkage is None:
-            codes = np.arange(len(labels)) if groups is None else np.asarray(groups)
-            self.shrinkage_ = self._chosen_shrinkage(predictions, labels, codes, bound)
-        else:
-            self.shrinkage_ = self.shrinkage
-        objective = _Objective(predictions, labels, self.srocc_share, self.shrinkage_)
-        smooth = _Surrogate(predictions, labels, self.srocc_share).best(bound, self.shrinkage_)
-        favourite = _favourite(objective, predictions.shape[1], bound)
-        found = [_climb(start, objective, bound) for start in (smooth, favourite)]
-        best = max(found, key=lambda end: end[1])[0]
-        self.weights_ = (best + favourite) / 2 if self.shrinkage is None else best
-        return self
-
-    def predict(self, P: ArrayLike) -> FloatVector:
-        """Fused scores float64 [n] of predictions P [n, m]."""
-        check_is_fitted(self, "weights_")
-        fused: FloatVector = validate_data(self, P, dtype=np.float64, reset=False) @ self.weights_
-        return fused
-
-    def _check_parameters(self) -> None:
-        if not 0 < self.max_weight <= 1:
-            raise ValueError(f"max_weight is {self.max_weight}, expected a value in (0, 1]")
-        if self.shrinkage is not None and self.shrinkage < 0:
-            raise ValueError(f"shrinkage is {self.shrinkage}, expected 0 or more")
-        if not 0 <= self.srocc_share <= 1:
-            raise ValueError(f"srocc_share is {self.srocc_share}, expected a value in [0, 1]")
-
-    def _chosen_shrinkage(
-        self, predictions: FloatMatrix, y: FloatVector, groups: ArrayLike, bound: float
-    ) -> float:
-        """The shrinkage with the best mean score on held-out groups; ties go to the strongest."""
-        if predictions.shape[1] == 1 or len(np.unique(np.asarray(groups))) < 2:
-            return SHRINKAGES[0]
-        totals = np.zeros(len(SHRINKAGES))
-        for train, test in make_folds(groups, n_splits=_CV_FOLDS, seed=0):
-            surrogate = _Surrogate(predictions[train], y[train], self.srocc_share)
-            for i, shrinkage in enumerate(SHRINKAGES):
-                fused = predictions[test] @ surrogate.best(bound, shrinkage)
-                totals[i] += final_score(y[test], fused)
-        return SHRINKAGES[int(np.argmax(totals))]
-
-
-class _Surrogate:
+class Surrogate:
     """corr(Pw, t) as a smooth function of the weights; see the module's docstring."""
 
     def __init__(self, predictions: FloatMatrix, y: FloatVector, srocc_share: float) -> None:
@@ -183,7 +71,7 @@ class _Surrogate:
         return mended
 
 
-class _Objective:
+class Objective:
     """The penalised score of many weight vectors at once, W [m, k] → [k]."""
 
     def __init__(
@@ -217,7 +105,7 @@ def _unit(columns: FloatMatrix) -> FloatMatrix:
     return unit
 
 
-def _favourite(objective: _Objective, m: int, bound: float) -> FloatVector:
+def best_learner(objective: Objective, m: int, bound: float) -> FloatVector:
     """As much as allowed on the learner that scores best so, the rest spread evenly."""
     if m == 1:
         return np.ones(1)
@@ -227,7 +115,7 @@ def _favourite(objective: _Objective, m: int, bound: float) -> FloatVector:
     return best
 
 
-def _climb(weights: FloatVector, objective: _Objective, bound: float) -> tuple[FloatVector, float]:
+def climb(weights: FloatVector, objective: Objective, bound: float) -> tuple[FloatVector, float]:
     """Best exchange of one step between two learners, again and again, then half the step."""
     m = len(weights)
     giver, taker = np.nonzero(~np.eye(m, dtype=bool))
