@@ -10,7 +10,7 @@ EXTRACTING = $(if $(KEEP_GOING),--keep-going)
 COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVAILABLE),--skip-unavailable)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check audit weights features train submit report score serve box test notebooks pictures lint bench bench-features bench-models bench-tables bench-small clean
+.PHONY: help setup demo run check audit weights features train submit report score serve box test notebooks pictures lint bench bench-features bench-models bench-tables bench-small bench-transfer bench-claims clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,12 @@ bench-tables: $(VENV)/.dev ## our stack and the runner-up's on a table of publis
 
 bench-small: $(VENV)/.dev ## our stack and its ingredients on few references, DATA=table.csv
 	$(BIN)/python benchmarks/small_data.py "$(DATA)"
+
+bench-transfer: $(VENV)/.dev ## trained on A, judged on B: COLLECTIONS="a=runs/a b=runs/b c=table.csv"
+	$(BIN)/python benchmarks/transfer_matrix.py $(COLLECTIONS)
+
+bench-claims: $(VENV)/.dev ## do the claims made on few references come true? DATA=table.csv
+	$(BIN)/python benchmarks/claims.py "$(DATA)"
 
 clean: ## remove .venv and caches (runs/ stays)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

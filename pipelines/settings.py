@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         FusionSettings(),
         description="how the learners become one score: a name, or with parameters",
     )
+    purpose: Literal["home", "abroad"] = Field(
+        "home", description="score new scenes of this study, or pictures from anywhere"
+    )
     calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
     seed: int = Field(0, ge=0, description="of folds, learners and bootstrap")
 

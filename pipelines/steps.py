@@ -114,14 +114,13 @@ def check_learners(settings: Settings) -> None:
         No learner or fusion has that name, or the fusion has no such parameter.
     """
     from pipelines.runs.model import make_regressor
-    from seiqa_models.learners.registry import make_learner
+    from seiqa_models.stack.pool import check_members
 
     make_regressor(settings)
-    for name in settings.learners:
-        try:
-            make_learner(name, random_state=settings.seed)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+    try:
+        check_members(settings.learners)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def train(

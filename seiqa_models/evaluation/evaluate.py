@@ -39,8 +39,10 @@ from seiqa_models.evaluation.figures import (
 )
 from seiqa_models.fusions.weighted import GreedyFusion
 from seiqa_models.learners.registry import KINDS_PARAMETERS
+from seiqa_models.stack.blend import PURPOSES
 from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.stack.representations import member
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Evaluation:
         - ``greedy``: summary of greedy selection among the learners instead of the fusion.
         - ``best_single``: summary; ``names``, the feature chosen in each outer training part, and
           ``name``, the one chosen on all rows.
+        - ``consensus``: summary of what all columns say together, ``agree``: share of rows whose
+          columns agree, ``gate``: of the regressor on all rows.
+        - ``purpose``: "home" or "abroad"; ``at_home``: for the latter the summary that the former
+          would have had, else None.
         - ``index_only``: summary of a predictor that sees only file order, or None.
         - ``gain``: {"best_single" or learner: :func:`seiqa_models.evaluation.compare.compare` of
           the stack with it}.
@@ -154,7 +160,7 @@ def evaluate(
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else _transfer_cells(table, folds, table.kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
-    told = [name for name in worker.learners if name in KINDS_PARAMETERS] if cells else []
+    told = [n for n in worker.learners if member(n).learner in KINDS_PARAMETERS] if cells else []
     tasks = [
         *(delayed(_run_fold)(worker, table, fold) for fold in [*folds, *cells]),
         *(delayed(_without_kinds)(worker, table, fold, told) for fold in (folds if told else [])),
@@ -195,11 +201,16 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     predictions = fitted.predict_learners(test.X)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     single, single_name = best_single(train, test)
-    greedy = GreedyFusion().fit(fitted.oof_, train.y).predict(predictions)
+    members = list(fitted.learners_)
+    greedy = GreedyFusion().fit(fitted.oof_[members], train.y).predict(predictions[members])
     predictions = predictions.set_axis(fold[1])
     predictions = predictions.assign(
         **{name: scored[name].to_numpy() for name in SCORED}, best_single=single, greedy=greedy
     )
+    if regressor.purpose != PURPOSES[0]:
+        at_home = clone(fitted.blend_).set_params(purpose=PURPOSES[0])
+        at_home.fit(fitted.fresh_fusion(), fitted.oof_, members, train.y, train.groups)
+        predictions["at_home"] = np.clip(at_home.predict(predictions), *fitted.label_range_)
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     return FoldResult(predictions, single_name, fitted.weights_)
@@ -210,7 +221,10 @@ def _without_kinds(
 ) -> pd.DataFrame:
     """Held-out predictions of learners by themselves that are not told the kinds."""
     without_kinds = replace(table.by_column_name(), kinds=None)
-    return predict_held_out(without_kinds, fold, names, regressor.random_state).set_axis(fold[1])
+    predictions = predict_held_out(
+        without_kinds, fold, names, regressor.random_state, regressor.directions
+    )
+    return predictions[names].set_axis(fold[1])
 
 
 def _transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -> list[Fold]:

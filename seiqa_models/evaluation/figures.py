@@ -13,15 +13,18 @@ from seiqa_models.core.metrics import score_summary, srocc
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.evaluation.compare import compare
+from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 NOMINAL_COVERAGE = 0.9
 """Share of labels that the reported intervals promise to hold."""
 
-SCORED = ("score", "low", "high", "unfamiliar")
+SCORED = ("score", "low", "high", "unfamiliar", "agree")
 """Columns of held-out predictions that come from :meth:`SeiqaRegressor.predict_interval`."""
 
-_NO_LEARNER = (*SCORED, "best_single", "greedy", "index_only")
+_OTHER_SCORES = ("best_single", "greedy", "index_only", "at_home", CONSENSUS)
+
+_NO_LEARNER = (*SCORED, *_OTHER_SCORES, AGREEMENT)
 """Columns of held-out predictions that belong to no single learner of the pool."""
 
 
@@ -85,6 +88,13 @@ def evaluation_figures(
             "name": best_single(table, table)[1],
             "names": [result.single_name for result in results],
         },
+        "consensus": {
+            **summaries[CONSENSUS],
+            "agree": float(held_out["agree"].mean()),
+            "gate": final.blend_.gate_,
+        },
+        "purpose": final.purpose,
+        "at_home": summaries.get("at_home"),
         "index_only": summaries.get("index_only"),
         "gain": {
             name: compare(table.y, held_out["score"], held_out[name], table.groups, seed=seed)
@@ -193,7 +203,7 @@ def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[
     y, groups = table.y[rows], table.groups[rows]
     return {
         name: score_summary(y, held_out[name].to_numpy(), groups, seed=seed)
-        for name in held_out.columns.drop([*SCORED[1:]], errors="ignore")
+        for name in held_out.columns.drop([*SCORED[1:], AGREEMENT], errors="ignore")
     }
 
 

@@ -41,6 +41,8 @@ class Consensus(RegressorMixin, BaseEstimator):
         The curve; see :mod:`seiqa_models.core.curves`.
     median_spread_ : float
         s₀ above.
+    least_agreement_ : float
+        Of the training rows that the component was found on: rows of less do not agree.
     """
 
     def __init__(self, directions: Directions = None) -> None:
@@ -59,6 +61,7 @@ class Consensus(RegressorMixin, BaseEstimator):
         spread = spreads(self.component_.ranks_.transform(checked[0]))
         # A single column agrees with itself everywhere: any unit says so.
         self.median_spread_ = float(np.median(spread)) or 1.0
+        self.least_agreement_ = float(self._agreement(np.array([self.component_.limit_]))[0])
         agreeing = spread <= np.median(spread)
         score = self.component_.transform(checked[0])[agreeing, 0]
         knots = int(np.clip(len(score) // _ROWS_PER_KNOT, *_KNOTS))
@@ -77,5 +80,7 @@ class Consensus(RegressorMixin, BaseEstimator):
         """How far the columns agree, float64 [n] in 0..1; exp(-1) at the median spread."""
         check_is_fitted(self, "x_")
         values = validate_data(self, X, dtype=np.float64, reset=False)
-        spread = spreads(self.component_.ranks_.transform(values))
+        return self._agreement(spreads(self.component_.ranks_.transform(values)))
+
+    def _agreement(self, spread: FloatVector) -> FloatVector:
         return np.asarray(np.exp(-((spread / self.median_spread_) ** 2)))

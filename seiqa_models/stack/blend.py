@@ -14,6 +14,7 @@ nothing on groups left out; abroad it is a stated half.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Blend(BaseEstimator):
         self,
         fusion: Any,
         predictions: pd.DataFrame,
+        members: Sequence[str],
         y: FloatVector,
         groups: Rows,
         unseen: HeldOut | None = None,
@@ -75,8 +77,10 @@ class Blend(BaseEstimator):
         ----------
         fusion : Fusion
             Unfitted; it is fitted in place.
-        predictions : DataFrame of float64 [n, members + 2]
+        predictions : DataFrame of float64
             What :meth:`seiqa_models.stack.pool.FittedPool.predict` gives for held-out rows.
+        members : sequence of str
+            The columns that are fused.
         y : float64 [n]
         groups : int [n]
         unseen : HeldOut, optional
@@ -89,7 +93,7 @@ class Blend(BaseEstimator):
         """
         if self.purpose not in PURPOSES:
             raise ValueError(f"purpose is {self.purpose!r}, expected home or abroad")
-        self.members_ = [str(n) for n in predictions if n not in (CONSENSUS, AGREEMENT)]
+        self.members_ = list(members)
         abroad = self.purpose == "abroad"
         extra = {}
         if unseen is not None and has_fit_parameter(fusion, "unseen"):
@@ -105,7 +109,7 @@ class Blend(BaseEstimator):
         return self
 
     def predict(self, predictions: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] of a pool's predictions [n, members + 2], not clipped."""
+        """Scores float64 [n] of a pool's predictions, not clipped."""
         check_is_fitted(self, "gate_")
         fused = self._fused(predictions, self.gate_)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)

@@ -25,7 +25,7 @@ from seiqa_models.stack.representations import (
     member,
 )
 
-CONSENSUS, AGREEMENT = "consensus", "agreement"
+CONSENSUS, AGREEMENT = "agreed_score", "agreement"
 """Columns of the predictions beside the members': see `seiqa_models.learners.consensus`."""
 
 Directions = Mapping[str, int]
@@ -52,7 +52,7 @@ class FittedPool:
         return self.predict_prepared(values).set_axis(X.index)
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
-        """Each member's predictions, the consensus and the agreement: float64 [n, members + 2]."""
+        """Each member's predictions, the consensus and the agreement, float64 columns by name."""
         with threadpool_limits(limits=1):
             read = {name: form.transform(values) for name, form in self.representations.items()}
             predictions = {
@@ -67,6 +67,22 @@ class FittedPool:
                 self.consensus.agreement(values) if known else np.zeros(len(values))
             )
         return pd.DataFrame(predictions)
+
+
+def check_members(names: Sequence[str]) -> None:
+    """Find out about a member that there is not before anything is fitted.
+
+    Raises
+    ------
+    ValueError
+        There is no member, one is there twice, or a learner or representation is unknown.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"learners is {list(names)}, expected one or more different names")
+    for name in names:
+        learner, form = member(name)
+        make_learner(learner, random_state=0)
+        make_representation(form)
 
 
 def fit_pool(

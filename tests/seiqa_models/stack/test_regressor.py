@@ -12,6 +12,7 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
 from seiqa_models.fusions.bounded import BoundedFusion
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS
+from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 QUICK = ("ridge", "svr")
@@ -44,7 +45,7 @@ def test_weights_and_out_of_fold_predictions(make_table):
     assert list(regressor.weights_) == list(QUICK)
     assert sum(regressor.weights_.values()) == pytest.approx(1)
     assert max(regressor.weights_.values()) <= 0.6
-    assert list(regressor.oof_.columns) == list(QUICK)
+    assert list(regressor.oof_.columns) == [*QUICK, CONSENSUS, AGREEMENT]
     assert regressor.oof_.index.equals(X.index)
     assert np.isfinite(regressor.oof_).all(axis=None)
 
