@@ -44,6 +44,7 @@ def make_regressor(
         n_splits=settings.folds,
         fusion=fusion,
         purpose=settings.purpose,
+        consensus=settings.consensus,
         calibrate=settings.calibrate,
         label_range=label_range,
         random_state=settings.seed,

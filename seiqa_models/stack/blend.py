@@ -44,6 +44,8 @@ class Blend(BaseEstimator):
     Parameters
     ----------
     purpose : {"home", "abroad"}
+    consensus : bool
+        Whether the consensus has a part in the score.
     calibrate : bool
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` comes last.
 
@@ -58,8 +60,11 @@ class Blend(BaseEstimator):
     calibration_ : MonotoneCalibration or None
     """
 
-    def __init__(self, purpose: str = "home", calibrate: bool = True) -> None:
+    def __init__(
+        self, purpose: str = "home", consensus: bool = True, calibrate: bool = True
+    ) -> None:
         self.purpose = purpose
+        self.consensus = consensus
         self.calibrate = calibrate
 
     def fit(
@@ -102,7 +107,9 @@ class Blend(BaseEstimator):
         self.fusion_ = fusion.fit(predictions[self.members_], y, groups, **extra)
         self.share_ = LOW_RANK_SHARE if abroad and self._low_rank() else 0.0
         self.weights_ = self._weights()
-        self.gate_ = GATES[-1] if abroad else self._free_gate(predictions, y)
+        self.gate_ = 0.0
+        if self.consensus:
+            self.gate_ = GATES[-1] if abroad else self._free_gate(predictions, y)
         fused = self._fused(predictions, self.gate_)
         calibration = MonotoneCalibration().fit(fused, y, groups)
         self.calibration_ = calibration if self.calibrate else None

@@ -55,6 +55,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     purpose : {"home", "abroad"}
         Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
         :mod:`seiqa_models.stack.blend`.
+    consensus : bool
+        Whether what all columns say together has a part in the score where they agree.
     fusion : str or Fusion
         A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
         parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
@@ -94,6 +96,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         n_splits: int = 5,
         fusion: str | Fusion = DEFAULT_FUSION,
         purpose: str = "home",
+        consensus: bool = True,
         calibrate: bool = True,
         directions: Mapping[str, int] | None = None,
         label_range: tuple[float, float] | None = None,
@@ -104,6 +107,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self.n_splits = n_splits
         self.fusion = fusion
         self.purpose = purpose
+        self.consensus = consensus
         self.calibrate = calibrate
         self.directions = directions
         self.label_range = label_range
@@ -174,7 +178,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             rows = np.concatenate([test for (_, test), _ in unseen])
             predictions = pd.concat([part for _, part in unseen])
             new_kinds = HeldOut(predictions, table.y[rows], table.groups[rows])
-        blend = Blend(self.purpose, self.calibrate)
+        blend = Blend(self.purpose, self.consensus, self.calibrate)
         with threadpool_limits(limits=1):
             return blend.fit(
                 self.fresh_fusion(), self.oof_, self.learners, table.y, table.groups, new_kinds
