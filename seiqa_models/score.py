@@ -21,6 +21,9 @@ class Score(float):
         Ends of the prediction interval, which holds the label of `COVERAGE` of new pairs.
     unfamiliar : bool
         Whether the pair is unlike everything the model was trained on; its interval is wider.
+    agree : bool
+        Whether the metrics agree on the pair. Where they do not, the score rests on what was
+        learned from other pictures alone, and its interval is wider.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
         They sum to the score before it was clipped to the scale. Worked out when first asked for.
@@ -29,6 +32,7 @@ class Score(float):
     low: float
     high: float
     unfamiliar: bool
+    agree: bool
 
     def __new__(
         cls,
@@ -37,10 +41,12 @@ class Score(float):
         low: float,
         high: float,
         unfamiliar: bool,
+        agree: bool,
         explain: Callable[[], dict[str, float]],
     ) -> Score:
         score = super().__new__(cls, value)
-        score.low, score.high, score.unfamiliar = float(low), float(high), bool(unfamiliar)
+        score.low, score.high = float(low), float(high)
+        score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
         score._explain = explain
         return score
 
@@ -58,10 +64,10 @@ class Score(float):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy holds the contributions and not the model that they were worked out with."""
-        return _restore, (float(self), self.low, self.high, self.unfamiliar, self.contributions)
+        state = {"low": self.low, "high": self.high}
+        state |= {"unfamiliar": self.unfamiliar, "agree": self.agree}
+        return _restore, (float(self), state, self.contributions)
 
 
-def _restore(
-    value: float, low: float, high: float, unfamiliar: bool, contributions: dict[str, float]
-) -> Score:
-    return Score(value, low=low, high=high, unfamiliar=unfamiliar, explain=contributions.copy)
+def _restore(value: float, state: dict[str, Any], contributions: dict[str, float]) -> Score:
+    return Score(value, **state, explain=contributions.copy)

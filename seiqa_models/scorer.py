@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 BOXED = Path(__file__).parent / "boxed"
 """The bundle that comes with the package."""
 
-COLUMNS = ["score", "low", "high", "unfamiliar"]
+FLAGS = ["unfamiliar", "agree"]
+COLUMNS = ["score", "low", "high", *FLAGS]
 
 
 class Scorer:
@@ -124,6 +125,7 @@ class Scorer:
             low=predicted["low"],
             high=predicted["high"],
             unfamiliar=predicted["unfamiliar"],
+            agree=predicted["agree"],
             explain=partial(_explain, self.bundle.regressor, table),
         )
 
@@ -151,7 +153,7 @@ class Scorer:
         Returns
         -------
         pd.DataFrame
-            score, low, high (float64) and unfamiliar (boolean), a row per pair in their order, with
+            score, low, high (float64), unfamiliar and agree (boolean), a row per pair in order, with
             the index of `pairs` where it has one.
 
         Raises
@@ -230,7 +232,7 @@ class Scorer:
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
-        return predicted[COLUMNS].astype({"unfamiliar": "boolean"})
+        return predicted[COLUMNS].astype(dict.fromkeys(FLAGS, "boolean"))
 
 
 def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:

@@ -48,6 +48,10 @@ class Scale:
         return f"{low}: the least meaning left in training", f"{high}: the most"
 
 
+AGREE = "The metrics agree on this pair."
+DISAGREE = "The metrics do not agree on this pair: the score rests on what was learned."
+
+
 def score_card(score: Score, scale: Scale) -> str:
     """The score, its interval and the scale, as HTML."""
     start, end = (100 * _share(value, scale) for value in (score.low, score.high))
@@ -62,6 +66,7 @@ def score_card(score: Score, scale: Scale) -> str:
         f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
         f"{scale.high:.3g}; {COVERAGE:.0%} interval {score.low:.2f} to {score.high:.2f}</p>"
         f"{warning if score.unfamiliar else ''}"
+        f"<p>{AGREE if score.agree else DISAGREE}</p>"
         f'<div class="track" role="img" aria-label="{score:.2f}, interval {score.low:.2f} to '
         f'{score.high:.2f}, of {scale.low:.3g} to {scale.high:.3g}">'
         f'<span class="interval" style="left:{start:.1f}%;width:{end - start:.1f}%"></span>'
