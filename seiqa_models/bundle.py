@@ -27,6 +27,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
+from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
 
 TRUSTED_TYPES = (
-    "catboost.core.CatBoostRegressor",
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMRegressor",
@@ -51,6 +51,7 @@ TRUSTED_TYPES = (
     "seiqa_models.learners.consensus.Consensus",
     "seiqa_models.stack.blend.Blend",
     "seiqa_models.stack.calibration.MonotoneCalibration",
+    "seiqa_models.learners.boosting.UndatedCatBoost",
     "seiqa_models.learners.gaussian_process.ExponentialGP",
     "seiqa_models.stack.intervals.ConformalInterval",
     "seiqa_models.learners.kind_aware.KindAwareGP",
@@ -114,7 +115,7 @@ def save_bundle(
     folder = Path(folder)
     if folder.exists() and not (folder / MANIFEST_FILE).is_file():
         raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
-    model = skops.io.dumps(_without_oof(regressor))
+    model = canonical_dump(_without_oof(regressor))
     manifest = {
         "format": FORMAT_VERSION,
         "sha256": hashlib.sha256(model).hexdigest(),

@@ -19,6 +19,7 @@ from seiqa_models.audit.probes import (
     spread,
 )
 from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, MIN_ROWS_TO_EVALUATE
 from seiqa_models.core.columns import scalar_matrix, split_columns
 from seiqa_models.core.errors import TableError
@@ -76,8 +77,9 @@ def audit(
         A pair is not in the feature table.
     """
     rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
+    rows = rows.sort_values(["order", "pair_id"])  # what is found hangs on no order but the files'
     y, order = rows["mos"].to_numpy(np.float64), rows["order"].to_numpy(np.float64)
-    groups = pd.factorize(rows["group_id"])[0]
+    groups = codes_of(rows["group_id"])[0]
     n_groups = len(np.unique(groups))
     table = None if features is None else _rows_of(features, rows)
     found: dict[str, Any] = {

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.columns import is_dense, split_columns
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
@@ -56,7 +57,7 @@ def find_leaks(
     label : str
         Name of the label's column.
     """
-    codes = pd.factorize(np.asarray(groups))[0]
+    codes = codes_of(groups)[0]
     reasons = {str(name): _reason(X[name], y, codes, label) for name in X.columns}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 

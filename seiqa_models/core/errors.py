@@ -15,3 +15,7 @@ class KindsError(TableError):
 
     It is raised before anything is fitted, so that a caller can go on without kinds.
     """
+
+
+class GroupsWarning(UserWarning):
+    """A stack was fitted without groups, so that rows of one reference image were split."""

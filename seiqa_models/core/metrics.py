@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.canonical import codes_of
 
 SROCC_SHARE = 0.6
 """Weight of SROCC in the challenge's final score; PLCC has the rest."""
@@ -107,7 +107,7 @@ def bootstrap_interval(
     A single group says nothing about others: its interval is the whole range [-1, 1].
     """
     truth, guess = _checked(y, prediction)
-    codes, names = pd.factorize(np.asarray(groups))
+    codes, names = codes_of(groups)
     if len(codes) != len(truth):
         raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")
     if len(names) < 2:

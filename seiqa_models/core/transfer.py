@@ -7,10 +7,10 @@ learners every kind of distortion, and promise more than a new kind will get.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import Rows
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import MIN_ROWS_TO_FIT
 from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
@@ -45,14 +45,14 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
     Returns
     -------
     list of (train, test)
-        Sorted row positions, by kind in order of appearance. A row is held out at most once.
+        Sorted row positions, by kind in the order of their names. A row is held out at most once.
 
     Raises
     ------
     KindsError
         A row has no kind, or there are fewer than 2 or more than 60 kinds.
     """
-    codes, names = pd.factorize(np.asarray(kinds))
+    codes, names = codes_of(kinds)
     n_rows = sum(len(test) for _, test in folds)
     if len(codes) != n_rows:
         raise KindsError(f"kinds have {len(codes)} values, the table has {n_rows} rows")

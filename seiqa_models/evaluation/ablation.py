@@ -103,7 +103,7 @@ def feature_ablation(
     ValueError
         The learner's name is unknown.
     """
-    table = check_training_table(
+    table, _ = check_training_table(
         X,
         y,
         groups,
@@ -111,7 +111,7 @@ def feature_ablation(
         kinds,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
-    ).by_column_name()
+    ).in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     parts = Parallel(n_jobs=n_jobs)(delayed(_prepared)(table, fold) for fold in folds)
     owners = [feature_group(column) for column in table.X.columns]

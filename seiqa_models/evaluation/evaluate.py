@@ -148,7 +148,7 @@ def evaluate(
         No kind can be left out; a TableError too.
     """
     started = time.perf_counter()
-    table = check_training_table(
+    table, rows = check_training_table(
         X,
         y,
         groups,
@@ -156,7 +156,7 @@ def evaluate(
         kinds,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
-    )
+    ).in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else _transfer_cells(table, folds, table.kinds)
     worker = clone(regressor).set_params(**({"n_jobs": 1} if n_jobs > 1 else {}))
@@ -182,12 +182,15 @@ def evaluate(
     figures = evaluation_figures(table, folds, by_group, held_out, final, seed)
     figures["transfer"] = figures["without_kinds"] = None
     if kinds is not None:
-        figures["transfer"] = transfer_figures(table, np.asarray(kinds), by_kind, held_out, seed)
+        names = np.asarray(kinds)[rows]
+        figures["transfer"] = transfer_figures(table, names, by_kind, held_out, seed)
         figures["without_kinds"] = without_kinds_figures(table, without_kinds, held_out, seed)
         figures["prediction_interval"]["transfer"] = interval_figures(table, joined(by_kind))
     figures["seconds_per_row"] = _seconds_per_row(final, table.X)
     figures["seconds"] = {"evaluate": time.perf_counter() - started}
-    return Evaluation(final, _prediction_table(table, groups, folds, held_out), figures)
+    final.oof_ = final.oof_.iloc[np.argsort(rows)]
+    predictions = _prediction_table(table, np.asarray(groups)[rows], folds, held_out)
+    return Evaluation(final, predictions.iloc[np.argsort(rows)], figures)
 
 
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
@@ -220,7 +223,7 @@ def _without_kinds(
     regressor: SeiqaRegressor, table: TrainingTable, fold: Fold, names: list[str]
 ) -> pd.DataFrame:
     """Held-out predictions of learners by themselves that are not told the kinds."""
-    without_kinds = replace(table.by_column_name(), kinds=None)
+    without_kinds = replace(table, kinds=None)
     predictions = predict_held_out(
         without_kinds, fold, names, regressor.random_state, regressor.directions
     )

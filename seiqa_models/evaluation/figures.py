@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.metrics import score_summary, srocc
 from seiqa_models.core.splits import Fold, describe_folds
@@ -143,7 +144,8 @@ def transfer_figures(
     rows = held_out.index.to_numpy()
     summaries = _summaries(table, held_out, seed)
     score = held_out["score"].to_numpy()
-    of_kind = {str(kind): np.flatnonzero(kinds[rows] == kind) for kind in pd.unique(kinds[rows])}
+    codes, names = codes_of(kinds[rows])
+    of_kind = {str(name): np.flatnonzero(codes == code) for code, name in enumerate(names)}
     return {
         **summaries["score"],
         "by_group": _summaries(table, by_group.loc[rows, ["score"]], seed)["score"],

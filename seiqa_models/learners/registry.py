@@ -85,9 +85,9 @@ def make_learner(name: str, *, random_state: int, n_jobs: int = 1) -> Any:
 @learner("catboost")
 def catboost(random_state: int, n_jobs: int) -> Any:
     """Oblivious trees with ordered leaves; the column sampling decorrelates collinear metrics."""
-    from catboost import CatBoostRegressor
+    from seiqa_models.learners.boosting import UndatedCatBoost
 
-    return CatBoostRegressor(
+    return UndatedCatBoost(
         iterations=400,
         learning_rate=0.05,
         depth=4,

@@ -47,9 +47,9 @@ class Neighbours(KNeighborsRegressor):
 
 
 def catboost(random_state: int, n_jobs: int) -> Any:
-    from catboost import CatBoostRegressor
+    from seiqa_models.learners.boosting import UndatedCatBoost
 
-    return CatBoostRegressor(
+    return UndatedCatBoost(
         iterations=1000,
         learning_rate=0.03,
         depth=6,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable, check_training_table
-from seiqa_models.core.errors import TableError
+from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions import make_fusion
@@ -33,6 +34,13 @@ from seiqa_models.stack.pool import (
     predict_held_out,
 )
 
+_NO_GROUPS = (
+    "fitted without groups: every row counts as a group of its own, and rows of one reference image"
+    " are split inside. Pass groups=; in cross_val_score, GridSearchCV or a Pipeline they arrive"
+    " only with sklearn.set_config(enable_metadata_routing=True) and params={'groups': …}. If the"
+    " rows really are independent, say so: groups=range(len(X))"
+)
+
 
 class SeiqaRegressor(RegressorMixin, BaseEstimator):
     """A stack whose fusion learns from predictions for groups that its learners never saw.
@@ -42,7 +50,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     out-of-fold predictions, and the fused score is bent to the label's scale; then everything is
     fitted once more on all rows. Given kinds of distortion, the Gaussian process learns to tell
     them apart, and as many folds again leave out kinds as well: a fusion that can use them is kept
-    from trusting who fails on them, and the intervals cover them.
+    from trusting who fails on them, and the intervals cover them. The order of rows and columns
+    does not matter (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -85,7 +94,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
-    oof_ : DataFrame of float64 [n, members + 2]
+    oof_ : DataFrame of float64 [n, members + 2], indexed like X
         Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. A
         saved bundle leaves them out.
     """
@@ -131,7 +140,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         y : array-like of float [n]
             Labels, higher is better.
         groups : array-like [n], optional
-            Rows that stay together in the inner folds; by default each row by itself.
+            Rows that stay together in the inner folds, usually those of one reference image. By
+            default each row by itself, with a GroupsWarning: scikit-learn's helpers drop the
+            groups they are given unless metadata routing is switched on.
         order : array-like of float [n], optional
             File order; given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
@@ -147,7 +158,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         names = list(self.learners)
         check_members(names)
-        table = check_training_table(X, y, groups, order, kinds).by_column_name()
+        if groups is None:
+            warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
+        checked = check_training_table(X, y, groups, order, kinds)
+        table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         folds = make_folds(
             table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
@@ -169,6 +183,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
         self.blend_ = self._blended(table, unseen)
         self._fit_interval(table, values, unseen)
+        self.oof_ = self.oof_.iloc[np.argsort(rows)]
         return self
 
     def _blended(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> Blend:

@@ -103,7 +103,7 @@ def test_rerun_computes_nothing_and_writes_the_same_bytes(
         raise AssertionError(f"{path} was decoded")
 
     monkeypatch.setattr(work, "load_rgb", decode)
-    monkeypatch.setattr("seiqa_features.pictures.decoding.load_rgb", decode)
+    monkeypatch.setattr("seiqa_features.pictures.index.load_rgb", decode)
     for verb in ("features", "train", "submit"):
         code, out, err = cli(verb, seiqa_data, "--config", quick, "--run", trained)
         assert code == 0, err

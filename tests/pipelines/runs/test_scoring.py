@@ -18,7 +18,7 @@ from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.extraction import work
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.pictures import decoding as images
+from seiqa_features.pictures import index as index_module
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
@@ -83,13 +83,13 @@ def pictures(tmp_path: Path) -> tuple[Path, Path]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every file that is decoded, in order."""
     paths: list[Path] = []
-    real = images.load_rgb
+    real = index_module.load_rgb
 
     def load(path: Path) -> Image.Image:
         paths.append(path)
         return real(path)
 
-    monkeypatch.setattr(images, "load_rgb", load)
+    monkeypatch.setattr(index_module, "load_rgb", load)
     monkeypatch.setattr(work, "load_rgb", load)
     return paths
 

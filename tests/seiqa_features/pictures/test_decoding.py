@@ -19,6 +19,7 @@ from PIL import Image
 
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.pictures import decoding as images
+from seiqa_features.pictures import index as index_module
 from seiqa_features.pictures.decoding import difference_hash, load_rgb, pixel_key
 from seiqa_features.pictures.index import ImageIndex, ImageInfo
 
@@ -340,7 +341,7 @@ def test_second_scan_decodes_nothing(
 ) -> None:
     paths = [save_picture(tmp_path / f"{i}.png", seed=i) for i in range(3)]
     first, _ = ImageIndex(tmp_path / "cache").scan(paths)
-    monkeypatch.setattr(images, "load_rgb", refuse)
+    monkeypatch.setattr(index_module, "load_rgb", refuse)
     again = ImageIndex(tmp_path / "cache")
     assert again.scan(paths) == (first, {})
     monkeypatch.chdir(tmp_path)
@@ -388,7 +389,7 @@ def test_a_mended_file_is_read_again(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch: patch.setattr(images, "DECODE_RULES", images.DECODE_RULES + 1),
+        lambda patch: patch.setattr(index_module, "DECODE_RULES", index_module.DECODE_RULES + 1),
         lambda patch: patch.setattr(PIL, "__version__", "99.0"),
     ],
     ids=["rules", "pillow"],
@@ -443,7 +444,7 @@ def test_an_interrupted_scan_is_not_lost(
     save_picture: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(images, "BATCH", 2)
+    monkeypatch.setattr(index_module, "BATCH", 2)
     paths = [save_picture(tmp_path / f"{i}.png", seed=i) for i in range(5)]
 
     def interrupt(done: int, *_: int) -> None:
