@@ -173,9 +173,7 @@ def fuse(parts: Sequence[OuterFold], names: list[str]) -> tuple[FloatVector, dic
             rows = np.concatenate([test for (_, test), _ in part.unseen])
             known = pd.concat([predictions for _, predictions in part.unseen])
             unseen = HeldOut(known, part.train.y[rows], part.train.groups[rows])
-        blend = Blend().fit(
-            make_fusion(), part.oof, names, part.train.y, part.train.groups, unseen
-        )
+        blend = Blend().fit(make_fusion(), part.oof, names, part.train.y, part.train.groups, unseen)
         scores.append(np.clip(blend.predict(part.held_out), part.train.y.min(), part.train.y.max()))
         weights.append(blend.weights_ or {})
     means = {name: float(np.mean([own[name] for own in weights])) for name in names}

@@ -65,7 +65,9 @@ def claim(
     """The claim from one draw of references and metrics, and the truth."""
     rng = np.random.default_rng((size, draw))
     drawn = some_references(table, size, rng)
-    drawn = replace(drawn, X=some_metrics(drawn, int(rng.integers(METRICS[0], METRICS[1] + 1)), rng))
+    drawn = replace(
+        drawn, X=some_metrics(drawn, int(rng.integers(METRICS[0], METRICS[1] + 1)), rng)
+    )
     evaluation = evaluate(regressor, drawn.X, drawn.y, drawn.groups)
     honest = evaluation.figures["honest"]
     low, high = honest["interval"]

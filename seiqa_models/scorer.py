@@ -153,7 +153,7 @@ class Scorer:
         Returns
         -------
         pd.DataFrame
-            score, low, high (float64), unfamiliar and agree (boolean), a row per pair in order, with
+            score, low, high (float64), unfamiliar, agree (boolean), a row per pair in order, with
             the index of `pairs` where it has one.
 
         Raises

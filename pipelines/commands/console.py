@@ -55,8 +55,8 @@ def say_few_groups(metrics: dict[str, Any]) -> None:
 
     if metrics["groups"] < FEW_GROUPS:
         typer.echo(
-            f"caution: {metrics['groups']} scenes are few; a claim on fewer than {FEW_GROUPS} can be"
-            " further off than its interval says"
+            f"caution: {metrics['groups']} scenes are few; a claim on fewer than {FEW_GROUPS} can"
+            " be further off than its interval says"
         )
 
 
@@ -65,8 +65,8 @@ def say_purpose(metrics: dict[str, Any]) -> None:
     if at_home := metrics["at_home"]:
         cost = at_home["final"] - metrics["honest"]["final"]
         typer.echo(
-            f"purpose {metrics['purpose']}: costs {cost:.4f} on new scenes of this collection, where"
-            f" purpose home has {at_home['final']:.4f}"
+            f"purpose {metrics['purpose']}: costs {cost:.4f} on new scenes of this collection,"
+            f" where purpose home has {at_home['final']:.4f}"
         )
 
 

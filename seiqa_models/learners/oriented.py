@@ -20,9 +20,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.scaling import RankNormal
 
-
 Directions = Sequence[int] | None
-"""Per column 1 where more is better, -1 where less is, 0 where the labels are to tell; None: all."""
+"""Per column 1 where more is better, -1 where less is, 0 where the labels tell; None: 0 for all."""
 
 
 def signs(X: FloatMatrix, y: FloatVector, directions: Directions = None) -> FloatVector:

@@ -189,7 +189,7 @@ class _Batches:
         import torch
 
         inputs, outputs = torch.from_numpy(self.inputs), torch.from_numpy(self.outputs)
-        for rows in torch.randperm(len(inputs)).split(self.batch_size):
+        for rows in torch.split(torch.randperm(len(inputs)), self.batch_size):
             yield inputs[rows], outputs[rows]
 
 

@@ -102,7 +102,7 @@ class Blend(BaseEstimator):
         abroad = self.purpose == "abroad"
         extra = {}
         if unseen is not None and has_fit_parameter(fusion, "unseen"):
-            known = unseen.predictions[self.members_]
+            known = pd.DataFrame(unseen.predictions)[self.members_]
             extra["unseen"] = HeldOut(known, unseen.y, unseen.groups)
         self.fusion_ = fusion.fit(predictions[self.members_], y, groups, **extra)
         self.share_ = LOW_RANK_SHARE if abroad and self._low_rank() else 0.0

@@ -311,6 +311,4 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
                 f"{len(missing)} of {len(self.features_)} feature columns are missing ({shown}): "
                 "the model was trained with them, extract the same features"
             )
-        return FittedPool(
-            self.preparation_, self.representations_, self.learners_, self.consensus_
-        )
+        return FittedPool(self.preparation_, self.representations_, self.learners_, self.consensus_)

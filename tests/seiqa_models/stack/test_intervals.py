@@ -50,9 +50,7 @@ def test_promised_share_of_new_rows_is_covered_and_the_rim_is_wider(coverage):
 def test_unseen_kinds_that_are_predicted_worse_widen_every_interval():
     values, groups, residuals = rows_of(400, seed=0)
     familiar = fit(values, groups, residuals)
-    new_kind = Held(
-        np.arange(100), np.arange(100, 400), 3 * residuals[:100], np.ones(100)
-    )
+    new_kind = Held(np.arange(100), np.arange(100, 400), 3 * residuals[:100], np.ones(100))
     honest = fit(values, groups, residuals, (new_kind,))
     novelty = np.array([0.2, 0.5, 0.9])
     assert (half(honest, novelty, 0.9) > 1.5 * half(familiar, novelty, 0.9)).all()
