@@ -28,6 +28,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.persistence import canonical_dump
+from seiqa_models.stack.pool import check_members
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
@@ -208,6 +209,10 @@ def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
         raise TableError(f"{path} cannot be rebuilt ({type(error).__name__}: {error})") from error
     if not isinstance(regressor, SeiqaRegressor):
         raise TableError(f"{path} holds a {type(regressor).__name__}, expected a SeiqaRegressor")
+    try:
+        check_members(regressor.learners)
+    except ValueError as error:
+        raise TableError(f"{path} holds what this version does not know: {error}") from error
     return regressor
 
 

@@ -45,7 +45,7 @@ class BaggedFusion(WeightedFusion):
 
     def __init__(
         self,
-        max_weight: float = 0.5,
+        max_weight: float = 0.35,
         shrinkage: float = 0.001,
         n_draws: int = 20,
         srocc_share: float = SROCC_SHARE,
