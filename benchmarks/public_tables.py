@@ -31,12 +31,12 @@ def load(path: Path) -> TrainingTable:
 
 
 def some_references(table: TrainingTable, count: int, rng: np.random.Generator) -> TrainingTable:
-    """All rows of so many references, drawn at random."""
+    """All rows of this many references, drawn at random."""
     kept = rng.choice(int(table.groups.max()) + 1, count, replace=False)
     part = table.take(np.flatnonzero(np.isin(table.groups, kept)))
     return check_training_table(part.X, part.y, part.groups, kinds=part.kinds)
 
 
 def some_metrics(table: TrainingTable, count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """So many of the metrics, drawn at random."""
+    """Some of the metrics, drawn at random."""
     return table.X[sorted(rng.choice(table.X.columns, count, replace=False))]

@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def finals_of(config: str, table: TrainingTable, draws: int) -> pd.DataFrame:
-    """:func:`finals` of every draw, one draw per core at a time."""
+    """`finals` of every draw, one draw per core at a time."""
     regressor = make_regressor(load_settings(data="-", config=config, workers=1))
     tasks = (delayed(finals)(regressor, draw(table, seed)) for seed in range(draws))
     rows = Parallel(n_jobs=os.cpu_count(), verbose=5)(tasks)

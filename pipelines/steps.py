@@ -196,6 +196,7 @@ def score_test(settings: Settings) -> pd.DataFrame:
         No bundle in the run folder.
     """
     from seiqa_models.bundle import load_bundle
+    from seiqa_models.score import settle_identical
 
     pairs, table, _ = read_run(settings)
     rows = pairs["split"] == "test"
@@ -205,6 +206,8 @@ def score_test(settings: Settings) -> pd.DataFrame:
     test = pairs.loc[rows, ["pair_id", "split"]]
     test["picture_name"] = [Path(path).name for path in pairs.loc[rows, "dist_path"]]
     test["score"] = regressor.predict(table[rows.to_numpy()])
+    identical = pairs.loc[rows, "ref_key"] == pairs.loc[rows, "dist_key"]
+    test = settle_identical(test, identical, regressor.label_range_[1])
     test.to_csv(settings.run / SCORES, index=False)
     return test
 

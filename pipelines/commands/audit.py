@@ -1,4 +1,4 @@
-"""`seiqa audit DATA`: which split of a data set to believe, and what in it deceives."""
+"""`seiqa audit DATA`: which split of a data set to trust, and what in it could mislead."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def audit(
 ) -> None:
     """Look for what lets a model score better in its own tests than on new pictures.
 
-    Features are looked at too where the run folder holds those of DATA.
+    Features are examined, too, if the run folder holds those of DATA.
     """
     from pipelines.runs.folder import write_json
     from pipelines.settings import load_settings

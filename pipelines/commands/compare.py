@@ -22,7 +22,7 @@ SIGNIFICANT = 0.05
 
 Runs = Annotated[
     list[Path],
-    typer.Argument(metavar="RUN", help="Folders of trained runs, the one to beat first."),
+    typer.Argument(metavar="RUN", help="Folders of trained runs; the first is the baseline."),
 ]
 
 
@@ -38,13 +38,13 @@ class Trained:
 def compare(runs: Runs) -> None:
     """Put trained runs side by side, and test each against the first on the pairs both predicted.
 
-    final, SROCC, PLCC: the honest estimate; gap: what a careless one would claim on top of it;
+    final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
     kind unseen: final on kinds of distortion that the training part lacked.
     """
     from seiqa_features.errors import DataError, UsageError
 
     if len(runs) < 2:
-        raise UsageError("compare needs two run folders or more; the first is the one to beat")
+        raise UsageError("compare needs two run folders or more; the first is the baseline")
     first, *others = read_trained(runs)
     show_table(COLUMNS, [_row(run) for run in (first, *others)])
     problems = []

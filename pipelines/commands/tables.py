@@ -17,15 +17,15 @@ Table = Annotated[Path, typer.Argument(help="Table of numbers, .csv or .parquet.
 def fit_table(
     table: Table,
     label: Annotated[str, typer.Option(help="Column of scores, higher is better.")],
-    group: Annotated[str, typer.Option(help="Column of what stays together: the reference image.")],
+    group: Annotated[str, typer.Option(help="Column of what stays in one fold: the reference.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics, predictions and bundle.")],
     order: Annotated[
-        str | None, typer.Option(help="Column of file order, where neighbours are alike.")
+        str | None, typer.Option(help="Column of file order, if neighbouring files are alike.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Column of kinds of distortion, to learn and to leave out.")
+        str | None, typer.Option(help="Column of kinds of distortion, learned from and held out.")
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Column that is no feature.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Column that is not a feature.")] = None,
     config: Config = None,
     workers: Workers = None,
     seed: Seed = None,

@@ -1,4 +1,4 @@
-"""The report's tables: rows of plain numbers, worked out of what the run left."""
+"""The report's tables: rows of plain numbers, computed from what the run left."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def approaches(metrics: Mapping[str, Any]) -> list[Row]:
 
 
 def gains(metrics: Mapping[str, Any]) -> list[Row]:
-    """The stack against each of the others on the same held-out pairs, with what that shows."""
+    """The stack against each of the others on the same held-out pairs, and the conclusion."""
     return [
         {
             **found,

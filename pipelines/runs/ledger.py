@@ -2,8 +2,8 @@
 
 It is the one file outside its run folder that a run writes. Lines are only ever added: a new ledger
 appears with its header in place, and a line is one write at the end of the file, so that runs that
-end at the same time lose nothing of each other's. A header that is there stays as it is: columns of
-your own are left empty, and figures without a column are left out with a warning.
+end at the same time do not lose each other's lines. A header that is there stays as it is: columns
+of your own are left empty, and figures without a column are left out with a warning.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def note_run(settings: Settings, metrics: dict[str, Any]) -> None:
     path = settings.run.resolve().parent / LEDGER
     try:
         _append(path, _line(settings, metrics))
-    except (OSError, ValueError) as error:  # the run is done and whole without its line
+    except (OSError, ValueError) as error:  # the run is complete without its line
         reason = getattr(error, "strerror", None) or error
         _log.warning("%s: this run is not noted there (%s)", path, reason)
 

@@ -91,7 +91,7 @@ def _json(path: Path) -> dict[str, Any]:
 def _table(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    texts = {"pair_id": str, "group_id": str}  # a pair may well be called 007 or NA
+    texts = {"pair_id": str, "group_id": str}  # a pair may be called 007 or NA
     return pd.read_csv(path, dtype=texts, keep_default_na=False)
 
 

@@ -1,4 +1,4 @@
-"""Scoring many files: what there is to score, and the table that comes of it."""
+"""Scoring many files: the pairs to score, and the resulting table."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from seiqa_features.datasets import folders, manifest
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.files import path_text
 from seiqa_features.progress import Progress, unwatched
 from seiqa_models.scorer import Scorer
 
@@ -20,7 +21,7 @@ SUFFIXES = (".csv", ".json", ".parquet")
 
 @dataclass(frozen=True)
 class Listed:
-    """Pairs to score, and the rows that their scores are to stand in, called by `pair_ids`."""
+    """Pairs to score, and the rows that get their scores, in the order of `pair_ids`."""
 
     found: Found
     rows: pd.DataFrame
@@ -47,13 +48,13 @@ def list_manifest(path: Path) -> Listed:
 def list_folders(*, ref: Path, dist: Path) -> Listed:
     """The pairs of two folders, in rows of the two paths."""
     found = folders.read(ref=ref, dist=dist)
-    paths = [(str(pair.ref), str(pair.dist)) for pair in found.pairs]
+    paths = [(path_text(pair.ref), path_text(pair.dist)) for pair in found.pairs]
     rows = pd.DataFrame(paths, columns=["ref", "dist"])
     return Listed(found, rows, [pair.pair_id for pair in found.pairs])
 
 
 def check_output(out: Path) -> None:
-    """Find out before hours of scoring that the scores cannot be written.
+    """Fail before hours of scoring if the scores cannot be written.
 
     Raises
     ------

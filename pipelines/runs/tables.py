@@ -1,4 +1,4 @@
-"""The model half on a table that somebody else made: no images, the columns are the features."""
+"""The model half on a table from elsewhere: no pictures, the columns are the features."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def load_pairs(
     Raises
     ------
     DataError
-        Everything wrong with the data in one go, unless `keep_going`.
+        Everything wrong with the data at once, unless `keep_going`.
     """
-    table, problems = build_pairs(find_pairs(data), index, workers=workers, on_image=on_image)
-    return require_pairs(table, problems, keep_going=keep_going), problems
+    found = find_pairs(data)
+    table, problems = build_pairs(found, index, workers=workers, on_image=on_image)
+    table = require_pairs(table, problems, keep_going=keep_going)
+    return table, [*found.left_out, *problems]

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels
+from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels, named
 
 LABEL_RANGE = (0.0, 1.0)
 SHEET = "all_by_image"
@@ -47,7 +47,7 @@ def read(path: Path) -> Found:
     if ratings:
         refs = find_pictures(path / "src_imgs", found)
         dists = find_pictures(path / "dst_imgs", found)
-        rated = {rating.dist.lower() for rating in ratings}
+        rated = {named(rating.dist) for rating in ratings}
         dists.paths = {
             name: path
             for name, path in dists.paths.items()

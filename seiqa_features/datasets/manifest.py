@@ -1,6 +1,7 @@
 """A CSV manifest, one row per pair: `ref, dist[, mos, group, split, distortion, pair_id]`.
 
-Paths are relative to the manifest. A column named `pseudo_label` instead of `mos` says that a
+Paths are relative to the manifest; a name that is there in another Unicode form, or only with
+slashes for backslashes, is found. A column named `pseudo_label` instead of `mos` says that a
 program made the labels up. Without `split`, labelled rows are for training and the others to be
 scored. `distortion` names the kind of distortion, in any words. Rows keep the manifest's order.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from seiqa_features.datasets.listing import Files
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
 
 
@@ -36,10 +38,10 @@ def read(path: Path) -> Found:
         return found
     label = "pseudo_label" if "pseudo_label" in table else "mos"
     found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
-    records = table.to_dict("records")
+    records, files = table.to_dict("records"), Files(path.parent)
     for row, cells, pair_id in zip(table.index + 2, records, pair_ids(table), strict=True):
         stripped = {str(key): str(cell).strip() for key, cell in cells.items()}
-        _read_row(stripped, pair_id, label, row, found)
+        _read_row(stripped, pair_id, label, row, files, found)
     return found
 
 
@@ -66,7 +68,9 @@ def pair_ids(rows: pd.DataFrame) -> list[str]:
     return [str(name).strip() or f"row-{row:06d}" for row, name in zip(lines, own, strict=True)]
 
 
-def _read_row(cells: dict[str, str], pair_id: str, label: str, row: int, found: Found) -> None:
+def _read_row(
+    cells: dict[str, str], pair_id: str, label: str, row: int, files: Files, found: Found
+) -> None:
     where = f"{found.source} row {row}"
     if not cells["ref"] or not cells["dist"]:
         found.problems.append(f"{where}: ref and dist must both name an image")
@@ -80,12 +84,11 @@ def _read_row(cells: dict[str, str], pair_id: str, label: str, row: int, found: 
     if split not in SPLITS:
         found.problems.append(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
         return
-    folder = found.source.parent
     found.pairs.append(
         Pair(
             pair_id=pair_id,
-            ref=folder / cells["ref"],
-            dist=folder / cells["dist"],
+            ref=files.find(cells["ref"]),
+            dist=files.find(cells["dist"]),
             split=split,
             mos=mos,
             group=cells.get("group") or None,

@@ -1,21 +1,21 @@
 """The SeIQA challenge layout: Train/Val/Test × Ref/Dist, labels in Train/Train_scores.xlsx or .csv.
 
-A pair is one file name in both folders; the extension does not count. A sheet's first column holds
-the picture's name (with or without extension; Excel may have turned 000017 into 17), the second its
-label. A header that says "pseudo" marks labels that a program made up.
+A pair is one file name in both folders; the suffix does not count, and subfolders are not read. A
+sheet's first column holds the picture's name (with or without suffix; Excel may have turned 000017
+into 17), the second its label. A header that says "pseudo" marks labels that a program made up.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
 
+from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
 from seiqa_features.datasets.manifest import read_rows
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
-from seiqa_features.pictures.decoding import SUFFIXES
+from seiqa_features.files import path_text
 
 LABEL_RANGE = (0.0, 5.0)
 
@@ -58,7 +58,7 @@ def _read_split(folder: Path, split: str, found: Found) -> None:
         mos = labels.get(name)
         if has_sheet and mos is None:
             continue  # its row was bad and has been named
-        found.pairs.append(Pair(f"{folder.name}/{name}", ref, dist, split, mos))
+        found.pairs.append(Pair(path_text(f"{folder.name}/{name}"), ref, dist, split, mos))
 
 
 def _file_order(name: str) -> tuple[int, str]:
@@ -67,19 +67,9 @@ def _file_order(name: str) -> tuple[int, str]:
 
 
 def _images(folder: Path, found: Found) -> dict[str, Path | None]:
-    """File name without extension → path, None where several files share the name."""
-    if not folder.is_dir():
-        found.problems.append(f"{folder}: folder is missing")
-        return {}
-    by_name: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            by_name[path.stem].append(path)
-    for paths in by_name.values():
-        if len(paths) > 1:
-            files = ", ".join(path.name for path in paths)
-            found.problems.append(f"{folder}: {files} share one name; keep one of them")
-    return {name: paths[0] if len(paths) == 1 else None for name, paths in by_name.items()}
+    """File name without suffix → path, None where several files share the name."""
+    paths = list_pictures(folder, found, subfolders=False)
+    return by_name(paths, lambda path: stem(path.name), place=folder, found=found)
 
 
 def _read_labels(
@@ -105,7 +95,7 @@ def _read_labels(
         found.label_kind = "pseudo-label"
 
     known = set(names)
-    by_number = {int(name): name for name in names if name.isdecimal()}
+    by_number = {name.lstrip("0"): name for name in names if name.isdecimal()}
     labels: dict[str, float | None] = {}
     cells, texts = table.iloc[:, 0], table.iloc[:, 1]
     for row, cell, text in zip(table.index + 2, cells, texts, strict=True):
@@ -121,10 +111,12 @@ def _read_labels(
     return labels, True
 
 
-def _picture_name(cell: str, known: set[str], by_number: dict[int, str]) -> str | None:
-    if cell in known:
-        return cell
-    stem = Path(cell).stem if Path(cell).suffix.lower() in SUFFIXES else cell.removesuffix(".0")
-    if stem in known:
-        return stem
-    return by_number.get(int(stem)) if stem.isdecimal() else None
+def _picture_name(cell: str, known: set[str], by_number: dict[str, str]) -> str | None:
+    """The picture that a cell means, by its name or, where a sheet made a number of it, by that."""
+    name = composed(stem(cell))
+    if composed(cell) in known or name in known:
+        return composed(cell) if composed(cell) in known else name
+    name = name.removesuffix(".0")
+    if name in known:
+        return name
+    return by_number.get(name.lstrip("0")) if name.isdecimal() else None

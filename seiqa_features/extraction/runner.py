@@ -96,7 +96,7 @@ def extract(
     report.seconds = time.perf_counter() - started
     if report.failures and not keep_going:
         raise DataError(
-            [*report.failures.values(), "the other pairs are done and kept; mend these and rerun"]
+            [*report.failures.values(), "the other pairs are done and kept; fix these and rerun"]
         )
     return report
 

@@ -26,7 +26,7 @@ BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionErr
 Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
 Load = Callable[[], Image.Image]
-"""Brings a picture, RGB, or raises DataError."""
+"""Returns a picture, RGB, or raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _looks(block: Block) -> tuple[str, Resampling]:
 
 
 def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pictures]:
-    """The task's reference and degraded images; what cannot be had is noted as failed."""
+    """The task's reference and degraded images; what cannot be decoded is noted as failed."""
     dists: Pictures = {}
     try:
         ref = task[0].ref()

@@ -15,7 +15,8 @@ from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec
 
 FAMILIES = (
     "classical.fidelity", "classical.local", "classical.saliency", "classical.wavelet",
-    "classical.colour", "classical.fourier", "openclip.embeddings", "vit.timm_vit", "deep.metrics",
+    "classical.colour", "classical.fourier", "classical.alignment", "openclip.embeddings",
+    "vit.timm_vit", "convnet.timm_convnet", "timm_any", "deep.metrics",
 )  # fmt: skip
 
 Resolve = Callable[[str], Extractor]

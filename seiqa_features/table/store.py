@@ -1,4 +1,4 @@
-"""The feature store: fingerprinted parquet shards, so that what is done is never done again.
+"""The feature store: fingerprinted parquet shards, so that nothing is computed twice.
 
 ``<cache>/<extractor>/<fingerprint>/part-*.parquet`` and ``manifest.json``. The fingerprint covers
 everything that can change a value; a row's key is the pair of pixel hashes, so a renamed or copied
@@ -30,13 +30,17 @@ PairKey = tuple[str, str]
 class Sink(Protocol):
     """Where finished rows go."""
 
-    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None: ...
+    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None:
+        """Take finished rows of a block."""
+        ...
 
 
 class Source(Protocol):
     """Where a block's rows come from, one per pair."""
 
-    def read(self, block: Block) -> pa.Table: ...
+    def read(self, block: Block) -> pa.Table:
+        """All rows of a block."""
+        ...
 
 
 def block_schema(block: Block) -> pa.Schema:

@@ -16,8 +16,8 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
 
 TWIN = 0.995
-"""|SROCC| or |PLCC| with the label from which on a column counts as its twin. The best metrics
-reach .98 with MOS; six-level labels even cap a perfect score at .984."""
+"""A column counts as the label's twin from this |SROCC| or |PLCC| with it. The best metrics reach
+.98 with MOS; with six-level labels even a perfect score reaches only .984."""
 
 _MIN_VALUES = 10
 """Correlations over fewer rows or groups prove nothing."""

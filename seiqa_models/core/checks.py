@@ -54,7 +54,7 @@ class TrainingTable:
         return (table if self.grouped else replace(table, groups=np.arange(len(rows)))), rows
 
     def by_column_name(self) -> TrainingTable:
-        """The columns sorted, so that nothing fitted hangs on the order they come in."""
+        """The columns sorted, so that what is fitted does not depend on their order."""
         return replace(self, X=self.X[sorted(self.X.columns)])
 
     def take(self, rows: Rows) -> TrainingTable:

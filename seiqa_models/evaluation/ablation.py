@@ -1,7 +1,7 @@
 """Feature ablation: what each group of features is worth to a learner, left out and alone.
 
 Group by group, the held-out rows are predicted once without its columns and once with nothing else.
-A group without which the score hardly falls, though alone it does well, repeats what others say.
+A group that scores well alone but is hardly missed repeats what other groups say.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ def feature_ablation(
 ) -> dict[str, Any]:
     """Held-out scores of one learner without each group of features, and with that group only.
 
-    The folds are those of :func:`seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
+    The folds are those of `seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
     and fitted inside each training part. There is no fusion.
 
     Parameters
     ----------
     X, y, groups, order, kinds
-        As for :func:`seiqa_models.evaluation.evaluate.evaluate`.
+        As for `seiqa_models.evaluation.evaluate.evaluate`.
     learner : str
-        A name from :data:`seiqa_models.learners.registry.LEARNERS`.
+        A name from `seiqa_models.learners.registry.LEARNERS`.
     n_splits : int
         Outer folds; fewer when there are fewer groups of rows.
     seed : int
@@ -91,7 +91,7 @@ def feature_ablation(
     dict, JSON-ready
         ``learner``; ``all``: the final score with every column; ``groups``: {name: {"columns": how
         many in X, "without": final, "alone": final}} by
-        :func:`seiqa_models.core.columns.feature_group`, sorted by name. None stands for the score
+        `seiqa_models.core.columns.feature_group`, sorted by name. None stands for the score
         of no columns at all: none are left, or they are constant in every training part.
 
     Raises
@@ -163,7 +163,7 @@ def _pooled_final(
 ) -> float | None:
     """The final score over all held-out rows; a part without a column predicts its mean label."""
     if all(prediction is None for prediction in predictions):
-        # Every part its own mean, which falls as the held-out labels rise: no score at all.
+        # Each part would predict its own mean, which falls as its held-out labels rise.
         return None
     pooled = np.empty_like(y)
     for part, prediction in zip(parts, predictions, strict=True):

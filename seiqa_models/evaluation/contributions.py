@@ -35,7 +35,7 @@ BASELINE = "baseline"
 """Name of the column that holds the score of the typical row."""
 
 _EXACT_GROUPS = 10
-"""With so many groups all 1024 coalitions are asked; sampled orders of 28 groups ask 758."""
+"""With up to this many groups all 1024 coalitions are scored; with 28 groups, a sample of 758."""
 
 _ORDERS = 32
 """Orders of joining at most; each is also taken backwards."""
@@ -69,7 +69,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
     Returns
     -------
     DataFrame of float64, indexed like X
-        One column per :func:`seiqa_models.core.columns.feature_group`, sorted by name, in the unit
+        One column per `seiqa_models.core.columns.feature_group`, sorted by name, in the unit
         of the labels, and ``baseline``, the score of a row with every column at its training
         median. A row's sum is its fused and calibrated score before that is clipped to the label
         range.

@@ -1,4 +1,4 @@
-"""The nested estimate: what new references will get, beside what a careless one would claim."""
+"""The nested estimate: what to expect on new references, and what a careless one would claim."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Evaluation:
         A *summary* is {srocc, plcc, krocc, rmse, final, interval} of held-out predictions.
 
         - ``honest``: summary of the nested estimate; the figure to report.
-        - ``naive``: the same fused and scored on one and the same out-of-fold predictions.
+        - ``naive``: summary of fusing and scoring on the same out-of-fold predictions.
         - ``gap``: naive final - honest final.
         - ``learners``: {name: summary}.
         - ``greedy``: summary of greedy selection among the learners instead of the fusion.

@@ -1,4 +1,4 @@
-"""The figures of an evaluation: what is made of the predictions for held-out rows."""
+"""The figures of an evaluation, computed from the predictions for held-out rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NO_LEARNER = (*SCORED, *_OTHER_SCORES, AGREEMENT)
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one outer fold says about its held-out rows.
+    """Result of one outer fold: predictions for its held-out rows.
 
     ``predictions`` is indexed by row position; its columns are the learners' names and those of
     ``_NO_LEARNER`` (``index_only`` only where the order is known).
@@ -60,13 +60,13 @@ def evaluation_figures(
     final: SeiqaRegressor,
     seed: int,
 ) -> dict[str, Any]:
-    """What :meth:`Evaluation.to_dict` describes, but for timings and what it says of kinds.
+    """What :meth:`Evaluation.to_dict` describes, except timings and what concerns kinds.
 
     Parameters
     ----------
     table : TrainingTable
     folds, results
-        The outer folds and what each of them said.
+        The outer folds and the result of each.
     held_out : DataFrame
         ``results`` :func:`joined`.
     final : SeiqaRegressor
@@ -189,7 +189,7 @@ def without_kinds_figures(
 
 
 def interval_figures(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
-    """What the intervals of held-out rows were worth: coverage, mean_width, unfamiliar."""
+    """How well the intervals of held-out rows did: coverage, mean_width, unfamiliar."""
     y = table.y[held_out.index.to_numpy()]
     inside = (held_out["low"].to_numpy() <= y) & (y <= held_out["high"].to_numpy())
     return {

@@ -84,6 +84,7 @@ class Objective:
         self.label_ranks = _unit(stats.rankdata(y)[:, None])[:, 0]
 
     def __call__(self, weights: FloatMatrix) -> FloatVector:
+        """Penalised scores float64 [k] of k weight vectors, float64 [m, k]."""
         fused = self.predictions @ weights
         spearman = self.label_ranks @ _unit(stats.rankdata(fused, axis=0))
         pearson = self.label @ _unit(fused)

@@ -24,9 +24,10 @@ _CV_FOLDS = 5
 
 @fusion("stacking")
 class StackingFusion(RegressorMixin, BaseEstimator):
-    """Least squares on the learners' predictions, coefficients kept small (Wolpert, Stacked
-    generalization, Neural Networks 5, 1992; Breiman, Stacked regressions, Machine Learning 24,
-    1996).
+    """Ridge regression on the learners' predictions.
+
+    Wolpert, Stacked generalization, Neural Networks 5, 1992; Breiman, Stacked regressions, Machine
+    Learning 24, 1996.
 
     It has no ``weights_``: coefficients may be negative, and they need not sum to 1.
 

@@ -81,11 +81,11 @@ class BestSingleFusion(WeightedFusion):
 
 @fusion("greedy")
 class GreedyFusion(WeightedFusion):
-    """Greedy selection with repetition (Caruana et al., Ensemble Selection from Libraries of
-    Models, ICML 2004).
+    """Greedy selection with repetition.
 
     Starting from nothing, the learner that most raises the final score of the sum is added, again
-    and again; the weights are the counts after the best round.
+    and again; the weights are the counts after the best round (Caruana et al., Ensemble Selection
+    from Libraries of Models, ICML 2004).
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class RidgeMeta(TransformerMixin, BaseEstimator):
         self.alphas = alphas
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None) -> RidgeMeta:
-        """Fit every block on all rows; see :meth:`fit_transform` for the arguments."""
+        """Fit every block on all rows; see `fit_transform` for the arguments."""
         self.fit_transform(X, y, groups)
         return self
 

@@ -1,4 +1,4 @@
-"""The pool at work: learners behind one preparation, fitted and asked about rows they never saw."""
+"""The pool: learners behind one preparation, fitted, and predicting rows they have not seen."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Preparation(TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None) -> Preparation:
-        """Fit on all rows; see :meth:`fit_transform`."""
+        """Fit on all rows; see `fit_transform`."""
         self.fit_transform(X, y, groups)
         return self
 

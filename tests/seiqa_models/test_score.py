@@ -10,9 +10,10 @@ import pickle
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from seiqa_models.score import Score
+from seiqa_models.score import Score, settle_identical
 
 
 @pytest.fixture
@@ -81,3 +82,17 @@ def test_a_copy_holds_everything(
     assert repr(again) == repr(score)
     assert (again, again.low, again.high) == (score, score.low, score.high)
     assert again.contributions == score.contributions
+
+
+def test_pairs_of_equal_pixels_are_settled() -> None:
+    scores = pd.DataFrame(
+        {"score": [1.0, 2.0], "low": [0.5, 1.0], "high": [2.0, 3.0], "unfamiliar": [True, True]}
+    ).astype({"unfamiliar": "boolean"})
+    settled = settle_identical(scores, [False, True], 5.0)
+    assert settled.to_numpy().tolist() == [[1.0, 0.5, 2.0, True], [5.0, 5.0, 5.0, False]]
+    assert settled.dtypes.tolist() == scores.dtypes.tolist()
+    assert scores["score"].tolist() == [1.0, 2.0]
+    alone = settle_identical(
+        pd.DataFrame({"name": ["a", "b"], "score": [1.0, 2.0]}), [True, False], 4
+    )
+    assert alone["score"].tolist() == [4.0, 2.0]

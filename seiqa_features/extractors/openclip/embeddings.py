@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seiqa_features.errors import UsageError
+from seiqa_features.extractors.common.outputs import drift_outputs
 from seiqa_features.extractors.openclip.facts import PRESETS, Facts, facts_of
 from seiqa_features.extractors.openclip.prompts import ANCHORS, Matrix, remembered, texts
 from seiqa_features.extractors.registry import register, resolver
@@ -35,12 +36,7 @@ TEXT_OUTPUTS = {
         for what in (*ANCHORS, "quality")
         for which in ("ref", "dist", "drift")
     },
-    "concept_jsd": Output(identity=0.0, symmetric=True),
-    "concept_top1": Output(identity=1.0, symmetric=True),
-    "concept_top5": Output(identity=1.0, symmetric=True),
-    "concept_top10": Output(identity=1.0, symmetric=True),
-    "concept_top_change": Output(identity=0.0),
-    "concept_entropy_change": Output(identity=0.0),
+    **drift_outputs("concept"),
 }
 
 

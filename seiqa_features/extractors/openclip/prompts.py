@@ -1,4 +1,4 @@
-"""Texts that pictures are compared with, and a memory for what a network makes of them."""
+"""Texts that pictures are compared with, and a cache for a network's embeddings of them."""
 
 from __future__ import annotations
 

@@ -142,4 +142,4 @@ def test_folders_that_hold_no_run_are_all_named(cli: Cli, good: Path, tmp_path: 
 def test_one_run_is_nothing_to_compare(cli: Cli) -> None:
     code, _, err = cli("compare", "runs/one")
     assert code == 2
-    assert err == "seiqa: compare needs two run folders or more; the first is the one to beat\n"
+    assert err == "seiqa: compare needs two run folders or more; the first is the baseline\n"

@@ -125,8 +125,8 @@ def test_listing_fetching_and_verifying(
     assert code == 4
     assert "offline" in err
 
-    monkeypatch.setattr(weights, "_online", lambda _: True)
-    monkeypatch.setattr(weights, "_download", lambda _: pretend.weights_in(tmp_path / "weights"))
+    monkeypatch.setattr(weights, "online", lambda _: True)
+    monkeypatch.setattr(weights, "download", lambda _: pretend.weights_in(tmp_path / "weights"))
     code, out, _ = cli("weights", "fetch", "--config", config)
     assert (code, out) == (0, "1 files are there\n")
     code, out, _ = cli("weights", "verify", "--config", config)

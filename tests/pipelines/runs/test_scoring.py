@@ -62,7 +62,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _boxed(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The small model as the one in the box."""
+    """The small model in place of the built-in one."""
     monkeypatch.setattr(scorers, "BOXED", trained)
 
 
@@ -314,5 +314,5 @@ def test_a_package_without_its_bundle_says_so(
     scene(1).save(tmp_path / "a.png")
     code, _, err = cli("score", "a.png", "a.png")
     assert code == 3
-    assert "lacks the bundle that belongs in the box" in err
+    assert "the built-in model is missing from this installation" in err
     assert "--bundle" in err

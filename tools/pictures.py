@@ -1,7 +1,7 @@
-"""Take the README's pictures anew: `make pictures`, after `make demo`; needs Chromium.
+"""Retake the documentation's pictures: `make pictures`, after `make demo`; needs Chromium.
 
 The report is that of a run folder (by default the demo's); the page scores its first example with
-the bundle in the box.
+the built-in model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typer
 
 from tests.browser import Browser, find_chromium
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 SERVE = [sys.executable, "-c", "from pipelines.cli import main; main()", "serve", "--port", "0"]
 
 
