@@ -158,7 +158,7 @@ def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """Small network trained to order pairs of rows, inputs by rank."""
     from seiqa_models.learners.ranker import PairwiseRanker
 
-    return make_pipeline(RankNormal(), PairwiseRanker(random_state=random_state))
+    return make_pipeline(RankNormal(), PairwiseRanker(max_epochs=60, random_state=random_state))
 
 
 @learner("gp", kinds="kindawaregp__kinds")
