@@ -114,11 +114,15 @@ def check_learners(settings: Settings) -> None:
     """
     from pipelines.runs.model import make_regressor
     from seiqa_models.evaluation.trial import try_fusion, try_learner
+    from seiqa_models.stack.pool import check_members
+    from seiqa_models.stack.representations import member
 
+    fusion = make_regressor(settings).fusion
     try:
-        for name in settings.learners:
+        check_members(settings.learners)
+        for name in dict.fromkeys(member(name).learner for name in settings.learners):
             try_learner(name, random_state=settings.seed)
-        try_fusion(make_regressor(settings).fusion)
+        try_fusion(fusion)
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -41,7 +41,8 @@ logger = logging.getLogger(__name__)
 BOXED = Path(__file__).parent / "boxed"
 """The bundle that comes with the package."""
 
-COLUMNS = ["score", "low", "high", "unfamiliar"]
+FLAGS = ["unfamiliar", "agree"]
+COLUMNS = ["score", "low", "high", *FLAGS]
 
 
 class Scorer:
@@ -126,7 +127,8 @@ class Scorer:
         if pixel_key(pictures["ref"]) == pixel_key(pictures["dist"]):
             top = self._top
             return Score(
-                top, low=top, high=top, unfamiliar=False, identical=True, scale=self._scale,
+                top, low=top, high=top, unfamiliar=False, agree=True, identical=True,
+                scale=self._scale,
                 explain=lambda: {"baseline": top},
             )  # fmt: skip
         table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
@@ -138,6 +140,7 @@ class Scorer:
             low=predicted["low"],
             high=predicted["high"],
             unfamiliar=predicted["unfamiliar"],
+            agree=predicted["agree"],
             scale=self._scale,
             explain=partial(_explain, self.bundle.regressor, table),
         )
@@ -166,7 +169,7 @@ class Scorer:
         Returns
         -------
         pd.DataFrame
-            score, low, high (float64) and unfamiliar (boolean), a row per pair in their order, with
+            score, low, high (float64), unfamiliar, agree (boolean), a row per pair in order, with
             the index of `pairs` where it has one.
 
         Raises
@@ -264,7 +267,7 @@ class Scorer:
         if table.empty:
             nothing = pd.array([pd.NA] * len(index), dtype="boolean")
             numbers = dict.fromkeys(("score", "low", "high"), math.nan)
-            scores = pd.DataFrame({**numbers, "unfamiliar": nothing}, index=index)
+            scores = pd.DataFrame({**numbers, **dict.fromkeys(FLAGS, nothing)}, index=index)
         else:
             scores = self._predict(table).reindex(index)
         return settle_identical(scores, index.isin(identical), self._top)
@@ -273,7 +276,7 @@ class Scorer:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
         if not np.isfinite(predicted[COLUMNS[:3]].to_numpy()).all():
             raise DataError(["bundle gives a score that is no finite number; train again"])
-        return predicted[COLUMNS].astype({"unfamiliar": "boolean"})
+        return predicted[COLUMNS].astype(dict.fromkeys(FLAGS, "boolean"))
 
 
 def _matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:

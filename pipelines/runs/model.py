@@ -43,6 +43,8 @@ def make_regressor(
         learners=tuple(settings.learners),
         n_splits=settings.folds,
         fusion=fusion,
+        purpose=settings.purpose,
+        consensus=settings.consensus,
         calibrate=settings.calibrate,
         label_range=label_range,
         random_state=settings.seed,
