@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipelines.commands.console import bars, say_kinds, say_left_out
+from pipelines.commands.console import (
+    bars,
+    say_few_groups,
+    say_kinds,
+    say_left_out,
+    say_purpose,
+)
 from pipelines.commands.options import (
     Cache,
     Config,
@@ -150,6 +156,8 @@ def _train(settings: Settings, done: Features | None = None) -> None:
         f" ({low:.3f} to {high:.3f}), SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f}"
         f" on {metrics['n']} pairs, {metrics['splitter']}"
     )
+    say_few_groups(metrics)
+    say_purpose(metrics)
     say_kinds(metrics)
     typer.echo(f"splits by {metrics['splits']['by']}: {metrics['splits']['why']}")
 

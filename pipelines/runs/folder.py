@@ -143,7 +143,7 @@ def require_training(run: Path, *names: str) -> Record:
         raise DataError(
             [f"{run}: its training is of other features than those in it now; run `seiqa train`"]
         )
-    require_unchanged(run, record.training, names, step="train")
+    require_unchanged(run, record.training, names, step=record.training.step)
     return record
 
 

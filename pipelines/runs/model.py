@@ -1,4 +1,4 @@
-"""The regressor that the settings describe, and how the data calls for it to be estimated."""
+"""The regressor that the settings describe, and how it has to be estimated on this data."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ def make_regressor(
         learners=tuple(settings.learners),
         n_splits=settings.folds,
         fusion=fusion,
+        purpose=settings.purpose,
+        consensus=settings.consensus,
         calibrate=settings.calibrate,
         label_range=label_range,
         random_state=settings.seed,

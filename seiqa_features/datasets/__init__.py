@@ -13,6 +13,7 @@ import pandas as pd
 from seiqa_features.datasets import csiq, kadid10k, live, manifest, pipal, seiqa, tid2013
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError
+from seiqa_features.files import require_regular
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
 
@@ -25,10 +26,12 @@ def find_pairs(data: Path) -> Found:
     Raises
     ------
     DataError
-        `data` does not exist, or no adapter knows its layout.
+        `data` does not exist, is a FIFO or device, or no adapter knows its layout.
     """
     if not data.exists():
         raise DataError([f"{data}: no such file or folder"])
+    if not data.is_dir():
+        require_regular(data)
     for adapter in ADAPTERS:
         if adapter.matches(data):
             found: Found = adapter.read(data)

@@ -12,9 +12,9 @@ _NEAR = 0.75  # of difflib's ratio: "splt" and "Groups" are near, "scene" and "n
 
 
 def plain_name(text: str) -> str:
-    """A heading without blanks and byte order marks around it, its accents composed (NFC).
+    r"""A heading without blanks and byte order marks around it, its accents composed (NFC).
 
-    >>> plain_name(" MOS ")
+    >>> plain_name("\ufeff MOS ")
     'MOS'
     """
     return unicodedata.normalize("NFC", _EDGES.sub("", text))

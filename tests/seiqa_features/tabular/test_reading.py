@@ -22,7 +22,7 @@ Read = Callable[..., TextTable]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """`read(content, "t.csv")` writes the content to a file and reads it."""
+    r"""`read("a,b\n1,2\n", "t.csv")` writes the content to a file and reads it."""
 
     def write(content: str | bytes, name: str = "t.csv") -> TextTable:
         path = tmp_path / name
