@@ -25,7 +25,8 @@ from pipelines.runs.folder import (
     require_training,
 )
 from pipelines.runs.ledger import note_run
-from pipelines.runs.model import ablate, choose_splits, estimate, learners_worth
+from pipelines.runs.metrics import Metrics, learners_worth
+from pipelines.runs.model import ablate, choose_splits, estimate
 from pipelines.runs.record import MODEL, Record, features_digest
 from pipelines.runs.writing import write_features, write_scores, write_training
 from pipelines.settings import Settings
@@ -125,7 +126,7 @@ def check_learners(settings: Settings) -> None:
 
 def train(
     settings: Settings, *, on_fold: Progress = unwatched, on_ablation: Progress = unwatched
-) -> dict[str, Any]:
+) -> Metrics:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
 
     The run gets a line in the ledger beside its folder.
@@ -167,7 +168,7 @@ def _training_rows(pairs: pd.DataFrame) -> pd.Series:
 
 def _evaluate(
     settings: Settings, found: Extracted, on_fold: Progress, on_ablation: Progress
-) -> tuple[Evaluation, dict[str, Any]]:
+) -> tuple[Evaluation, Metrics]:
     """The honest estimate with the fitted stack, and the content of metrics.json."""
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
@@ -179,23 +180,23 @@ def _evaluate(
     training, labelled = pairs[rows], table[rows.to_numpy()]
     blocks, why = choose_splits(settings, pairs)
     evaluation, left_out = estimate(settings, training, labelled, blocks=blocks, on_fold=on_fold)
-    metrics = {
-        **evaluation.to_dict(),
-        "transfer_left_out": left_out,
-        "splits": {"by": "block" if blocks else "group", "why": why},
-        "heldout": _held_out(evaluation, pairs, table),
-        "ablation": ablate(
+    metrics = Metrics.of(
+        evaluation.figures,
+        transfer_left_out=left_out,
+        splits={"by": "block" if blocks else "group", "why": why},
+        heldout=_held_out(evaluation, pairs, table),
+        ablation=ablate(
             settings,
             training,
             labelled,
             learners_worth(evaluation.figures),
             blocks=blocks,
-            kinds=evaluation.figures["transfer"] is not None,
+            kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,
         ),
-        "label_kind": pairs.attrs["label_kind"],
-        "source": pairs.attrs["source"],
-    }
+        label_kind=pairs.attrs["label_kind"],
+        source=pairs.attrs["source"],
+    )
     return evaluation, metrics
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from seiqa_features.errors import printable
 
 if TYPE_CHECKING:
+    from pipelines.runs.metrics import Metrics
     from seiqa_features.progress import Progress as Callback
 
 FILE_WIDTH = 240
@@ -30,24 +31,24 @@ def say_left_out(problems: Sequence[str]) -> None:
         typer.echo(f"seiqa: left out: {printable(line)}", err=True)
 
 
-def say_kinds(metrics: dict[str, Any]) -> None:
+def say_kinds(metrics: Metrics) -> None:
     """Print what kinds of distortion bring, and the estimate for kinds never seen."""
-    for name, without_kinds in (metrics["without_kinds"] or {}).items():
-        gain = without_kinds["gain"]
-        low, high = gain["interval"]
+    for name, without_kinds in (metrics.without_kinds or {}).items():
+        gain = without_kinds.gain
+        low, high = gain.interval
         typer.echo(
-            f"not told the kinds of distortion, {name} alone: final {without_kinds['final']:.4f};"
-            f" the stack minus that {gain['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+            f"not told the kinds of distortion, {name} alone: final {without_kinds.final:.4f};"
+            f" the stack minus that {gain.difference:+.4f} ({low:+.4f} to {high:+.4f})"
         )
-    if transfer := metrics["transfer"]:
-        low, high = transfer["interval"]
+    if transfer := metrics.transfer:
+        low, high = transfer.interval
         typer.echo(
-            f"a kind of distortion never seen: final {transfer['final']:.4f}"
-            f" ({low:.3f} to {high:.3f}) on {transfer['n']} rows; once seen"
-            f" {transfer['by_group']['final']:.4f}, best single feature"
-            f" {transfer['best_single']['final']:.4f}"
+            f"a kind of distortion never seen: final {transfer.final:.4f}"
+            f" ({low:.3f} to {high:.3f}) on {transfer.n} rows; once seen"
+            f" {transfer.by_group.final:.4f}, best single feature"
+            f" {transfer.best_single.final:.4f}"
         )
-    elif reason := metrics.get("transfer_left_out"):
+    elif reason := metrics.transfer_left_out:
         typer.echo(f"seiqa: no estimate for kinds of distortion never seen: {reason}", err=True)
 
 
