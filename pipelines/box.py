@@ -79,9 +79,13 @@ def put_in_box(run: Path) -> None:
     bundle = load_bundle(run / "bundle")
     card = bundle.card
     card["name"] = "The built-in model"
-    card["data"]["source"] = f"TID2013, 10 scenes and 12 kinds, rendered; MOS scaled to 0..{SCALE:g}"
+    card["data"]["source"] = (
+        f"TID2013, 10 scenes and 12 kinds, rendered; MOS scaled to 0..{SCALE:g}"
+    )
     card["limits"] = [*LIMITS, *card["limits"]]
-    card["reproduce"] = "make box TID=folders with recipe*.csv and render*.py, the first with reference/"
+    card["reproduce"] = (
+        "make box TID=folders with recipe*.csv and render*.py, the first with reference/"
+    )
     save_bundle(BOXED, bundle.regressor, recipe=bundle.recipe, card=card)
     typer.echo(f"bundle in {BOXED}, report in {run / 'report.html'}")
 
