@@ -23,7 +23,7 @@ def sense(
     """Score a suite of edited photographs and count the orders that the scores keep.
 
     A harmless change has to score above an erased object, a blurred picture above another one, an
-    identical copy above everything. No person's label takes part.
+    identical copy above everything. No human labels are used.
     """
     from pipelines.commands.use import load_scorer
     from pipelines.runs.outputs import require_writable

@@ -115,8 +115,9 @@ def read_training(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         They do not, or were changed.
     """
     record = read_record(folder)
-    if record is not None and record.training is not None:
-        require_unchanged(folder, record.training, (METRICS, PREDICTIONS), step="train")
+    training = None if record is None else record.training
+    if training is not None:
+        require_unchanged(folder, training, (METRICS, PREDICTIONS), step=training.step)
     return read_json(folder / METRICS), _settings(folder, record)
 
 

@@ -59,7 +59,26 @@ def load_pairs(
     DataError
         Everything wrong with the data at once, unless `keep_going`.
     """
-    found = find_pairs(data)
+    return check_pairs(
+        find_pairs(data), index, keep_going=keep_going, workers=workers, on_image=on_image
+    )
+
+
+def check_pairs(
+    found: Found,
+    index: ImageIndex,
+    *,
+    keep_going: bool = False,
+    workers: int = 1,
+    on_image: Progress = unwatched,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The checked table of the pairs that an adapter found, and what was left out.
+
+    Raises
+    ------
+    DataError
+        As `load_pairs`.
+    """
     table, problems = build_pairs(found, index, workers=workers, on_image=on_image)
     table = require_pairs(table, problems, keep_going=keep_going)
     return table, [*found.left_out, *problems]

@@ -19,7 +19,7 @@ from seiqa_features.files import reason
 from seiqa_features.pictures.formats import SUFFIXES
 
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
-"""What systems leave in folders: nobody means it, so nothing is said of it."""
+"""What operating systems leave in folders: it is passed over silently."""
 
 _NAMED = 3  # names in a message; the rest is a number
 

@@ -90,10 +90,8 @@ def _shared(cells: pd.Series) -> list[str]:
 def _say_near(table: TextTable, columns: dict[str, str]) -> None:
     """Name columns that nothing reads although they are almost called like one that is read."""
     for name in table.cells.columns:
-        if name not in columns.values() and (near := nearest(name, COLUMNS)) not in (
-            None,
-            *columns,
-        ):
+        near = None if name in columns.values() else nearest(name, COLUMNS)
+        if near is not None and near not in columns:
             _log.warning("%s: column %r is not read; did you mean %s?", table.source, name, near)
 
 

@@ -26,7 +26,7 @@ from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
 MIN_SIDE = 16
 MAX_ASPECT = 100  # a view that enlarges the short side of a longer strip would fill the memory
 MAX_PIXELS = 89_478_485  # Pillow's own line between a large picture and a decompression bomb
-DECODE_RULES = 2  # raise when a rule below changes: known files are then decoded anew
+DECODE_RULES = 2  # raise when a rule below changes: known files are then decoded again
 KEY_RULES = 1  # raise when equal pixels get another hash: nothing in a store is found then
 
 _ORIENTATION = 0x0112

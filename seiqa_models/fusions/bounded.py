@@ -1,8 +1,4 @@
-"""BoundedFusion: a weighted mean whose weights are searched on the score that counts.
-
-The best mixture on a few groups owes part of its lead over the best learner to chance. So, unless
-the caller fixes the shrinkage, it is met halfway: the weights are the mean of the two.
-"""
+"""BoundedFusion: a weighted mean whose weights are searched on the score that counts."""
 
 from __future__ import annotations
 
@@ -34,7 +30,7 @@ class BoundedFusion(WeightedFusion):
         srocc_share · SROCC + (1 - srocc_share) · PLCC - shrinkage · ‖w - uniform‖²
 
     on the rows it is fitted to, which must be out-of-fold predictions; see
-    :mod:`seiqa_models.fusions.search` for how. Deterministic.
+    `seiqa_models.fusions.search` for how. Deterministic.
 
     Parameters
     ----------
@@ -42,10 +38,8 @@ class BoundedFusion(WeightedFusion):
         Largest weight of one learner, in (0, 1]; with m learners at least 1/m is allowed, else
         no weights would sum to 1.
     shrinkage : float, optional
-        Pull towards equal weights, 0 or more. By default the one of :data:`SHRINKAGES` whose
-        weights, found on some groups, score best on the others; the result then goes halfway to
-        as much weight as allowed on the best learner. Without that, five development sets lost
-        .0007 on the mean, one with 10 references .002; draws of 5 to 10 references lost nothing.
+        Pull towards equal weights, 0 or more. By default the one of `SHRINKAGES` whose
+        weights, found on some groups, score best on the others.
     srocc_share : float
         In [0, 1]; by default that of the challenge's final score.
 
@@ -83,7 +77,7 @@ class BoundedFusion(WeightedFusion):
             Kept whole when the shrinkage is chosen; by default each row is its own.
         unseen : HeldOut, optional
             Rows whose groups and kinds of distortion no learner had met. Given, the weights are
-            moved so that they hold up there too; see :mod:`seiqa_models.fusions.robustness`.
+            moved so that they hold up there too; see `seiqa_models.fusions.robustness`.
 
         Raises
         ------
@@ -119,8 +113,7 @@ class BoundedFusion(WeightedFusion):
         smooth = Surrogate(predictions, y, self.srocc_share).best(bound, shrinkage)
         favourite = best_learner(objective, predictions.shape[1], bound)
         found = [climb(start, objective, bound) for start in (smooth, favourite)]
-        best = max(found, key=lambda end: end[1])[0]
-        return (best + favourite) / 2 if self.shrinkage is None else best
+        return max(found, key=lambda end: end[1])[0]
 
     def _chosen_shrinkage(
         self, predictions: FloatMatrix, y: FloatVector, groups: ArrayLike, bound: float

@@ -1,4 +1,4 @@
-"""Losses that look at pairs of rows, for :class:`seiqa_models.learners.ranker.PairwiseRanker`.
+"""Losses that look at pairs of rows, for `seiqa_models.learners.ranker.PairwiseRanker`.
 
 Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. torch
 is imported only when a loss is computed.
@@ -26,11 +26,10 @@ def softplus_loss(prediction: Any, target: Any) -> Any:
 
     squared = functional.mse_loss(prediction, target)
     sign = (target - target.T).sign()
-    ordered = sign != 0
-    if not ordered.any():
-        return MSE_WEIGHT * squared
-    wrong_way = -(prediction - prediction.T) * sign
-    return MSE_WEIGHT * squared + RANK_WEIGHT * functional.softplus(wrong_way[ordered]).mean()
+    ordered = sign.abs()
+    # Weights of 0 and 1 instead of picking the ordered pairs, which would copy them one by one.
+    wrong_way = functional.softplus(-(prediction - prediction.T) * sign) * ordered
+    return MSE_WEIGHT * squared + RANK_WEIGHT * wrong_way.sum() / ordered.sum().clamp_min(1)
 
 
 def fidelity_loss(prediction: Any, target: Any) -> Any:

@@ -30,7 +30,7 @@ SIDE = 256
 
 ROUNDS = 40
 FARTHEST = 0.25
-"""Share of the shorter side beyond which a shift is not believed."""
+"""A shift by more than this share of the shorter side counts as not found."""
 
 MOST_TURN = 0.35
 """Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % of scale."""
