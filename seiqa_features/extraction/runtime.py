@@ -9,14 +9,25 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.extractors.specs import Extract, ExtractorSpec, Precision, Resources, Weight
+from seiqa_features.extractors.specs import (
+    Extract,
+    Extractor,
+    ExtractorSpec,
+    Precision,
+    Resources,
+    Weight,
+)
 from seiqa_features.table.recipe import Recipe
+from seiqa_features.threads import on_one_core
 from seiqa_features.weights.files import WeightFiles
 
 GIGABYTE = 1e9
+
+_building = Lock()
 
 
 class Runtime:
@@ -153,26 +164,30 @@ class Runtime:
             A file is damaged, not what was recorded, or of another architecture.
         """
         if name not in self._built:
-            entry = get_extractor(name)
-            files = {
-                weight.name: self.weight_files.verified(weight) for weight in entry.spec.weights
-            }
-            device = self.device if self.on_gpu(entry.spec) else "cpu"
-            try:
-                self._built[name] = entry.build(Resources(device, files, self.scratch))
-            except SeiqaError:
-                raise
-            except Exception as error:
-                if not files:
-                    raise
-                # Whatever the library says of a truncated file or of foreign tensor names.
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-                paths = ", ".join(map(str, files.values()))
-                raise WeightsError(
-                    f"{paths}: not usable as weights of {name} ({reason}); expected the files of"
-                    f" {', '.join(files)}"
-                ) from error
+            with _building:  # several threads may want the same one
+                if name not in self._built:
+                    self._built[name] = self._build(get_extractor(name))
         return self._built[name]
+
+    def _build(self, entry: Extractor) -> Extract:
+        files = {weight.name: self.weight_files.verified(weight) for weight in entry.spec.weights}
+        device = self.device if self.on_gpu(entry.spec) else "cpu"
+        # Some compute while they are built: CLIP encodes the texts that it compares pictures with.
+        build = on_one_core(entry.build)
+        try:
+            return build(Resources(device, files, self.scratch))
+        except SeiqaError:
+            raise
+        except Exception as error:
+            if not files:
+                raise
+            # Whatever the library says of a truncated file or of foreign tensor names.
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            paths = ", ".join(map(str, files.values()))
+            raise WeightsError(
+                f"{paths}: not usable as weights of {entry.spec.name} ({reason}); expected the"
+                f" files of {', '.join(files)}"
+            ) from error
 
 
 def _existing_devices(asked: str) -> tuple[str, ...]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyRegressor
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.splits import Fold
+from seiqa_models.core.threads import one_core
 from seiqa_models.learners.registry import KINDS_PARAMETERS, make_learner
 from seiqa_models.stack.preparation import Preparation
 
@@ -30,13 +30,13 @@ class FittedPool:
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Each learner's predictions for the rows of a feature table, float64 [n, learners]."""
-        with threadpool_limits(limits=1):
+        with one_core():
             values = self.preparation.transform(X)
         return self.predict_prepared(values).set_axis(X.index)
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
         """The same for rows that are prepared already, float64 [n, columns]."""
-        with threadpool_limits(limits=1):
+        with one_core():
             predictions = {
                 name: np.asarray(learner.predict(values), dtype=np.float64)
                 for name, learner in self.learners.items()
@@ -54,7 +54,7 @@ def fit_pool(
     ValueError
         A learner's name is unknown.
     """
-    with threadpool_limits(limits=1):
+    with one_core():
         preparation = Preparation()
         values = preparation.fit_transform(table.X, table.y, table.groups)
     y, kinds = table.y, table.kinds
@@ -74,7 +74,7 @@ def fit_learner(
         return DummyRegressor().fit(values, y)
     learner = make_learner(name, random_state=random_state)
     extra = {KINDS_PARAMETERS[name]: kinds} if name in KINDS_PARAMETERS else {}
-    with threadpool_limits(limits=1):
+    with one_core():
         return learner.fit(values, y, **extra)
 
 

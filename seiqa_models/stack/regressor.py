@@ -16,6 +16,7 @@ from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import SROCC_SHARE
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.threads import one_core
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.calibration import MonotoneCalibration
@@ -87,6 +88,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @one_core()
     def fit(
         self,
         X: pd.DataFrame,
@@ -184,6 +186,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         return self.fuse(self.predict_learners(X))
 
+    @one_core()
     def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> pd.DataFrame:
         """Scores with the intervals that hold the label with probability ``coverage``.
 
@@ -229,6 +232,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """Fused, calibrated and clipped scores float64 [n] of predictions [n, learners]."""
         return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
 
+    @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Fused and calibrated scores float64 [n] of predictions [n, learners]."""
         weights = np.array(list(self.weights_.values()))
