@@ -10,7 +10,9 @@ EXTRACTING = $(if $(KEEP_GOING),--keep-going)
 COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVAILABLE),--skip-unavailable)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check audit weights features train submit report score serve box test notebooks pictures lint bench bench-features bench-models bench-tables bench-small clean
+.PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
+  test notebooks lint lint-files docs dist package pictures \
+  bench bench-features bench-models bench-tables bench-small bench-sense clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ $(VENV)/.web: $(VENV)/.seiqa
 
 setup: $(VENV)/.seiqa ## create .venv and install everything (the other targets do it by themselves)
 
+hooks: $(VENV)/.dev ## have git check every commit: ruff, mypy, import contract (no network)
+	$(BIN)/pre-commit install
+
 demo: $(VENV)/.seiqa ## the whole job, offline: bundled photographs → features → train → submit → report
 	$(BIN)/seiqa demo runs/demo-data
 	$(BIN)/seiqa run runs/demo-data --config classical
@@ -49,13 +54,13 @@ run: $(VENV)/.seiqa ## features, train, submit and report on DATA
 check: $(VENV)/.seiqa ## say what is in DATA and what is wrong with it
 	$(BIN)/seiqa check "$(DATA)"
 
-audit: $(VENV)/.seiqa ## say which split of DATA to believe, and what in it deceives
+audit: $(VENV)/.seiqa ## say which split of DATA to trust, and what in it could mislead
 	$(BIN)/seiqa audit $(FLAGS)
 
 weights: $(VENV)/.seiqa ## fetch the pretrained weights that CONFIG needs (features does it by itself)
 	$(BIN)/seiqa weights fetch $(if $(CONFIG),--config "$(CONFIG)")
 
-features: $(VENV)/.seiqa ## extract the features of DATA into the store (what is there is not redone)
+features: $(VENV)/.seiqa ## extract the features of DATA into the store (except those already there)
 	$(BIN)/seiqa features $(FLAGS) $(COMPUTING)
 
 train: $(VENV)/.seiqa ## honest estimate and final fit on DATA's labelled pairs
@@ -73,7 +78,7 @@ score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE
 serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
-box: $(VENV)/.seiqa ## train the model in the box anew: TID=folder with recipe.csv, reference/, render.py
+box: $(VENV)/.seiqa ## train the built-in model again: TID=folder with recipe.csv, reference/, render.py
 	$(BIN)/python -m pipelines.box "$(TID)"
 
 test: $(VENV)/.dev ## all tests
@@ -82,14 +87,28 @@ test: $(VENV)/.dev ## all tests
 notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
 	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks
 
-pictures: $(VENV)/.dev ## take the README's pictures anew, after make demo; needs Chromium
-	$(BIN)/python -m docs.pictures
-
-lint: $(VENV)/.dev ## ruff, mypy and the import contract
+lint: $(VENV)/.dev lint-files ## ruff, mypy, the import contract, container, workflow, citation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lint-files: $(VENV)/.dev
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+docs: $(VENV)/.dev ## build the documentation into site/; a broken link or docstring is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+dist: $(VENV)/.dev ## build sdist and wheel into dist/ [HOME_URL=https://…, for a release]
+	$(BIN)/python -m tools.dist $(if $(HOME_URL),--home-url "$(HOME_URL)")
+
+package: dist ## build them, and try the wheel in an environment of its own
+	SEIQA_DIST=dist $(BIN)/pytest tests/test_package.py
+
+pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
+	$(BIN)/python -m tools.pictures
 
 bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 	$(BIN)/python benchmarks/bench_classical.py
@@ -106,5 +125,8 @@ bench-tables: $(VENV)/.dev ## our stack and the runner-up's on a table of publis
 bench-small: $(VENV)/.dev ## our stack and its ingredients on few references, DATA=table.csv
 	$(BIN)/python benchmarks/small_data.py "$(DATA)"
 
-clean: ## remove .venv and caches (runs/ stays)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model keeps [BUNDLE=runs/…/bundle]
+	$(BIN)/seiqa sense $(if $(BUNDLE),--bundle "$(BUNDLE)")
+
+clean: ## remove .venv, caches and what was built (runs/ stays)
+	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

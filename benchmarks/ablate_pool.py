@@ -167,12 +167,12 @@ def fuse(parts: Sequence[OuterFold], names: list[str]) -> tuple[FloatVector, dic
     scores, weights = [], []
     for part in parts:
         stack = SeiqaRegressor(names)
-        stack.oof_ = part.oof[names]
+        stack.oof_, stack.learners_ = part.oof[names], dict.fromkeys(names)
         stack.label_range_ = (float(part.train.y.min()), float(part.train.y.max()))
         # Private, but a copy of it would soon be another fusion than the stack's.
         stack._fit_fusion(part.train, [(cell, p[names]) for cell, p in part.unseen])
         scores.append(stack.fuse(part.held_out))
-        weights.append(stack.weights_)
+        weights.append(stack.weights_ or {})
     means = {name: float(np.mean([own[name] for own in weights])) for name in names}
     return np.concatenate(scores), means
 

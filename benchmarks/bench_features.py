@@ -5,7 +5,7 @@
 Both ways use the same networks with random weights, on the same pictures, device and run, in turns
 after a warm-up: `FaithfulLoop` calls each network per image and scale as the runner-up does, and
 seiqa's runner extracts the same blocks from an empty store. Without --config it takes small
-networks, which a CPU can bear; the runner-up's complete set is `--device cuda --config runner_up`.
+networks, which a CPU can run; the runner-up's complete set is `--device cuda --config runner_up`.
 
 1. *Throughput*: pairs a second of both, the ratio, and the largest difference of what both compute.
 2. *Latency*: one new pair at a time with everything loaded.

@@ -47,10 +47,10 @@ from made_up import Table, made_up_table
 
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.fusions.bounded import BoundedFusion
 from seiqa_models.learners.registry import LEARNERS
 from seiqa_models.learners.runner_up import Factory
 from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.fusion import BoundedFusion
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.regressor import SeiqaRegressor

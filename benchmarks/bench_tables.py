@@ -9,8 +9,8 @@ is predicted by both without its reference having been seen. Their difference in
 
 The runner-up here is its pool and fusion in our stack, without its leaks; `faithful_stack.py` is
 with them, and its own estimate is not one. On all of KADID-10k its pool takes most of a CPU hour;
---references takes so many at random, by a fixed seed. With --kinds the first configuration is given
-the kinds of distortion, the others are not. --out keeps figures and predictions.
+--references takes this many at random, by a fixed seed. With --kinds the first configuration is
+given the kinds of distortion, the others are not. --out keeps figures and predictions.
 """
 # ruff: noqa: T201
 
@@ -40,7 +40,7 @@ def main() -> None:
     """Evaluate each configuration, then compare them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", type=Path)
-    parser.add_argument("--references", type=int, help="so many of them only")
+    parser.add_argument("--references", type=int, help="use only this many references")
     parser.add_argument("--configs", nargs="+", default=list(CONFIGS), help="first against others")
     parser.add_argument("--kinds", action="store_true", help="give the first the kinds")
     parser.add_argument("--out", type=Path, help="folder for figures and predictions")
@@ -82,8 +82,9 @@ def print_figures(config: str, figures: dict[str, Any], minutes: float) -> None:
               f"   srocc {figures[name]['srocc']:.4f}")  # fmt: skip
     print("  learners by themselves                 the stack's lead over it")
     parts = {"best_single": figures["best_single"], **figures["learners"]}
+    weights = (figures["weights"] or {"mean": {}})["mean"]
     for name, part in parts.items():
-        weight = figures["weights"]["mean"].get(name)
+        weight = weights.get(name)
         shown = "" if weight is None else f"   weight {weight:.2f}"
         print_gain(f"{name:24} {part['final']:.4f}", figures["gain"][name], shown)
     for name, part in (figures["without_kinds"] or {}).items():

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seiqa_models.audit.tables import Roles, feature_columns, read_table
+from pipelines.runs.roles import by_role
+from seiqa_features.tabular.reading import read_text_table
+from seiqa_models.audit.tables import Roles, feature_columns
 from seiqa_models.core.checks import TrainingTable, check_training_table
 
 LABEL, GROUP, KIND = "MOS", "ref_img", "distortion"
@@ -20,23 +22,24 @@ def load(path: Path) -> TrainingTable:
 
     Raises
     ------
-    TableError
+    DataError, TableError
         The file is no such table.
     """
-    table = read_table(path)
-    dropped = tuple(name for name in EXPERIMENT if name in table.columns)
-    features = feature_columns(table, Roles(LABEL, GROUP, drop=dropped))
+    cells = read_text_table(path)
+    dropped = tuple(name for name in EXPERIMENT if cells.find(name) is not None)
+    table, roles = by_role(cells, Roles(LABEL, GROUP, drop=dropped))
+    features = feature_columns(table, roles)
     rows = table.loc[features.index]
     return check_training_table(features, rows[LABEL], rows[GROUP], kinds=rows[KIND])
 
 
 def some_references(table: TrainingTable, count: int, rng: np.random.Generator) -> TrainingTable:
-    """All rows of so many references, drawn at random."""
+    """All rows of this many references, drawn at random."""
     kept = rng.choice(int(table.groups.max()) + 1, count, replace=False)
     part = table.take(np.flatnonzero(np.isin(table.groups, kept)))
     return check_training_table(part.X, part.y, part.groups, kinds=part.kinds)
 
 
 def some_metrics(table: TrainingTable, count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """So many of the metrics, drawn at random."""
+    """Some of the metrics, drawn at random."""
     return table.X[sorted(rng.choice(table.X.columns, count, replace=False))]

@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def finals_of(config: str, table: TrainingTable, draws: int) -> pd.DataFrame:
-    """:func:`finals` of every draw, one draw per core at a time."""
+    """`finals` of every draw, one draw per core at a time."""
     regressor = make_regressor(load_settings(data="-", config=config, workers=1))
     tasks = (delayed(finals)(regressor, draw(table, seed)) for seed in range(draws))
     rows = Parallel(n_jobs=os.cpu_count(), verbose=5)(tasks)
@@ -98,7 +98,7 @@ def finals(regressor: SeiqaRegressor, table: TrainingTable) -> dict[str, float]:
 def predict_held_out(
     regressor: SeiqaRegressor, train: TrainingTable, test: TrainingTable
 ) -> pd.DataFrame:
-    """Every candidate's predictions of the rows of `test`; the regressor is fitted anew."""
+    """Every candidate's predictions of the rows of `test`; the regressor is fitted again."""
     fitted = regressor.fit(train.X, train.y, groups=train.groups)
     inside = {name: final_score(train.y, fitted.oof_[name]) for name in fitted.oof_}
     learners = fitted.predict_learners(test.X)

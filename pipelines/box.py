@@ -1,7 +1,7 @@
-"""Train the model in the box: `python -m pipelines.box TID2013_KODAK_FOLDER` (make box).
+"""Train the built-in model: `python -m pipelines.box TID2013_KODAK_FOLDER` (make box).
 
 The folder holds recipe.csv, reference/ and render.py, which makes the distorted pictures again from
-the references, pixel by pixel as published. Everything else goes the way of any data set.
+the references, pixel by pixel as published. Everything else is as for any data set.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.scorer import BOXED
 
 SCALE = 5.0
-"""Top of the box's scale, that of SeIQA's labels."""
+"""Top of the built-in model's scale, that of SeIQA's labels."""
 
 LIMITS = (
     "Semantic edits (something erased, swapped or inserted) are outside its training: on them it"
@@ -35,7 +35,7 @@ LIMITS = (
 
 
 def write_manifest(source: Path, folder: Path) -> Path:
-    """Render the distorted pictures into a folder, and say in a manifest what people gave them.
+    """Render the distorted pictures into a folder, and write their human scores into a manifest.
 
     MOS are divided so that the best rated pair has 5: TID2013's scale counts won comparisons, and
     not even an undamaged picture would win all 9.
@@ -57,7 +57,7 @@ def write_manifest(source: Path, folder: Path) -> Path:
 
 
 def main(source: Path, run: Path = Path("runs/boxed")) -> None:
-    """Train on SOURCE, report into RUN, and put the bundle into the package."""
+    """Train on SOURCE, report into RUN, and copy the bundle into the package."""
     with tempfile.TemporaryDirectory(prefix="seiqa-boxed-") as folder:
         data = write_manifest(source.resolve(), Path(folder))
         settings = load_settings(data=data, run=run, config="boxed")
@@ -72,7 +72,7 @@ def put_in_box(run: Path) -> None:
     """Make a run's bundle the one in the package, its card completed."""
     bundle = load_bundle(run / "bundle")
     card = bundle.card
-    card["name"] = "The model in the box"
+    card["name"] = "The built-in model"
     card["data"]["source"] = f"TID2013, 10 scenes, rendered; MOS scaled to 0..{SCALE:g}"
     card["limits"] = [*LIMITS, *card["limits"]]
     card["reproduce"] = "make box TID=folder with recipe.csv, reference/ and render.py"

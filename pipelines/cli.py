@@ -6,10 +6,10 @@ import logging
 
 import typer
 
-from pipelines.commands import audit, compare, run, serve, tables, use, weights
+from pipelines.commands import audit, compare, run, sense, serve, tables, use, weights
 from pipelines.commands.console import fail
 
-DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data too
+DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data, too
 
 app = typer.Typer(
     help="Score how much of an image's meaning survives degradation.",
@@ -29,6 +29,7 @@ for verb in (
     run.run,
     compare.compare,
     use.score,
+    sense.sense,
     serve.serve,
     use.extractors,
     tables.fit_table,
@@ -39,7 +40,7 @@ app.add_typer(weights.app, name="weights")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors the user can mend become plain lines and an exit code."""
+    """Entry point: errors that the user can fix become plain lines and an exit code."""
     from seiqa_features.errors import SeiqaError
     from seiqa_models.core.errors import TableError
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
@@ -23,9 +24,28 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 CONFIGS = Path(__file__).parent / "configs"
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
+
+_FUSION_PARAMETERS = ("max_weight", "shrinkage", "srocc_share")
+"""Settings of earlier versions that belong to one fusion."""
+
+
+class FusionSettings(BaseModel):
+    """A fusion by name; every other key is a parameter of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = "bounded"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the fusion is made with."""
+        return dict(self.model_extra or {})
 
 
 class Settings(BaseSettings):
@@ -55,13 +75,20 @@ class Settings(BaseSettings):
     splits: Literal["auto", "group", "block"] = Field(
         "auto", description="folds by group, or by block of file order (auto: as the layout needs)"
     )
-    max_weight: float = Field(1.0, gt=0, le=1, description="bound of a learner's fusion weight")
-    shrinkage: float | None = Field(
-        None, ge=0, description="pull of the weights to uniform (none: chosen by inner evaluation)"
+    fusion: Annotated[FusionSettings, NoDecode] = Field(
+        FusionSettings(),
+        description="how the learners become one score: a name, or with parameters",
     )
-    srocc_share: float = Field(0.6, ge=0, le=1, description="of SROCC in what the fusion maximises")
     calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
     seed: int = Field(0, ge=0, description="of folds, learners and bootstrap")
+
+    @field_validator("fusion", mode="before")
+    @classmethod
+    def _fusion_by_name(cls, value: Any) -> Any:
+        """`mean` is short for `{name: mean}`; the environment can only give text."""
+        if isinstance(value, str):
+            value = yaml.safe_load(value)
+        return {"name": value} if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(
@@ -130,6 +157,9 @@ def load_settings(**flags: Any) -> Settings:
         One line per setting that is unknown or out of range.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    for name in _FUSION_PARAMETERS:  # pydantic would leave variables that mean nothing unread
+        if f"SEIQA_{name.upper()}" in os.environ:
+            raise UsageError(_moved(name, f"the variable SEIQA_{name.upper()}"))
     try:
         settings = Settings(**given)
     except (ValidationError, yaml.YAMLError, TypeError) as error:
@@ -142,11 +172,21 @@ def load_settings(**flags: Any) -> Settings:
 def _explain(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return f"configuration cannot be read: {error}"
-    lines = [
-        f"setting {'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})"
-        for item in error.errors()
-    ]
-    return "\n".join(lines)
+    return "\n".join(_line(item) for item in error.errors())
+
+
+def _line(item: ErrorDetails) -> str:
+    place = ".".join(map(str, item["loc"]))
+    if place in _FUSION_PARAMETERS:
+        return _moved(place, f"setting {place}")
+    return f"setting {place}: {item['msg']} (got {item['input']!r})"
+
+
+def _moved(parameter: str, found: str) -> str:
+    return (
+        f"{found}: this is a parameter of the fusion now; write it as"
+        f" `fusion: {{name: bounded, {parameter}: …}}`"
+    )
 
 
 def _default_run(settings: Settings) -> Path:

@@ -1,7 +1,8 @@
 """The steps of a run: features → train → submit → report. Each is a function of the settings.
 
-A step reads what the one before it left in the run folder and writes its own results there; apart
-from the shared feature store and the ledger nothing outside the run folder changes.
+A step reads what the one before it left in the run folder and writes its own results there, all of
+them together or, if it is killed, none; apart from the shared feature store and the ledger nothing
+outside the run folder changes.
 """
 
 from __future__ import annotations
@@ -13,30 +14,29 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipelines.runs.card import model_card
+from pipelines.runs.changes import require_same_data
 from pipelines.runs.folder import (
     BUNDLE,
-    FEATURES,
-    FEATURES_META,
-    METRICS,
-    PAIRS,
-    PREDICTIONS,
-    SCORES,
-    SETTINGS,
+    BUNDLE_MANIFEST,
     SUBMISSION,
+    Extracted,
+    exclusive,
     read_run,
-    write_json,
+    require_training,
 )
 from pipelines.runs.ledger import note_run
-from pipelines.runs.model import ablate, choose_splits, estimate
+from pipelines.runs.model import ablate, choose_splits, estimate, learners_worth
+from pipelines.runs.record import MODEL, Record, features_digest
+from pipelines.runs.writing import write_features, write_scores, write_training
 from pipelines.settings import Settings
 from seiqa_features.datasets import load_pairs
 from seiqa_features.errors import DataError, UsageError
-from seiqa_features.extraction.runner import RunReport, extract
+from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction.runner import RunReport
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
-from seiqa_features.table.table import assemble, write_table
 
 if TYPE_CHECKING:
     from seiqa_models.evaluation.evaluate import Evaluation
@@ -68,58 +68,59 @@ def features(
         raise DataError(["no data named; give DATA (a data set folder or a CSV manifest)"])
     runtime = settings.runtime()
     recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
-    index, store = ImageIndex(settings.cache), Store(settings.cache)
-    pairs, left_out = load_pairs(
-        settings.data,
-        index,
-        keep_going=settings.keep_going,
-        workers=settings.workers,
-        on_image=on_image,
-    )
-    report = extract(
-        pairs,
-        recipe,
-        store,
-        runtime,
-        workers=settings.workers,
-        keep_going=settings.keep_going,
-        on_progress=on_pair,
-    )
-    left_out += report.failures.values()
-    pairs = report.kept(pairs)
-    table, seconds = assemble(pairs, recipe, store)
-    settings.run.mkdir(parents=True, exist_ok=True)
-    settings.save(settings.run / SETTINGS)
-    pairs.to_parquet(settings.run / PAIRS)
-    write_table(table, settings.run / FEATURES, unavailable=unavailable)
-    meta = {
-        "recipe": recipe.to_dict(),
-        "columns": table.shape[1],
-        "unavailable": unavailable,
-        "left_out": left_out,
-        "seconds_per_pair": seconds,
-        "device": runtime.device if recipe.weights else "cpu",
-        "versions": _versions(recipe),
-    }
-    write_json(settings.run / FEATURES_META, meta)
+    with exclusive(settings.run):
+        found, left_out = load_pairs(
+            settings.data,
+            ImageIndex(settings.cache),
+            keep_going=settings.keep_going,
+            workers=settings.workers,
+            on_image=on_image,
+        )
+        table, seconds, report = extract_table(
+            found,
+            recipe,
+            Store(settings.cache),
+            runtime,
+            workers=settings.workers,
+            keep_going=settings.keep_going,
+            on_progress=on_pair,
+        )
+        left_out += report.failures.values()
+        pairs = report.kept(found)
+        meta = {
+            "recipe": recipe.to_dict(),
+            "columns": table.shape[1],
+            "unavailable": unavailable,
+            "left_out": left_out,
+            "failed": found.loc[~found["pair_id"].isin(pairs["pair_id"]), "pair_id"].tolist(),
+            "data": str(settings.data.resolve()),
+            "cache": str(settings.cache.resolve()),
+            "seconds_per_pair": seconds,
+            "device": runtime.device if recipe.weights else "cpu",
+            "versions": _versions(recipe),
+        }
+        write_features(settings, pairs, table, meta, digest=features_digest(pairs, recipe))
     return report, left_out
 
 
 def check_learners(settings: Settings) -> None:
-    """Find out about a misspelt learner before hours of feature extraction, not after.
+    """Try the learners and the fusion before hours of feature extraction, and not after.
 
     Raises
     ------
     UsageError
-        No learner has that name.
+        No learner or fusion has that name, the fusion has no such parameter, or one of them fails
+        on a small made-up table, or cannot be saved and loaded.
     """
-    from seiqa_models.learners.registry import make_learner
+    from pipelines.runs.model import make_regressor
+    from seiqa_models.evaluation.trial import try_fusion, try_learner
 
-    for name in settings.learners:
-        try:
-            make_learner(name, random_state=settings.seed)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+    try:
+        for name in settings.learners:
+            try_learner(name, random_state=settings.seed)
+        try_fusion(make_regressor(settings).fusion)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def train(
@@ -137,15 +138,39 @@ def train(
     DataError
         No features in the run folder, other features than the settings', or no labels.
     UsageError
-        A learner does not exist.
+        A learner or the fusion does not exist.
     TableError
         Too few pairs or groups, or labels that cannot be learned from.
     """
-    from seiqa_models.bundle import save_bundle
-
     check_learners(settings)
-    pairs, table, meta = read_run(settings)
-    rows = (pairs["split"] == "train") & pairs["mos"].notna()
+    with exclusive(settings.run):
+        found = read_run(settings)
+        require_same_data(settings, found)
+        evaluation, metrics = _evaluate(settings, found, on_fold, on_ablation)
+        training = found.pairs[_training_rows(found.pairs)]
+        write_training(
+            settings,
+            metrics,
+            evaluation.predictions.rename_axis("pair_id"),
+            evaluation.regressor,
+            recipe=found.meta["recipe"],
+            card=model_card(settings, training, found.meta, metrics),
+            features=found.digest,
+        )
+    note_run(settings, metrics)
+    return metrics
+
+
+def _training_rows(pairs: pd.DataFrame) -> pd.Series:
+    return (pairs["split"] == "train") & pairs["mos"].notna()
+
+
+def _evaluate(
+    settings: Settings, found: Extracted, on_fold: Progress, on_ablation: Progress
+) -> tuple[Evaluation, dict[str, Any]]:
+    """The honest estimate with the fitted stack, and the content of metrics.json."""
+    pairs, table = found.pairs, found.table
+    rows = _training_rows(pairs)
     if not rows.any():
         source = pairs.attrs["source"]
         raise DataError(
@@ -163,7 +188,7 @@ def train(
             settings,
             training,
             labelled,
-            evaluation.regressor.weights_,
+            learners_worth(evaluation.figures),
             blocks=blocks,
             kinds=evaluation.figures["transfer"] is not None,
             on_fit=on_ablation,
@@ -171,17 +196,7 @@ def train(
         "label_kind": pairs.attrs["label_kind"],
         "source": pairs.attrs["source"],
     }
-    write_json(settings.run / METRICS, metrics)
-    evaluation.predictions.to_csv(settings.run / PREDICTIONS, index_label="pair_id")
-    save_bundle(
-        settings.run / BUNDLE,
-        evaluation.regressor,
-        recipe=meta["recipe"],
-        card=model_card(settings, training, meta, metrics),
-    )
-    settings.save(settings.run / SETTINGS)
-    note_run(settings, metrics)
-    return metrics
+    return evaluation, metrics
 
 
 def score_test(settings: Settings) -> pd.DataFrame:
@@ -190,21 +205,13 @@ def score_test(settings: Settings) -> pd.DataFrame:
     Raises
     ------
     DataError
-        No features in the run folder, or no test pairs.
+        No features or no training in the run folder, or no test pairs.
     TableError
-        No bundle in the run folder.
+        The bundle cannot be read.
     """
-    from seiqa_models.bundle import load_bundle
-
-    pairs, table, _ = read_run(settings)
-    rows = pairs["split"] == "test"
-    if not rows.any():
-        raise DataError([f"{pairs.attrs['source']}: no test pairs in it, nothing to score"])
-    regressor = load_bundle(settings.run / BUNDLE).regressor
-    test = pairs.loc[rows, ["pair_id", "split"]]
-    test["picture_name"] = [Path(path).name for path in pairs.loc[rows, "dist_path"]]
-    test["score"] = regressor.predict(table[rows.to_numpy()])
-    test.to_csv(settings.run / SCORES, index=False)
+    with exclusive(settings.run):
+        test, record, _ = _score(settings)
+        write_scores(settings, test, record, None)
     return test
 
 
@@ -214,32 +221,54 @@ def submit(settings: Settings) -> Path:
     Raises
     ------
     DataError
-        As `score_test`, or scores that the challenge's format cannot hold.
+        As `score_test`, or scores that the challenge's format cannot hold; they are in scores.csv.
     TableError
-        No bundle in the run folder.
+        The bundle cannot be read.
     """
-    from pipelines.runs.submission import write_submission
+    from pipelines.runs.submission import submission_bytes
 
-    test = score_test(settings)
-    _, table, meta = read_run(settings)
-    path = settings.run / SUBMISSION
-    try:
-        write_submission(
-            path,
-            test["picture_name"].tolist(),
-            test["score"].tolist(),
-            # Measured when the features were computed and kept in the store with them, so that a
-            # rerun writes the same bytes. Prediction, well under a millisecond a pair, is not in.
-            seconds_per_pair=meta["seconds_per_pair"],
-            on_gpu=meta["device"] != "cpu",
-            # Pretrained networks have seen other pictures than the challenge's.
-            extra_data=any(block["weights"] for block in meta["recipe"]["blocks"].values()),
-            description=f"seiqa {version('seiqa')}, configuration {Path(settings.config).stem},"
-            f" {table.shape[1]} features, learners {', '.join(settings.learners)}",
-        )
-    except ValueError as error:
-        raise DataError([f"submission not written: {error}"]) from None
-    return path
+    with exclusive(settings.run):
+        test, record, meta = _score(settings)
+        try:
+            content = submission_bytes(
+                test["picture_name"].tolist(),
+                test["score"].tolist(),
+                # Measured when the features were computed and kept in the store with them, so that
+                # a rerun writes the same bytes. Prediction, well under a millisecond a pair, is not
+                # in.
+                seconds_per_pair=meta["seconds_per_pair"],
+                on_gpu=meta["device"] != "cpu",
+                # Pretrained networks have seen other pictures than the challenge's.
+                extra_data=any(block["weights"] for block in meta["recipe"]["blocks"].values()),
+                description=f"seiqa {version('seiqa')}, configuration {Path(settings.config).stem},"
+                f" {meta['columns']} features, learners {', '.join(settings.learners)}",
+            )
+        except ValueError as error:
+            write_scores(settings, test, record, None)
+            raise DataError([f"submission not written: {error}"]) from None
+        write_scores(settings, test, record, content)
+    return settings.run / SUBMISSION
+
+
+def _score(settings: Settings) -> tuple[pd.DataFrame, Record, dict[str, Any]]:
+    """Scores of the test pairs, the record of what they come of, and the features' description."""
+    from seiqa_models.bundle import load_bundle
+    from seiqa_models.score import settle_identical
+
+    found = read_run(settings)
+    require_same_data(settings, found)
+    pairs = found.pairs
+    rows = pairs["split"] == "test"
+    if not rows.any():
+        raise DataError([f"{pairs.attrs['source']}: no test pairs in it, nothing to score"])
+    record = require_training(settings.run, BUNDLE_MANIFEST, MODEL)
+    regressor = load_bundle(settings.run / BUNDLE).regressor
+    test = pairs.loc[rows, ["pair_id", "split"]]
+    test["picture_name"] = [Path(path).name for path in pairs.loc[rows, "dist_path"]]
+    test["score"] = regressor.predict(found.table[rows.to_numpy()])
+    identical = pairs.loc[rows, "ref_key"] == pairs.loc[rows, "dist_key"]
+    test = settle_identical(test, identical, regressor.label_range_[1])
+    return test, record, found.meta
 
 
 def report(settings: Settings) -> Path:

@@ -1,14 +1,54 @@
-"""Errors a user can mend: each is one clear line per problem and has an exit code."""
+"""Errors that a user can fix: one clear line per problem, and an exit code.
+
+What is in a line may come from a stranger: a file's name, a cell, a library's message about them.
+It is made printable here, so that no name can break a line or talk to the terminal.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+LINE_LENGTH = 2000
+"""Characters of a problem's line; of a longer one the middle is left out."""
+
+# C0 and C1 controls, what turns the direction of writing, line separators, halves of characters
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""The text on one line, with what a terminal, a table or UTF-8 cannot hold as ``\xhh``.
+
+    A name that is no UTF-8 comes from the file system with its odd bytes as lone surrogates; they
+    are shown as the bytes they were: ``caf\xe9.png``.
+    """
+    return _UNPRINTABLE.sub(_as_bytes, text)
+
+
+def _as_bytes(match: re.Match[str]) -> str:
+    byte = "\udc80" <= match[0] <= "\udcff"
+    octets = match[0].encode("utf-8", "surrogateescape" if byte else "surrogatepass")
+    return "".join(f"\\x{octet:02x}" for octet in octets)
+
+
+def one_line(text: str) -> str:
+    """A problem's line: printable, and no longer than `LINE_LENGTH`."""
+    line = printable(text.strip())
+    if len(line) <= LINE_LENGTH:
+        return line
+    half = LINE_LENGTH // 2
+    return f"{line[:half]} … {line[-half:]}"
 
 
 class SeiqaError(Exception):
-    """Something the user can mend. `exit_code` is what the command line returns."""
+    """Something the user can fix, in one line. `exit_code` is what the command line returns."""
 
     exit_code = 1
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(one_line(problem))
 
 
 class UsageError(SeiqaError):
@@ -23,12 +63,16 @@ class DataError(SeiqaError):
     exit_code = 3
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
+        self.problems = [one_line(problem) for problem in problems]
+        Exception.__init__(self, "\n".join(self.problems))
 
 
 class StoreError(SeiqaError):
     """The feature store cannot be read or written; what it already holds is kept."""
+
+
+class OutputError(SeiqaError):
+    """A file that was asked for cannot be written."""
 
 
 class WeightsError(SeiqaError):

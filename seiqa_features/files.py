@@ -1,19 +1,95 @@
-"""Writing files whole: the one place that knows how a killed process leaves no half of a file."""
+"""Files: what may be opened, names as text, and writing that a killed process leaves no half of."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
+import shutil
+import stat
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+
+from seiqa_features.errors import DataError, printable
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")
+_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+def why_unreadable(path: Path) -> str | None:
+    """What keeps a path from being opened as a file, or None. Nothing is opened to find out.
+
+    Opening a FIFO waits for a writer, and a device may have no end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "no such file"
+    except (OSError, ValueError) as error:  # no permission, a loop of links, a NUL in the name
+        return f"cannot be read ({reason(error)})"
+    if stat.S_ISREG(mode):
+        return None
+    kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")
+    return f"is {kind}; expected a regular file"
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is no regular file, before it is opened: folder, FIFO, socket, device, nothing.
+
+    Raises
+    ------
+    DataError
+        One line that names the path and what it is.
+    """
+    if problem := why_unreadable(path):
+        raise DataError([f"{path}: {problem}"])
+
+
+def reason(error: Exception) -> str:
+    """What the system says about a failed call, without the path, which the caller names."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+def path_text(path: Path | str) -> str:
+    r"""A path as text that tables, JSON and SQLite hold; `text_path` gives the path back.
+
+    It is the path itself, but for names with bytes that are no UTF-8, or with control characters:
+    these bytes are written as ``\xhh``. So is a backslash that would look like one of them.
+    """
+    return printable(_ESCAPED.sub(r"\\x5c", os.fspath(path)))
+
+
+def text_path(text: str) -> Path:
+    """The path that `path_text` wrote as text."""
+    octets = text.encode("utf-8", "surrogateescape")
+    return Path(os.fsdecode(_BYTE.sub(lambda found: bytes([int(found[1], 16)]), octets)))
+
+
+_HOST = hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+_TEMPORARY = re.compile(r"\.seiqa-(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]{1,9})-[0-9a-f]{8}\.tmp")
+_ABANDONED = 24 * 3600
+"""Seconds after which a temporary file is left over, whatever process its name says."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it becomes `path` when the block ends well.
 
-    A process that is killed leaves the old file or the new one. If the block raises, the temporary
-    file is removed and `path` stays as it was.
+    A process that is killed leaves the old file or the new one, and so does a power cut. If the
+    block raises, the temporary file is removed and `path` stays as it was. What killed processes
+    left in the folder is removed first.
 
     Raises
     ------
@@ -21,9 +97,11 @@ def replacing(path: Path) -> Iterator[Path]:
         The folder cannot be made, or the file not be written or renamed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _sweep_once(path.parent)
+    temporary = temporary_in(path.parent)
     try:
         yield temporary
+        flush(temporary)
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -41,3 +119,83 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def create_whole(path: Path, content: bytes) -> None:
+    """Write a file that is whole from the moment it is there; one that is there already stays.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written, or the file system has no hard links.
+    """
+    _sweep_once(path.parent)
+    temporary = temporary_in(path.parent)
+    try:
+        temporary.write_bytes(content)
+        flush(temporary)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def temporary_in(folder: Path) -> Path:
+    """A path in `folder` that nothing else uses; its name says which process `sweep` asks after."""
+    return folder / f".seiqa-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+
+
+def flush(path: Path) -> None:
+    """Bring a file's content to the disk before a rename that relies on it.
+
+    Raises
+    ------
+    OSError
+        The disk is full or fails.
+    """
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files and folders in `folder` whose process is gone.
+
+    Those of another machine that shares the disk are left alone for a day. What cannot be removed
+    stays.
+    """
+    with suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found is None or _in_use(entry, found["host"], int(found["pid"])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    """Not before each of many files that go to one folder."""
+    sweep(folder)
+
+
+def _in_use(entry: os.DirEntry[str], host: str, pid: int) -> bool:
+    try:
+        age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return True  # it has just become what it was made for
+    return age < _ABANDONED and (host != _HOST or _is_running(pid))
+
+
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # there, signal 0 would end the process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

@@ -3,7 +3,7 @@
 A bundle is a folder:
 
 - ``model.skops``: the regressor. skops rebuilds objects from a description and runs no code from
-  the file; only the types listed here may be rebuilt.
+  the file; only the types that :mod:`seiqa_models.trust` allows may be rebuilt.
 - ``bundle.json``: format version, recipe, card, library versions, SHA-256 of ``model.skops``.
 - ``card.md``: the model card for people.
 """
@@ -14,55 +14,29 @@ import copy
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from seiqa_features.commits import committing, current, settle
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
+from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.trust import refused_types, trusted_types
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
-
-TRUSTED_TYPES = (
-    "catboost.core.CatBoostRegressor",
-    "collections.OrderedDict",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMRegressor",
-    "seiqa_models.stack.calibration.MonotoneCalibration",
-    "seiqa_models.learners.gaussian_process.ExponentialGP",
-    "seiqa_models.stack.intervals.ConformalInterval",
-    "seiqa_models.learners.kind_aware.KindAwareGP",
-    "seiqa_models.stack.meta.RidgeMeta",
-    "seiqa_models.learners.noise.NoiseAwareGP",
-    "seiqa_models.learners.ordinal.OrdinalProcess",
-    "seiqa_models.learners.oriented.MonotoneBoosting",
-    "seiqa_models.learners.oriented.OrientedLog",
-    "seiqa_models.learners.oriented.OrientedRanks",
-    "seiqa_models.learners.scaling.PartialWhitening",
-    "seiqa_models.stack.preparation.Preparation",
-    "seiqa_models.learners.scaling.RankNormal",
-    "seiqa_models.learners.ranker.PairwiseRanker",
-    "seiqa_models.learners.runner_up.Neighbours",
-    "seiqa_models.stack.regressor.SeiqaRegressor",
-    "sklearn.feature_selection._univariate_selection.r_regression",
-    "sklearn.tree._tree.Tree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBRegressor",
-)
-"""Types beyond skops's own list (numpy, scipy, scikit-learn) that a bundle may hold."""
 
 LIBRARIES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
 """Libraries whose version can change what a saved model predicts."""
@@ -82,7 +56,8 @@ def save_bundle(
 ) -> None:
     """Write a bundle, replacing an earlier one at the same place only once it is complete.
 
-    Out-of-fold predictions are left out: they are no part of predicting.
+    A process that is killed leaves the old bundle or the new one, and it can be loaded. Out-of-fold
+    predictions are left out: they are no part of predicting.
 
     Parameters
     ----------
@@ -98,14 +73,22 @@ def save_bundle(
     Raises
     ------
     TableError
-        Something that is no bundle stands at ``folder``.
+        Something that is no bundle stands at ``folder``, or the model holds a type that could
+        not be loaded again.
     ValueError
         The card does not say what kind of labels the model was trained on.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / MANIFEST_FILE).is_file():
+    if folder.is_dir():
+        settle(folder)
+    if _is_something_else(folder):
         raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
-    model = skops.io.dumps(_without_oof(regressor))
+    model = canonical_dump(_as_saved(regressor))
+    if refused := refused_types(model):
+        raise TableError(
+            f"{folder} is not written: the model holds {', '.join(refused)}, which no bundle may"
+            " hold; see seiqa_models/trust.py for how a package of yours makes its types known"
+        )
     manifest = {
         "format": FORMAT_VERSION,
         "sha256": hashlib.sha256(model).hexdigest(),
@@ -113,15 +96,11 @@ def save_bundle(
         "recipe": recipe,
         "card": card,
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        fresh = Path(scratch) / "bundle"
-        fresh.mkdir()
+    text = json.dumps(manifest, indent=2, allow_nan=False, ensure_ascii=False)
+    with committing(folder) as fresh:
         (fresh / CARD_FILE).write_text(render_card(card), encoding="utf-8")
-        text = json.dumps(manifest, indent=2, allow_nan=False, ensure_ascii=False)
         (fresh / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
         (fresh / MODEL_FILE).write_bytes(model)
-        _swap_in(fresh, folder, aside=Path(scratch) / "replaced")
 
 
 def load_bundle(folder: Path | str) -> Bundle:
@@ -137,7 +116,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    path = folder / MODEL_FILE
+    path = current(folder / MODEL_FILE)
     try:
         model = path.read_bytes()
     except OSError as error:
@@ -148,29 +127,25 @@ def load_bundle(folder: Path | str) -> Bundle:
     return Bundle(_read_model(path, model), manifest["recipe"], manifest["card"])
 
 
-def _without_oof(regressor: SeiqaRegressor) -> SeiqaRegressor:
+def _as_saved(regressor: SeiqaRegressor) -> SeiqaRegressor:
+    """Without what is no part of predicting: out-of-fold predictions, the order of the columns."""
     slim = copy.copy(regressor)
+    if hasattr(slim, "feature_names_in_"):
+        slim.feature_names_in_ = np.array(slim.features_, dtype=object)
     if hasattr(slim, "oof_"):  # one that was loaded has none
         del slim.oof_
     return slim
 
 
-def _swap_in(fresh: Path, folder: Path, *, aside: Path) -> None:
-    """Rename ``fresh`` to ``folder``; what was there comes back if that fails."""
-    replaced = folder.exists()
-    if replaced:
-        folder.rename(aside)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if replaced:
-            aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+def _is_something_else(folder: Path) -> bool:
+    """Whether there is a file, or a folder with other things than a bundle in it."""
+    if not folder.is_dir():
+        return folder.exists()
+    return not (folder / MANIFEST_FILE).is_file() and any(folder.iterdir())
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST_FILE
+    path = current(folder / MANIFEST_FILE)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -190,7 +165,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
     try:
-        regressor = skops.io.loads(model, trusted=list(TRUSTED_TYPES))
+        regressor = skops.io.loads(model, trusted=trusted_types(model))
     except UntrustedTypesFoundException as error:
         raise TableError(f"{path} holds a type that is not allowed: {error}") from error
     except Exception as error:

@@ -18,7 +18,7 @@ def render_card(card: Mapping[str, Any]) -> str:
     ----------
     card : mapping
         ``name`` (optional title), ``label_kind`` ("MOS" or "pseudo-label"), and any of the
-        sections ``data``, ``evaluation`` (:meth:`Evaluation.to_dict`, of which the honest
+        sections ``data``, ``evaluation`` (`Evaluation.to_dict`, of which the honest
         figures, the gap and the baselines are shown), ``features``, ``limits``, ``reproduce``:
         text, a list of points, or a mapping.
 
@@ -47,7 +47,7 @@ def _label_sentence(kind: str) -> str:
         return "Label: MOS, mean opinion scores given by people."
     return (
         "Label: **pseudo-labels** made up by a program. The figures below say how well the "
-        "program's rule is imitated, not how well people are."
+        "program's rule is imitated, and nothing about people."
     )
 
 

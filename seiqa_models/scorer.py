@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,20 +16,20 @@ from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
-from seiqa_features.extraction.direct import compute_table, gather, held
-from seiqa_features.extraction.runner import extract
+from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction.direct import compute_table, equal_pixels, gather, held
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
+from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
-from seiqa_features.table.table import assemble
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from seiqa_models.core.errors import TableError
-from seiqa_models.score import COVERAGE, Score
+from seiqa_models.score import COVERAGE, Score, settle_identical
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,9 @@ class Scorer:
     to the bit in a batch as alone; the scores of a batch agree with those of single calls within
     1e-12 of the scale, because a product of matrices rounds by its number of rows.
 
+    A pair of equal pixels gets the highest score of the bundle's scale, and no interval: that is a
+    fact, and no model is asked.
+
     Parameters
     ----------
     bundle : Bundle
@@ -84,7 +88,7 @@ class Scorer:
         workers: int | None = None,
         runtime: Runtime | None = None,
     ) -> Scorer:
-        """The scorer of a bundle folder, by default the one in the box; the rest is the class's.
+        """The scorer of a bundle folder, by default the built-in one; parameters as for the class.
 
         Raises
         ------
@@ -99,7 +103,7 @@ class Scorer:
             bundle = BOXED
             if not (BOXED / MANIFEST_FILE).is_file():
                 raise TableError(
-                    f"{BOXED}: this installation lacks the bundle that belongs in the box; name a"
+                    f"{BOXED}: the built-in model is missing from this installation; name a"
                     " trained run's bundle (--bundle), or install the package again"
                 )
         return cls(load_bundle(bundle), workers=workers, runtime=runtime)
@@ -121,6 +125,12 @@ class Scorer:
                 problems += error.problems
         if problems:
             raise DataError(problems)
+        if pixel_key(pictures["ref"]) == pixel_key(pictures["dist"]):
+            top = self._top
+            return Score(
+                top, low=top, high=top, unfamiliar=False, identical=True, scale=self._scale,
+                explain=lambda: {"baseline": top},
+            )  # fmt: skip
         table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
         if failures:
             raise DataError(list(failures.values()))
@@ -130,6 +140,7 @@ class Scorer:
             low=predicted["low"],
             high=predicted["high"],
             unfamiliar=predicted["unfamiliar"],
+            scale=self._scale,
             explain=partial(_explain, self.bundle.regressor, table),
         )
 
@@ -168,15 +179,22 @@ class Scorer:
         """
         index, refs, dists = both_sides(pairs, dist)
         loads, problems = gather(refs, dists)
+        identical, unreadable = equal_pixels(loads, workers=self.workers)
+        problems += unreadable.values()
         if problems and not keep_going:
             raise DataError(problems)
-        table, failures = self._compute(loads, on_pair)
+        apart = {
+            pair: load for pair, load in loads.items() if pair not in identical | unreadable.keys()
+        }
+        table, failures = self._compute(apart, on_pair)
         problems += failures.values()
-        if table.empty or (failures and not keep_going):
-            raise DataError([*problems, "no usable pair is left"] if table.empty else problems)
+        nothing = table.empty and not identical
+        if nothing or (failures and not keep_going):
+            raise DataError([*problems, "no usable pair is left"] if nothing else problems)
         for line in problems:
             logger.warning("left out: %s", line)
-        return self._predict(table).reindex([str(n) for n in range(len(refs))]).set_axis(index)
+        numbers = pd.Index([str(n) for n in range(len(refs))])
+        return self._settled(table, numbers, identical).set_axis(index)
 
     def score_pairs(
         self,
@@ -208,23 +226,22 @@ class Scorer:
             found, ImageIndex(cache), workers=self.workers, on_image=on_image
         )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
-        store = Store(cache)
+        equal = pairs["ref_key"] == pairs["dist_key"]
         with self._one_at_a_time:
-            report = extract(
-                pairs,
+            table, _, report = extract_table(
+                pairs[~equal],
                 self.recipe,
-                store,
+                Store(cache),
                 self.runtime,
                 workers=self.workers,
                 keep_going=keep_going,
                 on_progress=on_pair,
             )
-        kept = report.kept(pairs)
-        left_out = [*problems, *report.failures.values()]
-        if kept.empty:
+        left_out = [*found.left_out, *problems, *report.failures.values()]
+        if table.empty and not equal.any():
             raise DataError([*left_out, "no usable pair is left"])
-        table, _ = assemble(kept, self.recipe, store)
-        return self._predict(table), left_out
+        kept = pairs["pair_id"][equal | pairs["pair_id"].isin(table.index)]
+        return self._settled(table, pd.Index(kept), set(pairs.loc[equal, "pair_id"])), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -233,6 +250,26 @@ class Scorer:
             return compute_table(
                 pairs, self.recipe, self.runtime, workers=self.workers, on_pair=on_pair
             )
+
+    @property
+    def _scale(self) -> tuple[float, float]:
+        """The lowest and highest score that the bundle gives."""
+        low, high = self.bundle.regressor.label_range_
+        return float(low), float(high)
+
+    @property
+    def _top(self) -> float:
+        return self._scale[1]
+
+    def _settled(self, table: pd.DataFrame, index: pd.Index, identical: set[str]) -> pd.DataFrame:
+        """Scores of the pairs in `index`: predicted where they have a row, or a fact."""
+        if table.empty:
+            nothing = pd.array([pd.NA] * len(index), dtype="boolean")
+            numbers = dict.fromkeys(("score", "low", "high"), math.nan)
+            scores = pd.DataFrame({**numbers, "unfamiliar": nothing}, index=index)
+        else:
+            scores = self._predict(table).reindex(index)
+        return settle_identical(scores, index.isin(identical), self._top)
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)

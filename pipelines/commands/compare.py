@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +21,7 @@ SIGNIFICANT = 0.05
 
 Runs = Annotated[
     list[Path],
-    typer.Argument(metavar="RUN", help="Folders of trained runs, the one to beat first."),
+    typer.Argument(metavar="RUN", help="Folders of trained runs; the first is the baseline."),
 ]
 
 
@@ -38,13 +37,13 @@ class Trained:
 def compare(runs: Runs) -> None:
     """Put trained runs side by side, and test each against the first on the pairs both predicted.
 
-    final, SROCC, PLCC: the honest estimate; gap: what a careless one would claim on top of it;
+    final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
     kind unseen: final on kinds of distortion that the training part lacked.
     """
     from seiqa_features.errors import DataError, UsageError
 
     if len(runs) < 2:
-        raise UsageError("compare needs two run folders or more; the first is the one to beat")
+        raise UsageError("compare needs two run folders or more; the first is the baseline")
     first, *others = read_trained(runs)
     show_table(COLUMNS, [_row(run) for run in (first, *others)])
     problems = []
@@ -63,21 +62,24 @@ def read_trained(folders: list[Path]) -> list[Trained]:
     Raises
     ------
     DataError
-        Folders without a finished training, all of them named.
+        Folders without a finished training, or with files of several, all of them named.
     """
-    import yaml
-
     from pipelines.runs.folder import METRICS, PREDICTIONS, SETTINGS
+    from pipelines.runs.reading import read_training
+    from seiqa_features.commits import current
     from seiqa_features.errors import DataError
 
     problems, runs = [], []
     for folder in folders:
         needed = (METRICS, PREDICTIONS, SETTINGS)
-        if missing := [name for name in needed if not (folder / name).is_file()]:
+        if missing := [name for name in needed if not current(folder / name).is_file()]:
             problems.append(f"{folder}: no {missing[0]} in it; name the folder of a trained run")
             continue
-        settings = yaml.safe_load((folder / SETTINGS).read_text())
-        metrics = json.loads((folder / METRICS).read_text())
+        try:
+            metrics, settings = read_training(folder)
+        except DataError as error:
+            problems += error.problems
+            continue
         runs.append(Trained(folder, Path(settings["config"]).stem, metrics))
     if problems:
         raise DataError(problems)
@@ -134,8 +136,12 @@ def _predictions(run: Trained) -> pd.DataFrame:
     import pandas as pd
 
     from pipelines.runs.folder import PREDICTIONS
+    from seiqa_features.commits import current
+    from seiqa_features.tabular.inert import restored_table
 
-    cells = pd.read_csv(run.folder / PREDICTIONS, dtype=str, keep_default_na=False, index_col=0)
+    path = current(run.folder / PREDICTIONS)
+    cells = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False))
+    cells = cells.set_index(cells.columns[0])
     return cells[["mos", "group_id", "score"]].astype({"mos": float, "score": float})
 
 

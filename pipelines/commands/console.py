@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from seiqa_features.errors import printable
+
 if TYPE_CHECKING:
     from seiqa_features.progress import Progress as Callback
 
@@ -18,18 +20,18 @@ FILE_WIDTH = 240
 def fail(message: str, code: int) -> None:
     """Say what is wrong, line by line, and exit."""
     for line in message.splitlines():
-        typer.echo(f"seiqa: {line}", err=True)
+        typer.echo(f"seiqa: {printable(line)}", err=True)
     sys.exit(code)
 
 
 def say_left_out(problems: Sequence[str]) -> None:
-    """Name the pairs that the user chose to go on without."""
+    """Name the pairs that are left out at the user's wish."""
     for line in problems:
-        typer.echo(f"seiqa: left out: {line}", err=True)
+        typer.echo(f"seiqa: left out: {printable(line)}", err=True)
 
 
 def say_kinds(metrics: dict[str, Any]) -> None:
-    """Say what kinds of distortion bring, and what is left of the estimate on one never seen."""
+    """Print what kinds of distortion bring, and the estimate for kinds never seen."""
     for name, without_kinds in (metrics["without_kinds"] or {}).items():
         gain = without_kinds["gain"]
         low, high = gain["interval"]
@@ -46,7 +48,7 @@ def say_kinds(metrics: dict[str, Any]) -> None:
             f" {transfer['best_single']['final']:.4f}"
         )
     elif reason := metrics.get("transfer_left_out"):
-        typer.echo(f"seiqa: a kind of distortion never seen is not estimated: {reason}", err=True)
+        typer.echo(f"seiqa: no estimate for kinds of distortion never seen: {reason}", err=True)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -65,7 +67,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def bars(*names: str) -> Iterator[list[Callback]]:
-    """A progress bar with rate and time left for each name, shown from its first report on."""
+    """A progress bar with rate and time left for each name, shown from its first report."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -1,4 +1,4 @@
-"""`seiqa extractors`: what there is to choose from."""
+"""`seiqa extractors`: the table of all extractors, and everything about one."""
 
 from __future__ import annotations
 

@@ -22,16 +22,16 @@ Device = Annotated[
     str | None, typer.Option(help="auto, cpu, cuda, cuda:<n>, or several with commas [auto].")
 ]
 Weights = Annotated[
-    Path | None, typer.Option(help="Your own weights files [~/.cache/seiqa/weights].")
+    Path | None, typer.Option(help="Folder of your own weights [~/.cache/seiqa/weights].")
 ]
 PrecisionOption = Annotated[
     str | None, typer.Option("--precision", help="auto, float32 or mixed (faster) [auto].")
 ]
-GpuMemory = Annotated[float | None, typer.Option(help="Ceiling in GB of GPU memory [none].")]
+GpuMemory = Annotated[float | None, typer.Option(help="Limit on GPU memory, in GB [none].")]
 Skip = Annotated[
     bool | None,
-    typer.Option("--skip-unavailable", help="Go on without features that lack their weights."),
+    typer.Option("--skip-unavailable", help="Leave out features whose weights are missing."),
 ]
 BundleDir = Annotated[
-    Path | None, typer.Option(help="Bundle folder of a trained run [the one in the box].")
+    Path | None, typer.Option(help="Bundle folder of a trained run [the built-in model].")
 ]

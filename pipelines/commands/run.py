@@ -35,15 +35,17 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     from seiqa_features.pictures.index import ImageIndex
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
+    found = find_pairs(settings.named_data())
     with bars("checking images") as (progress,):
         pairs, problems = build_pairs(
-            find_pairs(settings.named_data()),
+            found,
             ImageIndex(settings.cache),
             workers=settings.workers,
             on_image=progress,
         )
     for name, value in summarise(pairs):
         typer.echo(f"{name:>22}  {value}")
+    say_left_out(found.left_out)
     if problems:
         raise DataError(problems)
 
@@ -54,7 +56,7 @@ def features(
     precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
 ) -> None:  # fmt: skip
-    """Extract the features of every pair in DATA into the store; what is there is not redone."""
+    """Extract the features of every pair in DATA into the store, except those already there."""
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
         precision=precision, gpu_memory=gpu_memory, weights=weights,
@@ -88,8 +90,9 @@ def run(
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
     seed: Seed = None,
 ) -> None:  # fmt: skip
-    """features, train, submit (where the challenge's test pairs are) and report, in one go."""
+    """Run features, train, submit (if there are test pairs of the challenge) and report."""
     from pipelines import steps
+    from pipelines.runs.folder import exclusive
 
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
@@ -97,10 +100,11 @@ def run(
         skip_unavailable=skip_unavailable, keep_going=keep_going, seed=seed,
     )  # fmt: skip
     steps.check_learners(settings)
-    _features(settings)
-    _train(settings)
-    _finish(settings)
-    _report(settings)
+    with exclusive(settings.run):
+        _features(settings)
+        _train(settings)
+        _finish(settings)
+        _report(settings)
 
 
 def _settings(*, announce: bool = True, **flags: Any) -> Settings:
@@ -158,7 +162,7 @@ def _finish(settings: Settings) -> None:
     from pipelines.runs.folder import SCORES, read_run
     from pipelines.runs.submission import SCORE_RANGE
 
-    pairs, _, _ = read_run(settings)
+    pairs = read_run(settings).pairs
     if not (pairs["split"] == "test").any():
         return
     if pairs.attrs["label_range"] == list(SCORE_RANGE):

@@ -14,21 +14,21 @@ from pipelines.commands.options import Device, Weights, Workers
 
 def serve(
     bundle: Annotated[
-        Path | None, typer.Option(help="Bundle folder of a trained run [the one in the box].")
+        Path | None, typer.Option(help="Bundle folder of a trained run [the built-in model].")
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 = the whole network.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 7860,
-    max_upload_mb: Annotated[int, typer.Option(min=1, help="Largest file taken.")] = 100,
+    max_upload_mb: Annotated[int, typer.Option(min=1, help="Largest accepted file, in MB.")] = 100,
     max_pixels: Annotated[
-        int | None, typer.Option(min=256, help="Largest picture taken [89 million].")
+        int | None, typer.Option(min=256, help="Largest accepted picture, in pixels [89 million].")
     ] = None,
     workers: Workers = None,
     device: Device = None,
     weights: Weights = None,
 ) -> None:
-    """Serve a page that scores pairs of pictures. Nothing of them leaves this machine."""
+    """Serve a page that scores pairs of pictures. The pictures stay on this machine."""
     from seiqa_features.errors import UsageError
 
     if find_spec("gradio") is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,21 +10,21 @@ import typer
 from pipelines.commands.console import bars, say_kinds
 from pipelines.commands.options import Config, Seed, Workers
 
-Table = Annotated[Path, typer.Argument(help="Table of numbers, .csv or .parquet.")]
+Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .parquet, …")]
 
 
 def fit_table(
     table: Table,
     label: Annotated[str, typer.Option(help="Column of scores, higher is better.")],
-    group: Annotated[str, typer.Option(help="Column of what stays together: the reference image.")],
+    group: Annotated[str, typer.Option(help="Column of what stays in one fold: the reference.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics, predictions and bundle.")],
     order: Annotated[
-        str | None, typer.Option(help="Column of file order, where neighbours are alike.")
+        str | None, typer.Option(help="Column of file order, if neighbouring files are alike.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Column of kinds of distortion, to learn and to leave out.")
+        str | None, typer.Option(help="Column of kinds of distortion, learned from and held out.")
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Column that is no feature.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Column that is not a feature.")] = None,
     config: Config = None,
     workers: Workers = None,
     seed: Seed = None,
@@ -59,13 +58,18 @@ def predict_table(
     out: Annotated[Path | None, typer.Option(help="CSV to write [standard output].")] = None,
 ) -> None:
     """Score every row of a table with a trained bundle."""
+    from pipelines.runs.outputs import require_writable
+    from seiqa_features.files import write_whole
+    from seiqa_features.tabular.inert import inert_csv
+
+    if out is not None:
+        require_writable(out)
+
     from pipelines.runs.tables import predict_table as predict
 
     scored = predict(table, bundle)
     if out is None:
-        typer.echo(scored.to_csv(index=False), nl=False)
+        typer.echo(inert_csv(scored).encode(), nl=False)  # UTF-8 as in a file, wherever it goes
         return
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    scored.to_csv(temporary, index=False)
-    temporary.replace(out)
+    write_whole(out, inert_csv(scored))
     typer.echo(f"{len(scored)} scores in {out}")

@@ -51,8 +51,8 @@ def score(
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
-    In two folders a pair is one file name. A manifest has columns ref and dist. What was computed
-    is kept, so that a stopped run goes on where it was.
+    In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
+    computed is kept, so that a stopped run continues where it was.
     """
     from seiqa_features.errors import UsageError
 
@@ -65,7 +65,7 @@ def score(
     if not many and any(path.is_dir() for path in images):
         raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
     if out is None:
-        _score_pair(images[0], images[1], _scorer(bundle, cache, workers, device, weights))
+        _score_pair(images[0], images[1], load_scorer(bundle, cache, workers, device, weights))
         return
 
     from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
@@ -75,7 +75,7 @@ def score(
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
     cache = cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
-    scorer = _scorer(bundle, cache, workers, device, weights)
+    scorer = load_scorer(bundle, cache, workers, device, weights)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
@@ -85,13 +85,14 @@ def score(
     typer.echo(f"scores in {out}")
 
 
-def _scorer(
+def load_scorer(
     bundle: Path | None,
     cache: Path | None,
     workers: int | None,
     device: str | None,
     weights: Path | None,
 ) -> Scorer:
+    """The scorer that the command line's options describe."""
     from seiqa_features.extraction.runtime import Runtime
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
     from seiqa_models.scorer import Scorer
@@ -106,13 +107,13 @@ def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:
     scored = scorer.score(ref, dist)
     typer.echo(repr(scored))
     if scored.unfamiliar:
-        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not rely on it")
+        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not trust it")
 
 
 def extractors(
     name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
 ) -> None:
-    """Table of every extractor, or all that is to say of one: outputs, weights, licence, cost."""
+    """List all extractors, or everything about one: outputs, weights, licence, cost."""
     from pipelines.commands.console import show_table
     from pipelines.commands.listing import COLUMNS, details, table_row
     from seiqa_features.extractors.registry import all_extractors, get_extractor

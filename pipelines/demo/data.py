@@ -81,8 +81,8 @@ def make_demo_data(folder: Path, *, seed: int = 0) -> Path:
     Parameters
     ----------
     folder : Path
-        Where to write; made if it is not there. The same seed writes the same bytes again, so a
-        run that was killed is mended by another.
+        Where to write; made if it is not there. The same seed writes the same bytes again, so
+        running it again repairs an interrupted run.
     seed : int
         Places of the edits, donors and the order of recipes.
 

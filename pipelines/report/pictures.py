@@ -14,6 +14,7 @@ from pipelines.report.plots import data_uri
 from pipelines.runs.reading import Run
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.heatmap import Picture, difference_map, overlay
+from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import load_rgb
 
 EXAMPLES = 4
@@ -35,7 +36,7 @@ def _cards(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
             **{str(name): value for name, value in row.items()},
-            "pictures": triple(Path(str(row["ref_path"])), Path(str(row["dist_path"]))),
+            "pictures": triple(text_path(str(row["ref_path"])), text_path(str(row["dist_path"]))),
         }
         for row in rows.to_dict("records")
     ]

@@ -24,7 +24,7 @@ ACCENT, SECOND, INK, GREY, FAINT = "#0072B2", "#D55E00", "#1a1a1a", "#767676", "
 WIDTH = 4.6  # inches, of a figure that takes half of the page
 LONGEST_NAME = 26
 _MAX_VECTOR_POINTS = 2000
-"""Beyond this points are drawn as a bitmap, which keeps the page small."""
+"""With more points than this they are drawn as a bitmap, which keeps the page small."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",

@@ -22,7 +22,7 @@ FINAL = "final = 0.6·SROCC + 0.4·PLCC"
 
 TITLES = {
     "result": "Result",
-    "learners": "Learners and weights",
+    "learners": "Learners and fusion",
     "gain": "Is the stack better than its ingredients?",
     "heldout": "Held-out splits",
     "folds": "Fold by fold",

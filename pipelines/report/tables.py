@@ -1,4 +1,4 @@
-"""The report's tables: rows of plain numbers, worked out of what the run left."""
+"""The report's tables: rows of plain numbers, computed from what the run left."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.runs.reading import Run
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.metrics import plcc, rmse, srocc
 
 Row = dict[str, Any]
@@ -44,7 +45,7 @@ def approaches(metrics: Mapping[str, Any]) -> list[Row]:
 
 
 def gains(metrics: Mapping[str, Any]) -> list[Row]:
-    """The stack against each of the others on the same held-out pairs, with what that shows."""
+    """The stack against each of the others on the same held-out pairs, and the conclusion."""
     return [
         {
             **found,
@@ -144,7 +145,7 @@ def reliability(predictions: pd.DataFrame) -> list[Row]:
     The interval is a bootstrap over whole groups. A part whose pairs are all of one group has none.
     """
     count = int(np.clip(len(predictions) // PAIRS_PER_BIN, 2, BINS))
-    groups = pd.factorize(predictions["group_id"])[0]
+    groups = codes_of(predictions["group_id"])[0]
     n_groups = int(groups.max()) + 1
     drawn = np.random.default_rng(0).multinomial(n_groups, [1 / n_groups] * n_groups, DRAWS)
     order = np.argsort(predictions["score"].to_numpy(), kind="stable")

@@ -2,8 +2,8 @@
 
 It is the one file outside its run folder that a run writes. Lines are only ever added: a new ledger
 appears with its header in place, and a line is one write at the end of the file, so that runs that
-end at the same time lose nothing of each other's. A header that is there stays as it is: columns of
-your own are left empty, and figures without a column are left out with a warning.
+end at the same time do not lose each other's lines. A header that is there stays as it is: columns
+of your own are left empty, and figures without a column are left out with a warning.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pipelines.settings import Settings
+from seiqa_features.files import create_whole
+from seiqa_features.tabular.inert import inert
 
 LEDGER = "runs.csv"
 COLUMNS = (
@@ -41,7 +42,7 @@ def note_run(settings: Settings, metrics: dict[str, Any]) -> None:
     path = settings.run.resolve().parent / LEDGER
     try:
         _append(path, _line(settings, metrics))
-    except (OSError, ValueError) as error:  # the run is done and whole without its line
+    except (OSError, ValueError) as error:  # the run is complete without its line
         reason = getattr(error, "strerror", None) or error
         _log.warning("%s: this run is not noted there (%s)", path, reason)
 
@@ -79,7 +80,7 @@ def _append(path: Path, line: dict[str, object]) -> None:
         It is no ledger.
     """
     if not path.exists():
-        _create(path)
+        create_whole(path, _csv(list(COLUMNS)))
     with path.open("a+b", buffering=0) as file:  # every write goes to the end as it then is
         file.seek(0)
         content = file.read()
@@ -93,19 +94,8 @@ def _append(path: Path, line: dict[str, object]) -> None:
         file.write(gap + _csv([line.get(name) for name in header]))
 
 
-def _create(path: Path) -> None:
-    """An empty ledger, whole from the moment it is there; one that another run made first stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(_csv(list(COLUMNS)))
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
-
-
 def _csv(cells: list[object]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    safe = [inert(cell) if isinstance(cell, str) else cell for cell in cells]
+    csv.writer(text, lineterminator="\n").writerow(safe)
     return text.getvalue().encode()

@@ -1,4 +1,4 @@
-"""The regressor that the settings describe, and how the data calls for it to be estimated."""
+"""The regressor that the settings describe, and how it has to be estimated on this data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipelines.settings import Settings
+from seiqa_features.errors import UsageError
 from seiqa_features.progress import Progress
 
 if TYPE_CHECKING:
@@ -24,15 +25,24 @@ _QUICK = ("gp", "ridge")
 def make_regressor(
     settings: Settings, label_range: tuple[float, float] | None = None
 ) -> SeiqaRegressor:
-    """An unfitted stack; `label_range` as in `SeiqaRegressor`."""
+    """An unfitted stack; `label_range` as in `SeiqaRegressor`.
+
+    Raises
+    ------
+    UsageError
+        There is no fusion of that name, or it has no such parameter.
+    """
+    from seiqa_models.fusions import make_fusion
     from seiqa_models.stack.regressor import SeiqaRegressor
 
+    try:
+        fusion = make_fusion(settings.fusion.name, **settings.fusion.parameters)
+    except ValueError as error:
+        raise UsageError(f"setting fusion: {error}") from None
     return SeiqaRegressor(
         learners=tuple(settings.learners),
         n_splits=settings.folds,
-        max_weight=settings.max_weight,
-        shrinkage=settings.shrinkage,
-        srocc_share=settings.srocc_share,
+        fusion=fusion,
         calibrate=settings.calibrate,
         label_range=label_range,
         random_state=settings.seed,
@@ -100,24 +110,33 @@ def estimate(
         return evaluation(), str(error)
 
 
+def learners_worth(figures: Mapping[str, Any]) -> dict[str, float]:
+    """Weight of each learner, or its own final where the fusion has no weights."""
+    if figures["weights"] is not None:
+        return dict(figures["weights"]["final"])
+    return {name: summary["final"] for name, summary in figures["learners"].items()}
+
+
 def ablate(
     settings: Settings,
     training: pd.DataFrame,
     table: pd.DataFrame,
-    weights: Mapping[str, float],
+    worth: Mapping[str, float],
     *,
     blocks: bool,
     kinds: bool,
     on_fit: Progress,
 ) -> dict[str, Any] | None:
-    """What each extractor is worth to the learner that the fusion trusts most, a quick one if any.
+    """What each extractor is worth to one learner of the stack.
+
+    That is the one that is worth most, among quick ones if there are any.
 
     Parameters
     ----------
     training, table, blocks
         As for `estimate`.
-    weights : Mapping[str, float]
-        The final fusion's, by learner.
+    worth : Mapping[str, float]
+        Of each learner; see `learners_worth`.
     kinds : bool
         The learner is given the kinds of distortion, as the stack was.
 
@@ -137,7 +156,7 @@ def ablate(
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
         training["order"].to_numpy() if blocks else None,
-        learner=max(weights, key=lambda name: (name in _QUICK, weights[name])),
+        learner=max(worth, key=lambda name: (name in _QUICK, worth[name])),
         kinds=known_kinds(training) if kinds else None,
         n_splits=settings.folds,
         seed=settings.seed,

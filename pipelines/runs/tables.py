@@ -1,4 +1,4 @@
-"""The model half on a table that somebody else made: no images, the columns are the features."""
+"""The model half on a table from elsewhere: no pictures, the columns are the features."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 import pandas as pd
 
-from pipelines.runs.folder import BUNDLE, METRICS, PREDICTIONS, SETTINGS, write_json
+from pipelines.runs.folder import BUNDLE, exclusive
 from pipelines.runs.ledger import note_run
 from pipelines.runs.model import make_regressor
+from pipelines.runs.roles import by_role, features_of
+from pipelines.runs.writing import write_training
 from pipelines.settings import Settings
+from seiqa_features.commits import current
 from seiqa_features.progress import Progress, unwatched
-from seiqa_models.audit.tables import (
-    Roles,
-    feature_columns,
-    labelled_rows,
-    read_table,
-    require_columns,
-)
-from seiqa_models.bundle import MANIFEST_FILE, load_bundle, save_bundle
+from seiqa_features.tabular.names import column_key
+from seiqa_features.tabular.reading import read_text_table
+from seiqa_models.audit.tables import Roles, feature_columns, labelled_rows
+from seiqa_models.bundle import MANIFEST_FILE, load_bundle
 from seiqa_models.core.columns import is_dense, split_columns
 from seiqa_models.evaluation.evaluate import evaluate
 
 PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
+SCORE = "score"
 
 
 def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
     Parameters
     ----------
     settings : Settings
-        `data` is the table (.csv or .parquet), `run` the folder for the results.
+        `data` is the table, `run` the folder for the results.
     roles : Roles
         The columns that are no features.
 
@@ -45,11 +45,19 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
 
     Raises
     ------
+    DataError
+        The table cannot be read, lacks a column or rows, or a label is no number.
     TableError
-        The table cannot be read, lacks a column, holds columns that are no features,
-        or cannot be learned from.
+        It holds columns that are no features, or cannot be learned from.
     """
-    table = read_table(str(settings.data))
+    with exclusive(settings.run):
+        metrics = _fit(settings, roles, on_fold)
+    note_run(settings, metrics)
+    return metrics
+
+
+def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> dict[str, Any]:
+    table, roles = by_role(read_text_table(settings.named_data()), roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
     evaluation = evaluate(
@@ -68,23 +76,20 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
     metrics = {
         **evaluation.to_dict(),
         "unlabelled": len(table) - len(rows),
-        "label_kind": "pseudo-label" if roles.label == PSEUDO_LABEL else "MOS",
+        "label_kind": "pseudo-label" if column_key(roles.label) == PSEUDO_LABEL else "MOS",
         "source": str(settings.data),
         "columns": columns,
     }
-    settings.run.mkdir(parents=True, exist_ok=True)
-    write_json(settings.run / METRICS, metrics)
     predictions = evaluation.predictions
-    ids = _ids(rows, [*X.columns, roles.label, roles.group, *predictions.columns])
-    ids.join(predictions).to_csv(settings.run / PREDICTIONS, index_label="row")
-    save_bundle(
-        settings.run / BUNDLE,
+    ids = _ids(rows, {*X.columns, roles.label, roles.group, *predictions.columns})
+    write_training(
+        settings,
+        metrics,
+        ids.join(predictions).rename_axis("row"),
         evaluation.regressor,
         recipe={"table": columns},
         card=_card(settings, metrics),
     )
-    settings.save(settings.run / SETTINGS)
-    note_run(settings, metrics)
     return metrics
 
 
@@ -94,28 +99,30 @@ def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
     Parameters
     ----------
     table : Path
-        .csv or .parquet with the columns that the model was trained on.
+        Has the columns that the model was trained on, and any others.
     bundle : Path
         A bundle, or the folder that `fit_table` wrote.
 
     Raises
     ------
+    DataError
+        The table cannot be read, or a feature column is missing or holds more than numbers.
     TableError
-        A feature column is missing or holds no numbers, or there is no bundle.
+        There is no bundle.
     """
     inner = bundle / BUNDLE
-    regressor = load_bundle(inner if (inner / MANIFEST_FILE).is_file() else bundle).regressor
-    rows = read_table(table)
-    require_columns(rows, regressor.features_)
-    features = rows[regressor.features_]
+    regressor = load_bundle(inner if current(inner / MANIFEST_FILE).is_file() else bundle).regressor
+    rows = read_text_table(table)
+    features, spelled = features_of(rows, regressor.features_)
     split_columns(features)
-    return _ids(rows, regressor.features_).assign(score=regressor.predict(features))
+    return _ids(rows.cells, {*spelled, SCORE}).assign(**{SCORE: regressor.predict(features)})
 
 
-def _ids(rows: pd.DataFrame, others: list[str]) -> pd.DataFrame:
-    """What helps to find a row again: all but the named columns and dense blocks."""
-    ids = rows.drop(columns=others, errors="ignore")
-    return ids[[name for name in ids.columns if not is_dense(ids[name])]]
+def _ids(rows: pd.DataFrame, others: set[str]) -> pd.DataFrame:
+    """What helps to find a row again: all but the columns of these names, and dense blocks."""
+    gone = set(map(column_key, others))
+    kept = [name for name in rows.columns if column_key(name) not in gone]
+    return rows[[name for name in kept if not is_dense(rows[name])]]
 
 
 def _card(settings: Settings, metrics: dict[str, Any]) -> dict[str, Any]:

@@ -74,10 +74,12 @@ class Page:
             after = self._picture("degraded picture", dist)
             score = self._scorer.score(before, after)
             card = score_card(score, self.scale)
-            return card, heat_map(before, after), contribution_chart(score.contributions)
+            # Nothing made the score of equal pictures but that they are equal, as the card says.
+            chart = "" if score.identical else contribution_chart(score.contributions)
+            return card, heat_map(before, after), chart
 
     def score_zip(self, payload: Payload) -> Iterator[tuple[str, str | None]]:
-        """How far it is after every pair, as HTML; at last the table, and its CSV file.
+        """Progress after every pair, as HTML; finally the table and its CSV file.
 
         Raises
         ------
@@ -119,7 +121,7 @@ class Page:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Say to the person at the page what they can mend; the server goes on."""
+    """Tell the person at the page what they can fix; the server goes on."""
     try:
         yield
     except SeiqaError as error:
@@ -130,7 +132,7 @@ def _told() -> Iterator[None]:
 
 
 def build(page: Page) -> gr.Blocks:
-    """The page, wired up."""
+    """The page with its events."""
     blocks = gr.Blocks(title="seiqa", analytics_enabled=False)
     with blocks:
         gr.HTML(INTRODUCTION)
@@ -151,7 +153,7 @@ def _one_pair(page: Page) -> None:
     with gr.Row():
         with gr.Column(min_width=280):
             heat = gr.Image(
-                label="What was lost, where (bright = much)",
+                label="Where something was lost (brighter = more)",
                 interactive=False,
                 format="png",
                 buttons=["download", "fullscreen"],
@@ -164,14 +166,14 @@ def _one_pair(page: Page) -> None:
     examples = gr.Examples(
         [list(row) for row in write_examples(page.folder / EXAMPLES)],
         [ref, dist, what],
-        label="Pairs to try: photographs of scikit-image, degraded by a program",
+        label="Pairs to try: photographs from scikit-image, degraded by a program",
         elem_id="examples",
     )
     results = [card, heat, chart]
     score = _event(page.score_pair, [ref, dist], results)
     button.click(**score)
     examples.load_input_event.then(**score)
-    # What is on the page belongs together: another picture clears the result.
+    # A result belongs to its pictures: another picture clears it.
     gr.on([ref.input, dist.input], None, None, results, js="() => ['', null, '']")
 
 
@@ -189,7 +191,7 @@ def _picture_box(label: str, elem_id: str) -> gr.Image:
 
 
 def _many_pairs(page: Page) -> None:
-    gr.Markdown(f"A zip with {EXPECTED}.")
+    gr.Markdown(f"A zip that holds {EXPECTED}.")
     archive = gr.File(label="Zip", file_types=[".zip"], elem_id="zip", height=160)
     button = gr.Button("Score all", variant="primary", elem_id="score-zip")
     table = gr.HTML(elem_id="scores")
@@ -200,7 +202,7 @@ def _many_pairs(page: Page) -> None:
 def _event(
     action: Callable[..., Any], inputs: list[gr.components.Component], outputs: list[Any]
 ) -> dict[str, Any]:
-    """One at a time, not in the public API, and files by name: the page reads them by itself."""
+    """One call at a time, not in the public API, and files by name: the page reads them itself."""
     return {
         "fn": action,
         "inputs": inputs,
@@ -216,8 +218,8 @@ def _event(
 def _small_print(page: Page) -> str:
     limits = page.limits
     return (
-        f'<p class="seiqa-foot">Model: {escape(page.model)}. At most {limits.upload // MB} MB a '
-        f"file, {limits.pixels // 1_000_000} million pixels a picture, {limits.pairs} pairs a zip. "
-        "Pictures stay on the machine that serves this page and are deleted within "
+        f'<p class="seiqa-foot">Model: {escape(page.model)}. At most {limits.upload // MB} MB per '
+        f"file, {limits.pixels // 1_000_000} million pixels per picture, {limits.pairs} pairs per "
+        "zip. Pictures stay on the machine that serves this page and are deleted within "
         f"{limits.kept_minutes} minutes.</p>"
     )

@@ -1,4 +1,4 @@
-"""What the page shows of a scored pair: the number, what it means, and what it is made of."""
+"""What the page shows of a scored pair: the number, its meaning, and what moved it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN_SIDE = 1024
 """Longest side of the heat map, pixels."""
 
 BARS = 12
-"""Groups in the chart; what is left is added up."""
+"""Groups in the chart; the rest is added up."""
 
 # Two hues that stay apart for every kind of colour vision (Okabe & Ito 2008).
 UP, DOWN, INK, GREY = "#0072B2", "#D55E00", "#1a1a1a", "#767676"
@@ -44,8 +44,8 @@ class Scale:
         """What the lowest and the highest score mean."""
         low, high = f"{self.low:.3g}", f"{self.high:.3g}"
         if (self.low, self.high) == (0, 5):
-            return f"{low}: none of the meaning is left", f"{high}: all of it is there"
-        return f"{low}: the least meaning left in training", f"{high}: the most"
+            return f"{low}: none of the meaning is left", f"{high}: all of it is left"
+        return f"{low}: lowest label in training", f"{high}: highest"
 
 
 def score_card(score: Score, scale: Scale) -> str:
@@ -53,15 +53,16 @@ def score_card(score: Score, scale: Scale) -> str:
     start, end = (100 * _share(value, scale) for value in (score.low, score.high))
     low_end, high_end = scale.ends
     warning = f'<p class="warning" role="alert"><b>Unfamiliar.</b> {UNFAMILIAR}</p>'
+    same = "<p>The two pictures are the same, pixel by pixel.</p>" if score.identical else ""
     pseudo = (
-        "<p>This model learned from pseudo-labels, made up by a program; nobody's opinion is in "
+        "<p>This model learned from pseudo-labels, made up by a program; no human opinion is in "
         "the score.</p>"
     )
     return (
         '<div class="seiqa-score">'
         f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
         f"{scale.high:.3g}; {COVERAGE:.0%} interval {score.low:.2f} to {score.high:.2f}</p>"
-        f"{warning if score.unfamiliar else ''}"
+        f"{warning if score.unfamiliar else same}"
         f'<div class="track" role="img" aria-label="{score:.2f}, interval {score.low:.2f} to '
         f'{score.high:.2f}, of {scale.low:.3g} to {scale.high:.3g}">'
         f'<span class="interval" style="left:{start:.1f}%;width:{end - start:.1f}%"></span>'
@@ -99,7 +100,7 @@ def score_table(table: pd.DataFrame) -> str:
         Any columns; `problem` is empty where all is well.
     """
     failed = int((table["problem"] != "").sum())
-    rest = f"; {failed} could not be, the last column says why" if failed else ""
+    rest = f"; {failed} could not be scored, see the last column" if failed else ""
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in table)
     rows = (
         "".join(f"<td>{_cell(value)}</td>" for value in row)
@@ -130,8 +131,8 @@ def contribution_chart(contributions: Mapping[str, float]) -> str:
     told = "; ".join(f"{name} {value:+z.2f}" for name, value in rows)
     start = contributions["baseline"]
     return (
-        '<figure class="seiqa-chart"><figcaption>What made the score. A typical pair has '
-        f"{start:.2f}; each group of features adds to it or takes away.</figcaption>"
+        '<figure class="seiqa-chart"><figcaption>What moved the score. A typical pair scores '
+        f"{start:.2f}; each group of features raises or lowers that.</figcaption>"
         f'<img src="{_draw(rows)}" alt="{escape(told)}"></figure>'
     )
 

@@ -65,7 +65,8 @@ def serve(
     UsageError
         The address cannot be bound.
     """
-    # An exit, not an end: the folder has still to go. uvicorn stops in order, then hands it on.
+    # Exit by an exception, so that the folder is still removed. uvicorn shuts down, then passes the
+    # signal on.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         _listening(host, port) as listener,
@@ -97,7 +98,8 @@ def make_app(scorer: Scorer, folder: Path, limits: Limits, host: str) -> Gate:
     folder : Path
         An empty folder for uploads and results.
     host : str
-        The address bound; if only this machine can reach it, only its names are answered to.
+        The address bound; if only this machine can reach it, requests must use one of its local
+        names.
     """
     os.environ |= {
         "GRADIO_ANALYTICS_ENABLED": "False",
@@ -168,7 +170,7 @@ def _swept(folder: Path, age: float) -> Iterator[None]:
 def delete_old(folder: Path, age: float) -> None:
     """Delete the files that were written `age` seconds ago or earlier, but not the examples.
 
-    Gradio's own tidying forgets uploads that were broken off.
+    Gradio's own clean-up misses uploads that were aborted.
     """
     for path in folder.rglob("*"):
         try:

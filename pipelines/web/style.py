@@ -11,7 +11,7 @@ INTRODUCTION = """
 <header class="seiqa-head">
 <h1>How much of an image's meaning survived?</h1>
 <p>Give a reference and a degraded version of it. The score says how far the degraded one still
-shows the same thing; how pretty it is does not matter.</p>
+shows the same thing; how good it looks does not matter.</p>
 </header>
 """
 

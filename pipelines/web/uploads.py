@@ -1,6 +1,6 @@
-"""What strangers send: pictures and zips become pixels, or one line that says why not.
+"""Uploads: pictures and zips become pixels, or one line that says why not.
 
-Nothing of an upload is believed: not its name, its type, its sizes, nor the paths inside it. A zip
+Nothing in an upload is trusted: not its name, its type, its sizes, nor the paths inside it. A zip
 is read in memory, member by member, and never unpacked to disk.
 """
 
@@ -23,7 +23,7 @@ from seiqa_features.pictures.decoding import MAX_PIXELS, read_rgb
 
 MB = 2**20  # as Gradio counts them
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")
-"""Pillow's decoders a stranger's file may reach; EPS, for one, would start another program."""
+"""Pillow's decoders that an upload may use; EPS, for one, would start another program."""
 
 MANIFEST = "manifest.csv"
 EXPECTED = f"{MANIFEST} (columns ref, dist) or two folders, Ref and Dist, of equally named files"
@@ -37,7 +37,7 @@ _NAMED = 5  # names in a message; the rest is a number
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes.
+    """What a server accepts.
 
     Attributes
     ----------
@@ -63,6 +63,7 @@ class Limits:
 
     @property
     def unpacked(self) -> int:
+        """Bytes of a zip's files, taken together."""
         return 4 * self.upload
 
 
@@ -93,7 +94,7 @@ def read_upload(payload: Mapping[str, Any] | None, folder: Path, limits: Limits)
         raise DataError(["nothing was uploaded; choose a file first"])
     path = Path(str(payload.get("path"))).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise DataError(["the upload is not here (any more); choose the file again"])
+        raise DataError(["the upload is no longer here; choose the file again"])
     name = str(payload.get("orig_name") or "upload")[:_NAME_LENGTH]
     with path.open("rb") as file:
         content = file.read(limits.upload + 1)
@@ -148,11 +149,11 @@ class PairArchive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(upload.content))
         except (zipfile.BadZipFile, ValueError, NotImplementedError):
-            raise DataError([f"{upload.name}: not a zip, or a damaged one"]) from None
+            raise DataError([f"{upload.name}: not a zip, or damaged"]) from None
         self._members = _checked(self._zip.infolist(), limits)
         manifests = [name for name in self._members if PurePosixPath(name).name == MANIFEST]
         if len(manifests) > 1:
-            raise DataError([f"zip: more than one {MANIFEST}; leave one"])
+            raise DataError([f"zip: more than one {MANIFEST}; keep one"])
         self.pairs = self._listed(manifests[0]) if manifests else _by_folder(list(self._members))
         if len(self.pairs) > limits.pairs:
             raise DataError([f"zip: {len(self.pairs)} pairs; at most {limits.pairs} at a time"])
@@ -207,12 +208,12 @@ def _checked(infos: list[zipfile.ZipInfo], limits: Limits) -> dict[str, zipfile.
         raise DataError([f"zip: more than {limits.unpacked // MB} MB unpacked; split it"])
     twice = [name for name, count in Counter(info.filename for info in files).items() if count > 1]
     if twice:
-        raise DataError([f"zip: more than once in it: {_some(twice)}"])
+        raise DataError([f"zip: holds more than once: {_some(twice)}"])
     return {info.filename: info for info in files if not _is_litter(info.filename)}
 
 
 def _problem(info: zipfile.ZipInfo) -> str | None:
-    """Why a member is not to be touched, if so."""
+    """Why a member must not be read; None if it may be."""
     name = info.filename
     path = PurePosixPath(name.replace("\\", "/"))
     kind = stat.S_IFMT(info.external_attr >> 16)

@@ -16,6 +16,7 @@ import pandas as pd
 from seiqa_features.datasets import csiq, kadid10k, live, manifest, pipal, seiqa, tid2013
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, SeiqaError
+from seiqa_features.files import require_regular
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.plugins import load_plugins
 from seiqa_features.progress import Progress, unwatched
@@ -39,15 +40,17 @@ _ADDED: dict[str, Adapter] = {}
 
 
 def find_pairs(data: Path) -> Found:
-    """Read the layout at `data`: a SeIQA folder, a CSV manifest or a public data set.
+    """Read the layout at `data`: a SeIQA folder, a manifest or a public data set.
 
     Raises
     ------
     DataError
-        `data` does not exist, or no adapter knows its layout.
+        `data` does not exist, is a FIFO or device, or no adapter knows its layout.
     """
     if not data.exists():
         raise DataError([f"{data}: no such file or folder"])
+    if not data.is_dir():
+        require_regular(data)
     for adapter in ADAPTERS:
         if adapter.matches(data):
             return adapter.read(data)
@@ -59,11 +62,11 @@ def find_pairs(data: Path) -> Found:
         except SeiqaError:
             raise
         except Exception as error:  # it is somebody else's code: anything may come
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = f"{type(error).__name__}: {error}"
             broken = {**broken, name: f"plug-in {name} ({PLUGINS}) failed on it ({reason})"}
     expected = (
         f"{data}: neither a SeIQA folder (Train/Ref, Train/Dist, …), nor TID2013, KADID-10k, PIPAL,"
-        " CSIQ or LIVE as its authors distribute it, nor a .csv manifest"
+        " CSIQ or LIVE as its authors distribute it, nor a manifest (.csv, .xlsx, …)"
     )
     added = f", nor what these plug-ins read: {', '.join(_ADDED)}" if _ADDED else ""
     raise DataError(["; ".join([expected + added, *broken.values()])])
@@ -114,7 +117,7 @@ def load_pairs(
     Raises
     ------
     DataError
-        Everything wrong with the data in one go, unless `keep_going`.
+        Everything wrong with the data at once, unless `keep_going`.
 
     Examples
     --------
@@ -126,6 +129,7 @@ def load_pairs(
         with TemporaryDirectory() as folder:
             own = ImageIndex(Path(folder))
             return load_pairs(data, own, keep_going=keep_going, workers=workers, on_image=on_image)
-    data = Path(data)
-    table, problems = build_pairs(find_pairs(data), index, workers=workers, on_image=on_image)
-    return require_pairs(table, problems, keep_going=keep_going), problems
+    found = find_pairs(Path(data))
+    table, problems = build_pairs(found, index, workers=workers, on_image=on_image)
+    table = require_pairs(table, problems, keep_going=keep_going)
+    return table, [*found.left_out, *problems]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
+from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import difference_hash, load_rgb
 
 
@@ -19,7 +18,7 @@ def reference_hashes(pairs: pd.DataFrame) -> dict[str, int]:
     """
     first = pairs.drop_duplicates("ref_key")
     by_key = {
-        key: difference_hash(load_rgb(Path(path)))
+        key: difference_hash(load_rgb(text_path(str(path))))
         for key, path in zip(first["ref_key"], first["ref_path"], strict=True)
     }
     return dict(zip(pairs["pair_id"], pairs["ref_key"].map(by_key).tolist(), strict=True))

@@ -1,11 +1,11 @@
-"""The pair table: one DataFrame contract, checked once at the door.
+"""The pair table: one DataFrame contract, checked once on entry.
 
 One row per pair, columns in this order:
 
 =============  ========  ====================================================================
 pair_id        str       unique
-ref_path       str       reference image
-dist_path      str       degraded image
+ref_path       str       reference image, as `files.path_text` writes it
+dist_path      str       degraded image, as `files.path_text` writes it
 mos            float64   label, NaN where there is none
 group_id       str       rows that must stay together in every split (default: ref_key)
 split          str       train, val or test
@@ -31,9 +31,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from seiqa_features.errors import DataError
+from seiqa_features.errors import DataError, one_line
+from seiqa_features.files import path_text
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.tabular.numbers import read_number
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (
@@ -42,7 +44,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass
+ROUNDING = 1e-6
+"""Part of the label range: what single precision may add to a label at its end."""
+
+
+@dataclass(slots=True)
 class Pair:
     """One pair as an adapter found it; None where there is no label or the kind is not known."""
 
@@ -57,29 +63,40 @@ class Pair:
 
 @dataclass
 class Found:
-    """What an adapter read from a folder or file, with everything that is wrong in it."""
+    """What an adapter read from a folder or file.
+
+    `problems` is everything that is wrong in it, `left_out` what was passed over though nothing is
+    wrong with it (a file that is no picture); a line each.
+    """
 
     source: Path
     pairs: list[Pair] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     label_kind: str = "MOS"
     label_range: tuple[float, float] | None = None
     neighbours_alike: bool = False
 
 
 def parse_label(text: object, *, where: str, found: Found) -> float | None:
-    """Turn a cell into a label, or note in `found.problems` why it is none and return None."""
-    try:
-        value = float(str(text).strip())
-    except ValueError:
+    """Turn a cell into a label, or note in `found.problems` why it is none and return None.
+
+    A label outside the range by no more than rounding, as 5.0000001 of 0 to 5, is put on its end.
+    """
+    low, high = found.label_range or (-math.inf, math.inf)
+    expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
+    value = read_number(str(text))
+    if value is None:
         found.problems.append(f"{where}: label {text!r} is not a number")
         return None
-    low, high = found.label_range or (-math.inf, math.inf)
-    if not math.isfinite(value) or not low <= value <= high:
-        expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
-        found.problems.append(f"{where}: label {value:g} is out of range; expected {expected}")
+    if math.isnan(value):
+        found.problems.append(f"{where}: no label ({text!r}); expected {expected}")
         return None
-    return value
+    rounding = ROUNDING * (high - low) if found.label_range else 0.0
+    if not math.isfinite(value) or not low - rounding <= value <= high + rounding:
+        found.problems.append(f"{where}: label {value:.8g} is out of range; expected {expected}")
+        return None
+    return min(max(value, low), high)
 
 
 def build_pairs(
@@ -99,34 +116,48 @@ def build_pairs(
     tuple[pd.DataFrame, list[str]]
         The pair table (possibly empty) and all problems, the adapter's first.
     """
-    problems = list(found.problems)
-    paths = [path for pair in found.pairs for path in (pair.ref, pair.dist)]
+    paths = (path for pair in found.pairs for path in (pair.ref, pair.dist))
     infos, unreadable = index.scan(paths, workers=workers, on_image=on_image)
-    problems += unreadable.values()
-
-    rows, seen = [], set()
+    problems = [one_line(problem) for problem in (*found.problems, *unreadable.values())]
+    # A million rows may name a few pictures: what is said of one is made once.
+    facts = {
+        path: (path_text(path), info.key, f"{info.width}×{info.height}")
+        for path, info in infos.items()
+    }
+    orders: list[int] = []
+    seen: set[str] = set()
     for order, pair in enumerate(found.pairs):
         if pair.pair_id in seen:
-            problems.append(f"{found.source}: pair_id {pair.pair_id!r} appears more than once")
+            line = f"{found.source}: pair_id {pair.pair_id!r} appears more than once"
+            problems.append(one_line(line))
             continue
         seen.add(pair.pair_id)
-        if pair.ref not in infos or pair.dist not in infos:
-            continue  # named above, file by file
-        ref, dist = infos[pair.ref], infos[pair.dist]
-        rows.append(
-            (
-                pair.pair_id, str(pair.ref), str(pair.dist),
-                math.nan if pair.mos is None else pair.mos,
-                ref.key if pair.group is None else pair.group, pair.split, order,
-                pair.distortion,
-                ref.key, dist.key, f"{ref.width}×{ref.height}", f"{dist.width}×{dist.height}",
-            )
-        )  # fmt: skip
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
-        {"mos": float, "order": "int64", "distortion": "str"}
-    )
+        if pair.ref in facts and pair.dist in facts:  # else named above, file by file
+            orders.append(order)
+    pairs = [found.pairs[order] for order in orders]
+    refs, dists = [facts[pair.ref] for pair in pairs], [facts[pair.dist] for pair in pairs]
+    table = pd.DataFrame(
+        {
+            "pair_id": [pair.pair_id for pair in pairs],
+            "ref_path": [path for path, _, _ in refs],
+            "dist_path": [path for path, _, _ in dists],
+            "mos": [math.nan if pair.mos is None else pair.mos for pair in pairs],
+            "group_id": [
+                key if pair.group is None else pair.group
+                for pair, (_, key, _) in zip(pairs, refs, strict=True)
+            ],
+            "split": [pair.split for pair in pairs],
+            "order": orders,
+            "distortion": [pair.distortion for pair in pairs],
+            "ref_key": [key for _, key, _ in refs],
+            "dist_key": [key for _, key, _ in dists],
+            "ref_size": [size for _, _, size in refs],
+            "dist_size": [size for _, _, size in dists],
+        },
+        columns=list(COLUMNS),
+    ).astype({"mos": float, "order": "int64", "distortion": "str"})
     table.attrs = {
-        "source": str(found.source),
+        "source": path_text(found.source),
         "label_kind": found.label_kind,
         "label_range": None if found.label_range is None else list(found.label_range),
         "neighbours_alike": found.neighbours_alike,
@@ -145,7 +176,7 @@ def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool)
         There are problems and `keep_going` is false, or no pair is left.
     """
     if problems and not keep_going:
-        raise DataError([*problems, "mend these, or leave those pairs out with --keep-going"])
+        raise DataError([*problems, "fix these, or leave those pairs out with --keep-going"])
     if table.empty:
         raise DataError([*problems, "no usable pair is left"])
     return table

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
 from seiqa_features.datasets.pairs import Found, Pair, parse_label
-from seiqa_features.pictures.decoding import SUFFIXES
+from seiqa_features.errors import DataError
+from seiqa_features.files import path_text, require_regular
 
 
 @dataclass(frozen=True)
@@ -38,45 +40,38 @@ class Pictures:
     paths: dict[str, Path | None] = field(default_factory=dict)
 
 
-def stem(name: str) -> str:
-    """A file name without its image extension ("1600.AWGN.1" has none)."""
-    head, _, suffix = name.rpartition(".")
-    return head if f".{suffix}".lower() in SUFFIXES else name
-
-
 def numbered(name: str, kinds: Sequence[str]) -> str | None:
     """The kind of distortion whose number, from 1, follows the reference: "i01_07_1" is kinds[6].
 
     None where there is no such number.
     """
-    number = name.split("_")[1] if "_" in name else ""
-    return kinds[int(number) - 1] if number.isdecimal() and 1 <= int(number) <= len(kinds) else None
+    number = name.split("_")[1].lstrip("0") if "_" in name else ""
+    names = {str(i): kind for i, kind in enumerate(kinds, 1)}
+    return names.get(number)
 
 
 def find_pictures(place: Path, found: Found, *, folders: Iterable[Path] | None = None) -> Pictures:
     """Pictures anywhere below `folders` (default: `place`); a missing folder is a problem."""
-    pictures = Pictures(place)
-    for folder in [place] if folders is None else folders:
-        if not folder.is_dir():
-            found.problems.append(f"{folder}: folder is missing")
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-                continue
-            name = path.stem.lower()
-            if name in pictures.paths:
-                found.problems.append(
-                    f"{path}: another picture below {place} is called {path.stem} too; keep one"
-                )
-            pictures.paths[name] = None if name in pictures.paths else path
-    return pictures
+    places = [place] if folders is None else folders
+    paths = [path for folder in places for path in list_pictures(folder, found)]
+    return Pictures(place, by_name(paths, lambda path: named(path.name), place=place, found=found))
+
+
+def named(name: str) -> str:
+    """What a picture is called: its file name in lower case, without the image suffix."""
+    return composed(stem(name).lower())
 
 
 def read_lines(file: Path, found: Found) -> list[tuple[str, str]]:
     """(file and row for messages, text) of each line that is not blank."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
+    if not file.exists():
         found.problems.append(missing_labels(file))
+        return []
+    try:
+        require_regular(file)
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except DataError as error:
+        found.problems += error.problems
         return []
     except (OSError, UnicodeDecodeError) as error:
         found.problems.append(f"{file}: cannot be read as text ({error})")
@@ -108,10 +103,10 @@ def add_pairs(
         The label of a flawless picture where the file holds DMOS (lower is better); the
         label becomes best − DMOS. None where higher is better already.
     """
-    times = Counter(stem(rating.dist).lower() for rating in ratings)
+    times = Counter(named(rating.dist) for rating in ratings)
     lost: Counter[str] = Counter()
     for rating in ratings:
-        name, ref_name = stem(rating.dist).lower(), stem(rating.ref)
+        name, ref_name = named(rating.dist), stem(rating.ref)
         where = f"{rating.where} ({rating.dist})"
         if times[name] > 1:
             found.problems.append(f"{where}: picture has {times[name]} rows; keep one of them")
@@ -119,17 +114,16 @@ def add_pairs(
         if name not in dists.paths:
             found.problems.append(f"{where}: no such picture in {dists.place}; copy it again")
             continue
-        if ref_name.lower() not in refs.paths:
+        if named(ref_name) not in refs.paths:
             lost[ref_name] += 1
             continue
-        ref, dist = refs.paths[ref_name.lower()], dists.paths[name]
+        ref, dist = refs.paths[named(ref_name)], dists.paths[name]
         label = parse_label(rating.label, where=where, found=found)
         if ref is None or dist is None or label is None:
             continue  # what is wrong has been named
         mos = label if best is None else best - label
-        found.pairs.append(
-            Pair(stem(rating.dist), ref, dist, "train", mos, ref.stem, rating.distortion)
-        )
+        pair_id, group = path_text(stem(rating.dist)), path_text(stem(ref.name))
+        found.pairs.append(Pair(pair_id, ref, dist, "train", mos, group, rating.distortion))
     for ref_name, count in lost.items():
         found.problems.append(
             f"{refs.place}: reference picture {ref_name} is missing ({count} of the rows need it)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from seiqa_features.extraction.planning import shared_among
 from seiqa_features.extraction.runner import run_jobs
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Job, Load
+from seiqa_features.files import why_unreadable
+from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.store import KEYS, block_schema
+from seiqa_features.table.shards import KEYS, as_table
 from seiqa_features.table.table import assemble
 
 
@@ -31,12 +34,12 @@ def compute_table(
     workers: int = 1,
     on_pair: Progress = unwatched,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The feature table of pairs, to the bit what extraction into a store and `assemble` give.
+    """The feature table of pairs, bit-identical to extraction into a store and `assemble`.
 
     Parameters
     ----------
     pairs : Mapping[str, tuple[Load, Load]]
-        Pair_id → what brings the reference and the degraded picture. The same object for
+        Pair_id → functions that return the reference and the degraded picture. The same object for
         several pairs is the same picture: a reference's own share is computed once for all
         that one worker takes together.
     recipe : Recipe
@@ -76,8 +79,8 @@ def gather(
 ) -> tuple[dict[str, tuple[Load, Load]], list[str]]:
     """Pairs for `compute_table`, called by their number from 0, and what is wrong with the others.
 
-    Files that are there are decoded where they are worked on; what is in memory is checked and
-    converted here. One path or one object is one picture, however often it comes.
+    Files are decoded by the worker that needs them; what is in memory is checked and converted
+    here. One path or one object is one picture, however often it comes.
     """
     known: dict[tuple[str, object], Load] = {}
 
@@ -86,7 +89,8 @@ def gather(
         key = (name, path or id(picture))
         if key not in known:
             decode = partial(as_rgb, picture, name=name)
-            known[key] = decode if path and Path(path).is_file() else held(decode())
+            lazy = path is not None and why_unreadable(Path(os.fsdecode(path))) is None
+            known[key] = decode if lazy else held(decode())
         return known[key]
 
     pairs, problems = {}, []
@@ -102,8 +106,37 @@ def gather(
     return pairs, problems
 
 
+def equal_pixels(
+    pairs: Mapping[str, tuple[Load, Load]], *, workers: int = 1
+) -> tuple[set[str], dict[str, str]]:
+    """Which pairs are of equal pixels, and one line for each whose pictures cannot be had.
+
+    Parameters
+    ----------
+    pairs : Mapping[str, tuple[Load, Load]]
+        As for `compute_table`. Each picture is brought once and not kept.
+    """
+    loads = list(dict.fromkeys(load for pair in pairs.values() for load in pair))
+    with ThreadPoolExecutor(workers) as pool:
+        keys = dict(zip(loads, pool.map(_key, loads), strict=True))
+    problems = {
+        pair_id: f"pair {pair_id}: {problem}"
+        for pair_id, pair in pairs.items()
+        for problem in (keys[load] for load in reversed(pair))
+        if isinstance(problem, DataError)
+    }
+    return {pair_id for pair_id, (ref, dist) in pairs.items() if keys[ref] == keys[dist]}, problems
+
+
+def _key(load: Load) -> str | DataError:
+    try:
+        return pixel_key(load())
+    except DataError as error:
+        return error
+
+
 def held(picture: Image.Image) -> Load:
-    """Brings a picture that is already there."""
+    """A `Load` that returns this picture."""
     return lambda: picture
 
 
@@ -122,4 +155,4 @@ class _Rows:
         self._rows.setdefault(block, []).extend(rows)
 
     def read(self, block: Block) -> pa.Table:
-        return pa.Table.from_pylist(self._rows.get(block, []), block_schema(block))
+        return as_table(block, self._rows.get(block, []))

@@ -70,7 +70,7 @@ def forward(
 
 
 def _to_device(pictures: Iterable[Crops], device: str) -> torch.Tensor:
-    """float32 [n, 3, H, W] in 0..1; the bytes travel, the floats are made over there."""
+    """float32 [n, 3, H, W] in 0..1; bytes are transferred and become floats on the device."""
     import torch
 
     pixels = torch.from_numpy(np.concatenate(list(pictures)))
@@ -86,5 +86,5 @@ def _arithmetic(block: Block, device: str) -> AbstractContextManager[object]:
         return torch.autocast(torch.device(device).type, getattr(torch, block.dtype))
     if device == "cpu":
         return nullcontext()
-    # Left alone, cuDNN rounds float32 to TF32, which has 10 bits.
+    # By default cuDNN rounds float32 to TF32, which has 10 bits.
     return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)

@@ -1,7 +1,7 @@
-"""Where a degraded picture differs: maps of structure lost and of meaning changed, to be looked at.
+"""Maps of where a degraded picture lost structure or changed meaning, for people to look at.
 
 `difference_map` needs no weights, `patch_cosine_map` a vision transformer. `overlay` lays either
-over the picture. None of this is a feature: the score does not hang on it.
+over the picture. None of this is a feature: the score does not depend on it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What there is to do: the jobs that the store lacks, and the tasks that workers take them in."""
+"""Planning: the jobs that the store lacks, and the tasks in which workers take them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
-from pathlib import Path
 
 import pandas as pd
 
 from seiqa_features.extraction.work import Job, load_expected
+from seiqa_features.files import text_path
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.store import KEYS, Store
+from seiqa_features.table.shards import KEYS
+from seiqa_features.table.store import Store
 
 
 def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:
@@ -25,7 +26,7 @@ def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[lis
         blocks = tuple(block for block in recipe.blocks if key not in done[block])
         if blocks:
             ref, dist = (
-                partial(load_expected, Path(str(path)), pixels)
+                partial(load_expected, text_path(str(path)), pixels)
                 for path, pixels in zip((row.ref_path, row.dist_path), key, strict=True)
             )
             jobs.append(Job(key, str(row.pair_id), ref, dist, blocks))
@@ -39,7 +40,7 @@ def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
 
 
 def _parts(job: Job, count: int) -> list[Job]:
-    """The job with its blocks dealt out, the dearest first, each to whoever has least to do."""
+    """The job's blocks in shares: the most expensive first, to whichever has the least work."""
     shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
     for block in sorted(job.blocks, key=_effort, reverse=True):
         min(shares, key=lambda share: sum(map(_effort, share))).append(block)
@@ -47,7 +48,7 @@ def _parts(job: Job, count: int) -> list[Job]:
 
 
 def _effort(block: Block) -> float:
-    """How dear it is beside others: cost grows with the view's area."""
+    """Relative cost: it grows with the view's area."""
     return block.spec.cost * (block.view.size * block.view.per_side) ** 2
 
 

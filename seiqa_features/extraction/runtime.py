@@ -42,10 +42,10 @@ class Runtime:
         GPU there is, else the CPU. This process works on the first; `runner.extract` starts a
         process for each where there are several.
     precision : str
-        "float32"; "mixed", networks in half precision where they are known to bear it
+        "float32"; "mixed", networks in half precision where they are known to tolerate it
         (on a CPU bfloat16 only); or "auto", mixed on a GPU and float32 on a CPU.
     gpu_memory : float | None
-        Ceiling in gigabytes of what a process takes of its GPU, None for all.
+        Limit in gigabytes on a process's GPU memory, None for no limit.
     scratch : Path | None
         Folder for what is worth keeping between runs, None for none.
     """

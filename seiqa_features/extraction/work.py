@@ -19,14 +19,14 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.views import Resampling
 from seiqa_features.table.recipe import Block
-from seiqa_features.table.store import KEYS, SECONDS, PairKey
+from seiqa_features.table.shards import KEYS, SECONDS, PairKey
 
 # What a metric's library raises on a picture it cannot work with; anything else is our mistake.
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
 Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
 Load = Callable[[], Image.Image]
-"""Brings a picture, RGB, or raises DataError."""
+"""Returns a picture, RGB, or raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _looks(block: Block) -> tuple[str, Resampling]:
 
 
 def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pictures]:
-    """The task's reference and degraded images; what cannot be had is noted as failed."""
+    """The task's reference and degraded images; what cannot be decoded is noted as failed."""
     dists: Pictures = {}
     try:
         ref = task[0].ref()

@@ -24,9 +24,12 @@ FAMILIES = (
     "classical.wavelet",
     "classical.colour",
     "classical.fourier",
+    "classical.alignment",
+    "convnet.timm_convnet",
     "deep.metrics",
     "openclip.embeddings",
     "vit.timm_vit",
+    "timm_any",
 )
 """Modules below `seiqa_features.extractors` that register extractors when they are imported."""
 

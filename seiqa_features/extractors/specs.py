@@ -1,4 +1,4 @@
-"""What an extractor says of itself: enough to cache it, list it and test it without loading it."""
+"""What an extractor says about itself: enough to cache, list and test it without loading it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ Better: TypeAlias = Literal["higher", "lower"]
 
 
 class Extract(Protocol):
-    """The work itself, on prepared views.
-
-    Parameters
-    ----------
-    ref
-        Float32 [U, 3, H, W] in 0..1, the batch's unique references.
-    dist
-        Float32 [B, 3, H, W] in 0..1.
-    ref_index
-        Int64 [B], which reference each degraded image belongs to.
-
-    All three lie on the device the extractor was built for. The call may run under autocast of the
-    spec's precision, so what needs float32 says so.
-
-    Returns
-    -------
-    value
-        Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A pair's
-        values do not depend on what else is in the batch: on a CPU to the bit, where kernels use
-        the same number of threads (`seiqa_features.threads`).
-    """
+    """The work itself, on prepared views."""
 
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> Mapping[str, torch.Tensor]: ...
+    ) -> Mapping[str, torch.Tensor]:
+        """Compute the outputs of a batch of pairs.
+
+        All three tensors are on the device that the extractor was built for. The call may run
+        under autocast of the spec's precision, so what needs float32 says so.
+
+        Parameters
+        ----------
+        ref : torch.Tensor
+            Float32 [U, 3, H, W] in 0..1, the batch's unique references.
+        dist : torch.Tensor
+            Float32 [B, 3, H, W] in 0..1.
+        ref_index : torch.Tensor
+            Int64 [B], which reference each degraded picture belongs to.
+
+        Returns
+        -------
+        Mapping[str, torch.Tensor]
+            Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A
+            pair's values do not depend on what else is in the batch: on a CPU to the bit, where
+            kernels use the same number of threads (`seiqa_features.threads`).
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -95,17 +97,27 @@ class Weight:
         Unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; what a user names a file for.
     location : str
         Where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, or
-        "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache.
+        "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache, or
+        "package:<distribution>/<file>" for one that an installed package holds.
     megabytes : int
         Size, rounded; for messages.
     licence : str
         Of the weights.
+    sha256 : str | None
+        Of the published file where it is known beforehand; any other file is then refused.
     """
 
     name: str
     location: str
     megabytes: int
     licence: str
+    sha256: str | None = None
+
+    @property
+    def package(self) -> str | None:
+        """The distribution that holds the file, None for a hub's."""
+        kind, _, rest = self.location.partition(":")
+        return rest.partition("/")[0] if kind == "package" else None
 
 
 @dataclass(frozen=True)

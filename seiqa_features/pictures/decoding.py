@@ -1,45 +1,61 @@
 """Decoding: a file becomes 8-bit RGB pixels by one set of rules, and pixels get a name, their hash.
 
 The hash is what everything later hangs on: it is the store's row key, the default group and the
-way duplicates are found.
+way duplicates are found. What is accepted and how it is read is told in docs/formats.md.
 """
 
 from __future__ import annotations
 
 import hashlib
-import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from seiqa_features.errors import DataError
+from seiqa_features.files import reason, require_regular
+from seiqa_features.pictures import jpeg, jxl, png, tiff, tiff_samples
+from seiqa_features.pictures.boundary import refusing
+from seiqa_features.pictures.colour import to_rgb
+from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 MIN_SIDE = 16
+MAX_ASPECT = 100  # a view that enlarges the short side of a longer strip would fill the memory
 MAX_PIXELS = 89_478_485  # Pillow's own line between a large picture and a decompression bomb
-DECODE_RULES = 1  # raise when a rule below changes: it is part of every pixel hash
+DECODE_RULES = 2  # raise when a rule below changes: known files are then decoded again
+KEY_RULES = 1  # raise when equal pixels get another hash: nothing in a store is found then
 
-_SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
-_DAMAGE = (OSError, SyntaxError, ValueError)  # what Pillow's decoders raise
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_UPRIGHT = frozenset({"HEIF", "JXL"})  # their decoders turn the picture, whatever EXIF says
 
 
 def load_rgb(path: Path) -> Image.Image:
-    """Decode a file to an upright 8-bit RGB image, by the rules of `read_rgb`.
+    """Decode a file to an upright 8-bit sRGB image, by the rules of `read_rgb`.
 
     Raises
     ------
     DataError
         One line, if the file cannot be read or `read_rgb` refuses it.
     """
+    require_regular(path)
     try:
         with path.open("rb") as file:
             return read_rgb(file, name=str(path))
-    except FileNotFoundError:
-        raise DataError([f"{path}: no such file"]) from None
-    except OSError as error:  # a folder, no permission
-        raise DataError([f"{path}: cannot be read ({error.strerror or error})"]) from None
+    except OSError as error:  # no permission
+        raise DataError([f"{path}: cannot be read ({reason(error)})"]) from None
 
 
 def read_rgb(
@@ -49,11 +65,12 @@ def read_rgb(
     formats: tuple[str, ...] | None = None,
     max_pixels: int | None = None,
 ) -> Image.Image:
-    """Decode what an open file holds to an upright 8-bit RGB image.
+    """Decode what an open file holds to an upright 8-bit sRGB image.
 
     Grey and palette images are expanded, transparency is laid over white, CMYK is converted,
-    16-bit samples keep their high byte, the EXIF orientation is applied, and of an animation the
-    first frame is taken. Colour profiles are ignored, as the metrics' reference codes do.
+    samples are scaled by the depth that the file states (of 16 bits the high byte is kept), colours
+    follow the ICC profile, the EXIF orientation is applied, and of an animation the first frame is
+    taken.
 
     Parameters
     ----------
@@ -62,85 +79,113 @@ def read_rgb(
     name : str
         What errors call it.
     formats : tuple[str, ...] | None
-        Pillow's names of the formats to decode [all that it knows].
+        Pillow's names of the formats to decode [`formats.FORMATS`, and those of the extra].
     max_pixels : int | None
         Of a picture [MAX_PIXELS].
 
     Raises
     ------
     DataError
-        One line, if the file is empty, truncated, no image, smaller than 16 pixels on a
-        side, larger than `max_pixels`, or holds float samples.
+        One line, if the file is empty, truncated, damaged where the format has checksums, no image
+        of a format that is read, smaller than 16 pixels on a side, larger than `max_pixels`, more
+        than 100 times as long as wide, or does not state what its samples mean.
     """
-    limit = max_pixels or MAX_PIXELS
-    try:
-        if not file.read(1):
+    with refusing(name):
+        head = file.read(HEAD_BYTES)
+        if not head:
             raise DataError([f"{name}: empty file (0 bytes); copy it again"])
-        file.seek(0)
-        # Above its limit Pillow warns before it refuses; the size check below answers for both.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file, formats=formats) as image:
-                return decode_rgb(image, name=name, max_pixels=limit)
-    except UnidentifiedImageError:
-        raise DataError(
-            [f"{name}: not an image, whatever its name says; expected PNG, JPEG, BMP or WebP"]
-        ) from None
-    except Image.DecompressionBombError:
-        raise DataError([f"{name}: more than {limit} pixels; scale it down"]) from None
-    except _DAMAGE as error:
-        raise _damaged(name, error) from None
+        decoders = formats or decoders_for(head, name)
+        sizes = partial(check_size, name, max_pixels=max_pixels)
+        if head.startswith(png.SIGNATURE) and "PNG" in decoders:
+            file.seek(len(png.SIGNATURE))
+            return _finished(png.decode(file, name=name, check_size=sizes), name)
+        if head.startswith(tiff.SIGNATURES):
+            tiff.require_directory(file, name=name)
+        if decoders == (jxl.FORMAT,):
+            sizes(*jxl.size(file))  # its decoder would unpack it first
+        try:
+            file.seek(0)
+            with Image.open(file, formats=decoders) as image:
+                return _decoded(image, name, sizes, file)
+        except UnidentifiedImageError:
+            if head.startswith(tiff.SIGNATURES) and "TIFF" in decoders:
+                return _finished(tiff_samples.read(file, name=name, check_size=sizes), name)
+            raise DataError([f"{name}: {unknown(head)}"]) from None
+        except OSError:
+            whole = jpeg.without_end(file) if head.startswith(jpeg.START) else None
+            if whole is None:
+                raise
+            return _finished(whole, name)
 
 
-def decode_rgb(image: Image.Image, *, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """What an open Pillow image holds, by the rules of `read_rgb`; the same errors."""
-    check_size(name, *image.size, max_pixels)
-    try:
-        image.load()
-        return _to_rgb(name, ImageOps.exif_transpose(image))
-    except _DAMAGE as error:
-        raise _damaged(name, error) from None
+def decode_rgb(image: Image.Image, *, name: str) -> Image.Image:
+    """What a Pillow image in memory holds, by the rules of `read_rgb`; the same errors."""
+    with refusing(name):
+        return _decoded(image, name, partial(check_size, name))
 
 
-def check_size(name: str, width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+def check_size(name: str, width: int, height: int, max_pixels: int | None = None) -> None:
     """Refuse a picture that no metric can use or that memory may not hold.
 
     Raises
     ------
     DataError
-        A side has fewer than `MIN_SIDE` pixels, or there are more than `max_pixels`.
+        A side has fewer than `MIN_SIDE` pixels, one is more than `MAX_ASPECT` times the other, or
+        there are more than `max_pixels` [MAX_PIXELS].
     """
+    limit = max_pixels or MAX_PIXELS
     size = f"{name}: {width}×{height} pixels"
     if min(width, height) < MIN_SIDE:
         raise DataError([f"{size}; expected at least {MIN_SIDE} on each side"])
-    if width * height > max_pixels:
-        raise DataError([f"{size}; expected at most {max_pixels}; scale it down"])
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise DataError([f"{size}; expected at most {MAX_ASPECT} times as long as wide; crop it"])
+    if width * height > limit:
+        raise DataError([f"{size}; expected at most {limit}; scale it down"])
 
 
-def _damaged(name: str, error: Exception) -> DataError:
-    return DataError([f"{name}: damaged or truncated image ({error}); copy it again"])
+def _decoded(
+    image: Image.Image, name: str, sizes: Callable[[int, int], None], file: BinaryIO | None = None
+) -> Image.Image:
+    """The pixels of an image that Pillow has opened, from `file` where they come from one."""
+    sizes(*image.size)
+    bits = 16
+    if isinstance(image, TiffImageFile):
+        if file is not None:
+            tiff.require_pixels(image, file, name=name)
+        stated = tiff.stated_bits(image)
+        if stated is None:
+            if file is None:
+                raise DataError([f"{name}: Pillow misreads this kind of TIFF; give the path"])
+            return _finished(tiff_samples.read(file, name=name, check_size=sizes), name)
+        bits = stated
+    image.load()
+    return _finished(image, name, bits)
 
 
-def _to_rgb(name: str, image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    if image.mode in _SIXTEEN_BIT or image.mode == "I":
-        samples = np.asarray(image).astype(np.int64)
-        if samples.min() < 0 or samples.max() > 65535:
-            raise DataError([f"{name}: 32-bit samples; expected 8 or 16 bits per channel"])
-        return Image.fromarray((samples >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise DataError([f"{name}: floating-point samples; expected 8 or 16 bits per channel"])
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+def _finished(image: Image.Image, name: str, bits: int = 16) -> Image.Image:
+    """A loaded image in its colours, upright, and free of what would change it once more."""
+    rgb = to_rgb(image, name=name, bits=bits)
+    turn = _TURNS.get(orientation(image))
+    finished = rgb.copy() if turn is None else rgb.transpose(turn)
+    finished.info = {}
+    return finished
+
+
+def orientation(image: Image.Image) -> int:
+    """How a picture is to be turned, as EXIF counts: 1 (not at all, or not stated) to 8."""
+    if image.format in _UPRIGHT:
+        return 1
+    try:
+        stated = int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged metadata is no damage of the pixels
+        return 1
+    return stated if stated in _TURNS else 1
 
 
 def pixel_key(image: Image.Image) -> str:
     """Hash of an RGB image's size and pixels: 32 hex digits, equal exactly for equal pictures."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{DECODE_RULES} {image.width} {image.height} ".encode())
+    digest.update(f"{KEY_RULES} {image.width} {image.height} ".encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()
 

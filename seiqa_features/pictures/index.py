@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import PIL
 
 from seiqa_features.errors import DataError, StoreError
+from seiqa_features.files import path_text, reason, why_unreadable
 from seiqa_features.pictures.decoding import DECODE_RULES, load_rgb, pixel_key
+from seiqa_features.pictures.formats import EXTRAS
 from seiqa_features.progress import Progress, unwatched
 
+logger = logging.getLogger(__name__)
+
 BATCH = 256  # files that are decoded before the index is written
+PATIENCE = 20.0  # seconds that another process may keep the index locked
+
+_TYPES = {"path": "TEXT PRIMARY KEY", "stamp": "TEXT NOT NULL", "key": "TEXT NOT NULL",
+          "width": "INTEGER NOT NULL", "height": "INTEGER NOT NULL"}  # fmt: skip
+_COLUMNS = ", ".join(_TYPES)
+_CREATE = f"CREATE TABLE IF NOT EXISTS images ({', '.join(map(' '.join, _TYPES.items()))})"
+_ASKED = 500  # paths in one query; SQLite takes 999 at least
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_ENVIRONMENT = frozenset({
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+})  # fmt: skip
+"""What is wrong with disk or permission. Every other error says that the file is no index."""
 
 
 @dataclass(frozen=True)
@@ -32,28 +53,25 @@ class ImageIndex:
     """Remembers the `ImageInfo` of files by path, size, times and decoder, in one SQLite file.
 
     The change time is part of the key because, unlike the modification time, a program cannot set
-    it back: an edit that keeps size and date is still noticed.
+    it back: an edit that keeps size and date is still noticed. A damaged index is set aside and
+    begun again: what it held is found by decoding.
+
+    Raises
+    ------
+    StoreError
+        When made or used: the folder cannot be used, or another process keeps the index locked.
     """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "images.sqlite"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with self._open() as database:
-                database.execute(
-                    "CREATE TABLE IF NOT EXISTS images (path TEXT PRIMARY KEY, stamp TEXT NOT NULL,"
-                    " key TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL)"
-                )
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"{folder}: cannot use it as cache ({error}); name another with --cache"
-            ) from None
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on a connection that is closed afterwards."""
-        with closing(sqlite3.connect(self._file)) as database, database:
-            yield database
+            problem = why_unreadable(self._file) if self._file.exists() else None
+        except (OSError, ValueError) as error:
+            problem = reason(error)
+        if problem:
+            raise self._unusable(problem)
+        self._do(f"SELECT {_COLUMNS} FROM images LIMIT 1")
 
     def scan(
         self,
@@ -71,10 +89,9 @@ class ImageIndex:
         tuple[dict[Path, ImageInfo], dict[Path, str]]
             What each readable file holds, and one line for each file that cannot be read.
         """
-        wanted = list(dict.fromkeys(paths))
-        stamps = {path: _stamp(path) for path in wanted}
+        stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}
         known = self._known(stamps)
-        missing = [path for path in wanted if path not in known]
+        missing = [path for path in stamps if path not in known]
         problems: dict[Path, str] = {}
         pool = ThreadPoolExecutor(workers)
         try:
@@ -94,30 +111,82 @@ class ImageIndex:
         return known, problems
 
     def _known(self, stamps: dict[Path, str]) -> dict[Path, ImageInfo]:
-        with self._open() as database:
-            rows = {
-                row[0]: row[1:]
-                for row in database.execute("SELECT path, stamp, key, width, height FROM images")
-            }
+        names = {path: _name(path) for path, stamp in stamps.items() if stamp}
+        rows = self._rows(sorted(set(names.values())))
         found = {}
-        for path, stamp in stamps.items():
-            row = rows.get(os.path.abspath(path))  # noqa: PTH100 — resolve() would follow links
-            if row is not None and row[0] == stamp:
-                found[path] = ImageInfo(*row[1:])
+        for path, name in names.items():
+            stamp, *info = rows.get(name, (None,))
+            if stamp == stamps[path] and [type(value) for value in info] == [str, int, int]:
+                found[path] = ImageInfo(*info)
         return found
 
+    def _rows(self, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+        """Stamp, key, width and height of the files that are remembered, by name."""
+        rows: dict[str, tuple[Any, ...]] = {}
+        for start in range(0, len(names), _ASKED):
+            asked = names[start : start + _ASKED]
+            query = f"SELECT {_COLUMNS} FROM images WHERE path IN ({', '.join('?' * len(asked))})"
+            found = self._do(query, asked)
+            rows |= {name: tuple(row) for name, *row in found}
+        return rows
+
     def _remember(self, infos: dict[Path, ImageInfo], stamps: dict[Path, str]) -> None:
+        insert = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)"
         rows = [
-            (os.path.abspath(path), stamps[path], info.key, info.width, info.height)  # noqa: PTH100
+            (_name(path), stamps[path], info.key, info.width, info.height)
             for path, info in infos.items()
         ]
+        self._do(insert, rows, many=True)
+
+    def _do(self, statement: str, values: Sequence[Any] = (), *, many: bool = False) -> list[Any]:
+        """Rows that come of a statement (for `many` values), on a new index if this is damaged."""
         try:
-            with self._open() as database:
-                database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)", rows)
+            return self._attempt(statement, values, many)
+        except _DamagedError:
+            self._set_aside()
+            return self._attempt(statement, values, many)
+
+    def _attempt(self, statement: str, values: Sequence[Any], many: bool) -> list[Any]:
+        try:
+            with closing(sqlite3.connect(self._file, timeout=PATIENCE)) as database, database:
+                database.execute(_CREATE)
+                execute = database.executemany if many else database.execute
+                return execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(
-                f"cannot write the image index ({error}); free space or name another --cache"
-            ) from None
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISMATCH) & 0xFF
+            if code in _LOCKED:
+                raise StoreError(
+                    f"{self._file}: another process has kept it locked for {PATIENCE:g} s; wait for"
+                    " that process to end, or name another --cache"
+                ) from None
+            if code in _ENVIRONMENT:
+                raise self._unusable(str(error)) from None
+            raise _DamagedError from None
+
+    def _set_aside(self) -> None:
+        aside = self._file.with_name(f"{self._file.name}.damaged")
+        logger.warning(
+            "%s: damaged, now called %s; pictures are decoded again", self._file, aside.name
+        )
+        try:
+            self._file.replace(aside)
+            for suffix in ("-journal", "-wal", "-shm"):  # would be taken for the new one's
+                self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unusable(reason(error)) from None
+
+    def _unusable(self, why: str) -> StoreError:
+        return StoreError(
+            f"{self._file.parent}: cannot use it as cache ({why}); name another with --cache"
+        )
+
+
+class _DamagedError(Exception):
+    """The file is no SQLite file, or not the index."""
+
+
+def _name(path: Path) -> str:
+    return path_text(os.path.abspath(path))  # noqa: PTH100 — resolve() would follow links
 
 
 def _inspect(path: Path) -> ImageInfo | str:
@@ -129,9 +198,20 @@ def _inspect(path: Path) -> ImageInfo | str:
 
 
 def _stamp(path: Path) -> str:
+    """What must be the same for a file to hold the pixels it held; "" if it cannot be read."""
     try:
         stat = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return ""  # decoding it will say what is wrong
-    decoder = f"{DECODE_RULES} {PIL.__version__}"  # another one may see other pixels in the file
+    decoder = f"{DECODE_RULES} {PIL.__version__}{_extras()}"  # another may see other pixels
     return f"{decoder} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+
+
+@lru_cache(1)
+def _extras() -> str:
+    """Packages beside Pillow that decode, with their versions."""
+    found = []
+    for package in ("tifffile", "imagecodecs", *(extra.package for extra in EXTRAS)):
+        with suppress(PackageNotFoundError):
+            found.append(f" {package} {version(package)}")
+    return "".join(found)

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from seiqa_features.errors import DataError
-from seiqa_features.pictures.decoding import check_size, decode_rgb, load_rgb
+from seiqa_features.pictures.colour import levels
+from seiqa_features.pictures.decoding import check_size, decode_rgb, load_rgb, orientation
 
 if TYPE_CHECKING:
     import torch
@@ -23,10 +25,13 @@ Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[Any] | torc
 """A file, a Pillow image, an array [H, W] or [H, W, C], or a tensor [H, W] or [C, H, W].
 
 C is 1 (grey), 3 (RGB) or 4 (RGB and opacity). Values are uint8 in 0..255 or float in 0..1.
+
+A Pillow image as `Image.open` gives it is turned as its EXIF says, like the file. One that was made
+from it (converted, cropped, rotated) may have been turned already, by `ImageOps.exif_transpose`,
+which takes the note out of it, or by hand: if it still bears the note, it is refused.
 """
 
 CHANNELS = (1, 3, 4)
-SLACK = 1e-6  # what float32 arithmetic may leave beyond 0..1
 
 
 def as_rgb(picture: Picture, *, name: str) -> Image.Image:
@@ -46,10 +51,16 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     """
     if isinstance(picture, str | os.PathLike):
         try:
-            return load_rgb(Path(picture))
+            return load_rgb(Path(os.fsdecode(picture)))
         except DataError as error:
             raise DataError([f"{name}: {line}" for line in error.problems]) from None
     if isinstance(picture, Image.Image):
+        if not isinstance(picture, ImageFile) and orientation(picture) != 1:
+            raise DataError(
+                [f"{name}: is its EXIF orientation {orientation(picture)} still to be applied? pass"
+                 " ImageOps.exif_transpose(picture), or the path; or, if it was turned, delete"
+                 " picture.getexif()[274] and picture.info['exif']"]
+            )  # fmt: skip
         return decode_rgb(picture, name=name)
     if isinstance(picture, np.ndarray):
         return _from_array(picture, name)
@@ -131,9 +142,4 @@ def _eight_bit(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
         raise DataError(
             [f"{name}: values of type {array.dtype}; expected uint8 in 0..255 or float in 0..1"]
         )
-    low, high = array.min(), array.max()
-    if not (low >= -SLACK and high <= 1 + SLACK):  # either is NaN where a value is
-        found = "NaN among the values" if np.isnan(low) else f"float values {low:g} to {high:g}"
-        raise DataError([f"{name}: {found}; expected 0 to 1 (of uint8: 0 to 255)"])
-    levels: NDArray[np.uint8] = np.rint(array.clip(0, 1) * 255).astype(np.uint8)
-    return levels
+    return levels(array, name=name)

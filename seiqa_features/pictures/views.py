@@ -2,6 +2,7 @@
 
 ``s256``        both images squeezed to a 256×256 square
 ``c224``        shortest side brought to 224, then the central 224×224 (as CLIP sees pictures)
+``min224``      shortest side brought to 224, aspect kept up to 4:1 and squeezed beyond
 ``max512``      longest side at most 512 pixels, aspect kept, never enlarged
 ``full``        as large as the reference is
 ``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
@@ -28,7 +29,12 @@ from seiqa_features.pictures.decoding import MAX_PIXELS, MIN_SIDE
 
 Resampling: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
 
-_NAME = re.compile(r"(s|c|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?")
+LONGEST = 4
+"""Of a ``min`` view: no side is longer than this many times the other."""
+
+_NAME = re.compile(
+    r"(s|c|min|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?"
+)
 _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
@@ -41,7 +47,7 @@ class View:
     """A parsed view name. `size` is in pixels, `per_side` counts crops (1 but for a grid)."""
 
     name: str
-    kind: Literal["s", "c", "max", "grid"]
+    kind: Literal["s", "c", "min", "max", "grid"]
     size: int
     per_side: int = 1
     resampling: Resampling | None = None
@@ -62,13 +68,13 @@ class View:
             raise UsageError(
                 f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
             )
-        kind = cast(Literal["s", "c", "max", "grid"], match[1])
+        kind = cast(Literal["s", "c", "min", "max", "grid"], match[1])
         return cls(name, kind, int(match[2]), int(match[3] or 1), cast(Resampling, match[4]))
 
     @property
     def square(self) -> bool:
         """Whether what an extractor gets is always `size`×`size`."""
-        return self.kind != "max"
+        return self.kind not in ("min", "max")
 
     def prepare(
         self, image: Image.Image, ref_size: tuple[int, int], resampling: Resampling
@@ -88,7 +94,7 @@ class View:
         if image.size != size:
             image = image.resize(size, _FILTERS[self.resampling or resampling])
         pixels = np.asarray(image).transpose(2, 0, 1)
-        if self.kind in ("s", "max"):
+        if self.kind in ("s", "min", "max"):
             return np.ascontiguousarray(pixels[None])
         rows, columns = self._offsets(size[1]), self._offsets(size[0])
         n = self.size
@@ -101,6 +107,12 @@ class View:
         if self.kind == "c":  # the long side rounds down, as in torchvision's Resize
             short = min(ref_size)
             width, height = (side * self.size // short for side in ref_size)
+            return width, height
+        if self.kind == "min":
+            short = min(ref_size)
+            width, height = (
+                min(round(side * self.size / short), LONGEST * self.size) for side in ref_size
+            )
             return width, height
         smallest = MIN_SIDE if self.kind == "max" else self.size
         scale = min(1.0, self.size * self.per_side / max(ref_size))

@@ -21,9 +21,14 @@ from numpy.typing import NDArray
 from seiqa_features.errors import StoreError
 from seiqa_features.table.pairing import pair_embeddings
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.store import KEYS, SECONDS, Source
+from seiqa_features.table.shards import KEYS, SECONDS
+from seiqa_features.table.store import Source
 
 UNAVAILABLE = "seiqa.unavailable"
+
+
+class MissingRowsError(StoreError):
+    """A row is not in the store: not extracted, or lost with a shard that was damaged."""
 
 
 def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.DataFrame, float]:
@@ -34,8 +39,10 @@ def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.Dat
 
     Raises
     ------
+    MissingRowsError
+        A row is not in the store.
     StoreError
-        A row is not in the store (the features were not extracted).
+        The store cannot be read.
     """
     columns: dict[str, pd.Series] = {}
     seconds = 0.0
@@ -57,7 +64,9 @@ def _positions(pairs: pd.DataFrame, rows: pa.Table, block: Block) -> list[int]:
     ]
     if -1 in positions:
         pair_id = pairs["pair_id"].iloc[positions.index(-1)]
-        raise StoreError(f"pair {pair_id}: {block.name} is not in the store; run `seiqa features`")
+        raise MissingRowsError(
+            f"pair {pair_id}: {block.name} is not in the store; run `seiqa features`"
+        )
     return positions
 
 

@@ -1,4 +1,4 @@
-"""Where pretrained weights come from, and that they stay what they were.
+"""Where pretrained weights come from, and the check that they do not change.
 
 A file is looked for in this order: one the user named for it, one of its name in the weights
 folder, the libraries' own hub caches. The first time a file is seen its SHA-256 goes into a lock
@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
+from seiqa_features.files import write_whole
+from seiqa_features.weights.places import download, installed, online, reinstall
 
 DEFAULT_FOLDER = Path("~/.cache/seiqa/weights")
 LOCK_FILE = "weights.lock.json"
-REACH_SECONDS = 5
-_HASH_IN_URL = re.compile(r"/models/([0-9a-f]{64})/|download\.pytorch\.org/.*-([0-9a-f]{8})\.pth$")
 
 
 class WeightFiles:
@@ -41,7 +38,7 @@ class WeightFiles:
         self.files = {name: path.expanduser() for name, path in (files or {}).items()}
 
     def find(self, weight: Weight) -> Path | None:
-        """The weight's file, None if it is nowhere.
+        """The weight's file, None if it is not on this machine.
 
         Raises
         ------
@@ -54,10 +51,10 @@ class WeightFiles:
                 raise WeightsError(f"{path}: no such file, named as weights of {weight.name}")
             return path
         copies = sorted(self.folder.glob(f"{file_stem(weight)}.*"))
-        return copies[0] if copies else _in_hub_cache(weight)
+        return copies[0] if copies else installed(weight)
 
     def missing(self, weights: Iterable[Weight]) -> list[Weight]:
-        """Those that are nowhere on this machine."""
+        """Those that are not on this machine."""
         return [weight for weight in weights if self.find(weight) is None]
 
     def checksum(self, weight: Weight) -> str:
@@ -68,6 +65,9 @@ class WeightFiles:
         WeightsError
             It is absent, or not the file that was recorded.
         """
+        if weight.sha256 is not None:
+            self.verified(weight)
+            return weight.sha256
         path = self._require(weight)
         recorded = self._lock().get(self._key(weight, path), {})
         if recorded.get("stamp") == _stamp(path):
@@ -84,6 +84,10 @@ class WeightFiles:
             It is absent, or not the file that was recorded.
         """
         path = self._require(weight)
+        if weight.sha256 is not None:
+            if _sha256(path) != weight.sha256:
+                raise WeightsError(f"{path}: not the file that was published; {reinstall(weight)}")
+            return path
         sha256, key = _sha256(path), self._key(weight, path)
         recorded = self._lock().get(key, {}).get("sha256", sha256)
         if recorded != sha256:
@@ -106,11 +110,14 @@ class WeightFiles:
             Offline, or a download failed; what was fetched before is kept.
         """
         missing = self.missing(weights)
-        if missing and not _online(missing):
+        for weight in missing:
+            if weight.package is not None:
+                raise WeightsError(reinstall(weight))
+        if missing and not online(missing):
             raise WeightsError("cannot download: offline, or the hubs cannot be reached")
         for weight in missing:
             try:
-                _download(weight)
+                download(weight)
             except Exception as error:  # whatever a library raises, the file could not be had
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 raise WeightsError(f"{weight.name}: download failed ({reason})") from None
@@ -134,7 +141,7 @@ class WeightFiles:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise WeightsError(f"{path}: cannot be read ({error}); mend or delete it") from None
+            raise WeightsError(f"{path}: cannot be read ({error}); repair or delete it") from None
         return content
 
     def _record(self, key: str, entry: dict[str, str]) -> None:
@@ -142,11 +149,8 @@ class WeightFiles:
         if content.get(key) == entry:
             return
         path = self.folder / LOCK_FILE
-        temporary = path.with_suffix(f".{os.getpid()}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({**content, key: entry}, indent=1, sort_keys=True))
-            temporary.replace(path)
+            write_whole(path, json.dumps({**content, key: entry}, indent=1, sort_keys=True))
         except OSError as error:
             raise WeightsError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -154,73 +158,6 @@ class WeightFiles:
 def file_stem(weight: Weight) -> str:
     """Name, less suffix, of the user's own copy: "timm--vit_small_patch14_dinov2.lvd142m"."""
     return re.sub(r"[/:]", "--", weight.name)
-
-
-def _in_hub_cache(weight: Weight) -> Path | None:
-    kind, _, rest = weight.location.partition(":")
-    if kind == "hf":
-        from huggingface_hub import try_to_load_from_cache
-
-        found = try_to_load_from_cache(*_repository(rest))
-        return Path(found) if isinstance(found, str) else None
-    path = _torch_hub_file(weight)
-    return path if path.is_file() else None
-
-
-def _repository(location: str) -> tuple[str, str]:
-    """ "timm/vit_small/model.safetensors" → ("timm/vit_small", "model.safetensors")."""
-    owner, name, file = location.split("/", 2)
-    return f"{owner}/{name}", file
-
-
-def _torch_hub_file(weight: Weight) -> Path:
-    from torch.hub import get_dir
-
-    folder, _, url = weight.location.partition("|")
-    return Path(get_dir()) / folder / url.rsplit("/", 1)[-1]
-
-
-def _download(weight: Weight) -> None:
-    kind, _, rest = weight.location.partition(":")
-    if kind == "hf":
-        from huggingface_hub import hf_hub_download
-
-        hf_hub_download(*_repository(rest))
-    else:
-        from torch.hub import download_url_to_file
-
-        path = _torch_hub_file(weight)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        url = weight.location.partition("|")[2]
-        match = _HASH_IN_URL.search(url)
-        download_url_to_file(url, str(path), hash_prefix=match and (match[1] or match[2]))
-
-
-def _online(weights: Iterable[Weight]) -> bool:
-    """One short question to each host, so that an offline machine is not kept waiting."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        return False
-    hosts = dict.fromkeys(_host(weight) for weight in weights)
-    return all(_answers(host) for host in hosts)
-
-
-def _host(weight: Weight) -> str:
-    if weight.location.startswith("hf:"):
-        from huggingface_hub.constants import ENDPOINT
-
-        return ENDPOINT
-    return "/".join(weight.location.partition("|")[2].split("/")[:3])
-
-
-def _answers(host: str) -> bool:
-    request = urllib.request.Request(host, method="HEAD")
-    try:
-        urllib.request.urlopen(request, timeout=REACH_SECONDS).close()
-    except urllib.error.HTTPError:
-        return True  # it answered, if only to refuse
-    except OSError:
-        return False
-    return True
 
 
 def _stamp(path: Path) -> str:

@@ -1,1 +1,1 @@
-"""Audit of a data set: duplicates, leaks, and which split to believe."""
+"""Audit of a data set: duplicates, leaks, and which split to trust."""

@@ -1,4 +1,4 @@
-"""Audit of a data set: what would deceive a careless evaluation, and which split to believe."""
+"""Audit of a data set: what would mislead a careless evaluation, and which split to trust."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from seiqa_models.audit.probes import (
     spread,
 )
 from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, MIN_ROWS_TO_EVALUATE
 from seiqa_models.core.columns import scalar_matrix, split_columns
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 
 ALIKE = 0.2
-"""Index-only SROCC on new groups from which on neighbours count as alike. Labels in random order
+"""Neighbours count as alike from this index-only SROCC on new groups. Labels in random order
 stay under .16 (100 draws of 510 labels)."""
 
 _STANDARD_ERRORS = 3
-"""With few groups chance reaches further: SROCC of unrelated values has a standard error of about
+"""With few groups chance alone gives more: SROCC of unrelated values has a standard error of about
 1 / sqrt(groups)."""
 
 _SORTED = 0.95
-"""|SROCC| of label and position from which on the rows are taken to be sorted by label."""
+"""Rows count as sorted by label from this |SROCC| of label and position."""
 
 _SCATTERED = 0.25
-"""Mean share of the files that a group spans, from which on runs of files do not hold groups."""
+"""Runs of files do not hold groups where a group spans at least this mean share of the files."""
 
 
 def audit(
@@ -65,10 +66,10 @@ def audit(
     dict, JSON-ready
         ``n`` {pairs, labelled, groups, train, val, test}; ``labels`` {histogram,
         autocorrelation}; ``sorted``: SROCC of label and position; ``index_only``, ``group_only``
-        and ``features``: see :mod:`seiqa_models.audit.probes`; ``duplicates``: see
-        :func:`seiqa_models.audit.duplicates.find_duplicates`; ``columns`` {constant, leaking}; and
+        and ``features``: see `seiqa_models.audit.probes`; ``duplicates``: see
+        `seiqa_models.audit.duplicates.find_duplicates`; ``columns`` {constant, leaking}; and
         ``verdict`` {splits: "group" or "block", neighbours_alike, reasons, warnings}, where
-        ``splits`` is the kind of folds to believe. What could not be measured is None.
+        ``splits`` is the kind of folds to trust. What could not be measured is None.
 
     Raises
     ------
@@ -76,8 +77,9 @@ def audit(
         A pair is not in the feature table.
     """
     rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
+    rows = rows.sort_values(["order", "pair_id"])  # what is found hangs on no order but the files'
     y, order = rows["mos"].to_numpy(np.float64), rows["order"].to_numpy(np.float64)
-    groups = pd.factorize(rows["group_id"])[0]
+    groups = codes_of(rows["group_id"])[0]
     n_groups = len(np.unique(groups))
     table = None if features is None else _rows_of(features, rows)
     found: dict[str, Any] = {
@@ -141,7 +143,7 @@ def _verdict(found: Mapping[str, Any], *, scattered: bool) -> dict[str, Any]:
     verdict = {"splits": "group", "neighbours_alike": False, "warnings": warnings}
     probe = found["index_only"]
     if probe is None:
-        few = "too few labelled training pairs or groups, or labels all alike: nothing was probed"
+        few = "too few labelled training pairs or groups, or equal labels: nothing was probed"
         return {**verdict, "reasons": [few]}
     by_index, apart = probe["grouped"], probe["contiguous"]
     bound = max(ALIKE, _STANDARD_ERRORS / np.sqrt(found["n"]["groups"]))
@@ -151,7 +153,7 @@ def _verdict(found: Mapping[str, Any], *, scattered: bool) -> dict[str, Any]:
         "5 contiguous blocks"
     )
     if by_index < bound:
-        reasons = [f"{said}: file order says little about the labels, believe folds by group"]
+        reasons = [f"{said}: file order says little about the labels, trust folds by group"]
         return {**verdict, "reasons": [*reasons, *_gap(found)]}
     verdict["neighbours_alike"] = True
     if abs(found["sorted"]) >= _SORTED:
@@ -159,13 +161,13 @@ def _verdict(found: Mapping[str, Any], *, scattered: bool) -> dict[str, Any]:
     elif scattered:
         reasons = [
             f"{said}: neighbouring files are alike, but groups are scattered over the files and "
-            "no run of files holds them: believe folds by group"
+            "no run of files holds them: trust folds by group"
         ]
     else:
         verdict["splits"] = "block"
         reasons = [
             f"{said}: neighbouring files are alike, and random or group folds measure memory of "
-            "the neighbours: believe only contiguous blocks of file order"
+            "the neighbours: trust only contiguous blocks of file order"
         ]
     return {**verdict, "reasons": [*reasons, *_gap(found)]}
 
@@ -191,7 +193,7 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
         "near": "pairs of groups have nearly the same reference: give them one group",
         "disagreeing": "repeated pairs have different labels",
         "pairs": "pairs of images come more than once",
-        "identical": "pairs are a picture with itself",
+        "identical": "pairs compare a picture with itself",
     }
     warnings = [
         f"{twice[key]['n']} {said} (such as {twice[key]['examples'][0]})"
@@ -206,7 +208,7 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
 
 
 def render(found: Mapping[str, Any]) -> str:
-    """The audit as plain text, one finding a line, the verdict last."""
+    """The audit as plain text, one finding per line, the verdict last."""
     n, labels, probe = found["n"], found["labels"], found["index_only"]
     splits = ", ".join(f"{n[split]} {split}" for split in ("train", "val", "test"))
     lines = [

@@ -16,7 +16,7 @@ _SHOWN = 10
 
 
 def find_duplicates(pairs: pd.DataFrame, hashes: Mapping[str, int] | None) -> dict[str, Any]:
-    """Repetitions that let a model meet in a test what it saw in training.
+    """Repetitions that put into a test what a model saw in training.
 
     Parameters
     ----------

@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.columns import is_dense, split_columns
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
 
 TWIN = 0.995
-"""|SROCC| or |PLCC| with the label from which on a column counts as its twin. The best metrics
-reach .98 with MOS; six-level labels even cap a perfect score at .984."""
+"""A column counts as the label's twin from this |SROCC| or |PLCC| with it. The best metrics reach
+.98 with MOS; with six-level labels even a perfect score reaches only .984."""
 
 _MIN_VALUES = 10
 """Correlations over fewer rows or groups prove nothing."""
@@ -56,7 +57,7 @@ def find_leaks(
     label : str
         Name of the label's column.
     """
-    codes = pd.factorize(np.asarray(groups))[0]
+    codes = codes_of(groups)[0]
     reasons = {str(name): _reason(X[name], y, codes, label) for name in X.columns}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
@@ -68,12 +69,21 @@ def _reason(column: pd.Series, y: FloatVector, codes: Rows, label: str) -> str |
     try:
         split_columns(column.to_frame())
     except TableError:
-        return f"no number but {column.dtype}"
+        return _no_number(column)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if _counts(values):
         return "a count of the rows"
     known = np.isfinite(values) & np.isfinite(y)
     return _twin(values[known], y[known], codes[known])
+
+
+def _no_number(column: pd.Series) -> str:
+    """That a column holds something else, with its first cell that is no number."""
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return f"no number but {column.dtype}"
+    odd = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+    examples = [cell for cell in column[odd] if str(cell).strip()]
+    return f"no number but text such as {examples[0]!r}" if examples else "no number but text"
 
 
 def _by_name(name: str, label: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Probes of a data set: how much do predictors reach that see what they should not need?
+"""Probes of a data set: how well do predictors score that see only what they should not need?
 
 Each compares ways to hold rows out. Where a careless way scores higher than a careful one, the
 difference is memory, not skill.
@@ -114,7 +114,7 @@ def _of_neighbours(y: FloatVector, order: FloatVector, folds: list[Fold]) -> flo
 def _of_forest(
     X: pd.DataFrame, y: FloatVector, groups: Rows, folds: list[Fold], seed: int
 ) -> float:
-    """A forest learns a neighbour or a duplicate by heart in no time: all it takes for a probe."""
+    """A forest memorises a neighbour or a duplicate quickly, which is all a probe needs."""
     prediction = np.empty_like(y)
     for train, test in folds:
         preparation = Preparation()

@@ -1,1 +1,1 @@
-"""What every floor of the model half uses: columns, checks, metrics, splits, errors."""
+"""What all parts of the model half use: columns, checks, metrics, splits, errors."""

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.canonical import canonical_rows, codes_of
 from seiqa_models.core.columns import split_columns
 from seiqa_models.core.errors import KindsError, TableError
 
@@ -23,7 +24,8 @@ class TrainingTable:
     """A checked table: features X [n, columns], labels y [n], group codes [n].
 
     ``order`` [n] and ``kinds`` [n] are None where not given. Groups and kinds are numbered from 0
-    in the order they appear.
+    in the order of their names. Where each row is a group of its own because none were given,
+    ``grouped`` is False and the numbers are positions.
     """
 
     X: pd.DataFrame
@@ -31,9 +33,26 @@ class TrainingTable:
     groups: Rows
     order: FloatVector | None
     kinds: Rows | None = None
+    grouped: bool = True
+
+    def in_canonical_order(self) -> tuple[TrainingTable, Rows]:
+        """Columns by name and rows by content, so that nothing fitted hangs on their order.
+
+        Returns
+        -------
+        TrainingTable
+        rows : int [n]
+            Position of each of its rows in this table.
+        """
+        table = self.by_column_name()
+        groups = self.groups if self.grouped else None
+        rows = canonical_rows(table.X, table.y, groups, table.order, table.kinds)
+        if not np.array_equal(rows, np.arange(len(rows))):
+            table = table.take(rows)
+        return (table if self.grouped else replace(table, groups=np.arange(len(rows)))), rows
 
     def by_column_name(self) -> TrainingTable:
-        """The columns sorted, so that nothing fitted hangs on the order they come in."""
+        """The columns sorted, so that what is fitted does not depend on their order."""
         return replace(self, X=self.X[sorted(self.X.columns)])
 
     def take(self, rows: Rows) -> TrainingTable:
@@ -44,6 +63,7 @@ class TrainingTable:
             self.groups[rows],
             None if self.order is None else self.order[rows],
             None if self.kinds is None else self.kinds[rows],
+            self.grouped,
         )
 
 
@@ -80,15 +100,14 @@ def check_training_table(
     if np.ptp(labels) == 0:
         raise TableError(f"every label is {labels[0]:g}: nothing can be learned from one value")
     codes = np.arange(len(X)) if groups is None else _codes("group", groups, len(X), TableError)
-    n_groups = int(codes.max()) + 1
-    if n_groups < min_groups:
-        raise TableError(_too_few_groups(n_groups, min_groups))
+    require_groups(codes, min_groups)
     return TrainingTable(
         X,
         labels,
         codes,
         None if order is None else _finite("order", order, X),
         None if kinds is None else _codes("kind", kinds, len(X), KindsError),
+        groups is not None,
     )
 
 
@@ -110,7 +129,7 @@ def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
 
 
 def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -> Rows:
-    codes, _ = pd.factorize(np.asarray(values))
+    codes, _ = codes_of(values)
     if len(codes) != n_rows:
         raise error(f"{what}s have {len(codes)} values, the table has {n_rows} rows")
     if (codes < 0).any():
@@ -118,9 +137,18 @@ def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -
     return codes
 
 
-def _too_few_groups(found: int, needed: int) -> str:
-    groups = "all rows are in one group" if found == 1 else f"there are only {found} groups"
-    return (
-        f"{groups} (one reference image each): an honest estimate leaves whole references out "
-        f"and needs at least {needed}: add pairs of other references"
-    )
+def require_groups(codes: Rows, needed: int) -> None:
+    """Check that there are enough groups, numbered from 0.
+
+    Raises
+    ------
+    TableError
+        There are fewer than needed.
+    """
+    found = int(codes.max()) + 1
+    if found < needed:
+        groups = "all rows are in one group" if found == 1 else f"there are only {found} groups"
+        raise TableError(
+            f"{groups} (one reference image each): an honest estimate leaves whole references out "
+            f"and needs at least {needed}: add pairs of other references"
+        )

@@ -37,7 +37,7 @@ def dense_matrix(series: pd.Series) -> np.typing.NDArray[np.float32]:
     ------
     TableError
         The column is no dense block, or a row of it is missing or not finite: unlike a scalar,
-        an embedding has no sensible stand-in.
+        an embedding has no sensible substitute.
     """
     if not is_dense(series):
         raise TableError(
@@ -58,7 +58,7 @@ def dense_matrix(series: pd.Series) -> np.typing.NDArray[np.float32]:
         row = series.index[int(np.argmin(finite))]
         raise TableError(
             f"dense block {series.name!r} is not finite in {int((~finite).sum())} rows, first "
-            f"{row!r}: extract it anew or drop the column"
+            f"{row!r}: extract it again or drop the column"
         )
     return matrix
 
@@ -72,7 +72,7 @@ def split_columns(X: pd.DataFrame) -> tuple[list[str], list[str]]:
     Raises
     ------
     TableError
-        Column names repeat or are no text, or a column is neither kind; it is named.
+        Column names repeat or are not text, or a column is of neither kind; it is named.
     """
     if not X.columns.is_unique:
         twice = X.columns[X.columns.duplicated()][0]

@@ -1,4 +1,4 @@
-"""The errors of the model half that a user can mend."""
+"""The errors of the model half that a user can fix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ class TableError(ValueError):
 
 
 class KindsError(TableError):
-    """The kinds of distortion do not allow the transfer estimate; without them all would be well.
+    """The kinds of distortion do not allow the transfer estimate; without them it works.
 
     It is raised before anything is fitted, so that a caller can go on without kinds.
     """
+
+
+class LearnerError(TableError):
+    """A learner or a fusion, perhaps a stranger's, does not do what the stack needs of it."""
+
+
+class GroupsWarning(UserWarning):
+    """A stack was fitted without groups, so that rows of one reference image were split."""

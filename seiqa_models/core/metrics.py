@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.canonical import codes_of
 
 SROCC_SHARE = 0.6
 """Weight of SROCC in the challenge's final score; PLCC has the rest."""
@@ -102,12 +102,12 @@ def bootstrap_interval(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> list[float]:
-    """95 % percentile interval [low, high] of :func:`final_score`, groups drawn with repetition.
+    """95 % percentile interval [low, high] of `final_score`, groups drawn with repetition.
 
     A single group says nothing about others: its interval is the whole range [-1, 1].
     """
     truth, guess = _checked(y, prediction)
-    codes, names = pd.factorize(np.asarray(groups))
+    codes, names = codes_of(groups)
     if len(codes) != len(truth):
         raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")
     if len(names) < 2:
@@ -167,12 +167,14 @@ def _weighted_pearson(
 
 
 def unit_range(values: FloatVector) -> FloatVector:
+    """Values scaled to 0..1; constant ones become 0."""
     spread = np.ptp(values)
     scaled: FloatVector = (values - values.min()) / (spread if spread > 0 else 1.0)
     return scaled
 
 
 def chunk_sizes(total: int, chunk: int) -> list[int]:
+    """Sizes of chunks that add up to `total`, all but the last equal to `chunk`."""
     full, rest = divmod(total, chunk)
     return [chunk] * full + [rest] * (rest > 0)
 

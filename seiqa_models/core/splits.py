@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.errors import TableError
 
 Fold = tuple[Rows, Rows]
@@ -44,7 +45,7 @@ def make_folds(
     """
     if n_splits < 2:
         raise ValueError(f"n_splits is {n_splits}, expected at least 2")
-    codes, names = pd.factorize(np.asarray(groups))
+    codes, names = codes_of(groups)
     sizes = np.bincount(codes, minlength=len(names))
     if len(names) < 2:
         raise TableError("all rows are in one group: at least 2 groups are needed to split them")

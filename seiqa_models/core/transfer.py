@@ -7,19 +7,19 @@ learners every kind of distortion, and promise more than a new kind will get.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import Rows
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import MIN_ROWS_TO_FIT
 from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
 
 MAX_KINDS = 60
-"""Every kind costs a fit at least; a column of more different values is hardly one of kinds."""
+"""Each kind costs at least one fit; a column with more distinct values hardly holds kinds."""
 
 _AFFORDABLE = 12
-"""Fits that are spent gladly: twice those of the ordinary estimate, 5 folds and the final fit. What
+"""Fits that are affordable: twice those of the ordinary estimate, 5 folds and the final fit. What
 a new kind costs differs more from kind to kind than from fold to fold, so every kind is held out
 at least once, whatever their number, and more folds of each only as far as these fits go. On the
 6 kinds of 288 TID2013 pairs the interval of final is .42 wide after 6 fits, .14 after 12 and .09
@@ -38,21 +38,21 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
     Parameters
     ----------
     folds : list of (train, test)
-        By reference, as :func:`seiqa_models.core.splits.make_folds` makes them.
+        By reference, as `seiqa_models.core.splits.make_folds` makes them.
     kinds : array-like [n]
         Kind of distortion of each row: text or numbers.
 
     Returns
     -------
     list of (train, test)
-        Sorted row positions, by kind in order of appearance. A row is held out at most once.
+        Sorted row positions, by kind in the order of their names. A row is held out at most once.
 
     Raises
     ------
     KindsError
         A row has no kind, or there are fewer than 2 or more than 60 kinds.
     """
-    codes, names = pd.factorize(np.asarray(kinds))
+    codes, names = codes_of(kinds)
     n_rows = sum(len(test) for _, test in folds)
     if len(codes) != n_rows:
         raise KindsError(f"kinds have {len(codes)} values, the table has {n_rows} rows")
@@ -60,8 +60,8 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
         raise KindsError(f"{int((codes < 0).sum())} rows have no kind: every row needs one")
     if not 2 <= len(names) <= MAX_KINDS:
         raise KindsError(
-            f"there are {len(names)} kinds, expected 2 to {MAX_KINDS}: leaving one kind of "
-            "distortion out takes a column with a few kinds that repeat"
+            f"there are {len(names)} kinds, expected 2 to {MAX_KINDS}: to leave out one kind of "
+            "distortion, give a column with a few kinds that repeat"
         )
     each = max(1, _AFFORDABLE // len(names))
     cells = []
@@ -74,10 +74,10 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
 
 
 def unseen_folds(folds: list[Fold], kinds: Rows | None, *, seed: int) -> list[Fold]:
-    """As many folds that hold out a share of the kinds together with the references of a fold.
+    """The same number of folds, each of which also holds out a share of the kinds.
 
-    Cheap enough for the inside of a fit, where what matters is how learners do on kinds that are
-    new to them, and not on which.
+    Cheap enough for the inside of a fit, where it matters how learners do on new kinds, and not on
+    which.
 
     Parameters
     ----------

@@ -1,14 +1,13 @@
 """Feature ablation: what each group of features is worth to a learner, left out and alone.
 
 Group by group, the held-out rows are predicted once without its columns and once with nothing else.
-A group without which the score hardly falls, though alone it does well, repeats what others say.
+A group that scores well alone but is hardly missed repeats what other groups say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from seiqa_models.core.columns import feature_group
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.threads import one_core
+from seiqa_models.results import AblatedGroup, Ablation
 from seiqa_models.stack.pool import fit_learner
 from seiqa_models.stack.preparation import Preparation
 
@@ -65,18 +65,18 @@ def feature_ablation(
     seed: int = 0,
     n_jobs: int = 1,
     on_fit: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> Ablation:
     """Held-out scores of one learner without each group of features, and with that group only.
 
-    The folds are those of :func:`seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
+    The folds are those of `seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
     and fitted inside each training part. There is no fusion.
 
     Parameters
     ----------
     X, y, groups, order, kinds
-        As for :func:`seiqa_models.evaluation.evaluate.evaluate`.
+        As for `seiqa_models.evaluation.evaluate.evaluate`.
     learner : str
-        A name from :data:`seiqa_models.learners.registry.LEARNERS`.
+        A name from `seiqa_models.learners.registry.LEARNERS`.
     n_splits : int
         Outer folds; fewer when there are fewer groups of rows.
     seed : int
@@ -88,11 +88,10 @@ def feature_ablation(
 
     Returns
     -------
-    dict, JSON-ready
-        ``learner``; ``all``: the final score with every column; ``groups``: {name: {"columns": how
-        many in X, "without": final, "alone": final}} by
-        :func:`seiqa_models.core.columns.feature_group`, sorted by name. None stands for the score
-        of no columns at all: none are left, or they are constant in every training part.
+    Ablation
+        Groups by :func:`seiqa_models.core.columns.feature_group`, sorted by name; ``columns`` is
+        how many of them X has, and a score is None where no column is left, or only columns that
+        are constant in every training part.
 
     Raises
     ------
@@ -103,7 +102,7 @@ def feature_ablation(
     ValueError
         The learner's name is unknown.
     """
-    table = check_training_table(
+    table, _ = check_training_table(
         X,
         y,
         groups,
@@ -111,7 +110,7 @@ def feature_ablation(
         kinds,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
-    ).by_column_name()
+    ).in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     parts = Parallel(n_jobs=n_jobs)(delayed(_prepared)(table, fold) for fold in folds)
     owners = [feature_group(column) for column in table.X.columns]
@@ -129,14 +128,14 @@ def feature_ablation(
         _pooled_final(table.y, parts, predictions[start : start + len(parts)]) for start in starts
     ]
     without, alone = finals[: len(names)], finals[len(names) :]
-    return {
-        "learner": learner,
-        "all": complete,
-        "groups": {
-            name: {"columns": owners.count(name), "without": left, "alone": single}
+    return Ablation(
+        learner=learner,
+        all=complete,
+        groups={
+            name: AblatedGroup(columns=owners.count(name), without=left, alone=single)
             for name, left, single in zip(names, without, alone, strict=True)
         },
-    }
+    )
 
 
 def _prepared(table: TrainingTable, fold: Fold) -> _Part:
@@ -163,9 +162,10 @@ def _pooled_final(
 ) -> float | None:
     """The final score over all held-out rows; a part without a column predicts its mean label."""
     if all(prediction is None for prediction in predictions):
-        # Every part its own mean, which falls as the held-out labels rise: no score at all.
+        # Each part would predict its own mean, which falls as its held-out labels rise.
         return None
     pooled = np.empty_like(y)
     for part, prediction in zip(parts, predictions, strict=True):
-        pooled[part.held_out] = part.y.mean() if prediction is None else prediction
+        guess = part.y.mean() if prediction is None else prediction
+        pooled[part.held_out] = np.clip(guess, part.y.min(), part.y.max())
     return final_score(y, pooled)

@@ -38,7 +38,7 @@ def best_single(train: TrainingTable, test: TrainingTable) -> tuple[FloatVector,
 
 
 def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
-    """:func:`neighbour_mean` of two parts of a table, float64 [rows of test]."""
+    """`neighbour_mean` of two parts of a table, float64 [rows of test]."""
     if train.order is None or test.order is None:
         raise ValueError("index_only needs the file order of both parts")
     return neighbour_mean(train.order, train.y, test.order)
@@ -47,7 +47,7 @@ def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
 def neighbour_mean(order: FloatVector, y: FloatVector, at: FloatVector) -> FloatVector:
     """Mean label of the 5 rows nearest in file order to each position in ``at``, float64 [m].
 
-    It sees no image. What it achieves is what memory of neighbouring files is worth.
+    It sees no picture: its score is what memory of neighbouring files is worth.
     """
     by_order = np.argsort(order, kind="stable")
     window = np.searchsorted(order[by_order], at)[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)

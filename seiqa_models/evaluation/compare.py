@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.metrics import (
     BOOTSTRAP_CELLS,
     chunk_sizes,
@@ -57,7 +57,7 @@ def compare(
         Lengths differ, or a value is not finite.
     """
     difference = final_score(y, a) - final_score(y, b)
-    codes, names = pd.factorize(np.asarray(groups))
+    codes, names = codes_of(groups)
     truth, first, second = (unit_range(np.asarray(v, dtype=np.float64)) for v in (y, a, b))
     if len(codes) != len(truth):
         raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")

@@ -25,7 +25,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.threads import one_core
@@ -35,7 +35,7 @@ BASELINE = "baseline"
 """Name of the column that holds the score of the typical row."""
 
 _EXACT_GROUPS = 10
-"""With so many groups all 1024 coalitions are asked; sampled orders of 28 groups ask 758."""
+"""With up to this many groups all 1024 coalitions are scored; with 28 groups, a sample of 758."""
 
 _ORDERS = 32
 """Orders of joining at most; each is also taken backwards."""
@@ -50,7 +50,7 @@ Orders = np.typing.NDArray[np.int64]
 """Who joins first, second, …: one row per order, numbers of groups."""
 
 
-def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.DataFrame:
     """How much each group of features adds to the scores of some rows.
 
     A missing value counts as the median and so adds nothing; neither do columns that were constant
@@ -61,7 +61,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
     ----------
     regressor : SeiqaRegressor
         Fitted.
-    X : DataFrame [n, columns]
+    X : DataFrame or array [n, columns]
         Feature table with the columns seen in fit.
     seed : int
         Seed of the sampled orders.
@@ -69,7 +69,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
     Returns
     -------
     DataFrame of float64, indexed like X
-        One column per :func:`seiqa_models.core.columns.feature_group`, sorted by name, in the unit
+        One column per `seiqa_models.core.columns.feature_group`, sorted by name, in the unit
         of the labels, and ``baseline``, the score of a row with every column at its training
         median. A row's sum is its fused and calibrated score before that is clipped to the label
         range.
@@ -79,7 +79,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
     TableError
         A column seen in fit is missing, or a group is called ``baseline``.
     """
-    pool = regressor.pool(X)
+    pool, known = regressor.pool(X)
     names = sorted({feature_group(name) for name in regressor.features_})
     if BASELINE in names:
         raise TableError(
@@ -88,7 +88,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
         )
     preparation = pool.preparation
     with one_core():
-        values = preparation.transform(X[regressor.features_])
+        values = preparation.transform(known)
     players, group_of_column = np.unique(
         [feature_group(name) for name in preparation.columns_], return_inverse=True
     )
@@ -98,7 +98,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
         return regressor.fuse_unclipped(pool.predict_prepared(rows))
 
     worth = _worth(score, values, preparation.medians_, masks[:, group_of_column])
-    table = pd.DataFrame(0.0, index=X.index, columns=[*names, BASELINE])
+    table = pd.DataFrame(0.0, index=known.index, columns=[*names, BASELINE])
     table[players] = worth @ shares.T
     table[BASELINE] = worth[:, 0]
     return table

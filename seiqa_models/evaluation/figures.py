@@ -1,81 +1,53 @@
-"""The figures of an evaluation: what is made of the predictions for held-out rows."""
+"""The figures of an evaluation, computed from the predictions for held-out rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.metrics import score_summary, srocc
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.evaluation.compare import compare
-from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.evaluation.held_out import (
+    NOMINAL_COVERAGE,
+    SCORED,
+    Fits,
+    FoldResult,
+    joined,
+    learner_columns,
+)
 
-NOMINAL_COVERAGE = 0.9
-"""Share of labels that the reported intervals promise to hold."""
-
-SCORED = ("score", "low", "high", "unfamiliar")
-"""Columns of held-out predictions that come from :meth:`SeiqaRegressor.predict_interval`."""
-
-_NO_LEARNER = (*SCORED, "best_single", "greedy", "index_only")
-"""Columns of held-out predictions that belong to no single learner of the pool."""
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """What one outer fold says about its held-out rows.
-
-    ``predictions`` is indexed by row position; its columns are the learners' names and those of
-    ``_NO_LEARNER`` (``index_only`` only where the order is known).
-    """
-
-    predictions: pd.DataFrame
-    single_name: str | None
-    weights: dict[str, float]
-
-
-def joined(results: list[FoldResult]) -> pd.DataFrame:
-    """Held-out predictions of all folds by row position, in table order."""
-    return pd.concat([result.predictions for result in results]).sort_index()
-
-
-def learner_columns(held_out: pd.DataFrame) -> list[str]:
-    """Names of the columns that are a learner's predictions."""
-    return [name for name in held_out.columns if name not in _NO_LEARNER]
+Kinds = np.typing.NDArray[Any]
 
 
 def evaluation_figures(
-    table: TrainingTable,
-    folds: list[Fold],
-    results: list[FoldResult],
-    held_out: pd.DataFrame,
-    final: SeiqaRegressor,
-    seed: int,
+    table: TrainingTable, kinds: Kinds | None, folds: list[Fold], fits: Fits, seed: int
 ) -> dict[str, Any]:
-    """What :meth:`Evaluation.to_dict` describes, but for timings and what it says of kinds.
+    """What :class:`seiqa_models.results.Figures` describes, except timings.
 
     Parameters
     ----------
     table : TrainingTable
-    folds, results
-        The outer folds and what each of them said.
-    held_out : DataFrame
-        ``results`` :func:`joined`.
-    final : SeiqaRegressor
-        Fitted on all rows; its out-of-fold predictions make the naive claim.
+    kinds : array [n], optional
+        Kind of distortion of every row of the table.
+    folds : list of Fold
+        The outer folds by group.
+    fits : Fits
+        Results of all folds; the out-of-fold predictions of the final fit make the naive claim.
     seed : int
         Seed of the bootstraps.
     """
+    held_out, final = joined(fits.by_group), fits.final
     summaries = _summaries(table, held_out, seed)
     honest = summaries["score"]
     naive = score_summary(table.y, final.fuse(final.oof_), table.groups, seed=seed)
-    learners = list(final.weights_)
-    return {
+    learners = learner_columns(held_out)
+    figures: dict[str, Any] = {
         "honest": honest,
         "naive": naive,
         "gap": naive["final"] - honest["final"],
@@ -84,22 +56,23 @@ def evaluation_figures(
         "best_single": {
             **summaries["best_single"],
             "name": best_single(table, table)[1],
-            "names": [result.single_name for result in results],
+            "names": [result.single_name for result in fits.by_group],
         },
         "index_only": summaries.get("index_only"),
         "gain": {
             name: compare(table.y, held_out["score"], held_out[name], table.groups, seed=seed)
             for name in ("best_single", *learners)
         },
+        "transfer": None
+        if kinds is None
+        else _transfer(table, kinds, fits.by_kind, held_out, seed),
+        "without_kinds": None if kinds is None else _untold(table, fits.untold, held_out, seed),
         "prediction_interval": {
             "nominal": NOMINAL_COVERAGE,
-            **interval_figures(table, held_out),
+            **_coverage(table, held_out),
             "transfer": None,
         },
-        "weights": {
-            "mean": _mean_weights([result.weights for result in results]),
-            "final": dict(final.weights_),
-        },
+        "weights": _weights([result.weights for result in fits.by_group], final.weights_),
         "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
@@ -110,34 +83,27 @@ def evaluation_figures(
             "max": float(table.y.max()),
         },
     }
+    if kinds is not None:
+        figures["transfer"] = _transfer(table, kinds, fits.by_kind, held_out, seed)
+        figures["without_kinds"] = _untold(table, fits.untold, held_out, seed)
+        figures["prediction_interval"]["transfer"] = _coverage(table, joined(fits.by_kind))
+    return figures
 
 
-def transfer_figures(
+def _transfer(
     table: TrainingTable,
-    kinds: np.typing.NDArray[Any],
+    kinds: Kinds,
     results: list[FoldResult],
     by_group: pd.DataFrame,
     seed: int,
 ) -> dict[str, Any]:
-    """``transfer`` of :meth:`Evaluation.to_dict`.
-
-    Parameters
-    ----------
-    table : TrainingTable
-    kinds : array [n]
-        Kind of distortion of every row of the table.
-    results
-        What each fold of :func:`seiqa_models.core.transfer.transfer_folds` said.
-    by_group : DataFrame
-        The ordinary held-out predictions of all rows, for the comparison on the same rows.
-    seed : int
-        Seed of the bootstraps.
-    """
+    """Rows whose kind and group were held out, and ``by_group`` the ordinary predictions of all."""
     held_out = joined(results)
     rows = held_out.index.to_numpy()
     summaries = _summaries(table, held_out, seed)
     score = held_out["score"].to_numpy()
-    of_kind = {str(kind): np.flatnonzero(kinds[rows] == kind) for kind in pd.unique(kinds[rows])}
+    codes, names = codes_of(kinds[rows])
+    of_kind = {str(name): np.flatnonzero(codes == code) for code, name in enumerate(names)}
     return {
         **summaries["score"],
         "by_group": _summaries(table, by_group.loc[rows, ["score"]], seed)["score"],
@@ -152,22 +118,10 @@ def transfer_figures(
     }
 
 
-def without_kinds_figures(
+def _untold(
     table: TrainingTable, parts: list[pd.DataFrame], held_out: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
-    """``without_kinds`` of :meth:`Evaluation.to_dict`.
-
-    Parameters
-    ----------
-    table : TrainingTable
-    parts : list of DataFrame
-        Held-out predictions [test, learners] by row position, a part for each outer fold; none
-        where no learner uses kinds.
-    held_out : DataFrame
-        The ordinary held-out predictions of all rows.
-    seed : int
-        Seed of the bootstraps.
-    """
+    """Learners that were not told the kinds; none where no learner uses them."""
     if not parts:
         return {}
     without_kinds = pd.concat(parts).sort_index()
@@ -180,8 +134,8 @@ def without_kinds_figures(
     }
 
 
-def interval_figures(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
-    """What the intervals of held-out rows were worth: coverage, mean_width, unfamiliar."""
+def _coverage(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
+    """How well the intervals of held-out rows did: coverage, mean_width, unfamiliar."""
     y = table.y[held_out.index.to_numpy()]
     inside = (held_out["low"].to_numpy() <= y) & (y <= held_out["high"].to_numpy())
     return {
@@ -201,5 +155,12 @@ def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[
     }
 
 
-def _mean_weights(folds: list[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([weights[name] for weights in folds])) for name in folds[0]}
+def _weights(
+    folds: list[dict[str, float] | None], final: dict[str, float] | None
+) -> dict[str, dict[str, float]] | None:
+    """Mean over the folds and final weights by learner; None where the fusion has no weights."""
+    parts = [fold for fold in folds if fold is not None]
+    if final is None or len(parts) < len(folds):
+        return None
+    mean = {name: float(np.mean([part[name] for part in parts])) for name in final}
+    return {"mean": mean, "final": final}

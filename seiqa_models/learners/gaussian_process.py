@@ -1,6 +1,6 @@
 """ExponentialGP: the mean of a Gaussian process with an exponential kernel, or a mean of several.
 
-Of the Matérn kernels the roughest served unseen references best, and is the least sensitive to its
+The roughest of the Matérn kernels did best on unseen references, and is the least sensitive to its
 length. Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006: eq. 2.25 (mean), 4.18
 with γ = 1 (kernel), 5.8 (likelihood), section 4.2.4 (a sum of kernels is a kernel).
 
@@ -27,11 +27,11 @@ _LIKELIHOOD_ROWS = 500
 """Rows on which the noise is chosen: its decomposition costs the cube of their number."""
 
 ROWS_AT_ONCE = 500
-"""Rows of a kernel that are computed together, so that it is in memory once and not twice."""
+"""Rows of a kernel that are computed together, so that it is in memory once instead of twice."""
 
 
 class ExponentialGP(RegressorMixin, BaseEstimator):
-    """Mean of a Gaussian process with :func:`exponential_kernel` plus noise.
+    """Mean of a Gaussian process with `exponential_kernel` plus noise.
 
     The target is centred. The ratio of noise to signal is the one under which the labels are
     most likely. Inputs must come scaled to about unit size, as the pool's pipelines do.
@@ -42,12 +42,12 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         Distance at which the correlation has fallen to 1/e, in units of √p, p columns.
     noises : sequence of float
         Variances of the noise to choose from, in units of the signal's, all positive. Less than
-        .05 looks likely where rows of one reference share their errors, and served new ones worse.
+        .05 looks likely where rows of one reference share their errors, and did worse on new ones.
     max_rows : int
-        With more rows, a random choice of so many is fitted: time grows with their cube, memory
+        With more rows, a random choice of this many is fitted: time grows with their cube, memory
         with their square (10 000 rows: 0.8 GB).
     n_scales : int
-        The columns come on so many scales, all columns of one scale side by side.
+        Number of scales on which the columns are given, all columns of one scale side by side.
     random_state : int
         Seed of that choice, and of the rows on which the noise is chosen.
 
@@ -97,7 +97,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         return prediction + self.target_mean_
 
     def _places(self, values: FloatMatrix) -> FloatMatrix:
-        """What :meth:`_kernel` compares rows by, found once for each row: here its columns."""
+        """What `_kernel` compares rows by, found once for each row: here its columns."""
         return values
 
     def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:

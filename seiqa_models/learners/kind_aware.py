@@ -1,6 +1,6 @@
 """KindAwareGP: rows whose kinds of distortion are probably the same count as more alike.
 
-A metric that serves one kind of distortion well can mislead on another: contrast and blur of equal
+A metric that works for one kind of distortion can mislead on another: contrast and blur of equal
 SSIM do not look equally bad. Where the training rows' kinds are known, their columns also tell
 which kind a new row is likely to have. Linear discriminant analysis gives it the probabilities
 
@@ -9,12 +9,12 @@ which kind a new row is likely to have. Linear discriminant analysis gives it th
 with π(k) the share of kind k in training and d(k) the Mahalanobis distance from its mean under the
 covariance within kinds, shrunk (Ledoit and Wolf, A well-conditioned estimator for large-dimensional
 covariance matrices, 2004). t is ours. It widens the kinds until the nearest is no further than it
-is for the median training row, so that a row unlike all of them is not taken for one for certain.
-Two rows are then compared by
+is for the median training row, so that a row unlike all of them is not assigned to one with
+certainty. Two rows are then compared by
 
     κ(a, b) · (1 - s + s · Σₖ √(pₐ(k) · p_b(k)))
 
-with the kernel κ of :class:`seiqa_models.learners.gaussian_process.ExponentialGP` and a share s.
+with the kernel κ of `seiqa_models.learners.gaussian_process.ExponentialGP` and a share s.
 The sum is the Bhattacharyya coefficient (On a measure of divergence between two multinomial
 populations, 1946), 1 for equal probabilities and 0 for kinds told apart for certain. As an inner
 product it is a kernel, and so are its mean with a constant and the product of the two (Rasmussen
@@ -36,7 +36,7 @@ from seiqa_models.learners.gaussian_process import ROWS_AT_ONCE, ExponentialGP
 
 
 class KindAwareGP(ExponentialGP):
-    """An :class:`ExponentialGP` that reads the kind of distortion from the columns.
+    """An `ExponentialGP` that reads the kind of distortion from the columns.
 
     Kinds are needed in fit only; without them it is the plain process. Against that, final on
     held-out references rose by .0046 on the TID2013 table (24 kinds) and by .0046 and .0012 on 10
@@ -44,14 +44,14 @@ class KindAwareGP(ExponentialGP):
     kinds that training lacked it changed by +.012, +.002, -.009 and -.026. There a stack leans on
     its other learners (`robustness.py`). Without t it was .0005 less for new references and .009
     less for new kinds. On all 81 references of KADID-10k, of which 20 or fewer took part in these
-    choices, it gained .0015, and .007 on tokens of ViT-Tiny (rendered TID2013), which took none.
+    choices, it gained .0015, and .007 on tokens of ViT-Tiny (rendered TID2013), which took no part.
 
     Parameters
     ----------
     length, noises, max_rows, n_scales, random_state
-        Of :class:`ExponentialGP`.
+        Of `ExponentialGP`.
     kind_share : float
-        s above, in 0..1. From .1 to .3 all served held-out references about equally well.
+        s above, in 0..1. All values from .1 to .3 did about equally well on held-out references.
 
     Attributes
     ----------

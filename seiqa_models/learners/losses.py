@@ -1,4 +1,4 @@
-"""Losses that look at pairs of rows, for :class:`seiqa_models.learners.ranker.PairwiseRanker`.
+"""Losses that look at pairs of rows, for `seiqa_models.learners.ranker.PairwiseRanker`.
 
 Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. torch
 is imported only when a loss is computed.
@@ -16,11 +16,11 @@ _EPSILON = 1e-6
 
 
 def softplus_loss(prediction: Any, target: Any) -> Any:
-    """The runner-up's loss (LoViF 2026 SeIQA, arXiv 2604.11207),
+    """The runner-up's loss (LoViF 2026 SeIQA, arXiv 2604.11207).
 
-        0.25 · mean (f_i - y_i)² + 0.80 · mean softplus(-(f_i - f_j) · sign(y_i - y_j)),
+        0.25 · mean (f_i - y_i)² + 0.80 · mean softplus(-(f_i - f_j) · sign(y_i - y_j))
 
-    the second mean over all pairs with y_i ≠ y_j.
+    with the second mean over all pairs with y_i ≠ y_j.
     """
     from torch.nn import functional
 

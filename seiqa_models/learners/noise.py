@@ -1,8 +1,8 @@
-"""NoiseAwareGP: rows whose labels their neighbours contradict count less.
+"""NoiseAwareGP: rows whose labels are contradicted by their neighbours count less.
 
-A first fit tells what the other rows expect of each row, a second one believes a label the less,
-the further it lies from that. For a process with kernel K and noise νI, and C = K + νI, what
-leaving row i out of the first fit would leave as its residual is known without refitting:
+A first fit predicts each row from the others; a second one trusts a label less the further it lies
+from that prediction. For a process with kernel K and noise νI, and C = K + νI, what leaving row i
+out of the first fit would leave as its residual is known without refitting:
 
     rᵢ = (C⁻¹y)ᵢ / (C⁻¹)ᵢᵢ,   of variance proportional to 1 / (C⁻¹)ᵢᵢ
 
@@ -29,7 +29,7 @@ _LEAST_WEIGHT = 0.01
 
 
 class NoiseAwareGP(ExponentialGP):
-    """An :class:`ExponentialGP` in which the noise of doubtful rows is larger.
+    """An `ExponentialGP` in which the noise of doubtful rows is larger.
 
     With a tenth of the training labels replaced by random ones, it gained .006 final on held-out
     references of KADID-10k and .011 of TID2013; with the labels as they are it lost .0003 or less.
@@ -38,11 +38,11 @@ class NoiseAwareGP(ExponentialGP):
     Parameters
     ----------
     length, noises, n_scales, random_state
-        Of :class:`ExponentialGP`.
+        Of `ExponentialGP`.
     max_rows : int
         Likewise; fewer by default, since the inverse of the kernel is needed.
     tolerance : float
-        Residuals of up to so many standard deviations keep their row's full weight.
+        Residuals of up to this many standard deviations keep their row's full weight.
 
     Attributes
     ----------

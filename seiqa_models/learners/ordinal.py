@@ -44,25 +44,25 @@ _JITTER = 1e-8
 class OrdinalProcess(RegressorMixin, BaseEstimator):
     """Proportional odds on a latent Gaussian process; predicts the expected label.
 
-    The kernel is :func:`seiqa_models.learners.gaussian_process.exponential_kernel`, so inputs must
+    The kernel is `seiqa_models.learners.gaussian_process.exponential_kernel`, so inputs must
     come scaled to about unit size. Latent score and thresholds are those of the largest posterior
     density.
 
     Parameters
     ----------
     levels : int
-        Labels with at most so many different values keep them as levels. Others are cut at their
-        quantiles into so many levels of about equal size; of TID2013's labels, 6 levels cost about
-        .008 final against 30, and 12 about .003.
+        Labels with at most this many distinct values keep them as levels. Others are cut at their
+        quantiles into this many levels of about equal size; of TID2013's labels, 6 levels cost
+        about .008 final against 30, and 12 about .003.
     length : float
         Distance at which the correlation has fallen to 1/e, in units of √p, p columns.
     noises : sequence of float
         Variances of the noise to choose from, in units of the signal's, all positive. The choice
         is the one with the largest evidence (Laplace's approximation).
     max_rows : int
-        With more rows, a random choice of so many is fitted: time grows with their cube.
+        With more rows, a random choice of this many is fitted: time grows with their cube.
     n_scales : int
-        The columns come on so many scales, all columns of one scale side by side.
+        Number of scales on which the columns are given, all columns of one scale side by side.
     random_state : int
         Seed of that choice, and of the rows on which the noise is chosen.
 

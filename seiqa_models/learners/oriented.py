@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
@@ -46,7 +46,7 @@ class OrientedRanks(RankNormal):
         return super().transform(X) * self.signs_
 
 
-class OrientedLog(TransformerMixin, BaseEstimator):
+class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Logarithm of each column's distance from the best value seen in training, more is better.
 
     A column, turned by its :func:`signs`, becomes -log(d / median d + floor) with d its distance

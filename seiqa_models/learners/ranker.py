@@ -36,7 +36,7 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     loss : {"softplus", "fidelity"}
-        See :mod:`seiqa_models.learners.losses`. The scale of what ``fidelity`` learns means
+        See `seiqa_models.learners.losses`. The scale of what ``fidelity`` learns means
         nothing, so its output is mapped to the label by a straight line fitted on the training
         rows.
     hidden : tuple of int
@@ -47,7 +47,7 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         AdamW's settings; the rate falls to 0 along a half cosine.
     max_epochs : int
     patience : int, optional
-        Stop after so many epochs without a lower loss on a random fifth of the rows, which are
+        Stop after this many epochs without a lower loss on a random fifth of the rows, which are
         then not trained on, and keep the best epoch. By default all rows and epochs are used.
     batch_size : int
         Rows per step, and so the rows among which pairs are formed.

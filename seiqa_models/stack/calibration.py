@@ -1,4 +1,4 @@
-"""MonotoneCalibration: the fused score bent to the label's scale, in the same order."""
+"""MonotoneCalibration: maps the fused score to the label's scale and keeps its order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pool at work: learners behind one preparation, fitted and asked about rows they never saw."""
+"""The pool: learners behind one preparation, fitted, and predicting rows they have not seen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
-from seiqa_models.learners.registry import KINDS_PARAMETERS, make_learner
+from seiqa_models.learners.registry import kinds_argument, make_learner
+from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.preparation import Preparation
 
 
@@ -38,7 +39,7 @@ class FittedPool:
         """The same for rows that are prepared already, float64 [n, columns]."""
         with one_core():
             predictions = {
-                name: np.asarray(learner.predict(values), dtype=np.float64)
+                name: predict_named(f"learner {name!r}", learner, values)
                 for name, learner in self.learners.items()
             }
         return pd.DataFrame(predictions)
@@ -69,13 +70,18 @@ def fit_learner(
     """One learner of the pool, fitted to prepared rows [n, columns], their labels and any kinds.
 
     A small fold can be left with one label or no varying column: its mean is all there is.
+
+    Raises
+    ------
+    LearnerError
+        The learner raised anything.
     """
     if values.shape[1] == 0 or np.ptp(y) == 0:
         return DummyRegressor().fit(values, y)
     learner = make_learner(name, random_state=random_state)
-    extra = {KINDS_PARAMETERS[name]: kinds} if name in KINDS_PARAMETERS else {}
+    extra = kinds_argument(learner, kinds)
     with one_core():
-        return learner.fit(values, y, **extra)
+        return fit_named(f"learner {name!r}", learner, values, y, **extra)
 
 
 def predict_held_out(

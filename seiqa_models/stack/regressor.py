@@ -1,40 +1,53 @@
-"""SeiqaRegressor: RidgeMeta → pool of learners → bounded fusion → calibration, one regressor."""
+"""SeiqaRegressor: RidgeMeta → pool of learners → fusion → calibration, one regressor."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils import Tags, column_or_1d
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.checks import TrainingTable, check_training_table
-from seiqa_models.core.errors import TableError
-from seiqa_models.core.metrics import SROCC_SHARE
+from seiqa_models.core.errors import GroupsWarning, TableError
+from seiqa_models.core.frames import frame_of, known_frame, note_features
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.threads import one_core
 from seiqa_models.core.transfer import unseen_folds
+from seiqa_models.fusions import make_fusion
+from seiqa_models.fusions.protocol import Fusion, HeldOut
+from seiqa_models.fusions.registry import DEFAULT_FUSION, named
 from seiqa_models.learners.registry import DEFAULT_POOL
+from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.fusion import BoundedFusion
 from seiqa_models.stack.intervals import ConformalInterval, Unseen
 from seiqa_models.stack.pool import FittedPool, fit_pool, predict_held_out
-from seiqa_models.stack.robustness import robust_weights
+
+_NO_GROUPS = (
+    "fitted without groups: every row counts as a group of its own, and rows of one reference image"
+    " are split inside. Pass groups=; in cross_val_score, GridSearchCV or a Pipeline they arrive"
+    " only with sklearn.set_config(enable_metadata_routing=True) and params={'groups': …}. If the"
+    " rows really are independent, say so: groups=range(len(X))"
+)
 
 
 class SeiqaRegressor(RegressorMixin, BaseEstimator):
-    """A stack whose fusion weights come from predictions for groups its learners never saw.
+    """A stack whose fusion learns from predictions for groups that its learners never saw.
 
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
-    rows), the learners fitted, and the held-out groups predicted. The fusion weights are searched
-    on these out-of-fold predictions, and the fused score is bent to the label's scale; then
-    everything is fitted once more on all rows. Given kinds of distortion, the Gaussian process
-    learns to tell them apart, and as many folds again leave out kinds as well: the fusion is kept
-    from trusting who fails on them, and the intervals cover them.
+    rows), the learners fitted, and the held-out groups predicted. The fusion is fitted to these
+    out-of-fold predictions, and the fused score is bent to the label's scale; then everything is
+    fitted once more on all rows. Given kinds of distortion, the Gaussian process learns to tell
+    them apart, and as many folds again leave out kinds as well: a fusion that can use them is kept
+    from trusting who fails on them, and the intervals cover them. The order of rows and columns
+    does not matter (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -42,8 +55,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         Names from :data:`seiqa_models.learners.registry.LEARNERS`.
     n_splits : int
         Inner folds; fewer when there are fewer groups.
-    max_weight, shrinkage, srocc_share : float
-        Of :class:`seiqa_models.stack.fusion.BoundedFusion`; shrinkage None is chosen on the groups.
+    fusion : str or Fusion
+        A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
+        parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
     calibrate : bool
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` follows the fusion.
     label_range : (float, float), optional
@@ -55,24 +69,28 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
+    n_features_in_ : int; feature_names_in_ : array of str
+        As in all of scikit-learn; no names where fit was given an array.
     features_ : list of str
-        Column names seen in fit.
+        Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
     preparation_ : Preparation; learners_ : dict of fitted regressors
-    weights_ : dict of float, by learner name, sum 1
+    fusion_ : Fusion, fitted
+    weights_ : dict of float, by learner name, sum 1; None where the fusion has no weights
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
-    oof_ : DataFrame of float64 [n, learners]
+    oof_ : DataFrame of float64 [n, learners], indexed like X
         Out-of-fold predictions of the training rows. A saved bundle leaves them out.
     """
+
+    # What fit takes beside X and y it asks for, where scikit-learn's metadata routing is on.
+    __metadata_request__fit: ClassVar = {"groups": True, "order": True, "kinds": True}
 
     def __init__(
         self,
         learners: Sequence[str] = DEFAULT_POOL,
         n_splits: int = 5,
-        max_weight: float = 1.0,
-        shrinkage: float | None = None,
-        srocc_share: float = SROCC_SHARE,
+        fusion: str | Fusion = DEFAULT_FUSION,
         calibrate: bool = True,
         label_range: tuple[float, float] | None = None,
         random_state: int = 0,
@@ -80,33 +98,33 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     ) -> None:
         self.learners = learners
         self.n_splits = n_splits
-        self.max_weight = max_weight
-        self.shrinkage = shrinkage
-        self.srocc_share = srocc_share
+        self.fusion = fusion
         self.calibrate = calibrate
         self.label_range = label_range
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    @one_core()
     def fit(
         self,
-        X: pd.DataFrame,
+        X: Table,
         y: ArrayLike,
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
-    ) -> SeiqaRegressor:
+    ) -> Self:
         """Fit the stack.
 
         Parameters
         ----------
-        X : DataFrame [n, columns]
-            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id.
+        X : DataFrame or array-like [n, columns]
+            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is a
+            value that is not defined. An array holds scalars only.
         y : array-like of float [n]
             Labels, higher is better.
         groups : array-like [n], optional
-            Rows that stay together in the inner folds; by default each row by itself.
+            Rows that stay together in the inner folds, usually those of one reference image. By
+            default each row by itself, with a GroupsWarning: scikit-learn's helpers drop the
+            groups they are given unless metadata routing is switched on.
         order : array-like of float [n], optional
             File order; given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
@@ -123,7 +141,15 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         names = list(self.learners)
         if not names or len(set(names)) < len(names):
             raise ValueError(f"learners is {names}, expected one or more different names")
-        table = check_training_table(X, y, groups, order, kinds).by_column_name()
+        if y is None:
+            raise ValueError("SeiqaRegressor requires y to be passed, but the target y is None")
+        if np.asarray(y).ndim == 2:
+            y = column_or_1d(np.asarray(y), warn=True)
+        if groups is None:
+            warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds)
+        note_features(self, X)
+        table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         folds = make_folds(
             table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
@@ -139,29 +165,35 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             raise TableError("every feature column is constant: nothing can be learned from them")
         by_row = np.argsort(np.concatenate([test for _, test in folds]))
         self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
-        low, high = self.label_range or (table.y.min(), table.y.max())
-        self.label_range_ = (float(low), float(high))
+        self.label_range_ = self.range_of(table.y)
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
         self._fit_fusion(table, unseen)
         self._fit_interval(table, values, unseen)
+        self.oof_ = self.oof_.iloc[np.argsort(rows)]
         return self
 
     def _fit_fusion(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> None:
-        """Weights and calibration, from out-of-fold predictions."""
-        oof = self.oof_.to_numpy()
-        fusion = BoundedFusion(self.max_weight, self.shrinkage, self.srocc_share)
-        fusion.fit(oof, table.y, table.groups)
-        weights = fusion.weights_
-        if unseen:
+        """Fusion and calibration, from out-of-fold predictions."""
+        fusion = self._fresh_fusion()
+        extra = {}
+        if unseen and has_fit_parameter(fusion, "unseen"):
             rows = np.concatenate([test for (_, test), _ in unseen])
-            new_kinds = pd.concat([part for _, part in unseen]).to_numpy()
-            familiar = (oof, table.y, table.groups)
-            weights = robust_weights(
-                fusion, familiar, (new_kinds, table.y[rows], table.groups[rows])
+            new_kinds = pd.concat([part for _, part in unseen])
+            extra["unseen"] = HeldOut(new_kinds, table.y[rows], table.groups[rows])
+        with one_core():
+            self.fusion_ = fit_named(
+                named(fusion), fusion, self.oof_, table.y, table.groups, **extra
             )
-        self.weights_ = dict(zip(self.oof_.columns, weights.tolist(), strict=True))
-        calibration = MonotoneCalibration().fit(oof @ weights, table.y, table.groups)
+            fused = predict_named(named(fusion), self.fusion_, self.oof_)
+        calibration = MonotoneCalibration().fit(fused, table.y, table.groups)
         self.calibration_ = calibration if self.calibrate else None
+
+    def _fresh_fusion(self) -> Any:
+        if isinstance(self.fusion, str):
+            return make_fusion(self.fusion)
+        if isinstance(self.fusion, type) or not isinstance(self.fusion, Fusion):
+            raise ValueError(f"fusion is {self.fusion!r}, expected a name or an unfitted fusion")
+        return clone(self.fusion)
 
     def _fit_interval(
         self,
@@ -176,8 +208,13 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self.interval_ = ConformalInterval(self.random_state)
         self.interval_.fit(values, table.groups, residuals, parts)
 
-    def predict(self, X: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] within ``label_range_``; columns are found by name.
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def predict(self, X: Table) -> FloatVector:
+        """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
 
         Raises
         ------
@@ -187,7 +224,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         return self.fuse(self.predict_learners(X))
 
     @one_core()
-    def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> pd.DataFrame:
+    def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
         """Scores with the intervals that hold the label with probability ``coverage``.
 
         The promise is one on average over rows like those of training, of new groups (and kinds,
@@ -207,7 +244,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         ValueError
             ``coverage`` is not between 0 and 1.
         """
-        pool, known = self.pool(X), X[self.features_]
+        pool, known = self.pool(X)
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
         score = self.fuse(pool.predict_prepared(values))
         novelty = self.interval_.novelty(values, excess)
@@ -221,12 +258,13 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
                 "outside": (excess != 0).mean(axis=1),
                 "unfamiliar": novelty > 1,
             },
-            index=X.index,
+            index=known.index,
         )
 
-    def predict_learners(self, X: pd.DataFrame) -> pd.DataFrame:
+    def predict_learners(self, X: Table) -> pd.DataFrame:
         """Each learner's own predictions, float64 [n, learners], not clipped."""
-        return self.pool(X).predict(X[self.features_])
+        pool, known = self.pool(X)
+        return pool.predict(known)
 
     def fuse(self, predictions: pd.DataFrame) -> FloatVector:
         """Fused, calibrated and clipped scores float64 [n] of predictions [n, learners]."""
@@ -235,18 +273,32 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Fused and calibrated scores float64 [n] of predictions [n, learners]."""
-        weights = np.array(list(self.weights_.values()))
-        fused: FloatVector = predictions[list(self.weights_)].to_numpy(np.float64) @ weights
+        known = predictions[list(self.learners_)]
+        fused = predict_named(named(self.fusion_), self.fusion_, known)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
-    def pool(self, X: pd.DataFrame) -> FittedPool:
-        """The fitted pool, once it is clear that X has all its columns; else a TableError."""
-        check_is_fitted(self, "weights_")
-        missing = [name for name in self.features_ if name not in X.columns]
-        if missing:
-            shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-            raise TableError(
-                f"{len(missing)} of {len(self.features_)} feature columns are missing ({shown}): "
-                "the model was trained with them, extract the same features"
-            )
-        return FittedPool(self.preparation_, self.learners_)
+    def range_of(self, y: FloatVector) -> tuple[float, float]:
+        """The range that predictions are clipped to after training on labels y float64 [n]."""
+        low, high = self.label_range or (y.min(), y.max())
+        return float(low), float(high)
+
+    @property
+    def weights_(self) -> dict[str, float] | None:
+        """Weight of each learner by name, sum 1; None where the fusion has no weights."""
+        check_is_fitted(self, "fusion_")
+        weights = getattr(self.fusion_, "weights_", None)
+        return (
+            None if weights is None else dict(zip(self.learners_, map(float, weights), strict=True))
+        )
+
+    def pool(self, X: Table) -> tuple[FittedPool, pd.DataFrame]:
+        """The fitted preparation and learners, and the columns of X that they read.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        """
+        check_is_fitted(self, "fusion_")
+        known = known_frame(self, X, self.features_)
+        return FittedPool(self.preparation_, self.learners_), known

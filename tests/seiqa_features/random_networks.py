@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Resources
+from seiqa_features.weights.files import WeightFiles
 from tests.seiqa_features import iqa_weights
 
 TINY_VIT = "timm:test_vit.r160_in1k"
@@ -36,7 +37,9 @@ def resources_for(name: str, folder: Path) -> Resources:
     files = {}
     for weight in get_extractor(name).spec.weights:
         library, _, model = weight.name.partition("/")
-        if library == "timm":
+        if weight.package is not None:
+            files[weight.name] = WeightFiles(folder).verified(weight)
+        elif library == "timm":
             files[weight.name] = _save(timm_state(model), folder / f"{model}.safetensors")
         elif library == "open_clip":
             model = model.split("/")[0]

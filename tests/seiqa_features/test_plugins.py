@@ -115,9 +115,7 @@ def test_a_data_set_of_another_distribution_is_found(
             made_named=NAMED)  # fmt: skip
     data = tmp_path / "data"
     save_picture(data / "ref.png", 1), save_picture(data / "dist.png", 2)
-    with pytest.raises(
-        DataError, match=r"nor a \.csv manifest, nor what these plug-ins read: named"
-    ):
+    with pytest.raises(DataError, match="nor what these plug-ins read: named$"):
         load_pairs(data)
     (data / "named.txt").touch()
     pairs, left_out = load_pairs(data)

@@ -84,8 +84,11 @@ def test_a_failed_save_leaves_the_earlier_bundle(saved, fitted):
 
 def test_a_folder_that_is_no_bundle_is_not_replaced(fitted, tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(TableError, match="is no bundle"):
-        save_bundle(tmp_path / "photos", fitted[0], recipe=RECIPE, card=CARD)
+    (tmp_path / "photos" / "1.png").touch()
+    for path in (tmp_path / "photos", tmp_path / "photos" / "1.png"):
+        with pytest.raises(TableError, match="is no bundle"):
+            save_bundle(path, fitted[0], recipe=RECIPE, card=CARD)
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["1.png"]
 
 
 def test_a_changed_model_file_is_refused(saved):

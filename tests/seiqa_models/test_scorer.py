@@ -257,7 +257,7 @@ def test_the_bundle_in_the_box_is_the_default(
         pair.ref, pair.dist
     )
     monkeypatch.setattr(scorers, "BOXED", tmp_path / "boxed")
-    with pytest.raises(TableError, match=r"boxed: this installation lacks the bundle"):
+    with pytest.raises(TableError, match=r"boxed: the built-in model is missing"):
         Scorer.load()
 
 
@@ -290,3 +290,79 @@ def test_an_extractor_that_is_gone_is_named(bundle: tuple[Path, Found]) -> None:
     object.__setattr__(loaded, "recipe", other)
     with pytest.raises(DataError, match=r"other features: extractor 'retired' .*train again"):
         Scorer(loaded)
+
+
+# --- equal pixels ----------------------------------------------------------------------------
+
+
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("a model or an extractor was asked")
+
+
+def _odd_picture() -> Image.Image:
+    """Unlike all that the bundle was trained on."""
+    return Image.fromarray(np.random.default_rng(9).integers(0, 256, (60, 80, 3), dtype=np.uint8))
+
+
+def _never_but_on_nothing(pairs: dict[str, Any], *_: object, **__: object) -> Any:
+    assert not pairs
+    return pd.DataFrame(), {}
+
+
+def test_equal_pixels_are_a_fact_through_every_door(
+    bundle: tuple[Path, Found], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever files: the top of the scale, no interval, and no model is asked."""
+    picture = _odd_picture()
+    for name in ("a.png", "b.bmp"):
+        picture.save(tmp_path / name)
+    paths = tmp_path / "a.png", tmp_path / "b.bmp"
+    scorer = Scorer.load(bundle[0])
+    top = scorer.bundle.regressor.label_range_[1]
+    monkeypatch.setattr(scorers, "compute_table", _never_but_on_nothing)
+    monkeypatch.setattr(SeiqaRegressor, "predict_interval", _never)
+    score = scorer.score(*paths)
+    assert (score, score.low, score.high) == (top, top, top)
+    assert (score.identical, score.unfamiliar) == (True, False)
+    assert repr(score) == f"{top:.4f} ({top:.2f} to {top:.2f}, 90 %, identical)"
+    assert sum(score.contributions.values()) == top
+    assert copy.copy(score).identical
+
+    found = Found(
+        tmp_path, pairs=[Pair("same", *paths, "test"), Pair("self", paths[0], paths[0], "test")]
+    )
+    by_pairs, left_out = scorer.score_pairs(found, cache=tmp_path / "cache")
+    by_many = scorer.score_many([paths[0], picture], [paths[1], np.asarray(picture)])
+    assert left_out == []
+    for scores in (by_pairs, by_many):
+        assert scores[["score", "low", "high"]].to_numpy().tolist() == [[top] * 3] * 2
+        assert scores["unfamiliar"].tolist() == [False, False]
+        assert scores.dtypes.astype(str).tolist() == ["float64"] * 3 + ["boolean"]
+    assert by_pairs.index.tolist() == ["same", "self"]
+
+
+def test_equal_pairs_among_others_keep_their_place(
+    bundle: tuple[Path, Found], tmp_path: Path
+) -> None:
+    folder, found = bundle
+    scorer = Scorer.load(folder)
+    top = scorer.bundle.regressor.label_range_[1]
+    refs, dists = ([getattr(pair, side) for pair in found.pairs] for side in ("ref", "dist"))
+    by_pairs, _ = scorer.score_pairs(found, cache=tmp_path / "cache")
+    by_many = scorer.score_many(refs, dists)
+    one_by_one = [scorer.score(ref, dist) for ref, dist in zip(refs, dists, strict=True)]
+    equal = [number for number, score in enumerate(one_by_one) if score.identical]
+    assert equal == [0, 3, 6, 9]  # a blur of nothing
+    for scores in (by_pairs, by_many):
+        assert scores["score"].to_numpy() == pytest.approx(np.array(one_by_one), rel=CLOSE)
+        assert (scores["low"].iloc[equal] == top).all()
+        assert (scores["high"].iloc[1] - scores["low"].iloc[1]) > 0
+
+
+def test_one_changed_pixel_is_no_identity(bundle: tuple[Path, Found]) -> None:
+    before = np.asarray(_odd_picture()).copy()
+    after = before.copy()
+    after[3, 4, 1] ^= 1
+    score = Scorer.load(bundle[0]).score(before, after)
+    assert not score.identical
+    assert score.high > score.low

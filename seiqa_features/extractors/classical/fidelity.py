@@ -33,7 +33,7 @@ def _piq(function: str, **options: object) -> Metric:
 
 
 def _mdsi() -> Metric:
-    """MDSI in float64, as its authors' code; float32 strays, on some CPUs more than on others."""
+    """MDSI in float64, as its authors' code; float32 deviates, on some CPUs more than on others."""
     metric = _piq("mdsi")
     return lambda dist, ref: metric(dist.double(), ref.double())
 

@@ -1,6 +1,6 @@
 """FSIM and SR-SIM, with and without chroma: similarity weighted by where a picture is salient.
 
-piq builds the saliency maps of both pictures anew for each of the four. Here piq's own steps run
+piq builds the saliency maps of both pictures again for each of the four. Here piq's own steps run
 once per picture: once for grey and chroma, and a reference's once for all its degraded versions.
 The values are piq's to the last bit; tests hold them against it.
 """

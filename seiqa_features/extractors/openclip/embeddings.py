@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seiqa_features.errors import UsageError
+from seiqa_features.extractors.common.outputs import drift_outputs
 from seiqa_features.extractors.openclip.facts import PRESETS, Facts, facts_of
 from seiqa_features.extractors.openclip.prompts import Matrix, remembered, texts
 from seiqa_features.extractors.registry import register, resolver
 from seiqa_features.extractors.specs import (
-    DISTANCE,
-    SIMILARITY,
     Better,
     Extract,
     Extractor,
@@ -50,19 +49,11 @@ def _anchor_outputs(name: str, better: Better) -> dict[str, Output]:
     }
 
 
-OVERLAP = replace(SIMILARITY, differentiable=False)
-CHANGE = Output(identity=0.0, differentiable=True)
-
 TEXT_OUTPUTS = {
     **_anchor_outputs("good", "higher"),
     **_anchor_outputs("bad", "lower"),
     **_anchor_outputs("quality", "higher"),
-    "concept_jsd": DISTANCE,
-    "concept_top1": OVERLAP,
-    "concept_top5": OVERLAP,
-    "concept_top10": OVERLAP,
-    "concept_top_change": CHANGE,
-    "concept_entropy_change": CHANGE,
+    **drift_outputs("concept"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a spec says of an open_clip model: literals for the presets, its registry for all others."""
+"""What a spec says about an open_clip model: literals for presets, its registry for all others."""
 
 from __future__ import annotations
 

@@ -1,21 +1,21 @@
 """Vision transformers of timm, compared place by place: DINOv2, DINOv3, and any other by name.
 
-`timm:<model>` or `timm:<model>.<tag>` is any model of timm's registry that has a square map of
-patch tokens. The class embeddings of both pictures are kept, and paired when a table is assembled;
-of the patch tokens only statistics are (`tokens.compare`).
+`timm:<model>` is any other of timm's registry that has a square map of patch tokens
+(`timm_any.py`). The class embeddings of both pictures are kept, and paired when a table is
+assembled; of the patch tokens only statistics are (`tokens.compare`).
 """
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
-from functools import cache
 from math import isqrt
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from seiqa_features.errors import UsageError
-from seiqa_features.extractors.registry import register, resolver
+from seiqa_features.extractors.common import timm_models
+from seiqa_features.extractors.common.outputs import matching_outputs
+from seiqa_features.extractors.registry import register
 from seiqa_features.extractors.specs import (
     DISTANCE,
     SIMILARITY,
@@ -109,7 +109,8 @@ PRESETS = {
 }
 
 
-def _extractor(name: str, facts: Facts) -> Extractor:
+def extractor(name: str, facts: Facts) -> Extractor:
+    """The extractor of a vision transformer."""
     location = f"hf:{facts.hub}/model.safetensors"
     weight = Weight(f"timm/{facts.model}", location, facts.megabytes, facts.licence)
     outputs = {
@@ -118,6 +119,7 @@ def _extractor(name: str, facts: Facts) -> Extractor:
         "region_cosine": replace(SIMILARITY, differentiable=False),
         "region_share": Output(identity=0.0, symmetric=True),
         "region_deficit": replace(DISTANCE, differentiable=False),
+        **matching_outputs("last_"),
         "grid": Output(dim=64, identity=1.0, symmetric=True),
         "cls_ref": Output(dim=facts.dim, role="ref"),
         "cls_dist": Output(dim=facts.dim, role="dist", differentiable=True),
@@ -130,7 +132,7 @@ def _extractor(name: str, facts: Facts) -> Extractor:
     operations = 2 * patches * facts.megabytes * 1e6 / 4  # of one picture: each weight, each patch
     spec = ExtractorSpec(
         name=name,
-        version=1,
+        version=2,
         outputs=outputs,
         colour="RGB, normalised by the weights' own mean and standard deviation",
         libraries=("torch", "timm", "scipy"),
@@ -149,21 +151,7 @@ def _extractor(name: str, facts: Facts) -> Extractor:
 
 
 for _name, _facts in PRESETS.items():
-    register(_extractor(_name, _facts))
-
-
-@resolver("timm")
-@cache
-def any_model(name: str) -> Extractor:
-    """The extractor of `timm:<model>`; its own name has the tag, the default one if none is given.
-
-    Raises
-    ------
-    UsageError
-        Timm has no such model or no weights of it, or it has no map of patch tokens.
-    """
-    facts = read_facts(name.removeprefix("timm:"))
-    return _extractor(f"timm:{facts.model}", facts)
+    register(extractor(_name, _facts))
 
 
 def read_facts(model: str) -> Facts:
@@ -172,17 +160,19 @@ def read_facts(model: str) -> Facts:
     Raises
     ------
     UsageError
-        As `any_model`.
+        timm has no such model, or no weights of it.
+    ValueError
+        It has no square map of patch tokens.
     """
     import torch
 
     from seiqa_features.extractors.vit.tokens import MIDDLE_LAYERS, encoder
 
-    config = _configuration(model)
+    config = timm_models.configuration(model)
     model = f"{config.architecture}.{config.tag}"
     try:
         with torch.device("meta"), torch.inference_mode():
-            network = _create(model)
+            network = timm_models.create(model)
             dynamic = getattr(network, "dynamic_img_size", False)
             side = 4 * network.patch_embed.feat_ratio() if dynamic else config.input_size[-1]
             features = encoder(network, "meta")(torch.zeros(1, 3, side, side))
@@ -193,10 +183,7 @@ def read_facts(model: str) -> Facts:
             raise ValueError(f"maps of {sorted(counts)} tokens")
     except Exception as error:  # every class that is built otherwise fails in its own way
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise UsageError(
-            f"timm model {model} cannot be used: it is no vision transformer with a square map of"
-            f" patch tokens ({reason})"
-        ) from None
+        raise ValueError(reason) from None
     return Facts(
         model=model,
         hub=config.hf_hub_id,
@@ -211,47 +198,6 @@ def read_facts(model: str) -> Facts:
     )
 
 
-def _configuration(model: str) -> Any:
-    """timm's record of the model's pretrained weights."""
-    import timm
-
-    try:
-        config = timm.models.get_pretrained_cfg(model)
-    except RuntimeError:  # it has the model, not the tag
-        config = None
-    if config is None or not config.hf_hub_id:
-        known = timm.list_pretrained()
-        models = {name.partition(".")[0] for name in known}
-        near = difflib.get_close_matches(model, [*known, *sorted(models)], n=1)
-        hint = f"; did you mean timm:{near[0]}?" if near else ""
-        raise UsageError(f"timm has no pretrained model {model!r}{hint}")
-    return config
-
-
-def _create(model: str, **options: Any) -> Any:
-    """The network, for views of every size where its class allows that."""
-    import timm
-
-    try:
-        return timm.create_model(model, dynamic_img_size=True, **options)
-    except TypeError:
-        return timm.create_model(model, **options)
-
-
-def _load(model: str, file: Path) -> Any:
-    """The network with the file's weights; tensors that lack or do not fit are an error.
-
-    Nothing here reads the classifier, but timm loads strictly only where the network's and the
-    file's have as many classes: those of the original weights, or none.
-    """
-    source = {"file": str(file), "custom_load": False}
-    try:
-        return _create(model, pretrained=True, pretrained_cfg_overlay=source)
-    except RuntimeError:
-        bare = {**source, "num_classes": 0}
-        return _create(model, pretrained=True, pretrained_cfg_overlay=bare, num_classes=0)
-
-
 def _build(model: str, file: Path, device: str) -> Extract:
     import torch
     from timm.layers.config import use_fused_attn
@@ -260,7 +206,7 @@ def _build(model: str, file: Path, device: str) -> Extract:
 
     if not use_fused_attn():
         raise UsageError(f"{model}: timm's fused attention is off; unset TIMM_FUSED_ATTN")
-    network = _load(model, file).eval().requires_grad_(False).to(device)
+    network = timm_models.load(model, file).eval().requires_grad_(False).to(device)
     if device != "cpu":
         network.to(memory_format=torch.channels_last)
     return TokenWork(encoder(network, device))

@@ -19,6 +19,7 @@ from scipy import ndimage
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from seiqa_features.extractors.common.matching import match
 from seiqa_features.extractors.common.networks import encode_both
 from seiqa_features.extractors.common.tensors import GRID
 
@@ -34,7 +35,7 @@ SPREAD_FLOOR = 1e-4
 
 
 class LastAttention(TorchFunctionMode):
-    """Notes what the last fused attention that runs inside it looks with, whatever the network.
+    """Records query and keys of the last fused attention that runs inside it, for any network.
 
     Query and keys are taken where `scaled_dot_product_attention` gets them, so rotary position
     embeddings and normalised queries are in them. A mode belongs to one thread: others that run
@@ -133,6 +134,7 @@ class TokenWork:
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
+        """What `compare` says, and the embeddings of both pictures."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
         values = compare(ref=refs, dist=dists, ref_index=ref_index)
         return {**values, "cls_ref": refs["embedding"][ref_index], "cls_dist": dists["embedding"]}
@@ -175,10 +177,11 @@ def compare(*, ref: Features, dist: Features, ref_index: torch.Tensor) -> dict[s
     -------
     dict[str, torch.Tensor]
         float64 [n] by name, and "grid" float32 [n, 64], the last layer's map as an 8×8 thumbnail.
-        patch_* and the region are of the last layer; patch_gap is the class tokens' cosine less
-        the patches' mean. attention_cosine weighs the patches with the mean of both pictures'
-        attention, ref_attention_cosine with the reference's; attention_shift is the share of the
-        attention that moved (total variation, 0..1).
+        patch_* and the region are of the last layer, last_* matches its tokens with each other;
+        patch_gap is the class tokens' cosine less the patches' mean. attention_cosine weighs the
+        patches with the mean of both pictures' attention, ref_attention_cosine with the
+        reference's; attention_shift is the share of the attention that moved (total variation,
+        0..1).
     """
     if ref_index.device.type != "cpu":
         return _compare(_rows(ref, ref_index), dist)
@@ -205,12 +208,19 @@ def _compare(ref: Features, dist: Features) -> dict[str, torch.Tensor]:
     for layer in MIDDLE_LAYERS:
         middle = map_statistics(cosine(ref[layer], dist[layer]))
         values |= {f"{layer}_{name}": middle[name] for name in ("mean", "std", "q05")}
+    values |= match(_as_map(ref["last"], side), _as_map(dist["last"], side), prefix="last_")
     if "attention" in ref:
         r, d = ref["attention"].double(), dist["attention"].double()
         values["attention_cosine"] = ((r + d) / 2 * field).sum(dim=1)
         values["ref_attention_cosine"] = (r * field).sum(dim=1)
         values["attention_shift"] = (r - d).abs().sum(dim=1) / 2
     return values
+
+
+def _as_map(tokens: torch.Tensor, side: int) -> torch.Tensor:
+    """Tokens [n, P, d] as a map [n, d, side, side]."""
+    count, _, width = tokens.shape
+    return tokens.transpose(1, 2).reshape(count, width, side, side)
 
 
 def map_statistics(field: torch.Tensor) -> dict[str, torch.Tensor]:

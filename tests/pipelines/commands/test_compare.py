@@ -45,8 +45,9 @@ def fit(cli: Cli, name: str, *drop: str) -> Path:
 
 
 def edited(run: Path, name: str, **columns: object) -> Path:
-    """A copy of a run with other values in its predictions.csv."""
+    """A copy of a run with other values in its predictions.csv, and no note of what they were."""
     copy = Path(shutil.copytree(run, name))
+    (copy / "run.json").unlink()
     predictions = pd.read_csv(run / "predictions.csv").assign(**columns)
     predictions.to_csv(copy / "predictions.csv", index=False)
     return copy
@@ -139,7 +140,20 @@ def test_folders_that_hold_no_run_are_all_named(cli: Cli, good: Path, tmp_path: 
     ]
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])
+def test_files_of_different_trainings_are_not_compared(cli: Cli, good: Path, name: str) -> None:
+    poor = fit(cli, "poor", "sharp")
+    shutil.copy(poor / name, good / name)
+    code, out, err = cli("compare", poor, good)
+    assert code == 3
+    assert out == ""
+    assert err == (
+        f"seiqa: good/{name}: not the file that `seiqa train` wrote (changed, or of another run);"
+        " run `seiqa train` again\n"
+    )
+
+
 def test_one_run_is_nothing_to_compare(cli: Cli) -> None:
     code, _, err = cli("compare", "runs/one")
     assert code == 2
-    assert err == "seiqa: compare needs two run folders or more; the first is the one to beat\n"
+    assert err == "seiqa: compare needs two run folders or more; the first is the baseline\n"

@@ -199,7 +199,7 @@ def test_optional_figures_may_be_missing(make_run: MakeRun) -> None:
     page = rendered(run)
     assert "file order only" not in page.text
     assert page.rows("heldout")[0][:2] == ["val", "0.777"]
-    assert "not estimated: 3 rows have no kind: every row needs one." in page.section("kinds")
+    assert "never seen: 3 rows have no kind: every row needs one." in page.section("kinds")
     assert page.rows("kinds") == []
     assert page.attributes("h2", "id") == [*FIRST, "heldout", LATER[0], "kinds", *LATER[1:]]
 
@@ -243,15 +243,15 @@ def test_says_so_where_the_stack_loses(make_run: MakeRun, full: Page) -> None:
     lost = "The stack does not beat its best single feature here."
     assert lost in page.section("result")
     assert lost not in full.text
-    lost = "the best single feature carries over better than the stack"
+    lost = "the best single feature does better on new kinds than the stack"
     assert lost in page.section("kinds")
     assert lost not in full.text
 
 
 def test_says_what_a_learner_would_have_without_the_kinds(full: Page) -> None:
     assert (
-        "Had <code>catboost</code> not been, its final score alone on the same held-out scenes"
-        " would be 0.763; the stack minus that is +0.012 (−0.004 to +0.022)."
+        "Without them, <code>catboost</code> alone has a final score of 0.763 on the same held-out"
+        " scenes; the stack minus that is +0.012 (−0.004 to +0.022)."
     ) in full.section("kinds")
 
 
@@ -288,7 +288,7 @@ def test_each_kind_has_its_own_figures_beside_those_of_the_kind_unseen(
     assert "difference of −0.122" in unseen
     assert full.rows("kinds")[3][:2] == ["stack, kinds seen", "0.777"]
     assert full.rows("kinds")[4][:2] == ["stack, kinds unseen", "0.655"]
-    assert "carries over better" not in unseen
+    assert "does better on new kinds" not in unseen
 
 
 def test_numbered_kinds_are_in_order_and_unknown_ones_last(make_run: MakeRun) -> None:
@@ -439,8 +439,8 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
 # --- audit -----------------------------------------------------------------------------------
 
 
-def test_audit_says_which_folds_to_believe(full: Page) -> None:
-    assert "<b>Believe folds by group (whole reference scenes).</b>" in full.section("audit")
+def test_audit_says_which_folds_to_trust(full: Page) -> None:
+    assert "<b>Trust folds by group (whole reference scenes).</b>" in full.section("audit")
     assert "The folds of this run" not in full.text
     assert [row[0] for row in full.rows("audit")] == ["file number alone", "group alone"]
 
@@ -458,4 +458,4 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     assert "reference images are in more than one group" in audit
     assert "Looked for and not found" not in audit
     assert "The folds of this run are by block." in audit
-    assert "too kind" not in audit
+    assert "too high" not in audit

@@ -96,7 +96,7 @@ def test_kinds_that_cannot_be_used_do_not_stop_the_run(
     assert metrics["transfer"] is None
     assert metrics["transfer_left_out"].startswith(reason)
     assert metrics["n"] == 30
-    assert f"seiqa: a kind of distortion never seen is not estimated: {reason}" in err
+    assert f"seiqa: no estimate for kinds of distortion never seen: {reason}" in err
     assert "never seen" not in out
     assert f"never seen there is no estimate: {reason}" in card
     assert ("not known (1 pairs)" in card) == (case == "one unknown")

@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from seiqa_features.pictures import decoding as images
+from seiqa_features.pictures import index as index_module
 from seiqa_features.table.table import UNAVAILABLE
 from seiqa_features.weights import files as weights
 from tests.seiqa_features import pretend
@@ -64,7 +64,7 @@ def test_a_run_with_weights_and_scoring_with_its_bundle(
 def test_missing_weights_are_found_out_before_any_image_is_decoded(
     cli: Cli, seiqa_data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "load_rgb", lambda path: pytest.fail(f"{path} was decoded"))
+    monkeypatch.setattr(index_module, "load_rgb", lambda path: pytest.fail(f"{path} was decoded"))
     code, _, err = cli("run", seiqa_data, "--config", config, "--run", "run")
     assert code == 4
     lines = [line for line in err.splitlines() if line.startswith("seiqa:")]
@@ -125,8 +125,8 @@ def test_listing_fetching_and_verifying(
     assert code == 4
     assert "offline" in err
 
-    monkeypatch.setattr(weights, "_online", lambda _: True)
-    monkeypatch.setattr(weights, "_download", lambda _: pretend.weights_in(tmp_path / "weights"))
+    monkeypatch.setattr(weights, "online", lambda _: True)
+    monkeypatch.setattr(weights, "download", lambda _: pretend.weights_in(tmp_path / "weights"))
     code, out, _ = cli("weights", "fetch", "--config", config)
     assert (code, out) == (0, "1 files are there\n")
     code, out, _ = cli("weights", "verify", "--config", config)

@@ -32,7 +32,7 @@ def test_run_leaves_everything_in_its_folder(trained: Path, tmp_path: Path) -> N
     names = {path.name for path in trained.iterdir()}
     assert names == {
         "settings.yaml", "pairs.parquet", "features.parquet", "features.json", "metrics.json",
-        "predictions.csv", "scores.csv", "submission.zip", "report.html", "bundle",
+        "predictions.csv", "scores.csv", "submission.zip", "report.html", "bundle", "run.json",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {
         *("data", "quick.yaml", "run", "runs"),
@@ -51,6 +51,29 @@ def test_metrics_are_honest_and_better_than_nothing(trained: Path) -> None:
     predictions = pd.read_csv(trained / "predictions.csv")
     assert len(predictions) == LABELLED
     assert predictions.groupby("group_id")["fold"].nunique().max() == 1
+
+
+def test_a_run_whose_fusion_has_no_weights(
+    cli: Cli, seiqa_data: Path, quick: Path, trained: Path, tmp_path: Path
+) -> None:
+    """Report, ledger, card, comparison and contributions: none of them needs weights."""
+    config, run = tmp_path / "stacking.yaml", tmp_path / "stacking"
+    config.write_text(quick.read_text() + "fusion: stacking\n")
+    code, _, err = cli("run", seiqa_data, "--config", config, "--run", run)
+    assert code == 0, err
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["weights"] is None
+    best = max(metrics["learners"], key=lambda name: (name == "ridge", name))
+    assert metrics["ablation"]["learner"] == best
+    page = (run / "report.html").read_text()
+    assert "The fusion of this stack has no weights." in page
+    assert '<th scope="col">weight</th>' not in page
+    assert '<th scope="col">weight</th>' in (trained / "report.html").read_text()
+    code, out, err = cli("compare", trained, run)
+    assert (code, "against" in out) == (0, True), err
+    pairs = pd.read_parquet(run / "pairs.parquet")
+    score = Scorer.load(run / "bundle").score(pairs["ref_path"][0], pairs["dist_path"][0])
+    assert {"baseline", "gms", "ssim"} <= set(score.contributions)
 
 
 def test_submission_holds_the_test_pictures(trained: Path) -> None:
@@ -80,7 +103,7 @@ def test_rerun_computes_nothing_and_writes_the_same_bytes(
         raise AssertionError(f"{path} was decoded")
 
     monkeypatch.setattr(work, "load_rgb", decode)
-    monkeypatch.setattr("seiqa_features.pictures.decoding.load_rgb", decode)
+    monkeypatch.setattr("seiqa_features.pictures.index.load_rgb", decode)
     for verb in ("features", "train", "submit"):
         code, out, err = cli(verb, seiqa_data, "--config", quick, "--run", trained)
         assert code == 0, err
@@ -207,7 +230,8 @@ def test_scores_on_another_scale_make_no_submission(cli: Cli, tmp_path: Path, qu
     assert not Path("run/submission.zip").exists()
     scores = pd.read_csv("run/scores.csv")
     assert scores["picture_name"].tolist() == ["d50.png", "d51.png", "d52.png"]
-    assert scores["score"].iloc[0] > 60
+    assert scores["score"].iloc[0] == 90  # equal pixels: the top of the scale
+    assert scores["score"].iloc[1] < 90
     code, _, err = cli("submit", tmp_path / "pairs.csv", "--config", quick, "--run", "run")
     assert code == 3
     assert "submission not written" in err

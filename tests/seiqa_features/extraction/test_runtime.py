@@ -50,8 +50,8 @@ def test_missing_weights_are_fetched_where_there_is_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weight_files = WeightFiles(tmp_path / "weights")
-    monkeypatch.setattr(weights, "_online", lambda _: True)
-    monkeypatch.setattr(weights, "_download", lambda _: pretend.weights_in(weight_files.folder))
+    monkeypatch.setattr(weights, "online", lambda _: True)
+    monkeypatch.setattr(weights, "download", lambda _: pretend.weights_in(weight_files.folder))
     recipe, unavailable = Runtime(weight_files).bind(Recipe.parse(RECIPE_FEATURES))
     assert len(recipe.blocks) == 3
     assert unavailable == {}
@@ -60,7 +60,7 @@ def test_missing_weights_are_fetched_where_there_is_a_network(
 def test_skipping_leaves_out_and_says_why_without_asking_the_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "_online", lambda _: pytest.fail("the network was asked"))
+    monkeypatch.setattr(weights, "online", lambda _: pytest.fail("the network was asked"))
     runtime = Runtime(WeightFiles(tmp_path))
     recipe, unavailable = runtime.bind(Recipe.parse(RECIPE_FEATURES), skip_unavailable=True)
     assert [block.name for block in recipe.blocks] == ["gms__max512"]

@@ -269,12 +269,15 @@ def test_outputs_are_as_the_spec_says(
 def test_a_picture_with_itself_has_the_identity_value(
     name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
 ) -> None:
-    same, other = pair(name, picture(1), picture(1)), pair(name, picture(1), degraded(1, 9))
+    same, others = pair(name, picture(1), picture(1)), (degraded(1, 9), picture(2))
+    changed = [pair(name, picture(1), other) for other in others]
     for output, facts in spec_of(name).outputs.items():
         if facts.identity is not None:
             expected = torch.full_like(same[output], facts.identity)
             torch.testing.assert_close(same[output], expected, atol=1e-5, rtol=0)
-            assert (other[output] - facts.identity).abs().max() > 1e-3, output
+            shifts = [(other[output] - facts.identity).abs().max() for other in changed]
+            # Lite0 takes these textures for one and the same thing.
+            assert max(shifts) > 1e-3 or output == "class_top1", output
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -283,14 +286,17 @@ def test_symmetry_where_promised_and_only_there(
 ) -> None:
     ref, dist = picture(1), degraded(1, 9)
     there, back = pair(name, ref, dist), pair(name, dist, ref)
+    # Matching is symmetric by chance where every place has its like at the same place.
+    to_another, from_another = pair(name, ref, picture(2)), pair(name, picture(2), ref)
     for output, facts in spec_of(name).outputs.items():
         if facts.role != "value":
             continue
         difference = (there[output] - back[output]).abs().max()
+        further = (to_another[output] - from_another[output]).abs().max()
         if facts.symmetric:
-            assert difference <= 1e-6, output
+            assert max(difference, further) <= 1e-6, output
         else:
-            assert difference > 1e-6, f"{output} may promise symmetry"
+            assert max(difference, further) > 1e-6, f"{output} may promise symmetry"
 
 
 @pytest.mark.parametrize("name", NAMES)

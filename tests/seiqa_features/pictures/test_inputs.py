@@ -127,7 +127,13 @@ def changed(value: float) -> NDArray[np.float32]:
         (torch.zeros(3, 0, 32), "32×0 pixels; expected at least 16"),
         (np.zeros((15, 32, 3)), "32×15 pixels; expected at least 16"),
         (Image.new("RGB", (8, 40)), "8×40 pixels; expected at least 16"),
-        (Image.new("F", (32, 32)), "floating-point samples"),
+        (Image.new("F", (32, 32), 255), "float values 255 to 255; expected 0 to 1"),
+        (Image.new("I", (32, 32), 255), "32-bit integers do not say which of them is white"),
+        (Image.new("I;16", (32, 32), 255), "16-bit samples of 0 to 255, black in 8 bits"),
+        (Image.new("LAB", (32, 32)), "its mode is LAB; convert it to RGB"),
+        (Image.new("RGB", (2000, 19)), "2000×19 pixels; expected at most 100 times as long"),
+        ("a" * 300, "cannot be read"),
+        ("a\0b.png", "cannot be read"),
     ],
 )
 def test_what_is_no_picture_is_named(picture: object, expected: str) -> None:
@@ -148,7 +154,7 @@ def test_too_large_is_refused_before_it_is_copied(form: str) -> None:
     picture = {
         "array": lambda: pixels,
         "tensor": lambda: torch.zeros(1).expand(side, side),
-        "Pillow": lambda: Image.fromarray(np.zeros((100, 1_000_000), np.uint8)),
+        "Pillow": lambda: Image.fromarray(np.zeros((1_000, 100_000), np.uint8)),
     }[form]()
     with pytest.raises(DataError, match=r"^ref: \d+×\d+ pixels; expected at most 89478485"):
         as_rgb(picture, name="ref")  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from seiqa_features.errors import UsageError
+from seiqa_features.errors import DataError, UsageError
+from seiqa_features.pictures.decoding import MAX_ASPECT, MAX_PIXELS, MIN_SIDE, check_size
 from seiqa_features.pictures.views import View
 
 Pixels = NDArray[np.uint8]
@@ -46,6 +47,19 @@ def test_size_of_the_whole_picture(
     name: str, ref_size: tuple[int, int], resized: tuple[int, int]
 ) -> None:
     assert View.parse(name).resized(ref_size) == resized
+
+
+@pytest.mark.parametrize("name", ["s224", "c224", "c518", "max512", "grid224x4", "grid518x9"])
+@pytest.mark.parametrize("ref_size", [(MIN_SIDE, MAX_ASPECT * MIN_SIDE), (94_000, 940)])
+def test_the_longest_strip_that_is_decoded_fits_in_memory(
+    name: str, ref_size: tuple[int, int]
+) -> None:
+    """A strip of 16 × 1 000 000 pixels would be brought to 224 × 14 000 000, or 9 gigabytes."""
+    check_size("ref", *ref_size)
+    width, height = View.parse(name).resized(ref_size)
+    assert width * height < MAX_PIXELS
+    with pytest.raises(DataError, match="expected at most 100 times as long as wide; crop it"):
+        check_size("ref", max(ref_size) + MAX_ASPECT, min(ref_size))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import torch
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
 from seiqa_features.weights import files as weights
+from seiqa_features.weights import places
 from seiqa_features.weights.files import LOCK_FILE, WeightFiles, file_stem
 
 HUB = Weight("timm/tiny.tag", "hf:timm/tiny.tag/model.safetensors", 3, "MIT")
@@ -121,7 +122,7 @@ def test_hub_file_that_changed_upstream_is_refused(
 def test_a_damaged_lock_file_is_named(weight_files: WeightFiles) -> None:
     put(weight_files.folder / "timm--tiny.tag.pth")
     put(weight_files.folder / LOCK_FILE, b"{")
-    with pytest.raises(WeightsError, match=r"weights\.lock\.json: cannot be read .*mend or delete"):
+    with pytest.raises(WeightsError, match=r"weights\.lock\.json: cannot be read .*repair"):
         weight_files.checksum(HUB)
 
 
@@ -130,8 +131,8 @@ def test_offline_is_one_short_question_and_no_download(
 ) -> None:
     asked: list[str] = []
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(weights, "_answers", lambda host: bool(asked.append(host)))
-    monkeypatch.setattr(weights, "_download", lambda weight: pytest.fail(f"{weight} was tried"))
+    monkeypatch.setattr(places, "_answers", lambda host: bool(asked.append(host)))
+    monkeypatch.setattr(weights, "download", lambda weight: pytest.fail(f"{weight} was tried"))
     with pytest.raises(WeightsError, match="offline"):
         weight_files.fetch([HUB, TORCH])
     assert asked == ["https://huggingface.co"]
@@ -141,7 +142,7 @@ def test_the_users_word_for_offline_asks_nobody(
     weight_files: WeightFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(weights, "_answers", lambda host: pytest.fail(f"{host} was asked"))
+    monkeypatch.setattr(places, "_answers", lambda host: pytest.fail(f"{host} was asked"))
     with pytest.raises(WeightsError, match="offline"):
         weight_files.fetch([TORCH])
 
@@ -149,7 +150,7 @@ def test_the_users_word_for_offline_asks_nobody(
 def test_fetch_downloads_what_is_missing_and_records_it(
     weight_files: WeightFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "_online", lambda _: True)
+    monkeypatch.setattr(weights, "online", lambda _: True)
     downloaded: list[tuple[str, str | None]] = []
 
     def download(url: str, path: str, hash_prefix: str | None) -> None:
@@ -177,7 +178,7 @@ def test_fetch_downloads_what_is_missing_and_records_it(
 def test_hashes_that_a_url_promises_are_checked(
     url: str, prefix: str | None, weight_files: WeightFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "_online", lambda _: True)
+    monkeypatch.setattr(weights, "online", lambda _: True)
     seen: list[str | None] = []
 
     def download(_: str, path: str, hash_prefix: str | None) -> None:
@@ -192,14 +193,14 @@ def test_hashes_that_a_url_promises_are_checked(
 def test_a_download_that_fails_is_one_line_and_keeps_the_others(
     weight_files: WeightFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "_online", lambda _: True)
+    monkeypatch.setattr(weights, "online", lambda _: True)
 
     def fails(weight: Weight) -> None:
         if weight is TORCH:
             raise OSError("HTTP 404\nNot Found")
         put_in_hf_cache(tmp_path / "hf")
 
-    monkeypatch.setattr(weights, "_download", fails)
+    monkeypatch.setattr(weights, "download", fails)
     with pytest.raises(WeightsError) as caught:
         weight_files.fetch([HUB, TORCH])
     assert str(caught.value) == "torchvision/tiny: download failed (OSError: HTTP 404)"

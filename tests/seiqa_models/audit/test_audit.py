@@ -53,7 +53,7 @@ def test_neighbours_that_are_alike_are_found_and_blocks_recommended(seed):
     assert found["verdict"]["splits"] == "block"
     assert found["verdict"]["neighbours_alike"] is True
     assert found["verdict"]["warnings"] == []
-    assert "believe only contiguous blocks" in found["verdict"]["reasons"][0]
+    assert "trust only contiguous blocks" in found["verdict"]["reasons"][0]
     assert found["group_only"] is None
 
 

@@ -126,8 +126,10 @@ def test_ssim_differs_from_piq_by_shrinking_only(
     piq_values: dict[tuple[str, str], float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """MATLAB's later ssim.m halves pictures of this size first; the paper, whom we follow, and the
-    official values of the calibration do not: views choose the size.
+    """MATLAB's later ssim.m halves pictures of this size first.
+
+    The paper, which we follow, and the official values of the calibration do not: views choose the
+    size.
 
     Our code on the halved picture (unrounded, as there) gives the published value. The other row,
     a mean over colour channels, is another metric.

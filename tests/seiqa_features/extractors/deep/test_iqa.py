@@ -36,7 +36,7 @@ def spec_of(name: str) -> ExtractorSpec:
 
 
 def picture(seed: int, height: int, width: int) -> torch.Tensor:
-    """[1, 3, H, W]"""
+    """[1, 3, H, W]."""
     pixels = make_texture(seed, height, width).transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(pixels, np.float32) / np.float32(255))[None]
 

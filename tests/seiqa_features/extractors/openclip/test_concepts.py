@@ -7,7 +7,8 @@ import open_clip
 import pytest
 import torch
 
-from seiqa_features.extractors.openclip.concepts import anchor_values, concept_drift, text_values
+from seiqa_features.extractors.common.drift import distribution_drift
+from seiqa_features.extractors.openclip.concepts import anchor_values, text_values
 from seiqa_features.extractors.openclip.prompts import ANCHORS, texts, vocabulary
 
 
@@ -22,10 +23,13 @@ def distributions(rows: int, columns: int, *, peak: float) -> tuple[torch.Tensor
 @pytest.mark.parametrize("peak", [0.01, 1.0, 30.0, 1000.0])
 def test_divergence_is_a_symmetric_number_between_0_and_1(peak: float) -> None:
     ref, dist = distributions(50, 40, peak=peak)
-    there, back = concept_drift(ref=ref, dist=dist), concept_drift(ref=dist, dist=ref)
+    there, back = (
+        distribution_drift("concept", ref=ref, dist=dist),
+        distribution_drift("concept", ref=dist, dist=ref),
+    )
     assert torch.equal(there["concept_jsd"], back["concept_jsd"])
     assert ((there["concept_jsd"] > 0) & (there["concept_jsd"] <= 1)).all()
-    assert (concept_drift(ref=ref, dist=ref)["concept_jsd"] == 0).all()
+    assert (distribution_drift("concept", ref=ref, dist=ref)["concept_jsd"] == 0).all()
 
 
 def test_divergence_is_the_one_of_scipy() -> None:
@@ -33,15 +37,15 @@ def test_divergence_is_the_one_of_scipy() -> None:
 
     ref, dist = distributions(20, 40, peak=3.0)
     expected = jensenshannon(ref.numpy(), dist.numpy(), base=2, axis=1) ** 2
-    found = concept_drift(ref=ref, dist=dist)["concept_jsd"].numpy()
+    found = distribution_drift("concept", ref=ref, dist=dist)["concept_jsd"].numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_the_order_of_the_vocabulary_is_irrelevant() -> None:
     ref, dist = distributions(20, 40, peak=3.0)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
-    there = concept_drift(ref=ref, dist=dist)
-    shuffled = concept_drift(ref=ref[:, order], dist=dist[:, order])
+    there = distribution_drift("concept", ref=ref, dist=dist)
+    shuffled = distribution_drift("concept", ref=ref[:, order], dist=dist[:, order])
     for name in there:
         torch.testing.assert_close(shuffled[name], there[name], atol=1e-12, rtol=1e-12)
 
@@ -51,8 +55,10 @@ def test_two_concepts_changing_places_are_told_in_full() -> None:
     rest = torch.linspace(0.02, 0.015, 14, dtype=torch.float64)
     rest *= 0.25 / rest.sum()
     half, quarter = torch.tensor([0.5, 0.25], dtype=torch.float64).split(1)
-    drift = concept_drift(
-        ref=torch.cat([half, quarter, rest])[None], dist=torch.cat([quarter, half, rest])[None]
+    drift = distribution_drift(
+        "concept",
+        ref=torch.cat([half, quarter, rest])[None],
+        dist=torch.cat([quarter, half, rest])[None],
     )
     # 1/2·(1/2·log 4/3 + 1/4·log 2/3) for each of the two, twice.
     expected = 0.5 * np.log2(4 / 3) + 0.25 * np.log2(2 / 3)
@@ -67,14 +73,14 @@ def test_two_concepts_changing_places_are_told_in_full() -> None:
 def test_a_certain_and_an_undecided_picture_differ_by_the_whole_entropy() -> None:
     certain, undecided = torch.zeros(1, 16).double(), torch.full((1, 16), 1 / 16).double()
     certain[0, 3] = 1
-    drift = concept_drift(ref=certain, dist=undecided)
+    drift = distribution_drift("concept", ref=certain, dist=undecided)
     assert drift["concept_entropy_change"].item() == pytest.approx(4)
     assert drift["concept_top_change"].item() == pytest.approx(-15 / 16)
 
 
 def test_two_certain_pictures_of_different_things_share_nothing() -> None:
     certain = torch.eye(16, dtype=torch.float64)
-    drift = concept_drift(ref=certain[:1], dist=certain[15:])
+    drift = distribution_drift("concept", ref=certain[:1], dist=certain[15:])
     assert drift["concept_jsd"].item() == 1
     assert drift["concept_top1"].item() == 0
     assert drift["concept_top_change"].item() == -1

@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 
 from seiqa_features.errors import StoreError, UsageError, WeightsError
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extractors.common.drift import distribution_drift
 from seiqa_features.extractors.openclip import embeddings as openclip
-from seiqa_features.extractors.openclip.concepts import concept_drift
 from seiqa_features.extractors.openclip.facts import PRESETS, facts_of, hub_file
 from seiqa_features.extractors.openclip.prompts import ANCHORS, texts
 from seiqa_features.extractors.registry import get_extractor
@@ -143,8 +143,10 @@ def test_values_are_those_of_open_clip_with_its_own_transform(
         assert ours[f"{anchor}_dist"].item() == pytest.approx(logits[1, i].item() / 20, abs=1e-5)
     quality = logits[:, :2].softmax(dim=1)[:, 0]
     assert ours["quality_drift"].item() == pytest.approx((quality[1] - quality[0]).item(), abs=1e-4)
-    drift = concept_drift(
-        ref=logits[:1, 2:].double().softmax(dim=1), dist=logits[1:, 2:].double().softmax(dim=1)
+    drift = distribution_drift(
+        "concept",
+        ref=logits[:1, 2:].double().softmax(dim=1),
+        dist=logits[1:, 2:].double().softmax(dim=1),
     )
     for output, value in drift.items():
         torch.testing.assert_close(ours[output], value, atol=1e-3, rtol=0)
@@ -312,13 +314,15 @@ def test_text_embeddings_are_kept_for_one_file_one_tag_and_one_version(
     assert len(list(scratch.iterdir())) == 4
 
 
+@pytest.mark.parametrize("damage", ["cut", "one bit"])
 def test_damaged_text_embeddings_are_computed_again(
-    weights: dict[str, Path], tmp_path: Path
+    damage: str, weights: dict[str, Path], tmp_path: Path
 ) -> None:
     build(TINY, weights["seiqa-tiny"], tmp_path)
     (kept,) = tmp_path.iterdir()
     whole = kept.read_bytes()
-    kept.write_bytes(whole[:1000])
+    flipped = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
+    kept.write_bytes(whole[:1000] if damage == "cut" else flipped)
     build(TINY, weights["seiqa-tiny"], tmp_path)
     assert kept.read_bytes() == whole
 

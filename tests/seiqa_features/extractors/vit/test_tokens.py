@@ -60,6 +60,7 @@ def test_equal_features_give_the_identity_to_the_bit() -> None:
     zeros = {
         "patch_std", "patch_skewness", "patch_kurtosis", "patch_gap", "region_share",
         "region_deficit", "attention_shift", "mid1_std", "mid2_std", "mid3_std",
+        "last_transport",
     }  # fmt: skip
     weighted = {"attention_cosine", "ref_attention_cosine"}  # of weights that sum to 1 but rounding
     for name, value in values.items():

@@ -1,0 +1,275 @@
+"""What is done to a photograph, in classes whose order needs no person to judge it.
+
+A harmless change leaves the meaning alone, a damaging one takes a part of it away or adds to it, a
+recognisable picture is damaged all over but still shows what it showed, and a gone one shows
+something else or nothing. Each edit takes a `Scene` and a generator and gives RGB pixels of the
+scene's own size.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from scipy import ndimage
+
+Edit = Callable[["Scene", np.random.Generator], Image.Image]
+Share = tuple[float, float, float, float]
+"""Left, top, right, bottom of a box as shares of width and height."""
+
+TILES = 12
+"""A shuffled picture is cut into TILES × TILES tiles."""
+
+PRICE, OTHER_PRICE = "$19.99", "$91.99"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photograph, where its main object is, and photographs of something else.
+
+    Attributes
+    ----------
+    name : str
+        Of the photograph.
+    picture : PIL image
+        RGB, at its size in the suite.
+    subject : tuple of float
+        The box of the object, or part of it, that carries the meaning.
+    others : tuple of PIL images
+        Photographs of something else, RGB, of any size.
+    """
+
+    name: str
+    picture: Image.Image
+    subject: Share
+    others: tuple[Image.Image, ...]
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """The subject's box in pixels."""
+        width, height = self.picture.size
+        left, top, right, bottom = self.subject
+        return (
+            round(left * width),
+            round(top * height),
+            round(right * width),
+            round(bottom * height),
+        )
+
+
+def shift(pixels: int) -> Edit:
+    """Content moved to the right and down; the border is repeated."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        padded = np.pad(_array(scene.picture), ((pixels, 0), (pixels, 0), (0, 0)), mode="edge")
+        return _image(padded[: scene.picture.height, : scene.picture.width])
+
+    return edit
+
+
+def crop(share: float) -> Edit:
+    """A share of width and height cut away, half on either side, and enlarged again."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        width, height = scene.picture.size
+        box = (share / 2 * width, share / 2 * height, width - share / 2 * width,
+               height - share / 2 * height)  # fmt: skip
+        return scene.picture.resize(scene.picture.size, Image.Resampling.BICUBIC, box)
+
+    return edit
+
+
+def gamma(exponent: float) -> Edit:
+    """Values in 0..1 raised to 1/exponent."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        return _image(255 * (_array(scene.picture) / 255) ** (1 / exponent))
+
+    return edit
+
+
+def jpeg(quality: int) -> Edit:
+    """Compressed and decoded."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        buffer = io.BytesIO()
+        scene.picture.save(buffer, "JPEG", quality=quality)
+        return Image.open(buffer).convert("RGB")
+
+    return edit
+
+
+def rescaled(factor: float) -> Edit:
+    """Made smaller by the factor and enlarged again."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        picture = scene.picture
+        size = tuple(max(1, round(side / factor)) for side in picture.size)
+        small = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+        return small.resize(picture.size, Image.Resampling.BICUBIC)
+
+    return edit
+
+
+def blur(sigma: float) -> Edit:
+    """Gaussian blur, in pixels."""
+    return lambda scene, _: scene.picture.filter(ImageFilter.GaussianBlur(sigma))
+
+
+def noise(sigma: float) -> Edit:
+    """Gaussian noise, its standard deviation of 255."""
+
+    def edit(scene: Scene, rng: np.random.Generator) -> Image.Image:
+        pixels = _array(scene.picture)
+        return _image(pixels + rng.normal(0, sigma, pixels.shape))
+
+    return edit
+
+
+def mirrored(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """Left and right exchanged."""
+    return scene.picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+
+def grey(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """Without colour."""
+    return scene.picture.convert("L").convert("RGB")
+
+
+def removed(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """The subject's box filled from its surroundings by normalised convolution (Knutsson, 1993)."""
+    left, top, right, bottom = scene.box
+    pixels = _array(scene.picture)
+    known = np.ones(pixels.shape[:2])
+    known[top:bottom, left:right] = 0
+    sigma = max(right - left, bottom - top) / 3
+    weights = ndimage.gaussian_filter(known, sigma)
+    spread = ndimage.gaussian_filter(pixels * known[..., None], (sigma, sigma, 0))
+    filled = spread / np.maximum(weights, 1e-6)[..., None]
+    return _image(np.where(known[..., None] > 0, pixels, filled))
+
+
+def covered(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """A plain box over the subject, as somebody hides a face."""
+    result = scene.picture.copy()
+    mean = tuple(int(value) for value in _array(scene.picture).mean(axis=(0, 1)))
+    ImageDraw.Draw(result).rectangle(scene.box, fill=mean)
+    return result
+
+
+def replaced(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """The subject's box from another photograph."""
+    result = scene.picture.copy()
+    box = scene.box
+    donor = scene.others[0].resize(scene.picture.size, Image.Resampling.BICUBIC)
+    result.paste(donor.crop(box), box[:2])
+    return result
+
+
+def inserted(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """The middle of another photograph laid on a corner, a third of the width."""
+    result = scene.picture.copy()
+    side = min(scene.picture.size) // 2
+    donor = scene.others[0]
+    width, height = donor.size
+    middle = donor.crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
+    result.paste(middle.resize((side, side), Image.Resampling.BICUBIC), (0, result.height - side))
+    return result
+
+
+def swapped(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """Left and right half exchanged."""
+    pixels = _array(scene.picture)
+    return _image(np.roll(pixels, pixels.shape[1] // 2, axis=1))
+
+
+def shuffled(scene: Scene, rng: np.random.Generator) -> Image.Image:
+    """All tiles in another order."""
+    pixels = _array(scene.picture)
+    rows, columns = pixels.shape[0] // TILES, pixels.shape[1] // TILES
+    result = pixels.copy()
+    order = rng.permutation(TILES * TILES)
+    for place, source in enumerate(order):
+        (y, x), (v, u) = divmod(place, TILES), divmod(int(source), TILES)
+        result[y * rows : (y + 1) * rows, x * columns : (x + 1) * columns] = pixels[
+            v * rows : (v + 1) * rows, u * columns : (u + 1) * columns
+        ]
+    return _image(result)
+
+
+def another(number: int) -> Edit:
+    """A photograph of something else."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        other = scene.others[number % len(scene.others)]
+        return other.resize(scene.picture.size, Image.Resampling.BICUBIC)
+
+    return edit
+
+
+def flat(level: int | None) -> Edit:
+    """One colour: a grey level, or with None the picture's mean."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        colour = _array(scene.picture).mean(axis=(0, 1)) if level is None else [level] * 3
+        return _image(np.broadcast_to(colour, _array(scene.picture).shape))
+
+    return edit
+
+
+def static(scene: Scene, rng: np.random.Generator) -> Image.Image:
+    """Even random noise and nothing else."""
+    return _image(rng.integers(0, 256, _array(scene.picture).shape))
+
+
+def labelled(picture: Image.Image, text: str) -> Image.Image:
+    """A price tag on a photograph; the same place and size for every text."""
+    result = picture.copy()
+    width, height = result.size
+    box = (width // 12, height // 12, width // 2, height // 3)
+    draw = ImageDraw.Draw(result)
+    draw.rectangle(box, fill="white", outline="black", width=2)
+    font = ImageFont.load_default(size=(box[3] - box[1]) // 2)
+    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    draw.text(middle, text, fill="black", font=font, anchor="mm")
+    return result
+
+
+HARMLESS: dict[str, Edit] = {
+    "shift 1": shift(1), "shift 2": shift(2), "crop 1 %": crop(0.01), "crop 2 %": crop(0.02),
+    "gamma 1.1": gamma(1.1), "JPEG 95": jpeg(95), "half size": rescaled(2),
+}  # fmt: skip
+
+DAMAGING: dict[str, Edit] = {
+    "object removed": removed, "face or object covered": covered, "object replaced": replaced,
+    "object inserted": inserted, "halves swapped": swapped, "tiles shuffled": shuffled,
+}  # fmt: skip
+
+RECOGNISABLE: dict[str, Edit] = {
+    "blur 4": blur(4), "JPEG 10": jpeg(10), "noise 40": noise(40), "mirrored": mirrored,
+    "grey": grey, "quarter size": rescaled(4),
+}  # fmt: skip
+
+GONE: dict[str, Edit] = {
+    "another picture": another(0), "a third picture": another(1), "black": flat(0),
+    "mean colour": flat(None), "static": static,
+}  # fmt: skip
+
+DOSES: dict[str, tuple[Edit, ...]] = {
+    "blur": tuple(blur(sigma) for sigma in (1, 2, 4, 8)),
+    "JPEG": tuple(jpeg(quality) for quality in (90, 50, 20, 5)),
+    "noise": tuple(noise(sigma) for sigma in (8, 20, 45, 90)),
+    "size": tuple(rescaled(factor) for factor in (1.5, 3, 6, 12)),
+}
+"""Weaker first."""
+
+
+def _array(image: Image.Image) -> np.typing.NDArray[np.float64]:
+    return np.asarray(image, dtype=np.float64)
+
+
+def _image(values: np.typing.NDArray[np.generic]) -> Image.Image:
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

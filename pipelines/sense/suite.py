@@ -1,0 +1,180 @@
+"""The suite of relations: which pairs are scored, which must score above which, and who does.
+
+Every relation compares two degraded versions of one photograph. None needs a person: an identical
+copy is the best there is, a harmless change beats an erased object, a picture that can still be
+recognised beats one that shows something else, and of two doses of one distortion the weaker wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from pipelines.sense import edits
+from pipelines.sense.edits import DAMAGING, DOSES, GONE, HARMLESS, RECOGNISABLE, Scene, Share
+from seiqa_features.progress import Progress, unwatched
+
+LONGEST_SIDE = 384
+
+SUBJECTS: dict[str, Share] = {
+    "skimage/data/astronaut.png": (0.30, 0.05, 0.58, 0.38),  # her face
+    "skimage/data/camera.png": (0.30, 0.12, 0.65, 0.50),  # head and camera
+    "skimage/data/coffee.png": (0.28, 0.02, 0.72, 0.58),  # the cup
+    "skimage/data/motorcycle_left.png": (0.12, 0.12, 0.95, 0.92),
+    "sklearn/datasets/images/china.jpg": (0.12, 0.06, 0.58, 0.86),  # the pagoda
+    "sklearn/datasets/images/flower.jpg": (0.26, 0.20, 0.70, 0.85),
+    "skimage/data/rocket.jpg": (0.44, 0.30, 0.58, 0.98),
+    "skimage/data/chelsea.png": (0.28, 0.25, 0.80, 0.95),  # the cat's eyes and nose
+}
+"""Photographs that come with installed packages: package, path in it, and their subject's box."""
+
+CLASSES = (
+    "identity on top",
+    "harmless above damaging",
+    "harmless above gone",
+    "recognisable above gone",
+    "damaging above gone",
+    "weaker above stronger",
+    "same text above changed text",
+)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """`above` must score higher than `below`; both are names of one scene's pairs."""
+
+    kind: str
+    scene: str
+    above: str
+    below: str
+
+
+class Scores(Protocol):
+    """Anything that scores many pairs, as `seiqa_models.scorer.Scorer` does."""
+
+    def score_many(
+        self,
+        pairs: Sequence[Image.Image],
+        dist: Sequence[Image.Image],
+        *,
+        on_pair: Progress = unwatched,
+    ) -> pd.DataFrame:
+        """Scores of pairs, one row each."""
+        ...
+
+
+@cache
+def scenes() -> tuple[Scene, ...]:
+    """The photographs of the suite."""
+    pictures = {name: _photograph(name) for name in SUBJECTS}
+    names = list(SUBJECTS)
+    return tuple(
+        Scene(
+            name.rsplit("/", 1)[1].split(".")[0],
+            pictures[name],
+            SUBJECTS[name],
+            (pictures[names[(i + 3) % len(names)]], pictures[names[(i + 5) % len(names)]]),
+        )
+        for i, name in enumerate(names)
+    )
+
+
+def pictures_of(scene: Scene) -> dict[str, tuple[Image.Image, Image.Image]]:
+    """Every pair of a scene by name: (reference, degraded)."""
+    singles = {**HARMLESS, **DAMAGING, **RECOGNISABLE, **GONE}
+    doses = {f"{kind} {i}": edit for kind, ladder in DOSES.items() for i, edit in enumerate(ladder)}
+    pairs = {"identity": (scene.picture, scene.picture.copy())}
+    for number, (name, edit) in enumerate({**singles, **doses}.items()):
+        pairs[name] = (scene.picture, edit(scene, np.random.default_rng(number)))
+    priced = edits.labelled(scene.picture, edits.PRICE)
+    changed = edits.labelled(scene.picture, edits.OTHER_PRICE)
+    tagged = Scene(scene.name, priced, scene.subject, scene.others)
+    pairs["text kept"] = (priced, edits.jpeg(80)(tagged, np.random.default_rng(0)))
+    pairs["text changed"] = (priced, changed)
+    return pairs
+
+
+def relations(scene: Scene) -> Iterator[Relation]:
+    """Every relation of a scene."""
+    orders = {
+        "harmless above damaging": (HARMLESS, DAMAGING),
+        "harmless above gone": (HARMLESS, GONE),
+        "recognisable above gone": (RECOGNISABLE, GONE),
+        "damaging above gone": (DAMAGING, GONE),
+    }
+    others = [*HARMLESS, *DAMAGING, *RECOGNISABLE, *GONE]
+    yield from (Relation("identity on top", scene.name, "identity", name) for name in others)
+    for kind, (above, below) in orders.items():
+        yield from (Relation(kind, scene.name, a, b) for a in above for b in below)
+    for kind, ladder in DOSES.items():
+        for i in range(len(ladder) - 1):
+            names = f"{kind} {i}", f"{kind} {i + 1}"
+            yield Relation("weaker above stronger", scene.name, *names)
+    yield Relation("same text above changed text", scene.name, "text kept", "text changed")
+
+
+def shares_of(held: pd.DataFrame) -> dict[str, float]:
+    """The share of relations that hold, 0..1, by class in the order of `CLASSES`, and their mean.
+
+    Parameters
+    ----------
+    held : DataFrame
+        Of `held_relations`.
+
+    Returns
+    -------
+    dict of float
+        By class, and ``mean`` over the classes.
+    """
+    by_class = held.groupby("kind")["held"].mean()
+    found = {kind: float(by_class[kind]) for kind in CLASSES}
+    return {**found, "mean": float(np.mean(list(found.values())))}
+
+
+def held_relations(scorer: Scores, *, on_pair: Progress = unwatched) -> pd.DataFrame:
+    """Every relation with both scores.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Or anything with its ``score_many``.
+    on_pair : callable, optional
+        Told how many of how many pairs are scored.
+
+    Returns
+    -------
+    DataFrame
+        kind, scene, above, below (text), high and low, the scores of the two (float64), and held.
+    """
+    pairs = {
+        (scene.name, name): pair for scene in scenes() for name, pair in pictures_of(scene).items()
+    }
+    refs, dists = zip(*pairs.values(), strict=True)
+    values = scorer.score_many(refs, dists, on_pair=on_pair)["score"].to_numpy(np.float64)
+    scores = dict(zip(pairs, values, strict=True))
+    rows = [
+        {**vars(r), "high": scores[r.scene, r.above], "low": scores[r.scene, r.below]}
+        for scene in scenes()
+        for r in relations(scene)
+    ]
+    table = pd.DataFrame(rows)
+    # Nothing beats the top of the scale: where both are there, the order is kept.
+    table["held"] = (table["high"] > table["low"]) | (
+        (table["kind"] == "identity on top") & (table["high"] >= table["low"])
+    )
+    return table
+
+
+def _photograph(name: str) -> Image.Image:
+    package, path = name.split("/", 1)
+    with files(package).joinpath(path).open("rb") as file:
+        image = Image.open(file).convert("RGB")
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return image

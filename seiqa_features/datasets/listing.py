@@ -1,0 +1,174 @@
+"""Listing: which pictures lie in a folder, called by what, and what else lies there.
+
+One rule for all layouts: a file is a picture by its suffix (`formats.SUFFIXES`), and two names are
+one if they are the same in Unicode's composed form (NFC), for macOS writes "é" as two characters
+where other systems write one. What is left out of a folder is said.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath
+
+from seiqa_features.datasets.pairs import Found
+from seiqa_features.files import reason
+from seiqa_features.pictures.formats import SUFFIXES
+
+_LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
+"""What operating systems leave in folders: it is passed over silently."""
+
+_NAMED = 3  # names in a message; the rest is a number
+
+
+def composed(name: str) -> str:
+    """The name in the form by which names are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
+def stem(name: str) -> str:
+    """A file name without its image suffix ("1600.AWGN.1" has none)."""
+    head, _, suffix = name.rpartition(".")
+    return head if f".{suffix}".lower() in SUFFIXES else name
+
+
+def list_pictures(
+    folder: Path, found: Found, *, subfolders: bool = True, apart: Sequence[Path] = ()
+) -> list[Path]:
+    """The pictures in a folder, sorted by path; what is left out is noted in `found.left_out`.
+
+    A missing folder, or one that cannot be read, is noted in `found.problems`.
+
+    Parameters
+    ----------
+    subfolders : bool
+        Whether pictures in folders below count.
+    apart : Sequence[Path]
+        Folders below that are something of their own, and passed over.
+    """
+    if not folder.is_dir():
+        found.problems.append(f"{folder}: folder is missing")
+        return []
+    pictures: list[Path] = []
+    left_out: defaultdict[str, list[str]] = defaultdict(list)
+    passed_over = [path.resolve() for path in apart]
+
+    def unreadable(error: OSError) -> None:
+        found.problems.append(f"{error.filename}: folder cannot be read ({reason(error)})")
+
+    for place, folders, files in os.walk(folder, onerror=unreadable):
+        parent = Path(place)
+        kept = []
+        for name in sorted(folders):
+            if name.lower() in _LITTER:
+                continue
+            if why := _passed_over(parent / name, subfolders):
+                left_out[why].append(_below(folder, parent / name))
+            elif (parent / name).resolve() not in passed_over:
+                kept.append(name)
+        folders[:] = kept
+        for name in files:
+            if name.lower() in _LITTER:
+                continue
+            if why := _no_picture(name):
+                left_out[why].append(_below(folder, parent / name))
+            else:
+                pictures.append(parent / name)
+    found.left_out += [f"{folder}: {some(sorted(names))}: {why}" for why, names in left_out.items()]
+    return sorted(pictures)
+
+
+def by_name(
+    paths: Iterable[Path], name_of: Callable[[Path], str], *, place: Path, found: Found
+) -> dict[str, Path | None]:
+    """Pictures by composed name, None where several files share it; these are one problem."""
+    named: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        named[composed(name_of(path))].append(path)
+    for same in named.values():
+        if len(same) > 1:
+            names = [_below(place, path) for path in same]
+            if len({composed(name) for name in names}) < len(names):  # they look the same
+                names = [ascii(name) for name in names]
+            found.problems.append(f"{place}: {', '.join(names)} share one name; keep one of them")
+    return {name: same[0] if len(same) == 1 else None for name, same in named.items()}
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of the names, for a message, and how many they are if there are more."""
+    return ", ".join(names[:_NAMED]) + (f", … ({len(names)})" if len(names) > _NAMED else "")
+
+
+class Files:
+    """The files that a table names, relative to a folder.
+
+    A name that is not there as written may be there in another Unicode form, or be written with
+    the backslashes of Windows.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Path] = {}  # a table names one picture in many rows
+        self._listed: dict[Path, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> Path:
+        """Where the file is; where it ought to be if it is not there."""
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> Path:
+        written, slashed = self._folder / name, name.replace("\\", "/")
+        try:
+            if written.exists():
+                return written
+        except (OSError, ValueError):  # decoding it will say what is wrong
+            return written
+        found = (self._follow(PurePath(spelling)) for spelling in dict.fromkeys((name, slashed)))
+        return next((path for path in found if path is not None), self._folder / slashed)
+
+    def _follow(self, name: PurePath) -> Path | None:
+        """The file at the end of a path, each part of which may be in another Unicode form."""
+        place = self._folder
+        for part in name.parts:
+            if (place / part).exists():
+                place /= part
+                continue
+            names = self._names(place).get(composed(part), [])
+            if len(names) != 1:
+                return None
+            place /= names[0]
+        return place
+
+    def _names(self, folder: Path) -> dict[str, list[str]]:
+        """What lies in a folder, by composed name."""
+        if folder not in self._listed:
+            named: defaultdict[str, list[str]] = defaultdict(list)
+            with suppress(OSError):
+                for path in folder.iterdir():
+                    named[composed(path.name)].append(path.name)
+            self._listed[folder] = named
+        return self._listed[folder]
+
+
+def _passed_over(folder: Path, subfolders: bool) -> str | None:
+    """Why the folder is not looked into, if so."""
+    if folder.name.startswith("."):
+        return "hidden"
+    if folder.is_symlink():
+        return "a link to a folder, not followed"
+    return None if subfolders else "a subfolder, not read"
+
+
+def _no_picture(name: str) -> str | None:
+    """Why the file is left out, if so."""
+    if PurePath(name).suffix.lower() not in SUFFIXES:
+        return "no picture by its suffix"
+    return "hidden" if name.startswith(".") else None
+
+
+def _below(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()

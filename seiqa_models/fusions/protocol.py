@@ -1,0 +1,58 @@
+"""What a stack asks of a fusion, and what a fusion may offer beyond that."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, Self, runtime_checkable
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+
+Predictions = pd.DataFrame | FloatMatrix
+"""Float [n, m], a column for each learner; the columns of a DataFrame are their names."""
+
+
+class HeldOut(NamedTuple):
+    """Predictions [n, m] for rows that no learner had met, their labels [n], group codes [n]."""
+
+    predictions: Predictions
+    y: FloatVector
+    groups: Rows
+
+
+@runtime_checkable
+class Fusion(Protocol):
+    """A scikit-learn regressor (it can be cloned) whose inputs are predictions of learners.
+
+    Everything it learns it learns in ``fit``, from out-of-fold predictions: those of rows whose
+    groups the learners had not met. A stack gives ``fit`` and ``predict`` DataFrames with the
+    learners' names as columns, in the same order. What ``predict`` returns is in the unit of the
+    labels, or near it; a monotone calibration may follow.
+
+    Two things are optional, and nothing assumes either:
+
+    - ``weights_`` : float64 [m], 0 or more, sum 1, in the order of the columns. A fusion whose
+      score is a weighted mean has them after ``fit``; they are then reported.
+    - a parameter ``unseen`` of ``fit``: a `HeldOut` of rows predicted by learners that had
+      met neither the rows' groups nor their kinds of distortion, or None. A fusion that has the
+      parameter gets them where the kinds are known.
+    """
+
+    def fit(self, P: Predictions, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+        """Learn to fuse.
+
+        Parameters
+        ----------
+        P : DataFrame or float [n, m]
+            Out-of-fold predictions.
+        y : array-like of float [n]
+            Labels.
+        groups : array-like [n], optional
+            Rows that belong together; by default each row by itself.
+        """
+        ...
+
+    def predict(self, P: Predictions) -> FloatVector:
+        """Fused scores float64 [n] of predictions [n, m]."""
+        ...

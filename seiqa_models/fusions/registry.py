@@ -1,0 +1,53 @@
+"""The fusions by name.
+
+To add one, write a class that keeps `seiqa_models.fusions.protocol.Fusion` and decorate it
+with ``@fusion("name")``; its parameters are what a configuration can set. A package of your own
+names its class in the entry point group ``seiqa.fusions``. The contract tests walk this registry.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seiqa_models.plugins.registry import Registry
+
+FUSIONS = Registry("fusion", group="seiqa.fusions")
+"""Every fusion by name."""
+
+DEFAULT_FUSION = "bounded"
+
+fusion = FUSIONS.register
+
+
+def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
+    """A fresh, unfitted fusion.
+
+    Raises
+    ------
+    ValueError
+        No fusion has this name, or it has no such parameter; what there is instead is named.
+
+    Examples
+    --------
+    >>> make_fusion("bounded", max_weight=0.5)
+    BoundedFusion(max_weight=0.5)
+    """
+    return FUSIONS.make(name, **parameters)
+
+
+def list_fusions(pattern: str = "*") -> list[str]:
+    """Names of the fusions that match a pattern.
+
+    >>> list_fusions("b*")
+    ['best_single', 'bounded']
+    """
+    return FUSIONS.names(pattern)
+
+
+def named(fusion: Any) -> str:
+    """What to call a fusion in an error.
+
+    >>> named(make_fusion("mean"))
+    'fusion MeanFusion'
+    """
+    return f"fusion {type(fusion).__name__}"

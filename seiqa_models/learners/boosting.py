@@ -1,0 +1,22 @@
+"""Gradient boosting by others, with what makes two equal fits differ left out."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from catboost import CatBoostRegressor
+
+
+class UndatedCatBoost(CatBoostRegressor):
+    """CatBoost whose fitted model does not say when it was trained, nor a number drawn at random.
+
+    Parameters are those of ``catboost.CatBoostRegressor``.
+    """
+
+    def fit(self, *args: Any, **kwargs: Any) -> Self:
+        """See ``catboost.CatBoostRegressor.fit``."""
+        super().fit(*args, **kwargs)
+        metadata = self.get_metadata()
+        for name in ("train_finish_time", "model_guid"):
+            metadata[name] = ""
+        return self

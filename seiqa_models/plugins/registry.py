@@ -1,0 +1,130 @@
+"""A registry: named factories of this package, and those that installed packages bring."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import inspect
+import logging
+from collections.abc import Callable, Iterator, MutableMapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+Factory = Callable[..., Any]
+"""A function or class whose call makes an unfitted estimator."""
+
+F = TypeVar("F", bound=Factory)
+
+logger = logging.getLogger(__name__)
+
+
+class Registry(MutableMapping[str, Factory]):
+    """Name → factory.
+
+    A factory gets in by the decorator `register`, or from an installed package by an entry
+    point whose name is the factory's. The package is imported when its factory is first asked for.
+
+    Parameters
+    ----------
+    what : str
+        What the factories make, for messages.
+    group : str
+        Group of the entry points.
+    """
+
+    def __init__(self, what: str, group: str) -> None:
+        self.what = what
+        self.group = group
+        self._factories: dict[str, Factory] = {}
+
+    def register(self, name: str) -> Callable[[F], F]:
+        """Register the decorated factory under a name.
+
+        Raises
+        ------
+        ValueError
+            The name is taken.
+        """
+
+        def add(factory: F) -> F:
+            if name in self._factories:
+                raise ValueError(f"{self.what} {name!r} is registered twice")
+            self._factories[name] = factory
+            return factory
+
+        return add
+
+    def find(self, name: str) -> Factory:
+        """The factory of that name.
+
+        Raises
+        ------
+        ValueError
+            There is none, then the nearest name and all names are given; or its package cannot
+            be imported.
+        """
+        try:
+            return self[name]
+        except KeyError:
+            near = difflib.get_close_matches(name, self, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            known = ", ".join(sorted(self))
+            raise ValueError(f"unknown {self.what} {name!r}: {hint}known are {known}") from None
+
+    def make(self, name: str, /, **parameters: Any) -> Any:
+        """Call the factory of that name.
+
+        Raises
+        ------
+        ValueError
+            See `find`; or the factory has no such parameter.
+        """
+        factory = self.find(name)
+        accepted = inspect.signature(factory).parameters
+        if unknown := [key for key in parameters if key not in accepted]:
+            has = f"it has {', '.join(accepted)}" if accepted else "it has none"
+            raise ValueError(f"{self.what} {name!r} has no parameter {unknown[0]!r}: {has}")
+        return factory(**parameters)
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Names that match a pattern with ``*`` and ``?``, sorted."""
+        return sorted(fnmatch.filter(self, pattern))
+
+    @cached_property
+    def plugins(self) -> dict[str, EntryPoint]:
+        """Entry points of installed packages by name; one that has a name of ours is left out."""
+        found: dict[str, EntryPoint] = {}
+        for point in sorted(entry_points(group=self.group), key=lambda point: point.value):
+            if point.name in self._factories or point.name in found:
+                logger.warning(
+                    "%s %r of %s is left out: there is another of that name",
+                    self.what, point.name, point.value,
+                )  # fmt: skip
+                continue
+            found[point.name] = point
+        return found
+
+    def __getitem__(self, name: str) -> Factory:
+        if name not in self._factories and name in self.plugins:
+            point = self.plugins[name]
+            try:
+                self._factories[name] = point.load()
+            except Exception as error:  # whatever another package raises when imported
+                raise ValueError(
+                    f"{self.what} {name!r}: {point.value} of an installed package cannot be"
+                    f" imported ({type(error).__name__}: {error})"
+                ) from error
+        return self._factories[name]
+
+    def __setitem__(self, name: str, factory: Factory) -> None:
+        self._factories[name] = factory
+
+    def __delitem__(self, name: str) -> None:
+        del self._factories[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._factories, *self.plugins]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))

@@ -1,0 +1,125 @@
+"""Alignment: what moved is found and put back, what changed is not explained away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from seiqa_features.extractors.classical.alignment import SMALLEST, align
+from seiqa_features.extractors.registry import get_extractor
+from seiqa_features.extractors.specs import Resources
+
+Pixels = NDArray[np.uint8]
+EXTRACT = get_extractor("aligned").build(Resources())
+
+
+@pytest.fixture(scope="module")
+def cat() -> Pixels:
+    """A photograph uint8 [240, 360, 3]."""
+    return np.asarray(Image.fromarray(skimage.data.chelsea()).resize((360, 240)))
+
+
+def features(ref: Pixels, dist: Pixels) -> dict[str, float]:
+    one, other = (torch.from_numpy(p.copy()).permute(2, 0, 1)[None] / 255 for p in (ref, dist))
+    values = EXTRACT(ref=one.float(), dist=other.float(), ref_index=torch.tensor([0]))
+    return {name: value.item() for name, value in values.items()}
+
+
+def moved(pixels: Pixels, y: float, x: float) -> Pixels:
+    """The picture's content moved down by y and to the right by x pixels."""
+    shifted = ndimage.shift(pixels.astype(float), (y, x, 0), order=3, mode="nearest")
+    return np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
+
+
+def cropped(pixels: Pixels, share: float) -> Pixels:
+    height, width = pixels.shape[:2]
+    box = (share * width, share * height, (1 - share) * width, (1 - share) * height)
+    return np.asarray(
+        Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, box)
+    )
+
+
+@pytest.mark.parametrize(("y", "x"), [(0.0, 1.0), (2.0, -2.0), (0.5, 0.25), (-7.0, 11.0)])
+def test_a_shift_is_found_to_a_fraction_of_a_pixel(cat: Pixels, y: float, x: float) -> None:
+    one, other = (p.mean(axis=2, dtype=np.float32) / 255 for p in (cat, moved(cat, y, x)))
+    found = align(one, other).matrix
+    centre = np.array([cat.shape[1], cat.shape[0]]) / 2
+    travel = found[:, :2] @ centre + found[:, 2] - centre
+    np.testing.assert_allclose(travel, [x, y], atol=0.15)
+    assert np.abs(found[:, :2] - np.eye(2)).max() < 0.005
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        lambda p: moved(p, 0, 1),
+        lambda p: moved(p, 2, 2),
+        lambda p: cropped(p, 0.01),
+        lambda p: cropped(p, 0.02),
+        lambda p: np.asarray(Image.fromarray(p).rotate(2, Image.Resampling.BICUBIC)),
+    ],
+    ids=["1 pixel", "2 pixels", "2 % crop", "4 % crop", "2 degrees"],
+)
+def test_displacement_is_not_read_as_damage(
+    cat: Pixels, harmless: Callable[[Pixels], Pixels]
+) -> None:
+    found = features(cat, harmless(cat))
+    assert found["correlation"] > 0.98
+    assert found["ssim"] > 0.9
+    assert found["residual"] < 0.03
+
+
+def test_turn_and_scale_are_features(cat: Pixels) -> None:
+    turned = features(cat, np.asarray(Image.fromarray(cat).rotate(3, Image.Resampling.BICUBIC)))
+    assert turned["rotation"] == pytest.approx(3, abs=0.3)
+    assert turned["shift"] < 0.005
+    grown = features(cat, cropped(cat, 0.02))
+    assert grown["scale"] == pytest.approx(-np.log2(0.96), abs=0.01)
+    assert grown["rotation"] < 0.3
+    assert 0.9 < grown["overlap"] < 0.95
+
+
+def test_a_swapped_part_stays_damage(cat: Pixels) -> None:
+    swapped = cat.copy()
+    swapped[60:180, 100:220] = cat[60:180, 240:360]
+    found = features(cat, moved(swapped, 2, 2))
+    assert found["shift"] > 0.004  # the shift is found all the same
+    assert found["ssim"] < 0.9
+    assert found["residual"] > 0.05
+
+
+def test_another_picture_is_not_aligned(cat: Pixels) -> None:
+    other = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((360, 240)))
+    found = features(cat, other)
+    assert found["ssim"] < 0.4
+    assert found["residual"] > 0.2
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_flat_pictures_are_defined(cat: Pixels, level: int) -> None:
+    flat = np.full_like(cat, level)
+    for ref, dist in ((cat, flat), (flat, cat)):
+        found = features(ref, dist)
+        assert np.isfinite(list(found.values())).all()
+        assert (found["shift"], found["correlation"]) == (0, 0)
+    assert features(flat, flat)["correlation"] == 1
+
+
+def test_the_identity_is_exact(cat: Pixels) -> None:
+    found = features(cat, cat)
+    assert (found["shift"], found["overlap"], found["gain"], found["residual"]) == (0, 1, 0, 0)
+    assert found["correlation"] == pytest.approx(1, abs=1e-12)
+
+
+def test_too_little_in_common_is_undefined(cat: Pixels) -> None:
+    small = cat[: SMALLEST + 4, : SMALLEST + 4]
+    found = features(small, moved(small, 12, 12))
+    assert np.isnan([found["ssim"], found["gmsd"], found["mdsi"], found["residual"]]).all()
+    assert found["shift"] > 0.1
