@@ -38,6 +38,7 @@ from seiqa_models.inspection.manifest import MAX_BYTES, Manifest, ModelFile, par
 from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
 from seiqa_models.inspection.schema import check_schema
 from seiqa_models.inspection.soundness import require_sound
+from seiqa_models.stack.pool import check_members
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.trust import refused_types, trusted_types
 
@@ -188,7 +189,10 @@ def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
     if not isinstance(regressor, SeiqaRegressor):
         raise TableError(f"{path} holds a {type(regressor).__name__}, expected a SeiqaRegressor")
     try:
+        check_members(regressor.learners)
         require_sound(regressor)
+    except ValueError as error:
+        raise TableError(f"{path} holds what this version does not know: {error}") from None
     except UnsoundModelError as error:
         raise TableError(f"{path} is no sound model: {error}") from None
     return regressor

@@ -30,6 +30,7 @@ from seiqa_features.table.table import read_table
 PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"
 METRICS, PREDICTIONS, SCORES = "metrics.json", "predictions.csv", "scores.csv"
 BUNDLE, SUBMISSION, SETTINGS = "bundle", "submission.zip", "settings.yaml"
+REPORT = "report.html"
 BUNDLE_MANIFEST = f"{BUNDLE}/bundle.json"
 LOCK = ".lock"
 

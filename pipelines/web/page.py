@@ -41,7 +41,7 @@ AT_WORK = 24
 QUEUE = 40
 """Requests that may wait beside them; the next one is told that the queue is full."""
 
-COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "problem")
+COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem")
 
 Payload = Mapping[str, Any] | None  # Gradio's FileData, as it came from the browser
 
@@ -116,13 +116,14 @@ class Page:
         return picture
 
     def _row(self, archive: PairArchive, ref: str, dist: str) -> tuple[Any, ...]:
-        """Score, interval, unfamiliar and problem of one pair of a zip."""
+        """Score, interval, both flags and problem of one pair of a zip."""
         try:
             score = self._scorer.score(archive.picture(ref), archive.picture(dist))
         except (SeiqaError, TableError) as error:
-            return None, None, None, None, "; ".join(str(error).splitlines())
+            return *[None] * 5, "; ".join(str(error).splitlines())
         numbers = (round(value, 4) for value in (float(score), score.low, score.high))
-        return *numbers, "yes" if score.unfamiliar else "no", ""
+        flags = ("yes" if flag else "no" for flag in (score.unfamiliar, score.agree))
+        return *numbers, *flags, ""
 
     def _csv(self, table: pd.DataFrame) -> Path:
         folder = self.folder / secrets.token_hex(16)  # nobody else can guess its address

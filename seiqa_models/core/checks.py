@@ -17,6 +17,8 @@ MIN_ROWS_TO_FIT = 4
 MIN_ROWS_TO_EVALUATE = 10
 MIN_GROUPS_TO_FIT = 2
 MIN_GROUPS_TO_EVALUATE = 3
+FEW_GROUPS = 15
+"""A claim made on fewer is told with a caution."""
 
 
 @dataclass(frozen=True)

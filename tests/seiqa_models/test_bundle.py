@@ -6,6 +6,7 @@ import json
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 
@@ -16,6 +17,7 @@ from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.inspection.manifest import FORMAT_VERSION
 from seiqa_models.learners.registry import LEARNERS
 from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.stack.representations import REPRESENTATIONS
 from tests.seiqa_models.inspection.hostile import plant, rewrite
 
 RECIPE = {"extractors": ["classical"], "longest_side": 1024}
@@ -50,6 +52,30 @@ def test_every_learner_predicts_the_same_bytes_after_loading(name, make_table, t
     )
     assert bundle.recipe == RECIPE
     assert bundle.card == CARD
+
+
+@pytest.mark.parametrize("purpose", ["home", "abroad"])
+def test_representations_purpose_and_directions_come_back(purpose, make_table, tmp_path):
+    X, y, groups = make_table(n_groups=3, d=20)
+    regressor = SeiqaRegressor(
+        ("ridge", "svr@2", "extra_trees@1"), n_splits=2, purpose=purpose, directions={"chaff": 1}
+    ).fit(X, y, groups)
+    save_bundle(tmp_path / "bundle", regressor, recipe=RECIPE, card=CARD)
+    loaded = load_bundle(tmp_path / "bundle").regressor
+    pd.testing.assert_frame_equal(loaded.predict_interval(X), regressor.predict_interval(X))
+    assert loaded.weights_ == regressor.weights_
+    assert loaded.directions == {"chaff": 1}
+
+
+def test_a_representation_that_is_not_known_here_is_one_line(make_table, tmp_path, monkeypatch):
+    X, y, groups = make_table(n_groups=3)
+    monkeypatch.setitem(REPRESENTATIONS, "theirs", REPRESENTATIONS["all"])
+    regressor = SeiqaRegressor(("ridge@theirs",), n_splits=2).fit(X, y, groups)
+    save_bundle(tmp_path / "bundle", regressor, recipe=RECIPE, card=CARD)
+    monkeypatch.delitem(REPRESENTATIONS, "theirs")
+    with pytest.raises(TableError, match="does not know: unknown representation 'theirs'") as told:
+        load_bundle(tmp_path / "bundle")
+    assert "\n" not in str(told.value)
 
 
 def test_folder_holds_three_files_and_nothing_is_left_beside_it(saved, fitted):

@@ -24,7 +24,13 @@ from tests.pipelines.conftest import scene
 
 
 def make_score(value: float = 3.4, **options: Any) -> Score:
-    settings = {"low": 3.0, "high": 4.0, "unfamiliar": False, "explain": dict} | options
+    settings = {
+        "low": 3.0,
+        "high": 4.0,
+        "unfamiliar": False,
+        "agree": True,
+        "explain": dict,
+    } | options
     return Score(value, **settings)
 
 
