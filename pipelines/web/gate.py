@@ -108,9 +108,14 @@ class Gate:
 
     async def _upload(self, scope: Scope, receive: Receive, answer: Answer) -> Refusal | None:
         counted = Counted(receive, self.max_upload + ENVELOPE_BYTES, self._arriving)
+
+        async def unless_refused(message: Message) -> None:
+            if counted.refusal is None:  # else this is what Gradio makes of a client that has gone
+                await answer(message)
+
         try:
             with suppress(ClientDisconnect):
-                await self.app(scope, counted, answer)
+                await self.app(scope, counted, unless_refused)
         finally:
             counted.end()
         return counted.refusal
@@ -127,14 +132,14 @@ class Gate:
     def _refusal(self, request: Request) -> Refusal | None:
         path = request.scope["path"]  # decoded, as Gradio will read it; `url` ends it at a %3F
         if self.hosts is not None and _without_port(request.headers.get("host")) not in self.hosts:
-            return 400, "this server goes by another name"
+            return 400, "this server has another name"
         if "content-length" in request.headers and "transfer-encoding" in request.headers:
             return 400, "a body has one length"  # RFC 9112, section 6.3: an attempt to smuggle
         if request.method in ("GET", "HEAD"):
             if path not in _GET and not path.startswith(_GET_BELOW):
                 return 404, "not found"
             if path.startswith(FILE) and not self._is_kept(path.removeprefix(FILE)):
-                return 403, "not a file of this server's"
+                return 403, "not a file of this server"
             return None
         if request.method != "POST" or path not in _POST:
             return 404, "not found"
