@@ -27,13 +27,15 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
         *("greedy", "prediction_interval", "calibrated", "without_kinds"),
+        *("consensus", "purpose", "at_home"),
     }
+    assert (figures["purpose"], figures["at_home"]) == ("home", None)
     assert figures["n"] == 48
     assert figures["groups"] == 6
     assert figures["splitter"] == "5 folds by group"
     assert figures["index_only"] is None
     assert figures["gap"] == figures["naive"]["final"] - figures["honest"]["final"]
-    assert figures["honest"]["final"] == final_score(y, result.predictions["score"])
+    assert figures["honest"]["final"] == pytest.approx(final_score(y, result.predictions["score"]))
     assert set(figures["learners"]) == {"ridge", "svr"}
     assert figures["weights"]["final"] == result.regressor.weights_
     assert sum(figures["weights"]["mean"].values()) == pytest.approx(1)
@@ -238,3 +240,16 @@ def test_public_names_resolve():
     assert seiqa_models.SeiqaRegressor is SeiqaRegressor
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = seiqa_models.nonsense
+
+
+def test_abroad_says_what_home_would_have_had(make_table):
+    X, y, groups = make_table()
+    learners = ("ridge", "svr", "svr@1")
+    home = evaluate(SeiqaRegressor(learners, n_splits=3), X, y, groups, n_splits=3)
+    abroad = SeiqaRegressor(learners, n_splits=3, purpose="abroad")
+    figures = evaluate(abroad, X, y, groups, n_splits=3).figures
+    assert figures["purpose"] == "abroad"
+    assert figures["at_home"]["final"] == home.figures["honest"]["final"]
+    assert figures["consensus"]["gate"] == 0.5
+    assert 0.4 < figures["consensus"]["agree"] <= 1
+    assert figures["weights"]["final"] == pytest.approx(dict.fromkeys(learners, 1 / 3))
