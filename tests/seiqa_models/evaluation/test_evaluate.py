@@ -39,7 +39,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
     assert set(figures["learners"]) == {"ridge", "svr"}
     assert figures["weights"]["final"] == result.regressor.weights_
     assert sum(figures["weights"]["mean"].values()) == pytest.approx(1)
-    assert figures["label"] == {"mean": y.mean(), "min": y.min(), "max": y.max()}
+    assert figures["label"] == pytest.approx({"mean": y.mean(), "min": y.min(), "max": y.max()})
     low, high = figures["honest"]["interval"]
     assert low < figures["honest"]["final"] < high
     assert figures["seconds_per_row"] > 0
