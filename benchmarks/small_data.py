@@ -98,7 +98,7 @@ def finals(regressor: SeiqaRegressor, table: TrainingTable) -> dict[str, float]:
 def predict_held_out(
     regressor: SeiqaRegressor, train: TrainingTable, test: TrainingTable
 ) -> pd.DataFrame:
-    """Every candidate's predictions of the rows of `test`; the regressor is fitted anew."""
+    """Every candidate's predictions of the rows of `test`; the regressor is fitted again."""
     fitted = regressor.fit(train.X, train.y, groups=train.groups)
     inside = {name: final_score(train.y, fitted.oof_[name]) for name in fitted.learners_}
     predictions = fitted.predict_learners(test.X)

@@ -1,4 +1,4 @@
-"""Errors a user can mend: each is one clear line per problem and has an exit code.
+"""Errors that a user can fix: one clear line per problem, and an exit code.
 
 What is in a line may come from a stranger: a file's name, a cell, a library's message about them.
 It is made printable here, so that no name can break a line or talk to the terminal.
@@ -43,7 +43,7 @@ def one_line(text: str) -> str:
 
 
 class SeiqaError(Exception):
-    """Something the user can mend, in one line. `exit_code` is what the command line returns."""
+    """Something the user can fix, in one line. `exit_code` is what the command line returns."""
 
     exit_code = 1
 
@@ -69,6 +69,10 @@ class DataError(SeiqaError):
 
 class StoreError(SeiqaError):
     """The feature store cannot be read or written; what it already holds is kept."""
+
+
+class OutputError(SeiqaError):
+    """A file that was asked for cannot be written."""
 
 
 class WeightsError(SeiqaError):

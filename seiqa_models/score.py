@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from seiqa_models.score_html import score_html
+
 COVERAGE = 0.9
 """Intended share of new pairs whose label lies between a score's `low` and `high`."""
 
@@ -55,9 +57,13 @@ class Score(float):
     identical : bool
         Whether the two pictures have the same pixels: the score is then the highest there is, its
         interval has no width, and "baseline" is all that there is of contributions.
+    scale : (float, float) or None
+        Lowest and highest score that the model gives.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
         They sum to the score before it was clipped to the scale. Worked out when first asked for.
+
+    In a notebook it is drawn on its scale, with its interval and the contributions.
     """
 
     low: float
@@ -65,6 +71,7 @@ class Score(float):
     unfamiliar: bool
     agree: bool
     identical: bool
+    scale: tuple[float, float] | None
 
     def __new__(
         cls,
@@ -75,6 +82,7 @@ class Score(float):
         unfamiliar: bool,
         agree: bool,
         identical: bool = False,
+        scale: tuple[float, float] | None = None,
         explain: Callable[[], dict[str, float]],
     ) -> Score:
         """Make a score; `explain` gives its contributions when first asked."""
@@ -82,6 +90,7 @@ class Score(float):
         score.low, score.high = float(low), float(high)
         score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
         score.identical = bool(identical)
+        score.scale = scale
         score._explain = explain
         return score
 
@@ -93,20 +102,34 @@ class Score(float):
         return self._explain()
 
     def __repr__(self) -> str:
-        facts = {"unfamiliar": self.unfamiliar, "identical": self.identical}
-        said = "".join(f", {fact}" for fact, holds in facts.items() if holds)
+        said = "".join(f", {fact}" for fact in self.facts)
         return f"{self:.4f} ({self.low:.2f} to {self.high:.2f}, {100 * COVERAGE:g} %{said})"
+
+    @property
+    def facts(self) -> list[str]:
+        """What else there is to say: "unfamiliar", "identical" or nothing."""
+        return [name for name in ("unfamiliar", "identical") if getattr(self, name)]
+
+    def _repr_html_(self) -> str:
+        return score_html(
+            self,
+            interval=(self.low, self.high),
+            scale=self.scale,
+            coverage=COVERAGE,
+            facts=self.facts,
+            contributions=self.contributions,
+        )
 
     __str__ = float.__repr__  # in files and formatted text it is the number
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy holds the contributions and not the model that they were worked out with."""
-        names = ("unfamiliar", "agree", "identical")
-        facts = {name: getattr(self, name) for name in names}
-        return _restore, (float(self), self.low, self.high, facts, self.contributions)
+        kept = {
+            name: getattr(self, name)
+            for name in ("low", "high", "unfamiliar", "agree", "identical", "scale")
+        }
+        return _restore, (float(self), kept, self.contributions)
 
 
-def _restore(
-    value: float, low: float, high: float, facts: dict[str, bool], contributions: dict[str, float]
-) -> Score:
-    return Score(value, low=low, high=high, **facts, explain=contributions.copy)
+def _restore(value: float, kept: dict[str, Any], contributions: dict[str, float]) -> Score:
+    return Score(value, **kept, explain=contributions.copy)

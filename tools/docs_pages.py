@@ -70,11 +70,16 @@ def _verb(command: Any, call: str) -> str:
 
 def settings() -> str:
     """Every setting with its default."""
+    from pydantic import BaseModel
+
     from pipelines.settings import Settings
 
     rows = []
     for name, field in Settings.model_fields.items():
-        default = "required" if field.is_required() else f"`{field.get_default()}`"
+        value = field.get_default()
+        if isinstance(value, BaseModel):
+            value = value.model_dump()
+        default = "required" if field.is_required() else f"`{value}`"
         if name == "workers":
             default = "all cores"
         rows.append((f"`{name}`", default, field.description or ""))

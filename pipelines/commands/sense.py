@@ -23,12 +23,15 @@ def sense(
     """Score a suite of edited photographs and count the orders that the scores keep.
 
     A harmless change has to score above an erased object, a blurred picture above another one, an
-    identical copy above everything. No person's label takes part.
+    identical copy above everything. No human labels are used.
     """
     from pipelines.commands.use import load_scorer
+    from pipelines.runs.outputs import require_writable
     from pipelines.sense.suite import held_relations, shares_of
     from seiqa_features.files import write_whole
 
+    if out is not None:
+        require_writable(out)
     scorer = load_scorer(bundle, None, workers, device, weights)
     with bars("scoring photographs") as (progress,):
         table = held_relations(scorer, on_pair=progress)

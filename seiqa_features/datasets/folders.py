@@ -30,7 +30,7 @@ def read(*, ref: Path, dist: Path) -> Found:
             continue
         names = ", ".join(map(str, ours + theirs))
         if ours and theirs:
-            found.problems.append(f"{names}: which belong together? name a pair's files alike")
+            found.problems.append(f"{names}: which are a pair? give both files the same name")
         elif names:
             found.problems.append(f"{names}: no partner named {name} in {dist if ours else ref}")
     whole = [(path, partner) for path, partner in partners.items() if path and partner]

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import reason, require_regular
-from seiqa_features.pictures import jpeg, png, tiff, tiff_samples
+from seiqa_features.pictures import jpeg, jxl, png, tiff, tiff_samples
 from seiqa_features.pictures.boundary import refusing
 from seiqa_features.pictures.colour import to_rgb
 from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
@@ -26,7 +26,7 @@ from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
 MIN_SIDE = 16
 MAX_ASPECT = 100  # a view that enlarges the short side of a longer strip would fill the memory
 MAX_PIXELS = 89_478_485  # Pillow's own line between a large picture and a decompression bomb
-DECODE_RULES = 2  # raise when a rule below changes: known files are then decoded anew
+DECODE_RULES = 2  # raise when a rule below changes: known files are then decoded again
 KEY_RULES = 1  # raise when equal pixels get another hash: nothing in a store is found then
 
 _ORIENTATION = 0x0112
@@ -101,6 +101,8 @@ def read_rgb(
             return _finished(png.decode(file, name=name, check_size=sizes), name)
         if head.startswith(tiff.SIGNATURES):
             tiff.require_directory(file, name=name)
+        if decoders == (jxl.FORMAT,):
+            sizes(*jxl.size(file))  # its decoder would unpack it first
         try:
             file.seek(0)
             with Image.open(file, formats=decoders) as image:

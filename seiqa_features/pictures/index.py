@@ -54,7 +54,7 @@ class ImageIndex:
 
     The change time is part of the key because, unlike the modification time, a program cannot set
     it back: an edit that keeps size and date is still noticed. A damaged index is set aside and
-    begun anew, for what it held is found again by decoding.
+    begun again: what it held is found by decoding.
 
     Raises
     ------
@@ -166,7 +166,7 @@ class ImageIndex:
     def _set_aside(self) -> None:
         aside = self._file.with_name(f"{self._file.name}.damaged")
         logger.warning(
-            "%s: damaged, now called %s; pictures are decoded anew", self._file, aside.name
+            "%s: damaged, now called %s; pictures are decoded again", self._file, aside.name
         )
         try:
             self._file.replace(aside)

@@ -1,9 +1,9 @@
 """JPEG: a file that lacks nothing but its end marker is whole.
 
 Some cameras and downloads leave the last two bytes out; browsers and libjpeg show such a picture,
-Pillow calls it truncated. It is accepted if every scan is there and the pixels do not hang on what
-follows the data: decoded with different endings they are the same.
-Source: ITU-T T.81 (1992), annex B.
+Pillow calls it truncated. It is accepted if every scan is there and the pixels do not depend on
+what follows the data: decoded with different endings they are the same. Source: ITU-T T.81 (1992),
+annex B.
 """
 
 from __future__ import annotations

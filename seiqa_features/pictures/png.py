@@ -1,4 +1,4 @@
-"""PNG: checksums of what decides on the pixels, and a stream that holds nothing else for Pillow.
+"""PNG: checksums of what decides the pixels, and a stream for Pillow that holds nothing else.
 
 Pillow verifies no checksum of the pixel data, refuses sound files for large or mistaken metadata,
 and cannot apply the transparent colour of samples that it has scaled. So the chunks are read here.
@@ -122,8 +122,8 @@ def _wide(image: Image.Image, png: Png, name: str) -> Image.Image:
 def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -> Png:
     """Read the chunks that bear on the pixels and verify their checksums.
 
-    A wrong checksum in any other chunk is no damage; the chunk is left out. A colour profile or a
-    turn (EXIF) whose checksum is wrong is left out as well, as libpng does.
+    A wrong checksum in any other chunk does not count as damage; the chunk is left out. A colour
+    profile or a turn (EXIF) whose checksum is wrong is left out as well, as libpng does.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where pretrained weights come from, and that they stay what they were.
+"""Where pretrained weights come from, and the check that they do not change.
 
 A file is looked for in this order: one the user named for it, one of its name in the weights
 folder, the libraries' own hub caches. The first time a file is seen its SHA-256 goes into a lock
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
+from seiqa_features.files import write_whole
 from seiqa_features.weights.places import download, installed, online, reinstall
 
 DEFAULT_FOLDER = Path("~/.cache/seiqa/weights")
@@ -38,7 +38,7 @@ class WeightFiles:
         self.files = {name: path.expanduser() for name, path in (files or {}).items()}
 
     def find(self, weight: Weight) -> Path | None:
-        """The weight's file, None if it is nowhere.
+        """The weight's file, None if it is not on this machine.
 
         Raises
         ------
@@ -54,7 +54,7 @@ class WeightFiles:
         return copies[0] if copies else installed(weight)
 
     def missing(self, weights: Iterable[Weight]) -> list[Weight]:
-        """Those that are nowhere on this machine."""
+        """Those that are not on this machine."""
         return [weight for weight in weights if self.find(weight) is None]
 
     def checksum(self, weight: Weight) -> str:
@@ -141,7 +141,7 @@ class WeightFiles:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise WeightsError(f"{path}: cannot be read ({error}); mend or delete it") from None
+            raise WeightsError(f"{path}: cannot be read ({error}); repair or delete it") from None
         return content
 
     def _record(self, key: str, entry: dict[str, str]) -> None:
@@ -149,11 +149,8 @@ class WeightFiles:
         if content.get(key) == entry:
             return
         path = self.folder / LOCK_FILE
-        temporary = path.with_suffix(f".{os.getpid()}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({**content, key: entry}, indent=1, sort_keys=True))
-            temporary.replace(path)
+            write_whole(path, json.dumps({**content, key: entry}, indent=1, sort_keys=True))
         except OSError as error:
             raise WeightsError(f"{path}: cannot be written ({error.strerror or error})") from None
 

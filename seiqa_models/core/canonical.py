@@ -71,7 +71,7 @@ def canonical_rows(
         keeps its own result.
     y : float64 [n]
     groups, kinds : int [n], optional
-        Codes that do not depend on the order of rows; see :func:`codes_of`.
+        Codes that do not depend on the order of rows; see `codes_of`.
     order : float64 [n], optional
         File order.
 

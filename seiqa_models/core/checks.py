@@ -102,9 +102,7 @@ def check_training_table(
     if np.ptp(labels) == 0:
         raise TableError(f"every label is {labels[0]:g}: nothing can be learned from one value")
     codes = np.arange(len(X)) if groups is None else _codes("group", groups, len(X), TableError)
-    n_groups = int(codes.max()) + 1
-    if n_groups < min_groups:
-        raise TableError(_too_few_groups(n_groups, min_groups))
+    require_groups(codes, min_groups)
     return TrainingTable(
         X,
         labels,
@@ -141,9 +139,18 @@ def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -
     return codes
 
 
-def _too_few_groups(found: int, needed: int) -> str:
-    groups = "all rows are in one group" if found == 1 else f"there are only {found} groups"
-    return (
-        f"{groups} (one reference image each): an honest estimate leaves whole references out "
-        f"and needs at least {needed}: add pairs of other references"
-    )
+def require_groups(codes: Rows, needed: int) -> None:
+    """Check that there are enough groups, numbered from 0.
+
+    Raises
+    ------
+    TableError
+        There are fewer than needed.
+    """
+    found = int(codes.max()) + 1
+    if found < needed:
+        groups = "all rows are in one group" if found == 1 else f"there are only {found} groups"
+        raise TableError(
+            f"{groups} (one reference image each): an honest estimate leaves whole references out "
+            f"and needs at least {needed}: add pairs of other references"
+        )

@@ -38,7 +38,7 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
     Parameters
     ----------
     folds : list of (train, test)
-        By reference, as :func:`seiqa_models.core.splits.make_folds` makes them.
+        By reference, as `seiqa_models.core.splits.make_folds` makes them.
     kinds : array-like [n]
         Kind of distortion of each row: text or numbers.
 

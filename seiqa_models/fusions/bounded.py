@@ -30,7 +30,7 @@ class BoundedFusion(WeightedFusion):
         srocc_share · SROCC + (1 - srocc_share) · PLCC - shrinkage · ‖w - uniform‖²
 
     on the rows it is fitted to, which must be out-of-fold predictions; see
-    :mod:`seiqa_models.fusions.search` for how. Deterministic.
+    `seiqa_models.fusions.search` for how. Deterministic.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class BoundedFusion(WeightedFusion):
         Largest weight of one learner, in (0, 1]; with m learners at least 1/m is allowed, else
         no weights would sum to 1.
     shrinkage : float, optional
-        Pull towards equal weights, 0 or more. By default the one of :data:`SHRINKAGES` whose
+        Pull towards equal weights, 0 or more. By default the one of `SHRINKAGES` whose
         weights, found on some groups, score best on the others.
     srocc_share : float
         In [0, 1]; by default that of the challenge's final score.
@@ -77,7 +77,7 @@ class BoundedFusion(WeightedFusion):
             Kept whole when the shrinkage is chosen; by default each row is its own.
         unseen : HeldOut, optional
             Rows whose groups and kinds of distortion no learner had met. Given, the weights are
-            moved so that they hold up there too; see :mod:`seiqa_models.fusions.robustness`.
+            moved so that they hold up there too; see `seiqa_models.fusions.robustness`.
 
         Raises
         ------

@@ -34,7 +34,7 @@ class Fusion(Protocol):
 
     - ``weights_`` : float64 [m], 0 or more, sum 1, in the order of the columns. A fusion whose
       score is a weighted mean has them after ``fit``; they are then reported.
-    - a parameter ``unseen`` of ``fit``: a :class:`HeldOut` of rows predicted by learners that had
+    - a parameter ``unseen`` of ``fit``: a `HeldOut` of rows predicted by learners that had
       met neither the rows' groups nor their kinds of distortion, or None. A fusion that has the
       parameter gets them where the kinds are known.
     """

@@ -1,6 +1,6 @@
 """The fusions by name.
 
-To add one, write a class that keeps :class:`seiqa_models.fusions.protocol.Fusion` and decorate it
+To add one, write a class that keeps `seiqa_models.fusions.protocol.Fusion` and decorate it
 with ``@fusion("name")``; its parameters are what a configuration can set. A package of your own
 names its class in the entry point group ``seiqa.fusions``. The contract tests walk this registry.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seiqa_models.core.registry import Registry
+from seiqa_models.plugins.registry import Registry
 
 FUSIONS = Registry("fusion", group="seiqa.fusions")
 """Every fusion by name."""
@@ -33,3 +33,21 @@ def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
     BoundedFusion(max_weight=0.5)
     """
     return FUSIONS.make(name, **parameters)
+
+
+def list_fusions(pattern: str = "*") -> list[str]:
+    """Names of the fusions that match a pattern.
+
+    >>> list_fusions("b*")
+    ['best_single', 'bounded']
+    """
+    return FUSIONS.names(pattern)
+
+
+def named(fusion: Any) -> str:
+    """What to call a fusion in an error.
+
+    >>> named(make_fusion("mean"))
+    'fusion MeanFusion'
+    """
+    return f"fusion {type(fusion).__name__}"

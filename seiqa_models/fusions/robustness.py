@@ -1,9 +1,10 @@
 """Fusion weights that also hold up on kinds of distortion that no learner has met.
 
-The best weights for new references lean on whoever knows the familiar kinds best, which may be who
-fails first on a new one. So they are moved towards the best weights for new kinds, as far as what
-new kinds gain outweighs what new references lose. A gain there counts for less than a loss here:
-the rows that tell of it are few and of few kinds, and taken at their word cost more than they gave.
+The best weights for new references lean on the learner that knows the familiar kinds best, which
+may be the first to fail on a new one. So they are moved towards the best weights for new kinds, as
+far as what new kinds gain outweighs what new references lose. A gain there counts for less than a
+loss here: its evidence comes from few rows of few kinds, and trusting it fully cost more than it
+gained.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from seiqa_models.core.metrics import final_score
 from seiqa_models.fusions.protocol import HeldOut
 
 GAIN_SHARE = 0.1
-"""What final on new kinds counts, in units of final on new references. Between .07 and .15 the mean
+"""Weight of final on new kinds, relative to final on new references. Between .07 and .15 the mean
 over five development sets moved by .0008 or less for either; always giving up .002 was .0011 worse
 for new references and .0045 for new kinds."""
 
 AFFORDABLE = 0.005
-"""The most of final on new references that is given up, whatever new kinds would gain."""
+"""Largest loss of final on new references, whatever the gain on new kinds."""
 
 _STEPS = 20
 
 _FEWEST = 10
-"""With fewer rows of new kinds, what they say is chance."""
+"""With fewer rows of new kinds, their score is mostly chance."""
 
 
 def tells_enough(unseen: HeldOut) -> bool:
@@ -70,6 +71,6 @@ def robust_weights(
 
 
 def _final(weights: FloatVector, held: HeldOut) -> float:
-    """The final score of fused predictions; the worst there is where they do not vary."""
+    """The final score of fused predictions; the lowest possible where they do not vary."""
     fused = np.asarray(held.predictions, dtype=np.float64) @ weights
     return float(np.nan_to_num(final_score(held.y, fused), nan=-1.0))

@@ -64,7 +64,7 @@ class Surrogate:
         )
         weights = np.maximum(found.x, 0)
         weights /= weights.sum()
-        # Rounding may leave the bound passed by a hair: a hair of equal weights puts that right.
+        # Rounding may exceed the bound slightly: a little of equal weights corrects that.
         excess = max(weights.max() - bound, 0.0)
         share = excess / (weights.max() - 1 / m) if excess else 0.0
         mended: FloatVector = np.minimum(weights + share * (uniform - weights), bound)

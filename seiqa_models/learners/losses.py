@@ -1,4 +1,4 @@
-"""Losses that look at pairs of rows, for :class:`seiqa_models.learners.ranker.PairwiseRanker`.
+"""Losses that look at pairs of rows, for `seiqa_models.learners.ranker.PairwiseRanker`.
 
 Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. torch
 is imported only when a loss is computed.

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.scaling import RankNormal
+from seiqa_models.learners.trees import BoostedTrees
 
 Directions = Sequence[int] | None
 """Per column 1 where more is better, -1 where less is, 0 where the labels tell; None: 0 for all."""
@@ -81,7 +82,7 @@ class OrientedRanks(RankNormal):
         return super().transform(X) * self.signs_
 
 
-class OrientedLog(TransformerMixin, BaseEstimator):
+class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Logarithm of each column's distance from the best value seen in training, more is better.
 
     A column, turned by its :func:`signs`, becomes -log(d / median d + floor) with d its distance
@@ -144,7 +145,7 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    boosters_ : list of XGBRegressor
+    boosters_ : list of BoostedTrees
     """
 
     def __init__(
@@ -180,12 +181,11 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
         seed, n_seeds = settings.pop("random_state"), settings.pop("n_seeds")
         known = signs(checked[0], checked[1].astype(np.float64), settings.pop("directions"))
         directions = tuple(known.astype(int).tolist())
-        self.boosters_ = [
+        models = [
             XGBRegressor(random_state=seed + i, monotone_constraints=directions, **settings)
             for i in range(n_seeds)
         ]
-        for booster in self.boosters_:
-            booster.fit(*checked)
+        self.boosters_ = [BoostedTrees.of_xgboost(model.fit(*checked)) for model in models]
         return self
 
     def predict(self, X: ArrayLike) -> FloatVector:

@@ -1,11 +1,11 @@
 """The thirteen learners of the LoViF 2026 SeIQA runner-up, with its constants (arXiv 2604.11207).
 
-They are registered as ``runner_up_<name>``. Every one reads the columns scaled to [0, 1]. What no
-source says is left at the library's default: the Huber loss's settings, the kernels' gamma, the
+They are registered as ``runner_up_<name>``. Every one reads the columns scaled to [0, 1]. What is
+not published is left at the library's default: the Huber loss's settings, the kernels' gamma, the
 polynomial's degree. The ranking network's batch is not known either; 512 makes one batch of the
 task's 510 pairs.
 
-Mended: the network stops early on rows of its own training part, not on those whose predictions
+Corrected: the network stops early on rows of its own training part, not on those whose predictions
 count as out-of-fold.
 """
 

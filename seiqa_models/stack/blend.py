@@ -28,7 +28,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.metrics import final_score
 from seiqa_models.fusions.protocol import HeldOut
+from seiqa_models.fusions.registry import named
 from seiqa_models.fusions.weighted import MeanFusion
+from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 
@@ -106,7 +108,9 @@ class Blend(BaseEstimator):
         if unseen is not None and has_fit_parameter(fusion, "unseen"):
             known = pd.DataFrame(unseen.predictions)[self.members_]
             extra["unseen"] = HeldOut(known, unseen.y, unseen.groups)
-        self.fusion_ = fusion.fit(predictions[self.members_], y, groups, **extra)
+        self.fusion_ = fit_named(
+            named(fusion), fusion, predictions[self.members_], y, groups, **extra
+        )
         own = getattr(self.fusion_, "weights_", None)
         self.weights_ = None
         if own is not None:
@@ -126,7 +130,8 @@ class Blend(BaseEstimator):
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
     def _fused(self, predictions: pd.DataFrame, gate: float) -> FloatVector:
-        learned = np.asarray(self.fusion_.predict(predictions[self.members_]), dtype=np.float64)
+        known = predictions[self.members_]
+        learned = predict_named(named(self.fusion_), self.fusion_, known)
         w = gate * predictions[AGREEMENT].to_numpy()
         return np.asarray((1 - w) * learned + w * predictions[CONSENSUS].to_numpy())
 

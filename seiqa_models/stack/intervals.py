@@ -98,7 +98,7 @@ class ConformalInterval(BaseEstimator):
         shuffled = np.random.default_rng(self.random_state).permutation(len(values))
         kept = np.sort(shuffled[:_MAX_ROWS])
         self.ranks_ = RankNormal().fit(values)
-        places = self.ranks_.transform(values)
+        places = np.asarray(self.ranks_.transform(values))
         self.rows_: FloatMatrix = places[kept]
         novelty = _nearest(places, self.rows_, groups[:, None] == groups[kept][None])
         self.limit_ = float(np.quantile(novelty, _FAMILIAR))
@@ -130,7 +130,7 @@ class ConformalInterval(BaseEstimator):
         """
         check_is_fitted(self, "ratios_")
         beyond = 2 * self.ranks_.bound * np.clip(excess, -_FURTHEST, _FURTHEST)
-        distance = _nearest(self.ranks_.transform(values) + beyond, self.rows_)
+        distance = _nearest(np.asarray(self.ranks_.transform(values)) + beyond, self.rows_)
         return distance / (self.limit_ or 1.0)
 
     def half_width(

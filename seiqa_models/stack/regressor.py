@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils import Tags, column_or_1d
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows, Table
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
+from seiqa_models.core.frames import frame_of, known_frame, note_features
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.threads import one_core
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import Fusion, HeldOut
@@ -83,8 +85,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
+    n_features_in_ : int; feature_names_in_ : array of str
+        As in all of scikit-learn; no names where fit was given an array.
     features_ : list of str
-        Column names seen in fit.
+        Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
     preparation_ : Preparation
     representations_ : dict of fitted transformers, by name
     learners_ : dict of fitted regressors, by member
@@ -98,6 +102,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. A
         saved bundle leaves them out.
     """
+
+    # What fit takes beside X and y it asks for, where scikit-learn's metadata routing is on.
+    __metadata_request__fit: ClassVar = {"groups": True, "order": True, "kinds": True}
 
     def __init__(
         self,
@@ -125,18 +132,19 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     def fit(
         self,
-        X: pd.DataFrame,
+        X: Table,
         y: ArrayLike,
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
-    ) -> SeiqaRegressor:
+    ) -> Self:
         """Fit the stack.
 
         Parameters
         ----------
-        X : DataFrame [n, columns]
-            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id.
+        X : DataFrame or array-like [n, columns]
+            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is a
+            value that is not defined. An array holds scalars only.
         y : array-like of float [n]
             Labels, higher is better.
         groups : array-like [n], optional
@@ -158,9 +166,14 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         names = list(self.learners)
         check_members(names)
+        if y is None:
+            raise ValueError("SeiqaRegressor requires y to be passed, but the target y is None")
+        if np.asarray(y).ndim == 2:
+            y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
             warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
-        checked = check_training_table(X, y, groups, order, kinds)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds)
+        note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         folds = make_folds(
@@ -178,8 +191,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             raise TableError("every feature column is constant: nothing can be learned from them")
         by_row = np.argsort(np.concatenate([test for _, test in folds]))
         self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
-        low, high = self.label_range or (table.y.min(), table.y.max())
-        self.label_range_ = (float(low), float(high))
+        self.label_range_ = self.range_of(table.y)
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
         self.blend_ = self._blended(table, unseen)
         self._fit_interval(table, values, unseen)
@@ -194,7 +206,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             predictions = pd.concat([part for _, part in unseen])
             new_kinds = HeldOut(predictions, table.y[rows], table.groups[rows])
         blend = Blend(self.purpose, self.consensus, self.calibrate)
-        with threadpool_limits(limits=1):
+        with one_core():
             return blend.fit(
                 self.fresh_fusion(), self.oof_, self.learners, table.y, table.groups, new_kinds
             )
@@ -225,8 +237,13 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             [measured(test, train, part) for (train, test), part in unseen],
         )
 
-    def predict(self, X: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] within ``label_range_``; columns are found by name.
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def predict(self, X: Table) -> FloatVector:
+        """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
 
         Raises
         ------
@@ -235,7 +252,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         return self.fuse(self.predict_learners(X))
 
-    def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> pd.DataFrame:
+    @one_core()
+    def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
         """Scores with the intervals that hold the label with probability ``coverage``.
 
         The promise is one on average over rows like those of training, of new groups (and kinds,
@@ -256,7 +274,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         ValueError
             ``coverage`` is not between 0 and 1.
         """
-        pool, known = self.pool(X), X[self.features_]
+        pool, known = self.pool(X)
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
         predictions = pool.predict_prepared(values)
         score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
@@ -272,24 +290,31 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
                 "unfamiliar": novelty > 1,
                 "agree": agreement >= self.consensus_.least_agreement_,
             },
-            index=X.index,
+            index=known.index,
         )
 
-    def predict_learners(self, X: pd.DataFrame) -> pd.DataFrame:
+    def predict_learners(self, X: Table) -> pd.DataFrame:
         """Each member's own predictions, float64 [n, members + 2], not clipped.
 
         Two columns more, ``agreed_score`` and ``agreement``, are what
-        :mod:`seiqa_models.learners.consensus` says.
+        `seiqa_models.learners.consensus` says.
         """
-        return self.pool(X).predict(X[self.features_])
+        pool, known = self.pool(X)
+        return pool.predict(known)
 
     def fuse(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] of what :meth:`predict_learners` gives, clipped."""
         return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
 
+    @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] of what :meth:`predict_learners` gives, not clipped."""
         return self.blend_.predict(predictions)
+
+    def range_of(self, y: FloatVector) -> tuple[float, float]:
+        """The range that predictions are clipped to after training on labels y float64 [n]."""
+        low, high = self.label_range or (y.min(), y.max())
+        return float(low), float(high)
 
     @property
     def weights_(self) -> dict[str, float] | None:
@@ -301,14 +326,15 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """The curve that the score ends with; None where none was asked for."""
         return self.blend_.calibration_
 
-    def pool(self, X: pd.DataFrame) -> FittedPool:
-        """The fitted pool, once it is clear that X has all its columns; else a TableError."""
+    def pool(self, X: Table) -> tuple[FittedPool, pd.DataFrame]:
+        """The fitted preparation and learners, and the columns of X that they read.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        """
         check_is_fitted(self, "blend_")
-        missing = [name for name in self.features_ if name not in X.columns]
-        if missing:
-            shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-            raise TableError(
-                f"{len(missing)} of {len(self.features_)} feature columns are missing ({shown}): "
-                "the model was trained with them, extract the same features"
-            )
-        return FittedPool(self.preparation_, self.representations_, self.learners_, self.consensus_)
+        known = known_frame(self, X, self.features_)
+        pool = FittedPool(self.preparation_, self.representations_, self.learners_, self.consensus_)
+        return pool, known

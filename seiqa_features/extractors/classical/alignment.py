@@ -30,7 +30,7 @@ SIDE = 256
 
 ROUNDS = 40
 FARTHEST = 0.25
-"""Share of the shorter side beyond which a shift is not believed."""
+"""A shift by more than this share of the shorter side counts as not found."""
 
 MOST_TURN = 0.35
 """Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % of scale."""
@@ -54,12 +54,12 @@ SMALLEST = 96
             "rotation": Output(identity=0.0),
             "scale": Output(identity=0.0),
             "overlap": Output(identity=1.0),
-            "correlation": Output(identity=1.0),
+            "correlation": Output(identity=1.0, better="higher"),
             "gain": Output(identity=0.0),
-            "residual": Output(identity=0.0),
-            "ssim": Output(identity=1.0),
-            "gmsd": Output(identity=0.0),
-            "mdsi": Output(identity=0.0),
+            "residual": Output(identity=0.0, better="lower"),
+            "ssim": Output(identity=1.0, better="higher"),
+            "gmsd": Output(identity=0.0, better="lower"),
+            "mdsi": Output(identity=0.0, better="lower"),
         },
         colour="luma for the alignment, SSIM and the residual; RGB for GMSD and MDSI",
         libraries=("torch", "piq", "opencv-python-headless"),

@@ -21,7 +21,7 @@ def run_audit(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, words, catch_exceptions=False)
 
 
-def test_says_what_is_in_the_data_and_which_split_to_believe(
+def test_says_what_is_in_the_data_and_which_split_to_trust(
     seiqa_data: Path, quick: Path, tmp_path: Path
 ) -> None:
     """Groups are five scenes of four levels each: file order within them is no memory."""

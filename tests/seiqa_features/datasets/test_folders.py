@@ -49,7 +49,7 @@ def test_a_choice_is_not_made(read, tmp_path: Path) -> None:  # type: ignore[no-
     (problem,) = found.problems
     for name in ("ref/a.png", "dist/a.jpg", "dist/a.webp"):
         assert str(tmp_path / name) in problem
-    assert "which belong together?" in problem
+    assert "which are a pair?" in problem
 
 
 def test_who_has_no_partner_is_named(read, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

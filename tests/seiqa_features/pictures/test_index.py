@@ -163,7 +163,7 @@ def _another_type(file: Path) -> None:
     "spoil", [_no_database, _another_schema, _damaged_pages, _no_utf8, _another_type]
 )
 @pytest.mark.parametrize("when", ["before", "between"])
-def test_a_damaged_index_is_begun_anew(
+def test_a_damaged_index_is_begun_again(
     spoil: Callable[[Path], None],
     when: str,
     tmp_path: Path,
@@ -182,7 +182,7 @@ def test_a_damaged_index_is_begun_anew(
     assert index.scan([path]) == expected
     if spoil is not _another_type:  # that is a row of no use, in an index that is sound
         assert caplog.messages == [
-            f"{file}: damaged, now called images.sqlite.damaged; pictures are decoded anew"
+            f"{file}: damaged, now called images.sqlite.damaged; pictures are decoded again"
         ]
         assert file.with_name("images.sqlite.damaged").exists()
     decoded: list[int] = []

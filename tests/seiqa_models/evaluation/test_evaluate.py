@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
-import seiqa_models
 from seiqa_models.core.columns import dense_matrix
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score, srocc
@@ -233,13 +232,6 @@ def test_three_groups_are_enough_and_two_are_not(make_table):
         evaluate(QUICK, X, y, ["a"] * 12)
     with pytest.raises(TableError, match="has 3 labelled rows, at least 10"):
         evaluate(QUICK, X.iloc[:3], y[:3], ["a", "b", "c"])
-
-
-def test_public_names_resolve():
-    assert seiqa_models.evaluate is evaluate
-    assert seiqa_models.SeiqaRegressor is SeiqaRegressor
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = seiqa_models.nonsense
 
 
 def test_abroad_says_what_home_would_have_had(make_table):

@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from seiqa_models.core.metrics import srocc
+from seiqa_models.evaluation.trial import try_learner
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS, learner, make_learner
 from seiqa_models.stack.pool import check_members
 
@@ -39,6 +40,11 @@ def test_learner_does_not_touch_the_global_generator(name, regression):
     before = np.random.get_state()[1].copy()
     make_learner(name, random_state=0).fit(X[:20], y[:20])
     np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_learner_copes_with_more_columns_than_rows_and_survives_a_bundle(name):
+    try_learner(name)
 
 
 def test_default_pool_is_registered():

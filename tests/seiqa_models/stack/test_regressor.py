@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GroupKFold, cross_val_score
 
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
@@ -156,16 +155,10 @@ def test_fold_with_one_label_falls_back_to_its_mean(make_table):
 
 def test_rows_without_groups_and_blocks_of_file_order(make_table):
     X, y, _ = make_table()
-    quick().fit(X, y)
-    in_order = quick().fit(X, y, order=np.arange(len(y)))
-    shuffled = quick().fit(X, y)
+    alone = np.arange(len(y))
+    in_order = quick().fit(X, y, alone, order=alone)
+    shuffled = quick().fit(X, y, alone)
     assert not np.array_equal(in_order.oof_, shuffled.oof_)
-
-
-def test_works_inside_scikit_learn(make_table):
-    X, y, groups = make_table()
-    scores = cross_val_score(quick(), X, y, groups=groups, cv=GroupKFold(3))
-    assert scores.min() > 0.8
 
 
 @pytest.mark.parametrize(
@@ -182,7 +175,6 @@ def test_works_inside_scikit_learn(make_table):
         (lambda X, y, g: (X, y, [None, *g[1:]]), "1 rows have no group"),
         (lambda X, y, g: (X[[]], y, g), "no feature column"),
         (lambda X, y, g: (X * 0, y, g), "every feature column is constant"),
-        (lambda X, y, g: (X.to_numpy(), y, g), "expected a pandas DataFrame"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

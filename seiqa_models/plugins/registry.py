@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import inspect
 import logging
 from collections.abc import Callable, Iterator, MutableMapping
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Registry(MutableMapping[str, Factory]):
     """Name → factory.
 
-    A factory gets in by the decorator :meth:`register`, or from an installed package by an entry
+    A factory gets in by the decorator `register`, or from an installed package by an entry
     point whose name is the factory's. The package is imported when its factory is first asked for.
 
     Parameters
@@ -77,7 +78,7 @@ class Registry(MutableMapping[str, Factory]):
         Raises
         ------
         ValueError
-            See :meth:`find`; or the factory has no such parameter.
+            See `find`; or the factory has no such parameter.
         """
         factory = self.find(name)
         accepted = inspect.signature(factory).parameters
@@ -85,6 +86,10 @@ class Registry(MutableMapping[str, Factory]):
             has = f"it has {', '.join(accepted)}" if accepted else "it has none"
             raise ValueError(f"{self.what} {name!r} has no parameter {unknown[0]!r}: {has}")
         return factory(**parameters)
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Names that match a pattern with ``*`` and ``?``, sorted."""
+        return sorted(fnmatch.filter(self, pattern))
 
     @cached_property
     def plugins(self) -> dict[str, EntryPoint]:
@@ -105,7 +110,7 @@ class Registry(MutableMapping[str, Factory]):
             point = self.plugins[name]
             try:
                 self._factories[name] = point.load()
-            except Exception as error:  # whatever a stranger's module raises when it is imported
+            except Exception as error:  # whatever another package raises when imported
                 raise ValueError(
                     f"{self.what} {name!r}: {point.value} of an installed package cannot be"
                     f" imported ({type(error).__name__}: {error})"
