@@ -79,8 +79,8 @@ score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE
 serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
-box: $(VENV)/.seiqa ## train the built-in model again: TID=folder with recipe.csv, reference/, render.py
-	$(BIN)/python -m pipelines.box "$(TID)"
+box: $(VENV)/.seiqa ## train the built-in model again: TID="tid2013_kodak tid2013_kodak_more", see pipelines/box.py
+	$(BIN)/python -m pipelines.box $(TID)
 
 test: $(VENV)/.dev ## all tests
 	$(BIN)/pytest -n 2

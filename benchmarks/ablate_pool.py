@@ -106,6 +106,7 @@ def ablate(table: TrainingTable, learners: Sequence[str], *, n_jobs: int = 1) ->
 
     Columns: those of `estimate`, and with kinds the same for references and kinds both new.
     """
+    table, _ = table.in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=N_SPLITS, seed=SEED)
     found = estimate(table, folds, learners, n_jobs)
     if table.kinds is None:
@@ -157,7 +158,7 @@ def predict(table: TrainingTable, fold: Fold, names: Sequence[str]) -> OuterFold
     by_row = np.argsort(np.concatenate([test for _, test in folds]))
     return OuterFold(
         fold[1],
-        predict_held_out(table, fold, names, SEED),
+        predict_held_out(table, fold, names, SEED).clip(train.y.min(), train.y.max()),
         train,
         pd.concat(oof).iloc[by_row],
         [(cell, predict_held_out(train, cell, names, SEED)) for cell in cells],

@@ -26,7 +26,8 @@ from pipelines.runs.folder import (
     require_training,
 )
 from pipelines.runs.ledger import note_run
-from pipelines.runs.model import Splits, ablate, choose_splits, estimate, learners_worth
+from pipelines.runs.metrics import Metrics, learners_worth
+from pipelines.runs.model import Splits, ablate, choose_splits, estimate
 from pipelines.runs.readiness import before_decoding, before_extraction, require_trainable
 from pipelines.runs.record import MODEL, Record, features_digest
 from pipelines.runs.writing import write_features, write_scores, write_training
@@ -170,7 +171,7 @@ def train(
     *,
     on_fold: Progress = unwatched,
     on_ablation: Progress = unwatched,
-) -> dict[str, Any]:
+) -> Metrics:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
 
     The run gets a line in the ledger beside its folder.
@@ -229,7 +230,7 @@ def _evaluate(
     splits: Splits,
     on_fold: Progress,
     on_ablation: Progress,
-) -> tuple[Evaluation, dict[str, Any]]:
+) -> tuple[Evaluation, Metrics]:
     """The honest estimate with the fitted stack, and the content of metrics.json."""
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
@@ -237,24 +238,24 @@ def _evaluate(
     evaluation, left_out = estimate(
         settings, training, labelled, blocks=splits.blocks, on_fold=on_fold
     )
-    metrics = {
-        **evaluation.to_dict(),
-        "transfer_left_out": left_out,
-        "splits": {"by": "block" if splits.blocks else "group", "why": splits.why},
-        "audit": splits.audit,
-        "heldout": _held_out(evaluation, pairs, table),
-        "ablation": ablate(
+    metrics = Metrics.of(
+        evaluation.figures,
+        transfer_left_out=left_out,
+        splits={"by": "block" if splits.blocks else "group", "why": splits.why},
+        audit=splits.audit,
+        heldout=_held_out(evaluation, pairs, table),
+        ablation=ablate(
             settings,
             training,
             labelled,
             learners_worth(evaluation.figures),
             blocks=splits.blocks,
-            kinds=evaluation.figures["transfer"] is not None,
+            kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,
         ),
-        "label_kind": pairs.attrs["label_kind"],
-        "source": pairs.attrs["source"],
-    }
+        label_kind=pairs.attrs["label_kind"],
+        source=pairs.attrs["source"],
+    )
     return evaluation, metrics
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,8 @@ from pipelines.commands.console import show_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pipelines.runs.metrics import Metrics
 
 COLUMNS = (
     "run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best single", "kind unseen",
@@ -31,7 +33,7 @@ class Trained:
 
     folder: Path
     config: str
-    metrics: dict[str, Any]
+    metrics: Metrics
 
 
 def compare(runs: Runs) -> None:
@@ -147,19 +149,19 @@ def _predictions(run: Trained) -> pd.DataFrame:
 
 def _row(run: Trained) -> list[str]:
     metrics = run.metrics
-    honest, transfer = metrics["honest"], metrics["transfer"]
-    low, high = honest["interval"]
-    data = Path(metrics["source"])
+    honest, transfer = metrics.honest, metrics.transfer
+    low, high = honest.interval
+    data = Path(metrics.source)
     return [
         str(run.folder),
         str(Path(*data.parts[-2:])) if data.suffix else data.name,  # pairs.csv says little
         run.config,
-        str(metrics["n"]),
-        f"{honest['final']:.4f} ({low:.3f} to {high:.3f})",
-        f"{honest['srocc']:.4f}",
-        f"{honest['plcc']:.4f}",
-        f"{metrics['gap']:+.4f}",
-        f"{metrics['best_single']['final']:.4f}",
-        f"{transfer['final']:.4f}" if transfer else "",
-        f"{metrics['seconds']['evaluate'] / 60:.1f}",
+        str(metrics.n),
+        f"{honest.final:.4f} ({low:.3f} to {high:.3f})",
+        f"{honest.srocc:.4f}",
+        f"{honest.plcc:.4f}",
+        f"{metrics.gap:+.4f}",
+        f"{metrics.best_single.final:.4f}",
+        f"{transfer.final:.4f}" if transfer else "",
+        f"{metrics.seconds.evaluate / 60:.1f}",
     ]

@@ -148,18 +148,19 @@ def _train(settings: Settings, done: Features | None = None) -> None:
 
     with bars("training folds", "leaving features out") as (folds, ablation):
         metrics = steps.train(settings, done, on_fold=folds, on_ablation=ablation)
-    honest = metrics["honest"]
-    low, high = honest["interval"]
-    labels = "MOS" if metrics["label_kind"] == "MOS" else f"{metrics['label_kind']}s"
+    honest = metrics.honest
+    low, high = honest.interval
+    labels = "MOS" if metrics.label_kind == "MOS" else f"{metrics.label_kind}s"
     typer.echo(
-        f"honest estimate against {labels}: final {honest['final']:.4f}"
-        f" ({low:.3f} to {high:.3f}), SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f}"
-        f" on {metrics['n']} pairs, {metrics['splitter']}"
+        f"honest estimate against {labels}: final {honest.final:.4f}"
+        f" ({low:.3f} to {high:.3f}), SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f}"
+        f" on {metrics.n} pairs, {metrics.splitter}"
     )
     say_few_groups(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
-    typer.echo(f"splits by {metrics['splits']['by']}: {metrics['splits']['why']}")
+    if metrics.splits is not None:
+        typer.echo(f"splits by {metrics.splits.by}: {metrics.splits.why}")
 
 
 def _finish(settings: Settings, done: Features) -> None:

@@ -38,15 +38,15 @@ def fit_table(
     roles = Roles(label, group, order, kind, tuple(drop or ()))
     with bars("training folds") as (progress,):
         metrics = fit(settings, roles, on_fold=progress)
-    honest, single = metrics["honest"], metrics["best_single"]
-    low, high = honest["interval"]
-    if metrics["unlabelled"]:
-        typer.echo(f"seiqa: {metrics['unlabelled']} rows without a label left out", err=True)
+    honest, single = metrics.honest, metrics.best_single
+    low, high = honest.interval
+    if metrics.unlabelled:
+        typer.echo(f"seiqa: {metrics.unlabelled} rows without a label left out", err=True)
     typer.echo(
-        f"honest estimate: final {honest['final']:.4f} ({low:.3f} to {high:.3f}),"
-        f" SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f} on {metrics['n']} rows,"
-        f" {metrics['splitter']}\n"
-        f"best single column: final {single['final']:.4f} ({single['name']})"
+        f"honest estimate: final {honest.final:.4f} ({low:.3f} to {high:.3f}),"
+        f" SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f} on {metrics.n} rows,"
+        f" {metrics.splitter}\n"
+        f"best single column: final {single.final:.4f} ({single.name})"
     )
     say_few_groups(metrics)
     say_purpose(metrics)

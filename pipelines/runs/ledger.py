@@ -14,8 +14,8 @@ import logging
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+from pipelines.runs.metrics import Metrics
 from pipelines.settings import Settings
 from seiqa_features.files import create_whole
 from seiqa_features.tabular.inert import inert
@@ -31,13 +31,13 @@ interval, `transfer` final on kinds of distortion never seen, `seconds` those of
 _log = logging.getLogger(__name__)
 
 
-def note_run(settings: Settings, metrics: dict[str, Any]) -> None:
+def note_run(settings: Settings, metrics: Metrics) -> None:
     """Add a run's line to the ledger beside its folder; where that is impossible, warn.
 
     Parameters
     ----------
-    metrics : dict[str, Any]
-        Content of metrics.json, as `train` and `fit_table` return it.
+    metrics : Metrics
+        As `train` and `fit_table` return it.
     """
     path = settings.run.resolve().parent / LEDGER
     try:
@@ -47,24 +47,24 @@ def note_run(settings: Settings, metrics: dict[str, Any]) -> None:
         _log.warning("%s: this run is not noted there (%s)", path, reason)
 
 
-def _line(settings: Settings, metrics: dict[str, Any]) -> dict[str, object]:
-    honest, transfer = metrics["honest"], metrics["transfer"]
-    low, high = honest["interval"]
+def _line(settings: Settings, metrics: Metrics) -> dict[str, object]:
+    honest, transfer = metrics.honest, metrics.transfer
+    low, high = honest.interval
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": settings.run.resolve().name,
-        "data": metrics["source"],
+        "data": metrics.source,
         "config": settings.config,
         "learners": " ".join(settings.learners),
         "seed": settings.seed,
-        "n": metrics["n"],
-        "groups": metrics["groups"],
-        "final": honest["final"],
+        "n": metrics.n,
+        "groups": metrics.groups,
+        "final": honest.final,
         "low": low,
         "high": high,
-        "gap": metrics["gap"],
-        "transfer": transfer and transfer["final"],
-        "seconds": round(metrics["seconds"]["evaluate"], 1),
+        "gap": metrics.gap,
+        "transfer": transfer and transfer.final,
+        "seconds": round(metrics.seconds.evaluate, 1),
         "version": version("seiqa"),
     }
 

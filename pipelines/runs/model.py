@@ -15,6 +15,7 @@ from seiqa_features.progress import Progress
 
 if TYPE_CHECKING:
     from seiqa_models.evaluation.evaluate import Evaluation
+    from seiqa_models.results import Ablation
     from seiqa_models.stack.regressor import SeiqaRegressor
 
 _ABLATION_ROWS = 2000
@@ -143,13 +144,6 @@ def estimate(
         return evaluation(), str(error)
 
 
-def learners_worth(figures: Mapping[str, Any]) -> dict[str, float]:
-    """Weight of each learner, or its own final where the fusion has no weights."""
-    if figures["weights"] is not None:
-        return dict(figures["weights"]["final"])
-    return {name: summary["final"] for name, summary in figures["learners"].items()}
-
-
 def ablate(
     settings: Settings,
     training: pd.DataFrame,
@@ -159,7 +153,7 @@ def ablate(
     blocks: bool,
     kinds: bool,
     on_fit: Progress,
-) -> dict[str, Any] | None:
+) -> Ablation | None:
     """What each extractor is worth to one learner of the stack.
 
     That is the one that is worth most, among quick ones if there are any.
@@ -169,13 +163,13 @@ def ablate(
     training, table, blocks
         As for `estimate`.
     worth : Mapping[str, float]
-        Of each learner; see `learners_worth`.
+        Of each learner; see `pipelines.runs.metrics.learners_worth`.
     kinds : bool
         The learner is given the kinds of distortion, as the stack was.
 
     Returns
     -------
-    dict[str, Any] | None
+    Ablation | None
         See `feature_ablation`; None where all features come from one extractor, or where there are
         over 2000 rows: it takes 2 fits per extractor and fold, each by up to the cube of the rows.
     """

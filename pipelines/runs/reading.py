@@ -1,4 +1,4 @@
-"""A run folder as the report reads it; what an older run lacks is None or empty."""
+"""A run folder as the report reads it; of files that are not there the content is None or empty."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pipelines.runs.folder import (
     read_json,
     require_training,
 )
+from pipelines.runs.metrics import Metrics, read_metrics
 from pipelines.runs.record import Record, read_record, require_unchanged
 from seiqa_features.commits import current
 from seiqa_features.table.table import read_table
@@ -47,7 +48,7 @@ class Run:
 
     folder: Path
     pairs: pd.DataFrame
-    metrics: dict[str, Any]
+    metrics: Metrics
     features: dict[str, Any]
     settings: dict[str, Any]
     libraries: dict[str, str]
@@ -83,7 +84,7 @@ def read(folder: Path) -> Run:
     ValueError
         The folder, its metrics.json or its pairs.parquet is missing.
     DataError
-        Files are of different trainings, or were changed.
+        Files are of different trainings, were changed, or are of another version of seiqa.
     """
     for needed in (folder, current(folder / METRICS), current(folder / PAIRS)):
         if not needed.exists():
@@ -97,7 +98,7 @@ def read(folder: Path) -> Run:
     return Run(
         folder=folder,
         pairs=pairs,
-        metrics=read_json(folder / METRICS),
+        metrics=read_metrics(folder / METRICS),
         features=read_json(folder / FEATURES_META),
         settings=_settings(folder, record),
         libraries=read_json(folder / BUNDLE_MANIFEST).get("versions", {}),
@@ -106,19 +107,19 @@ def read(folder: Path) -> Run:
     )
 
 
-def read_training(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_training(folder: Path) -> tuple[Metrics, dict[str, Any]]:
     """Metrics and settings of a run folder whose metrics and predictions belong together.
 
     Raises
     ------
     DataError
-        They do not, or were changed.
+        They do not, were changed, or are of another version of seiqa.
     """
     record = read_record(folder)
     training = None if record is None else record.training
     if training is not None:
         require_unchanged(folder, training, (METRICS, PREDICTIONS), step=training.step)
-    return read_json(folder / METRICS), _settings(folder, record)
+    return read_metrics(folder / METRICS), _settings(folder, record)
 
 
 def _settings(folder: Path, record: Record | None) -> dict[str, Any]:

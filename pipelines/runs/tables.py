@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipelines.runs.folder import BUNDLE, exclusive
 from pipelines.runs.ledger import note_run
+from pipelines.runs.metrics import Metrics
 from pipelines.runs.model import make_regressor
 from pipelines.runs.writing import write_training
 from pipelines.settings import Settings
@@ -30,7 +31,7 @@ PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
 SCORE = "score"
 
 
-def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched) -> dict[str, Any]:
+def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched) -> Metrics:
     """Estimate honestly, fit on every labelled row, and write metrics, predictions and bundle.
 
     The run gets a line in the ledger beside its folder.
@@ -44,8 +45,7 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
 
     Returns
     -------
-    dict[str, Any]
-        The content of metrics.json.
+    Metrics
 
     Raises
     ------
@@ -60,7 +60,7 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
     return metrics
 
 
-def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> dict[str, Any]:
+def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
     cells = read_text_table(settings.named_data())
     table, roles = by_role(cells, roles)
     X = feature_columns(table, roles)
@@ -78,14 +78,14 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> dict[str, Any]:
         n_jobs=settings.workers,
         on_fold=on_fold,
     )
-    columns = {**vars(roles), "features": list(X.columns)}
-    metrics = {
-        **evaluation.to_dict(),
-        "unlabelled": len(table) - len(rows),
-        "label_kind": "pseudo-label" if column_key(roles.label) == PSEUDO_LABEL else "MOS",
-        "source": str(settings.data),
-        "columns": columns,
-    }
+    columns = {**vars(roles), "drop": list(roles.drop), "features": list(X.columns)}
+    metrics = Metrics.of(
+        evaluation.figures,
+        unlabelled=len(table) - len(rows),
+        label_kind="pseudo-label" if column_key(roles.label) == PSEUDO_LABEL else "MOS",
+        source=str(settings.data),
+        columns=columns,
+    )
     predictions = evaluation.predictions
     ids = _ids(rows, {*X.columns, roles.label, roles.group, *predictions.columns})
     write_training(
@@ -94,7 +94,7 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> dict[str, Any]:
         ids.join(predictions).rename_axis("row"),
         evaluation.regressor,
         recipe={"table": columns},
-        card=_card(settings, metrics),
+        card=_card(settings, metrics, columns),
     )
     return metrics
 
@@ -195,21 +195,20 @@ def _ids(rows: pd.DataFrame, others: set[str]) -> pd.DataFrame:
     return rows[[name for name in kept if not is_dense(rows[name])]]
 
 
-def _card(settings: Settings, metrics: dict[str, Any]) -> dict[str, Any]:
-    columns, label = metrics["columns"], metrics["label"]
+def _card(settings: Settings, metrics: Metrics, columns: dict[str, Any]) -> dict[str, Any]:
     flags = " ".join(
         f"--{role} {columns[role]}" for role in ("label", "group", "order", "kind") if columns[role]
     )
     return {
         "name": settings.run.name,
-        "label_kind": metrics["label_kind"],
+        "label_kind": metrics.label_kind,
         "data": {
-            "source": metrics["source"],
-            "rows trained on": metrics["n"],
-            "groups": metrics["groups"],
-            "scores lie in": f"{label['min']:g} to {label['max']:g}",
+            "source": metrics.source,
+            "rows trained on": metrics.n,
+            "groups": metrics.groups,
+            "scores lie in": f"{metrics.label.min:g} to {metrics.label.max:g}",
         },
-        "evaluation": metrics,
+        "evaluation": metrics.model_dump(mode="json"),
         "features": columns["features"],
         "limits": "The estimate holds for new references of the same kind of pictures and"
         " distortions, and for columns computed in the same way.",

@@ -23,6 +23,7 @@ from pipelines.runs.folder import (
     SUBMISSION,
     write_json,
 )
+from pipelines.runs.metrics import Metrics, write_metrics
 from pipelines.runs.record import (
     MODEL,
     Features,
@@ -93,7 +94,7 @@ def write_features(
 
 def write_training(
     settings: Settings,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     predictions: pd.DataFrame,
     regressor: SeiqaRegressor,
     *,
@@ -105,8 +106,7 @@ def write_training(
 
     Parameters
     ----------
-    metrics : dict[str, Any]
-        Content of metrics.json.
+    metrics : Metrics
     predictions : pd.DataFrame
         Its index, with its name, is the first column of predictions.csv.
     recipe, card : dict[str, Any]
@@ -123,7 +123,7 @@ def write_training(
 
     with _results(settings.run) as fresh:
         settings.save(fresh / SETTINGS)
-        write_json(fresh / METRICS, metrics)
+        write_metrics(fresh / METRICS, metrics)
         (fresh / PREDICTIONS).write_text(inert_csv(predictions.reset_index()), encoding="utf-8")
         save_bundle(fresh / BUNDLE, regressor, recipe=recipe, card=card)
         record = read_record(settings.run) or Record()

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyRegressor
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.splits import Fold
+from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.registry import kinds_argument, make_learner
 from seiqa_models.plugins.calls import fit_named, predict_named
@@ -48,13 +48,13 @@ class FittedPool:
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """What :meth:`predict_prepared` gives, for the rows of a feature table."""
-        with threadpool_limits(limits=1):
+        with one_core():
             values = self.preparation.transform(X)
         return self.predict_prepared(values).set_axis(X.index)
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
         """Each member's predictions, the consensus and the agreement, float64 columns by name."""
-        with threadpool_limits(limits=1):
+        with one_core():
             read = {name: form.transform(values) for name, form in self.representations.items()}
             predictions = {
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
@@ -99,14 +99,14 @@ def fit_pool(
     TableError
         There are fewer rows than a representation has components.
     """
-    with threadpool_limits(limits=1):
+    with one_core():
         preparation = Preparation()
         values = preparation.fit_transform(table.X, table.y, table.groups)
     y, kinds = table.y, table.kinds
     del table  # dense blocks taken for this fit alone go before the learners need memory
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     learnable = _learnable(values, y)
-    with threadpool_limits(limits=1):
+    with one_core():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
         representations = {
             name: _told(make_representation(name if learnable else ALL), known).fit(values, y)
@@ -143,7 +143,7 @@ def fit_learner(
         return DummyRegressor().fit(values, y)
     learner = _told(make_learner(name, random_state=random_state), directions)
     extra = kinds_argument(learner, kinds)
-    with threadpool_limits(limits=1):
+    with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
 
 

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags, column_or_1d
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows, Table
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, known_frame, note_features
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.threads import one_core
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import Fusion, HeldOut
@@ -206,7 +206,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             predictions = pd.concat([part for _, part in unseen])
             new_kinds = HeldOut(predictions, table.y[rows], table.groups[rows])
         blend = Blend(self.purpose, self.consensus, self.calibrate)
-        with threadpool_limits(limits=1):
+        with one_core():
             return blend.fit(
                 self.fresh_fusion(), self.oof_, self.learners, table.y, table.groups, new_kinds
             )
@@ -252,6 +252,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         return self.fuse(self.predict_learners(X))
 
+    @one_core()
     def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
         """Scores with the intervals that hold the label with probability ``coverage``.
 
@@ -305,6 +306,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """Scores float64 [n] of what :meth:`predict_learners` gives, clipped."""
         return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
 
+    @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] of what :meth:`predict_learners` gives, not clipped."""
         return self.blend_.predict(predictions)

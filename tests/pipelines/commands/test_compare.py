@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.pipelines.conftest import Cli
+from tests.pipelines.report.made_run import kinds_metrics
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_run_without_the_good_column_is_worse(cli: Cli, good: Path) -> None:
 
 
 def test_the_table_says_what_each_run_is(cli: Cli, good: Path) -> None:
-    kinds = {"final": 0.1234}
+    kinds = {**kinds_metrics()["transfer"], "final": 0.1234}
     other = edited(good, "other")
     metrics = json.loads((good / "metrics.json").read_text())
     (other / "metrics.json").write_text(json.dumps({**metrics, "transfer": kinds}))
