@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines.web.examples import EXAMPLES
@@ -44,20 +46,16 @@ def make_room(folder: Path, needed: int, limit: int) -> bool:
 
 def _kept(folder: Path) -> Iterator[tuple[float, int, Path]]:
     """When each file was written, what it counts, and where it is; the examples left out."""
-    for path in folder.rglob("*"):
-        if EXAMPLES in path.relative_to(folder).parts:
-            continue
-        try:
-            found = path.lstat()
-        except OSError:  # renamed or deleted meanwhile
-            continue
-        if not path.is_dir():
-            yield found.st_mtime, max(found.st_size, FILE_COSTS), path
+    for place, folders, names in os.walk(folder):  # which passes over what has gone meanwhile
+        if EXAMPLES in folders:
+            folders.remove(EXAMPLES)
+        for path in (Path(place, name) for name in names):
+            with suppress(OSError):
+                found = path.lstat()
+                yield found.st_mtime, max(found.st_size, FILE_COSTS), path
 
 
 def _delete(path: Path) -> None:
-    try:
+    with suppress(OSError):  # gone meanwhile, or not the last one in its folder
         path.unlink()
         path.parent.rmdir()  # each upload has a folder of its own
-    except OSError:  # gone meanwhile, or not the last one in its folder
-        return

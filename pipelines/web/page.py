@@ -16,24 +16,30 @@ import gradio as gr
 import pandas as pd
 from PIL import Image
 
+from pipelines.web.archives import EXPECTED, PairArchive
 from pipelines.web.examples import EXAMPLES, write_examples
 from pipelines.web.results import Scale, contribution_chart, heat_map, score_card, score_table
 from pipelines.web.style import INTRODUCTION
+from pipelines.web.turns import Turns
 from pipelines.web.uploads import (
-    EXPECTED,
     MB,
     Limits,
-    PairArchive,
     Upload,
     decode,
+    find_upload,
     is_animation,
     read_upload,
 )
-from seiqa_features.errors import SeiqaError
+from seiqa_features.errors import SeiqaError, printable
+from seiqa_features.tabular.inert import inert_csv
+from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
 
-QUEUE = 20
-"""Requests that may wait; the next one is told that the queue is full."""
+AT_WORK = 24
+"""Requests of a kind that are scored by turns; waiting for one takes a thread, and no memory."""
+
+QUEUE = 40
+"""Requests that may wait beside them; the next one is told that the queue is full."""
 
 COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem")
 
@@ -55,6 +61,7 @@ class Page:
 
     def __init__(self, scorer: Scorer, folder: Path, limits: Limits) -> None:
         self._scorer = scorer
+        self._turns = Turns()
         self.folder = folder
         self.limits = limits
         low, high = scorer.bundle.regressor.label_range_
@@ -69,7 +76,7 @@ class Page:
         gr.Error
             One line for the person at the page.
         """
-        with _told():
+        with _told(), self._turns.turn():
             before = self._picture("reference", ref)
             after = self._picture("degraded picture", dist)
             score = self._scorer.score(before, after)
@@ -86,12 +93,15 @@ class Page:
         gr.Error
             One line for the person at the page.
         """
-        with _told():
-            archive = PairArchive(read_upload(payload, self.folder, self.limits), self.limits)
-        rows: list[tuple[Any, ...]] = []
-        for ref, dist in archive.pairs:
-            yield f"{len(rows)} of {len(archive.pairs)} scored …", None
-            rows.append((ref, dist, *self._row(archive, ref, dist)))
+        with (
+            _told(),
+            PairArchive(*find_upload(payload, self.folder, self.limits), self.limits) as (archive),
+        ):
+            rows: list[tuple[Any, ...]] = []
+            for ref, dist in archive.pairs:
+                yield f"{len(rows)} of {len(archive.pairs)} scored …", None
+                with self._turns.turn():
+                    rows.append((printable(ref), printable(dist), *self._row(archive, ref, dist)))
         table = pd.DataFrame(rows, columns=list(COLUMNS))
         yield score_table(table), str(self._csv(table))
 
@@ -100,15 +110,17 @@ class Page:
         upload = Upload(f"{role} ({upload.name})", upload.content)
         picture = decode(upload, self.limits)
         if is_animation(upload):
-            gr.Warning(f"{escape(upload.name)} has several frames: only the first is scored")
+            gr.Warning(
+                f"{escape(printable(upload.name))} has several frames: only the first is scored"
+            )
         return picture
 
     def _row(self, archive: PairArchive, ref: str, dist: str) -> tuple[Any, ...]:
         """Score, interval, both flags and problem of one pair of a zip."""
         try:
             score = self._scorer.score(archive.picture(ref), archive.picture(dist))
-        except SeiqaError as error:
-            return None, None, None, None, None, str(error)
+        except (SeiqaError, TableError) as error:
+            return *[None] * 5, "; ".join(str(error).splitlines())
         numbers = (round(value, 4) for value in (float(score), score.low, score.high))
         flags = ("yes" if flag else "no" for flag in (score.unfamiliar, score.agree))
         return *numbers, *flags, ""
@@ -116,8 +128,9 @@ class Page:
     def _csv(self, table: pd.DataFrame) -> Path:
         folder = self.folder / secrets.token_hex(16)  # nobody else can guess its address
         folder.mkdir()
-        table.to_csv(folder / "seiqa-scores.csv", index=False)
-        return folder / "seiqa-scores.csv"
+        path = folder / "seiqa-scores.csv"
+        path.write_text(inert_csv(table), encoding="utf-8")
+        return path
 
 
 @contextmanager
@@ -125,7 +138,7 @@ def _told() -> Iterator[None]:
     """Tell the person at the page what they can fix; the server goes on."""
     try:
         yield
-    except SeiqaError as error:
+    except (SeiqaError, TableError) as error:
         # Gradio shows HTML; a file's name must stay text.
         raise gr.Error(
             escape(str(error)), title="Not scored", duration=None, print_exception=False
@@ -210,7 +223,7 @@ def _event(
         "outputs": outputs,
         "show_progress_on": outputs[0],
         "preprocess": False,
-        "concurrency_limit": 1,
+        "concurrency_limit": AT_WORK,
         "concurrency_id": action.__name__,
         "api_visibility": "private",
     }
