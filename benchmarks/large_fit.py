@@ -6,8 +6,11 @@ python benchmarks/large_fit.py TABLE.parquet PROCESSES
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from seiqa_models.audit.tables import Roles, feature_columns, read_table
+from pipelines.runs.tables import by_role
+from seiqa_features.tabular.reading import read_text_table
+from seiqa_models.audit.tables import Roles, feature_columns
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 ROLES = Roles(label="mos", group="group_id")
@@ -15,9 +18,9 @@ ROLES = Roles(label="mos", group="group_id")
 
 def main(path: str, processes: int) -> None:
     """Read, check and fit."""
-    table = read_table(path)
-    X = feature_columns(table, ROLES)
-    SeiqaRegressor(n_jobs=processes).fit(X, table[ROLES.label], table[ROLES.group])
+    table, roles = by_role(read_text_table(Path(path)), ROLES)
+    X = feature_columns(table, roles)
+    SeiqaRegressor(n_jobs=processes).fit(X, table[roles.label], table[roles.group])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seiqa_models.audit.tables import Roles, feature_columns, read_table
+from pipelines.runs.tables import by_role
+from seiqa_features.tabular.reading import read_text_table
+from seiqa_models.audit.tables import Roles, feature_columns
 from seiqa_models.core.checks import TrainingTable, check_training_table
 
 LABEL, GROUP, KIND = "MOS", "ref_img", "distortion"
@@ -20,12 +22,13 @@ def load(path: Path) -> TrainingTable:
 
     Raises
     ------
-    TableError
+    DataError, TableError
         The file is no such table.
     """
-    table = read_table(path)
-    dropped = tuple(name for name in EXPERIMENT if name in table.columns)
-    features = feature_columns(table, Roles(LABEL, GROUP, drop=dropped))
+    cells = read_text_table(path)
+    dropped = tuple(name for name in EXPERIMENT if cells.find(name) is not None)
+    table, roles = by_role(cells, Roles(LABEL, GROUP, drop=dropped))
+    features = feature_columns(table, roles)
     rows = table.loc[features.index]
     return check_training_table(features, rows[LABEL], rows[GROUP], kinds=rows[KIND])
 

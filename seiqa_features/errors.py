@@ -71,6 +71,10 @@ class StoreError(SeiqaError):
     """The feature store cannot be read or written; what it already holds is kept."""
 
 
+class OutputError(SeiqaError):
+    """A file that was asked for cannot be written."""
+
+
 class WeightsError(SeiqaError):
     """Pretrained weights are absent, damaged or not what they were."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from seiqa_models.results import Figures, Summary, Transfer
+
 LABEL_KINDS = ("MOS", "pseudo-label")
 """Human mean opinion scores, or labels that a program made up."""
 
@@ -27,19 +29,32 @@ def render_card(card: Mapping[str, Any]) -> str:
     ValueError
         ``label_kind`` is missing or unknown, or there is a section of another name.
     """
-    kind = card.get("label_kind")
-    if kind not in LABEL_KINDS:
-        raise ValueError(f"card: label_kind is {kind!r}, expected one of {LABEL_KINDS}")
-    unknown = set(card) - {"name", "label_kind", *_SECTIONS}
-    if unknown:
-        raise ValueError(f"card: unknown keys {sorted(unknown)}, expected {_SECTIONS}")
-    parts = [f"# {card.get('name', 'SeIQA stack')}", _label_sentence(str(kind))]
+    check_card(card)
+    parts = [f"# {card.get('name', 'SeIQA stack')}", _label_sentence(card["label_kind"])]
     for section in _SECTIONS:
         if section in card:
             content = card[section]
             body = _evaluation(content) if section == "evaluation" else _plain(content)
             parts.append(f"## {section.capitalize()}\n\n{body}")
     return "\n\n".join(parts) + "\n"
+
+
+def check_card(card: Mapping[str, Any]) -> None:
+    """Refuse a card that does not say whose opinion the labels are, or with unknown sections.
+
+    Raises
+    ------
+    ValueError
+        As `render_card`; or the name is no text.
+    """
+    kind = card.get("label_kind")
+    if kind not in LABEL_KINDS:
+        raise ValueError(f"card: label_kind is {kind!r}, expected one of {LABEL_KINDS}")
+    unknown = set(card) - {"name", "label_kind", *_SECTIONS}
+    if unknown:
+        raise ValueError(f"card: unknown keys {sorted(unknown)}, expected {_SECTIONS}")
+    if not isinstance(card.get("name", ""), str):
+        raise ValueError(f"card: name is {card['name']!r}, expected text")
 
 
 def _label_sentence(kind: str) -> str:
@@ -59,44 +74,45 @@ def _plain(content: Any) -> str:
     return str(content)
 
 
-def _evaluation(figures: Mapping[str, Any]) -> str:
+def _evaluation(content: Mapping[str, Any]) -> str:
     """Honest figures first; the naive claim only as the gap."""
-    rows = {"this stack": figures["honest"], **figures["learners"]}
-    rows["best single feature"] = figures["best_single"]
-    if figures["index_only"] is not None:
-        rows["file order only, no image"] = figures["index_only"]
+    figures = Figures.model_validate(content)
+    rows = {"this stack": figures.honest, **figures.learners}
+    rows["best single feature"] = figures.best_single
+    if figures.index_only is not None:
+        rows["file order only, no image"] = figures.index_only
     parts = [
-        f"Held out: {figures['splitter']}, {figures['n']} pairs, {figures['groups']} groups. "
+        f"Held out: {figures.splitter}, {figures.n} pairs, {figures.groups} groups. "
         "Interval: 95 % bootstrap over groups. final = 0.6·SROCC + 0.4·PLCC.",
         _table(rows),
-        f"Fusing and scoring on the same predictions would claim {figures['gap']:+.4f}.",
+        f"Fusing and scoring on the same predictions would claim {figures.gap:+.4f}.",
     ]
-    if figures["transfer"] is not None:
-        parts += _transfer(figures["transfer"])
+    if figures.transfer is not None:
+        parts += _transfer(figures.transfer)
     return "\n\n".join(parts)
 
 
-def _transfer(transfer: Mapping[str, Any]) -> list[str]:
+def _transfer(transfer: Transfer) -> list[str]:
     """What is left when the kind of distortion is new, too."""
     rows = {
         "this stack": transfer,
-        "best single feature": transfer["best_single"],
-        "this stack, kind seen": transfer["by_group"],
+        "best single feature": transfer.best_single,
+        "this stack, kind seen": transfer.by_group,
     }
     kinds = ", ".join(
-        f"{name}: {of_kind['srocc']:.4f} ({of_kind['n']} pairs)"
-        for name, of_kind in transfer["kinds"].items()
+        f"{name}: {of_kind.srocc:.4f} ({of_kind.n} pairs)"
+        for name, of_kind in transfer.kinds.items()
     )
     return [
         "Held out: one kind of distortion and the references of one fold at a time, "
-        f"{transfer['n']} pairs in {transfer['fits']} fits. The last row is the estimate above on "
+        f"{transfer.n} pairs in {transfer.fits} fits. The last row is the estimate above on "
         "the same pairs.",
         _table(rows),
         f"SROCC within each kind held out. {kinds}.",
     ]
 
 
-def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def _table(rows: Mapping[str, Summary]) -> str:
     lines = [
         "| predictor | SROCC | PLCC | KROCC | RMSE | final | interval |",
         "|---|---|---|---|---|---|---|",
@@ -105,8 +121,8 @@ def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, summary: Mapping[str, Any]) -> str:
-    low, high = summary["interval"]
-    values = (summary[key] for key in ("srocc", "plcc", "krocc", "rmse", "final"))
+def _row(name: str, summary: Summary) -> str:
+    low, high = summary.interval
+    values = (summary.srocc, summary.plcc, summary.krocc, summary.rmse, summary.final)
     cells = " | ".join(f"{value:.4f}" for value in values)
     return f"| {name} | {cells} | {low:.3f} to {high:.3f} |"

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from seiqa_models.score_html import score_html
+
 COVERAGE = 0.9
 """Intended share of new pairs whose label lies between a score's `low` and `high`."""
 
@@ -23,7 +25,7 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     Parameters
     ----------
     scores : pd.DataFrame [n]
-        score, and low, high and unfamiliar where there are intervals.
+        score, and low, high, unfamiliar and agree where there are intervals.
     identical : ArrayLike [n]
         Whether a row's two pictures have the same pixels.
     top : float
@@ -32,8 +34,9 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     rows = np.asarray(identical, dtype=bool)
     settled = scores.copy()
     settled.loc[rows, [name for name in ("score", "low", "high") if name in scores]] = top
-    if "unfamiliar" in scores:
-        settled.loc[rows, "unfamiliar"] = False
+    for flag, settled_as in (("unfamiliar", False), ("agree", True)):
+        if flag in scores:
+            settled.loc[rows, flag] = settled_as
     return settled
 
 
@@ -48,18 +51,27 @@ class Score(float):
         Ends of the prediction interval, which holds the label of `COVERAGE` of new pairs.
     unfamiliar : bool
         Whether the pair is unlike everything the model was trained on; its interval is wider.
+    agree : bool
+        Whether the metrics agree on the pair. Where they do not, the score rests on what was
+        learned from other pictures alone, and its interval is wider.
     identical : bool
         Whether the two pictures have the same pixels: the score is then the highest there is, its
         interval has no width, and "baseline" is all that there is of contributions.
+    scale : (float, float) or None
+        Lowest and highest score that the model gives.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
         They sum to the score before it was clipped to the scale. Worked out when first asked for.
+
+    In a notebook it is drawn on its scale, with its interval and the contributions.
     """
 
     low: float
     high: float
     unfamiliar: bool
+    agree: bool
     identical: bool
+    scale: tuple[float, float] | None
 
     def __new__(
         cls,
@@ -68,13 +80,17 @@ class Score(float):
         low: float,
         high: float,
         unfamiliar: bool,
+        agree: bool,
         identical: bool = False,
+        scale: tuple[float, float] | None = None,
         explain: Callable[[], dict[str, float]],
     ) -> Score:
         """Make a score; `explain` gives its contributions when first asked."""
         score = super().__new__(cls, value)
         score.low, score.high = float(low), float(high)
-        score.unfamiliar, score.identical = bool(unfamiliar), bool(identical)
+        score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
+        score.identical = bool(identical)
+        score.scale = scale
         score._explain = explain
         return score
 
@@ -86,19 +102,34 @@ class Score(float):
         return self._explain()
 
     def __repr__(self) -> str:
-        facts = {"unfamiliar": self.unfamiliar, "identical": self.identical}
-        said = "".join(f", {fact}" for fact, holds in facts.items() if holds)
+        said = "".join(f", {fact}" for fact in self.facts)
         return f"{self:.4f} ({self.low:.2f} to {self.high:.2f}, {100 * COVERAGE:g} %{said})"
+
+    @property
+    def facts(self) -> list[str]:
+        """What else there is to say: "unfamiliar", "identical" or nothing."""
+        return [name for name in ("unfamiliar", "identical") if getattr(self, name)]
+
+    def _repr_html_(self) -> str:
+        return score_html(
+            self,
+            interval=(self.low, self.high),
+            scale=self.scale,
+            coverage=COVERAGE,
+            facts=self.facts,
+            contributions=self.contributions,
+        )
 
     __str__ = float.__repr__  # in files and formatted text it is the number
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy holds the contributions and not the model that they were worked out with."""
-        facts = {"unfamiliar": self.unfamiliar, "identical": self.identical}
-        return _restore, (float(self), self.low, self.high, facts, self.contributions)
+        kept = {
+            name: getattr(self, name)
+            for name in ("low", "high", "unfamiliar", "agree", "identical", "scale")
+        }
+        return _restore, (float(self), kept, self.contributions)
 
 
-def _restore(
-    value: float, low: float, high: float, facts: dict[str, bool], contributions: dict[str, float]
-) -> Score:
-    return Score(value, low=low, high=high, **facts, explain=contributions.copy)
+def _restore(value: float, kept: dict[str, Any], contributions: dict[str, float]) -> Score:
+    return Score(value, **kept, explain=contributions.copy)

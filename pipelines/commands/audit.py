@@ -28,10 +28,13 @@ def audit(
     Features are examined, too, if the run folder holds those of DATA.
     """
     from pipelines.runs.folder import write_json
+    from pipelines.runs.outputs import require_writable
     from pipelines.settings import load_settings
     from seiqa_models.audit.audit import render
 
     settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
+    if out is not None:
+        require_writable(out)
     with bars("checking images") as (progress,):
         found, left_out = audit_data(settings, on_image=progress)
     say_left_out(left_out)
@@ -51,6 +54,7 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
         The run folder's features are of other data.
     """
     from pipelines.runs.folder import FEATURES, read_run
+    from seiqa_features.commits import current
     from seiqa_features.datasets import load_pairs
     from seiqa_features.datasets.hashes import reference_hashes
     from seiqa_features.pictures.index import ImageIndex
@@ -63,5 +67,6 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
         workers=settings.workers,
         on_image=on_image,
     )
-    features = read_run(settings)[1] if (settings.run / FEATURES).is_file() else None
+    there = current(settings.run / FEATURES).is_file()
+    features = read_run(settings).of(pairs) if there else None
     return audit_pairs(pairs, features, reference_hashes(pairs), seed=settings.seed), left_out

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +12,8 @@ from pipelines.commands.console import show_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pipelines.runs.metrics import Metrics
 
 COLUMNS = (
     "run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best single", "kind unseen",
@@ -32,7 +33,7 @@ class Trained:
 
     folder: Path
     config: str
-    metrics: dict[str, Any]
+    metrics: Metrics
 
 
 def compare(runs: Runs) -> None:
@@ -63,21 +64,24 @@ def read_trained(folders: list[Path]) -> list[Trained]:
     Raises
     ------
     DataError
-        Folders without a finished training, all of them named.
+        Folders without a finished training, or with files of several, all of them named.
     """
-    import yaml
-
     from pipelines.runs.folder import METRICS, PREDICTIONS, SETTINGS
+    from pipelines.runs.reading import read_training
+    from seiqa_features.commits import current
     from seiqa_features.errors import DataError
 
     problems, runs = [], []
     for folder in folders:
         needed = (METRICS, PREDICTIONS, SETTINGS)
-        if missing := [name for name in needed if not (folder / name).is_file()]:
+        if missing := [name for name in needed if not current(folder / name).is_file()]:
             problems.append(f"{folder}: no {missing[0]} in it; name the folder of a trained run")
             continue
-        settings = yaml.safe_load((folder / SETTINGS).read_text())
-        metrics = json.loads((folder / METRICS).read_text())
+        try:
+            metrics, settings = read_training(folder)
+        except DataError as error:
+            problems += error.problems
+            continue
         runs.append(Trained(folder, Path(settings["config"]).stem, metrics))
     if problems:
         raise DataError(problems)
@@ -134,26 +138,30 @@ def _predictions(run: Trained) -> pd.DataFrame:
     import pandas as pd
 
     from pipelines.runs.folder import PREDICTIONS
+    from seiqa_features.commits import current
+    from seiqa_features.tabular.inert import restored_table
 
-    cells = pd.read_csv(run.folder / PREDICTIONS, dtype=str, keep_default_na=False, index_col=0)
+    path = current(run.folder / PREDICTIONS)
+    cells = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False))
+    cells = cells.set_index(cells.columns[0])
     return cells[["mos", "group_id", "score"]].astype({"mos": float, "score": float})
 
 
 def _row(run: Trained) -> list[str]:
     metrics = run.metrics
-    honest, transfer = metrics["honest"], metrics["transfer"]
-    low, high = honest["interval"]
-    data = Path(metrics["source"])
+    honest, transfer = metrics.honest, metrics.transfer
+    low, high = honest.interval
+    data = Path(metrics.source)
     return [
         str(run.folder),
         str(Path(*data.parts[-2:])) if data.suffix else data.name,  # pairs.csv says little
         run.config,
-        str(metrics["n"]),
-        f"{honest['final']:.4f} ({low:.3f} to {high:.3f})",
-        f"{honest['srocc']:.4f}",
-        f"{honest['plcc']:.4f}",
-        f"{metrics['gap']:+.4f}",
-        f"{metrics['best_single']['final']:.4f}",
-        f"{transfer['final']:.4f}" if transfer else "",
-        f"{metrics['seconds']['evaluate'] / 60:.1f}",
+        str(metrics.n),
+        f"{honest.final:.4f} ({low:.3f} to {high:.3f})",
+        f"{honest.srocc:.4f}",
+        f"{honest.plcc:.4f}",
+        f"{metrics.gap:+.4f}",
+        f"{metrics.best_single.final:.4f}",
+        f"{transfer.final:.4f}" if transfer else "",
+        f"{metrics.seconds.evaluate / 60:.1f}",
     ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from seiqa_features.errors import printable
 
 if TYPE_CHECKING:
+    from pipelines.runs.metrics import Metrics
     from seiqa_features.progress import Progress as Callback
 
 FILE_WIDTH = 240
@@ -30,25 +31,46 @@ def say_left_out(problems: Sequence[str]) -> None:
         typer.echo(f"seiqa: left out: {printable(line)}", err=True)
 
 
-def say_kinds(metrics: dict[str, Any]) -> None:
+def say_kinds(metrics: Metrics) -> None:
     """Print what kinds of distortion bring, and the estimate for kinds never seen."""
-    for name, without_kinds in (metrics["without_kinds"] or {}).items():
-        gain = without_kinds["gain"]
-        low, high = gain["interval"]
+    for name, without_kinds in (metrics.without_kinds or {}).items():
+        gain = without_kinds.gain
+        low, high = gain.interval
         typer.echo(
-            f"not told the kinds of distortion, {name} alone: final {without_kinds['final']:.4f};"
-            f" the stack minus that {gain['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+            f"not told the kinds of distortion, {name} alone: final {without_kinds.final:.4f};"
+            f" the stack minus that {gain.difference:+.4f} ({low:+.4f} to {high:+.4f})"
         )
-    if transfer := metrics["transfer"]:
-        low, high = transfer["interval"]
+    if transfer := metrics.transfer:
+        low, high = transfer.interval
         typer.echo(
-            f"a kind of distortion never seen: final {transfer['final']:.4f}"
-            f" ({low:.3f} to {high:.3f}) on {transfer['n']} rows; once seen"
-            f" {transfer['by_group']['final']:.4f}, best single feature"
-            f" {transfer['best_single']['final']:.4f}"
+            f"a kind of distortion never seen: final {transfer.final:.4f}"
+            f" ({low:.3f} to {high:.3f}) on {transfer.n} rows; once seen"
+            f" {transfer.by_group.final:.4f}, best single feature"
+            f" {transfer.best_single.final:.4f}"
         )
-    elif reason := metrics.get("transfer_left_out"):
+    elif reason := metrics.transfer_left_out:
         typer.echo(f"seiqa: no estimate for kinds of distortion never seen: {reason}", err=True)
+
+
+def say_few_groups(metrics: Metrics) -> None:
+    """A caution beside an estimate that rests on few scenes."""
+    from seiqa_models.core.checks import FEW_GROUPS
+
+    if metrics.groups < FEW_GROUPS:
+        typer.echo(
+            f"caution: {metrics.groups} scenes are few; a claim on fewer than {FEW_GROUPS} can"
+            " be further off than its interval says"
+        )
+
+
+def say_purpose(metrics: Metrics) -> None:
+    """What a stack for pictures from anywhere gives up on new scenes of its own collection."""
+    if at_home := metrics.at_home:
+        cost = at_home.final - metrics.honest.final
+        typer.echo(
+            f"purpose {metrics.purpose}: costs {cost:.4f} on new scenes of this collection,"
+            f" where purpose home has {at_home.final:.4f}"
+        )
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

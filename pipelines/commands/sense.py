@@ -26,9 +26,12 @@ def sense(
     identical copy above everything. No human labels are used.
     """
     from pipelines.commands.use import load_scorer
+    from pipelines.runs.outputs import require_writable
     from pipelines.sense.suite import held_relations, shares_of
     from seiqa_features.files import write_whole
 
+    if out is not None:
+        require_writable(out)
     scorer = load_scorer(bundle, None, workers, device, weights)
     with bars("scoring photographs") as (progress,):
         table = held_relations(scorer, on_pair=progress)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, say_kinds
+from pipelines.commands.console import bars, say_few_groups, say_kinds, say_purpose
 from pipelines.commands.options import Config, Seed, Workers
 
-Table = Annotated[Path, typer.Argument(help="Table of numbers, .csv or .parquet.")]
+Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .parquet, …")]
 
 
 def fit_table(
@@ -39,16 +38,18 @@ def fit_table(
     roles = Roles(label, group, order, kind, tuple(drop or ()))
     with bars("training folds") as (progress,):
         metrics = fit(settings, roles, on_fold=progress)
-    honest, single = metrics["honest"], metrics["best_single"]
-    low, high = honest["interval"]
-    if metrics["unlabelled"]:
-        typer.echo(f"seiqa: {metrics['unlabelled']} rows without a label left out", err=True)
+    honest, single = metrics.honest, metrics.best_single
+    low, high = honest.interval
+    if metrics.unlabelled:
+        typer.echo(f"seiqa: {metrics.unlabelled} rows without a label left out", err=True)
     typer.echo(
-        f"honest estimate: final {honest['final']:.4f} ({low:.3f} to {high:.3f}),"
-        f" SROCC {honest['srocc']:.4f}, PLCC {honest['plcc']:.4f} on {metrics['n']} rows,"
-        f" {metrics['splitter']}\n"
-        f"best single column: final {single['final']:.4f} ({single['name']})"
+        f"honest estimate: final {honest.final:.4f} ({low:.3f} to {high:.3f}),"
+        f" SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f} on {metrics.n} rows,"
+        f" {metrics.splitter}\n"
+        f"best single column: final {single.final:.4f} ({single.name})"
     )
+    say_few_groups(metrics)
+    say_purpose(metrics)
     say_kinds(metrics)
     typer.echo(f"metrics, predictions and bundle in {out}")
 
@@ -59,13 +60,18 @@ def predict_table(
     out: Annotated[Path | None, typer.Option(help="CSV to write [standard output].")] = None,
 ) -> None:
     """Score every row of a table with a trained bundle."""
+    from pipelines.runs.outputs import require_writable
+    from seiqa_features.files import write_whole
+    from seiqa_features.tabular.inert import inert_csv
+
+    if out is not None:
+        require_writable(out)
+
     from pipelines.runs.tables import predict_table as predict
 
     scored = predict(table, bundle)
     if out is None:
-        typer.echo(scored.to_csv(index=False), nl=False)
+        typer.echo(inert_csv(scored).encode(), nl=False)  # UTF-8 as in a file, wherever it goes
         return
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    scored.to_csv(temporary, index=False)
-    temporary.replace(out)
+    write_whole(out, inert_csv(scored))
     typer.echo(f"{len(scored)} scores in {out}")

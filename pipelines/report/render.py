@@ -12,11 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipelines.report import plots, tables
 from pipelines.report.pictures import examples
 from pipelines.report.plots import Dot
+from pipelines.runs.folder import REPORT
+from pipelines.runs.model import audit_pairs
 from pipelines.runs.reading import Run, read
-from seiqa_features.datasets.hashes import reference_hashes
-from seiqa_features.errors import DataError
 from seiqa_features.files import write_whole
-from seiqa_models.audit.audit import audit
 
 FINAL = "final = 0.6·SROCC + 0.4·PLCC"
 
@@ -46,7 +45,7 @@ def render_report(run: Path) -> Path:
     ----------
     run : Path
         Holds metrics.json and pairs.parquet; whatever else is there is used, and the sections of
-        what is not there, or of figures that an older run lacks, are left out.
+        what is not there are left out.
 
     Returns
     -------
@@ -57,6 +56,8 @@ def render_report(run: Path) -> Path:
     ------
     ValueError
         The folder, its metrics.json or its pairs.parquet is missing.
+    DataError
+        The metrics are of another version of seiqa.
     """
     found = read(run)
     content = _content(found)
@@ -68,11 +69,11 @@ def render_report(run: Path) -> Path:
         label=found.label,
         sections={name: title for name, title in TITLES.items() if content[name]},
         extractors=tables.extractors(found.features),
-        single_names=Counter(filter(None, found.metrics["best_single"].get("names", []))),
+        single_names=Counter(filter(None, found.metrics.best_single.names)),
         scores=None if found.scores is None else found.scores["score"].describe().to_dict(),
     )
-    write_whole(run / "report.html", page.encode())
-    return run / "report.html"
+    write_whole(run / REPORT, page.encode())
+    return run / REPORT
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _content(run: Run) -> dict[str, Any]:
         "result": _result(run, approaches),
         "learners": approaches,
         "gain": _gain(run),
-        "heldout": run.metrics.get("heldout"),
+        "heldout": run.metrics.heldout,
         "folds": tables.folds(run),
         "kinds": _kinds(run),
         "calibration": _calibration(run),
@@ -118,15 +119,13 @@ def _result(run: Run, approaches: list[tables.Row]) -> dict[str, Any]:
 
 def _gain(run: Run) -> dict[str, Any]:
     rows = tables.gains(run.metrics)
-    if not rows:
-        return {}
     marks = [Dot(row["name"], row["difference"], row["interval"], emphasis=True) for row in rows]
     return {"rows": rows, "figure": plots.dots(marks, xlabel="stack minus this, final", line=0.0)}
 
 
 def _kinds(run: Run) -> dict[str, Any]:
-    rows, transfer = tables.kinds(run), run.metrics.get("transfer")
-    left_out = run.metrics.get("transfer_left_out")
+    rows, transfer = tables.kinds(run), run.metrics.transfer
+    left_out = run.metrics.transfer_left_out
     if not (rows or transfer or left_out):
         return {}
     marks = [
@@ -135,7 +134,7 @@ def _kinds(run: Run) -> dict[str, Any]:
         if row["srocc"] is not None
     ]
     figure = plots.dots(marks, xlabel="SROCC") if marks and transfer else None
-    without_kinds = run.metrics.get("without_kinds") or {}
+    without_kinds = run.metrics.without_kinds or {}
     return {
         "rows": rows,
         "transfer": transfer,
@@ -153,36 +152,34 @@ def _calibration(run: Run) -> dict[str, Any]:
     return {
         "bins": len(bins),
         "slope": tables.slope(run.predictions),
-        "kept": run.metrics.get("calibrated"),
+        "kept": run.metrics.calibrated,
         "reliability": plots.reliability(bins, label=run.label),
         "residuals": plots.residuals(mos, score, label=run.label, limits=run.limits),
     }
 
 
 def _intervals(run: Run) -> dict[str, Any]:
-    rows = tables.coverage(run)
-    if not rows:
-        return {}
-    figure = None
-    if run.predictions is not None and "low" in run.predictions:
+    rows, figure = tables.coverage(run), None
+    if run.predictions is not None:
         figure = plots.intervals(run.predictions, label=run.label)
-    return {**run.metrics["prediction_interval"], "rows": rows, "figure": figure}
+    return {**run.metrics.prediction_interval.model_dump(), "rows": rows, "figure": figure}
 
 
 def _ablation(run: Run) -> dict[str, Any]:
-    rows = tables.ablation(run.metrics)
-    if not rows:
+    found = run.metrics.ablation
+    if found is None:
         return {}
-    found = run.metrics["ablation"]
+    rows = tables.ablation(found)
     lost, alone = (
         [Dot(row["name"], row[figure], emphasis=True) for row in rows if row[figure] is not None]
         for figure in ("lost", "alone")
     )
     return {
-        **found,
+        "learner": found.learner,
+        "all": found.all,
         "rows": rows,
         "lost": plots.dots(lost, xlabel="final lost without it", line=0.0),
-        "alone": plots.dots(alone, xlabel="final alone", line=found["all"]),
+        "alone": plots.dots(alone, xlabel="final alone", line=found.all),
     }
 
 
@@ -193,12 +190,8 @@ def _examples(run: Run) -> dict[str, Any]:
 
 def _audit(run: Run) -> dict[str, Any]:
     """The audit of pairs and labels, with the kind of folds that this run used."""
-    try:
-        hashes = reference_hashes(run.pairs)
-    except DataError:  # a picture has gone: near-duplicates are not looked for
-        hashes = None
-    found = audit(run.pairs, hashes=hashes, seed=run.settings.get("seed", 0))
-    return {**found, "used": run.metrics.get("splits", {}).get("by")}
+    found = run.metrics.audit or audit_pairs(run.pairs, seed=run.settings.get("seed", 0))
+    return {**found, "used": run.metrics.splits and run.metrics.splits.by}
 
 
 def _made(run: Run) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipelines.runs.metrics import Metrics
 from pipelines.runs.reading import Run
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.metrics import plcc, rmse, srocc
+from seiqa_models.results import Ablation, Summary
 
 Row = dict[str, Any]
 BINS = 10
@@ -20,39 +22,34 @@ PAIRS_PER_BIN = 15
 DRAWS = 1000
 
 
-def approaches(metrics: Mapping[str, Any]) -> list[Row]:
+def approaches(metrics: Metrics) -> list[Row]:
     """The stack, its learners from the best down, baselines, and the naive claim last."""
-    weights = metrics.get("weights") or {}
-    weights = weights.get("final", weights)
-    learners = sorted(metrics["learners"].items(), key=lambda item: -item[1]["final"])
-    rows = [{**metrics["honest"], "name": "stack", "kind": "stack"}]
-    rows += [
-        {**summary, "name": name, "kind": "learner", "weight": weights.get(name)}
-        for name, summary in learners
-    ]
+    weights = metrics.weights.final if metrics.weights else {}
+    learners = sorted(metrics.learners.items(), key=lambda item: -item[1].final)
+    rows = [_approach("stack", "stack", metrics.honest)]
+    rows += [_approach(name, "learner", own, weights.get(name)) for name, own in learners]
     baselines = {
-        "greedy": "greedy selection",
-        "best_single": "best single feature",
-        "index_only": "file order only",
+        "greedy selection": metrics.greedy,
+        "best single feature": metrics.best_single,
+        "file order only": metrics.index_only,
     }
-    rows += [
-        {**metrics[key], "name": name, "kind": "baseline"}
-        for key, name in baselines.items()
-        if metrics.get(key)
-    ]
-    rows.append({**metrics["naive"], "name": "stack, naive claim", "kind": "naive"})
-    return [{"weight": None, "interval": None, **row} for row in rows]
+    rows += [_approach(name, "baseline", own) for name, own in baselines.items() if own]
+    return [*rows, _approach("stack, naive claim", "naive", metrics.naive)]
 
 
-def gains(metrics: Mapping[str, Any]) -> list[Row]:
-    """The stack against each of the others on the same held-out pairs, and the conclusion."""
+def _approach(name: str, kind: str, figures: Summary, weight: float | None = None) -> Row:
+    return {**figures.model_dump(), "name": name, "kind": kind, "weight": weight}
+
+
+def gains(metrics: Metrics) -> list[Row]:
+    """The stack against each of the others on the same held-out pairs, with what that shows."""
     return [
         {
-            **found,
+            **found.model_dump(),
             "name": "best single feature" if name == "best_single" else name,
-            "reading": _reading(found["interval"]),
+            "reading": _reading(found.interval),
         }
-        for name, found in (metrics.get("gain") or {}).items()
+        for name, found in metrics.gain.items()
     ]
 
 
@@ -88,46 +85,44 @@ def kinds(run: Run) -> list[Row]:
     """Figures of each kind of distortion, and its SROCC when the training part lacked the kind."""
     if run.predictions is None or "distortion" not in run.predictions:
         return []
-    unseen = (run.metrics.get("transfer") or {}).get("kinds", {})
+    unseen = run.metrics.transfer.kinds if run.metrics.transfer else {}
     parts = {str(kind): part for kind, part in run.predictions.groupby("distortion")}
     return [
         {
             "name": kind or "not known",
             **agreement(parts[kind]),
-            "unseen": unseen.get(kind, {}).get("srocc"),
-            "unseen_n": unseen.get(kind, {}).get("n"),
+            "unseen": unseen[kind].srocc if kind in unseen else None,
+            "unseen_n": unseen[kind].n if kind in unseen else None,
         }
         for kind in sorted(parts, key=lambda kind: (kind == "", len(kind) * kind.isdigit(), kind))
     ]
 
 
-def ablation(metrics: Mapping[str, Any]) -> list[Row]:
+def ablation(found: Ablation) -> list[Row]:
     """Feature groups, the one missed most first; None where nothing was left to learn from."""
-    found = metrics.get("ablation") or {"groups": {}}
+    complete = found.all
     rows = [
         {
             "name": name,
-            **group,
-            "lost": None if group["without"] is None else found["all"] - group["without"],
+            **group.model_dump(),
+            "lost": None if group.without is None or complete is None else complete - group.without,
         }
-        for name, group in found["groups"].items()
+        for name, group in found.groups.items()
     ]
     return sorted(rows, key=lambda row: -math.inf if row["lost"] is None else -row["lost"])
 
 
 def coverage(run: Run) -> list[Row]:
     """What prediction intervals held: all pairs, each third of the scores, kinds never seen."""
-    found = run.metrics.get("prediction_interval")
-    if not found:
-        return []
-    rows = [{"name": "all held-out pairs", **found}]
-    if run.predictions is not None and "low" in run.predictions:
+    found = run.metrics.prediction_interval
+    rows = [{"name": "all held-out pairs", **found.model_dump()}]
+    if run.predictions is not None:
         thirds = np.array_split(np.argsort(run.predictions["score"], kind="stable"), 3)
         for name, at in zip(("lowest", "middle", "highest"), thirds, strict=True):
             part = run.predictions.iloc[at]
             rows.append({"name": f"{name} third by score", **_held(part)})
-    if found.get("transfer"):
-        rows.append({"name": "kinds never seen", **found["transfer"]})
+    if found.transfer is not None:
+        rows.append({"name": "kinds never seen", **found.transfer.model_dump()})
     return rows
 
 
@@ -203,7 +198,7 @@ def timings(run: Run) -> dict[str, float]:
     """Seconds by what they were spent on."""
     seconds = {
         "features, per pair": run.features.get("seconds_per_pair"),
-        "prediction, per pair": run.metrics.get("seconds_per_row"),
-        **run.metrics.get("seconds", {}),
+        "prediction, per pair": run.metrics.seconds_per_row,
+        **run.metrics.seconds.model_dump(),
     }
     return {name: value for name, value in seconds.items() if value is not None}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.runs.metrics import Metrics
 from pipelines.runs.model import known_kinds
 from pipelines.settings import Settings
 
@@ -16,7 +17,7 @@ LIMITS = (
 
 
 def model_card(
-    settings: Settings, training: pd.DataFrame, meta: dict[str, Any], metrics: dict[str, Any]
+    settings: Settings, training: pd.DataFrame, meta: dict[str, Any], metrics: Metrics
 ) -> dict[str, Any]:
     """Content of the card, in the sections of `seiqa_models.card.render_card`.
 
@@ -26,21 +27,20 @@ def model_card(
         The rows of the run's pair table that were trained on.
     meta : dict[str, Any]
         Content of features.json.
-    metrics : dict[str, Any]
-        Content of metrics.json.
+    metrics : Metrics
     """
-    low, high = training.attrs["label_range"] or (metrics["label"]["min"], metrics["label"]["max"])
+    low, high = training.attrs["label_range"] or (metrics.label.min, metrics.label.max)
     return {
         "name": settings.run.name,
         "label_kind": training.attrs["label_kind"],
         "data": {
             "source": training.attrs["source"],
-            "pairs trained on": metrics["n"],
-            "groups": metrics["groups"],
+            "pairs trained on": metrics.n,
+            "groups": metrics.groups,
             "kinds of distortion": _kinds(training),
             "scores lie in": f"{low:g} to {high:g}",
         },
-        "evaluation": metrics,
+        "evaluation": metrics.model_dump(mode="json"),
         "features": {
             "columns": meta["columns"],
             "unavailable": ", ".join(meta["unavailable"]) or "none",
@@ -63,14 +63,14 @@ def _kinds(training: pd.DataFrame) -> str:
     return ", ".join([*named, *([f"not known ({unknown} pairs)"] if unknown else [])])
 
 
-def _transfer_limit(metrics: dict[str, Any]) -> str:
-    transfer = metrics["transfer"]
+def _transfer_limit(metrics: Metrics) -> str:
+    transfer = metrics.transfer
     if transfer is None:
-        why = metrics["transfer_left_out"] or "the data name no kinds"
+        why = metrics.transfer_left_out or "the data name no kinds"
         return f"For a kind of distortion never seen there is no estimate: {why}."
     return (
-        f"On a kind of distortion never seen, final is {transfer['final']:.4f}; on the same pairs"
-        f" with their kind seen in training, {transfer['by_group']['final']:.4f}."
+        f"On a kind of distortion never seen, final is {transfer.final:.4f}; on the same pairs"
+        f" with their kind seen in training, {transfer.by_group.final:.4f}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The run folder: names of the files in it, and how the steps read and write them.
+"""The run folder: names of the files in it, who may write to it, and how the steps read it.
 
 Nothing outside it changes, but for the shared feature store and the ledger
 (`pipelines.runs.ledger`) beside it.
@@ -8,43 +8,155 @@ from __future__ import annotations
 
 import json
 import math
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
+from pipelines.runs.record import Record, read_record, require_unchanged
 from pipelines.settings import Settings
-from seiqa_features.errors import DataError
+from seiqa_features.commits import current, settle
+from seiqa_features.errors import DataError, StoreError
+from seiqa_features.files import write_whole
 from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.shards import KEYS
 from seiqa_features.table.table import read_table
 
 PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"
 METRICS, PREDICTIONS, SCORES = "metrics.json", "predictions.csv", "scores.csv"
 BUNDLE, SUBMISSION, SETTINGS = "bundle", "submission.zip", "settings.yaml"
+REPORT = "report.html"
+BUNDLE_MANIFEST = f"{BUNDLE}/bundle.json"
+LOCK = ".lock"
 
 
-def read_run(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+@contextmanager
+def exclusive(run: Path) -> Iterator[None]:
+    """Hold a run folder, which is made if it is not there, against every other process.
+
+    What a killed process had decided to write is finished first. A process that holds the folder
+    may hold it again.
+
+    Raises
+    ------
+    StoreError
+        Another process holds it.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run / LOCK, timeout=0, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreError(
+            f"{run}: another seiqa process writes to this run folder; wait for it, or name another"
+            " folder with --run"
+        ) from None
+    try:
+        settle(run)
+        yield
+    finally:
+        if lock.lock_counter == 1:  # nobody waits for it, so that the file need not stay
+            with suppress(OSError):
+                (run / LOCK).unlink()
+        lock.release()
+        if not lock.is_locked:
+            with suppress(OSError):  # other than empty it stays
+                run.rmdir()
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What `features` left in a run folder.
+
+    Attributes
+    ----------
+    table : pd.DataFrame
+        The feature table, its rows those of `pairs` in the same order.
+    meta : dict[str, Any]
+        Content of features.json.
+    digest : str
+        See `pipelines.runs.record.features_digest`.
+    """
+
+    pairs: pd.DataFrame
+    table: pd.DataFrame
+    meta: dict[str, Any]
+    digest: str
+
+    def of(self, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the feature table for pairs read anew, found by their pixels, not their names.
+
+        Pairs whose features are not there have no row.
+        """
+        ours, theirs = (pd.MultiIndex.from_frame(some[list(KEYS)]) for some in (self.pairs, pairs))
+        places = pd.Series(np.arange(len(ours)), index=ours)
+        places = places[~ours.duplicated()].reindex(theirs).dropna().astype(int)
+        names = pairs["pair_id"][theirs.isin(ours)]
+        return self.table.iloc[places].set_axis(pd.Index(names, name="pair_id"))
+
+
+def read_run(settings: Settings) -> Extracted:
     """Pair table, feature table and the features' description, as `features` left them.
 
     Raises
     ------
     DataError
-        One is missing, or the features are not the ones that the settings ask for.
+        One is missing or was changed, or the features are not the ones that the settings ask for.
     """
-    missing = [
-        name for name in (PAIRS, FEATURES, FEATURES_META) if not (settings.run / name).is_file()
-    ]
-    if missing:
-        raise DataError([f"{settings.run}: no {missing[0]} in it; run `seiqa features` first"])
-    meta = json.loads((settings.run / FEATURES_META).read_text())
+    run, record = settings.run, read_record(settings.run)
+    if record is None or record.features is None:
+        raise DataError([f"{run}: no features in it; run `seiqa features` first"])
+    require_unchanged(run, record.features, (PAIRS, FEATURES, FEATURES_META), step="features")
+    meta = read_json(run / FEATURES_META)
     if not _still_asked_for(meta, settings):
         raise DataError(
-            [f"{settings.run}: its features are of another configuration or version;"
+            [f"{run}: its features are of another configuration or version;"
              " run `seiqa features` again"]
         )  # fmt: skip
-    pairs = pd.read_parquet(settings.run / PAIRS)
-    return pairs, read_table(settings.run / FEATURES), meta
+    pairs = pd.read_parquet(current(run / PAIRS))
+    table = read_table(current(run / FEATURES)).loc[pairs["pair_id"]]
+    return Extracted(pairs, table, meta, record.features.digest)
+
+
+def require_training(run: Path, *names: str) -> Record:
+    """The record of a run folder whose training is of the features in it.
+
+    Parameters
+    ----------
+    names : str
+        Files of the training that are going to be read.
+
+    Raises
+    ------
+    DataError
+        It is not, or one of the files is missing or was changed.
+    """
+    record = read_record(run)
+    if record is None or record.training is None:
+        raise DataError([f"{run}: no training in it; run `seiqa train` first"])
+    if record.features is not None and record.training.features != record.features.digest:
+        raise DataError(
+            [f"{run}: its training is of other features than those in it now; run `seiqa train`"]
+        )
+    require_unchanged(run, record.training, names, step=record.training.step)
+    return record
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file; empty if there is none."""
+    path = current(path)
+    content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write whole or not at all; undefined numbers become null."""
+    write_whole(path, json.dumps(_finite(content), indent=1, allow_nan=False))
 
 
 def _still_asked_for(meta: dict[str, Any], settings: Settings) -> bool:
@@ -54,13 +166,6 @@ def _still_asked_for(meta: dict[str, Any], settings: Settings) -> bool:
         return False
     now: bool = Recipe.from_dict(meta["recipe"]).to_dict() == meta["recipe"]
     return now
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write whole or not at all; undefined numbers become null."""
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(_finite(content), indent=1, allow_nan=False))
-    temporary.replace(path)
 
 
 def _finite(value: Any) -> Any:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+from pipelines.runs.metrics import Metrics
 from pipelines.settings import Settings
+from seiqa_features.files import create_whole
+from seiqa_features.tabular.inert import inert
 
 LEDGER = "runs.csv"
 COLUMNS = (
@@ -30,13 +31,13 @@ interval, `transfer` final on kinds of distortion never seen, `seconds` those of
 _log = logging.getLogger(__name__)
 
 
-def note_run(settings: Settings, metrics: dict[str, Any]) -> None:
+def note_run(settings: Settings, metrics: Metrics) -> None:
     """Add a run's line to the ledger beside its folder; where that is impossible, warn.
 
     Parameters
     ----------
-    metrics : dict[str, Any]
-        Content of metrics.json, as `train` and `fit_table` return it.
+    metrics : Metrics
+        As `train` and `fit_table` return it.
     """
     path = settings.run.resolve().parent / LEDGER
     try:
@@ -46,24 +47,24 @@ def note_run(settings: Settings, metrics: dict[str, Any]) -> None:
         _log.warning("%s: this run is not noted there (%s)", path, reason)
 
 
-def _line(settings: Settings, metrics: dict[str, Any]) -> dict[str, object]:
-    honest, transfer = metrics["honest"], metrics["transfer"]
-    low, high = honest["interval"]
+def _line(settings: Settings, metrics: Metrics) -> dict[str, object]:
+    honest, transfer = metrics.honest, metrics.transfer
+    low, high = honest.interval
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": settings.run.resolve().name,
-        "data": metrics["source"],
+        "data": metrics.source,
         "config": settings.config,
         "learners": " ".join(settings.learners),
         "seed": settings.seed,
-        "n": metrics["n"],
-        "groups": metrics["groups"],
-        "final": honest["final"],
+        "n": metrics.n,
+        "groups": metrics.groups,
+        "final": honest.final,
         "low": low,
         "high": high,
-        "gap": metrics["gap"],
-        "transfer": transfer and transfer["final"],
-        "seconds": round(metrics["seconds"]["evaluate"], 1),
+        "gap": metrics.gap,
+        "transfer": transfer and transfer.final,
+        "seconds": round(metrics.seconds.evaluate, 1),
         "version": version("seiqa"),
     }
 
@@ -79,7 +80,7 @@ def _append(path: Path, line: dict[str, object]) -> None:
         It is no ledger.
     """
     if not path.exists():
-        _create(path)
+        create_whole(path, _csv(list(COLUMNS)))
     with path.open("a+b", buffering=0) as file:  # every write goes to the end as it then is
         file.seek(0)
         content = file.read()
@@ -93,19 +94,8 @@ def _append(path: Path, line: dict[str, object]) -> None:
         file.write(gap + _csv([line.get(name) for name in header]))
 
 
-def _create(path: Path) -> None:
-    """An empty ledger, whole from the moment it is there; one that another run made first stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(_csv(list(COLUMNS)))
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
-
-
 def _csv(cells: list[object]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    safe = [inert(cell) if isinstance(cell, str) else cell for cell in cells]
+    csv.writer(text, lineterminator="\n").writerow(safe)
     return text.getvalue().encode()

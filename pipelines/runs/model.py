@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from seiqa_features.progress import Progress
 
 if TYPE_CHECKING:
     from seiqa_models.evaluation.evaluate import Evaluation
+    from seiqa_models.results import Ablation
     from seiqa_models.stack.regressor import SeiqaRegressor
 
 _ABLATION_ROWS = 2000
@@ -43,6 +45,8 @@ def make_regressor(
         learners=tuple(settings.learners),
         n_splits=settings.folds,
         fusion=fusion,
+        purpose=settings.purpose,
+        consensus=settings.consensus,
         calibrate=settings.calibrate,
         label_range=label_range,
         random_state=settings.seed,
@@ -50,16 +54,46 @@ def make_regressor(
     )
 
 
-def choose_splits(settings: Settings, pairs: pd.DataFrame) -> tuple[bool, str]:
-    """Whether folds are contiguous blocks of file order (and not only groups), and why."""
+@dataclass(frozen=True)
+class Splits:
+    """How the folds are made, and what the audit found that decides it.
+
+    Attributes
+    ----------
+    blocks : bool
+        Folds are contiguous blocks of file order, and do not only keep groups together.
+    why : str
+    audit : dict[str, Any]
+        See `seiqa_models.audit.audit.audit`.
+    """
+
+    blocks: bool
+    why: str
+    audit: dict[str, Any]
+
+
+def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
+    """Audit the pairs, and follow the audit unless the settings or the layout decide."""
+    found = audit_pairs(pairs, seed=settings.seed)
+    if settings.splits != "auto":
+        return Splits(settings.splits == "block", f"the setting splits is {settings.splits}", found)
+    if pairs.attrs["neighbours_alike"]:
+        return Splits(True, "in the challenge's layout neighbouring files are alike", found)
+    verdict = found["verdict"]
+    return Splits(verdict["splits"] == "block", "; ".join(verdict["reasons"]), found)
+
+
+def audit_pairs(pairs: pd.DataFrame, *, seed: int) -> dict[str, Any]:
+    """The audit of a pair table; near-duplicates are not looked for where a picture has gone."""
+    from seiqa_features.datasets.hashes import reference_hashes
+    from seiqa_features.errors import DataError
     from seiqa_models.audit.audit import audit
 
-    if settings.splits != "auto":
-        return settings.splits == "block", f"the setting splits is {settings.splits}"
-    if pairs.attrs["neighbours_alike"]:
-        return True, "in the challenge's layout neighbouring files are alike"
-    verdict = audit(pairs, seed=settings.seed)["verdict"]
-    return verdict["splits"] == "block", "; ".join(verdict["reasons"])
+    try:
+        hashes = reference_hashes(pairs)
+    except DataError:
+        hashes = None
+    return audit(pairs, hashes=hashes, seed=seed)
 
 
 def estimate(
@@ -110,13 +144,6 @@ def estimate(
         return evaluation(), str(error)
 
 
-def learners_worth(figures: Mapping[str, Any]) -> dict[str, float]:
-    """Weight of each learner, or its own final where the fusion has no weights."""
-    if figures["weights"] is not None:
-        return dict(figures["weights"]["final"])
-    return {name: summary["final"] for name, summary in figures["learners"].items()}
-
-
 def ablate(
     settings: Settings,
     training: pd.DataFrame,
@@ -126,7 +153,7 @@ def ablate(
     blocks: bool,
     kinds: bool,
     on_fit: Progress,
-) -> dict[str, Any] | None:
+) -> Ablation | None:
     """What each extractor is worth to one learner of the stack.
 
     That is the one that is worth most, among quick ones if there are any.
@@ -136,13 +163,13 @@ def ablate(
     training, table, blocks
         As for `estimate`.
     worth : Mapping[str, float]
-        Of each learner; see `learners_worth`.
+        Of each learner; see `pipelines.runs.metrics.learners_worth`.
     kinds : bool
         The learner is given the kinds of distortion, as the stack was.
 
     Returns
     -------
-    dict[str, Any] | None
+    Ablation | None
         See `feature_ablation`; None where all features come from one extractor, or where there are
         over 2000 rows: it takes 2 fits per extractor and fold, each by up to the cube of the rows.
     """

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from pipelines.runs.outputs import cannot_write, require_writable
 from seiqa_features.datasets import folders, manifest
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError, UsageError
-from seiqa_features.files import path_text
+from seiqa_features.files import path_text, replacing
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.tabular.inert import inert_csv
+from seiqa_features.tabular.names import column_key
+from seiqa_features.tabular.reading import read_text_table
 from seiqa_models.scorer import Scorer
 
 SUFFIXES = (".csv", ".json", ".parquet")
@@ -29,20 +32,20 @@ class Listed:
 
 
 def list_manifest(path: Path) -> Listed:
-    """The pairs of a CSV manifest; its rows are kept as they are.
+    """The pairs of a manifest; its rows are kept as they are.
 
     Raises
     ------
     DataError
-        It is no CSV file that can be read.
+        It is no table that can be read, or lists no pair.
     """
     if not manifest.matches(path):
-        raise DataError([f"{path}: expected a .csv manifest with columns ref and dist"])
-    found = manifest.read(path)
+        raise DataError([f"{path}: expected a manifest (.csv, .xlsx, …) with columns ref and dist"])
+    table = read_text_table(path)
+    found = manifest.read_pairs(table)
     if not found.pairs:
         raise DataError(found.problems or [f"{path}: no image pairs in it"])
-    rows = manifest.read_rows(path)
-    return Listed(found, rows, manifest.pair_ids(rows))
+    return Listed(found, table.cells, manifest.pair_ids(table))
 
 
 def list_folders(*, ref: Path, dist: Path) -> Listed:
@@ -59,14 +62,13 @@ def check_output(out: Path) -> None:
     Raises
     ------
     UsageError
-        No such format.
-    DataError
-        No such folder.
+        No such format, or see `require_writable`.
+    OutputError
+        See `require_writable`.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--out {out}: expected a name that ends in {', '.join(SUFFIXES)}")
-    if not out.absolute().parent.is_dir():
-        raise DataError([f"{out}: cannot be written, there is no folder {out.parent}"])
+    require_writable(out)
 
 
 def score_listed(
@@ -79,7 +81,7 @@ def score_listed(
     on_image: Progress = unwatched,
     on_pair: Progress = unwatched,
 ) -> list[str]:
-    """Write the rows with columns score, low, high and unfamiliar.
+    """Write the rows with columns score, low, high, unfamiliar and agree.
 
     Returns
     -------
@@ -89,7 +91,9 @@ def score_listed(
     Raises
     ------
     DataError
-        What is wrong with the images, or the file cannot be written.
+        What is wrong with the images.
+    OutputError
+        The file cannot be written.
     StoreError
         The cache cannot be used.
     """
@@ -97,22 +101,22 @@ def score_listed(
         listed.found, cache=cache, keep_going=keep_going, on_image=on_image, on_pair=on_pair
     )
     columns = scores.reindex(listed.pair_ids).set_axis(listed.rows.index)
-    _write(listed.rows.assign(**{str(name): columns[name] for name in columns}), out)
+    earlier = [name for name in listed.rows if column_key(str(name)) in columns]
+    _write(listed.rows.drop(columns=earlier).join(columns), out)
     return left_out
 
 
 def _write(rows: pd.DataFrame, out: Path) -> None:
     """Whole or not at all, in the format that the name's end says."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        if out.suffix.lower() == ".parquet":
-            rows.to_parquet(temporary, index=False)
-        elif out.suffix.lower() == ".json":
-            records = rows.astype(object).where(rows.notna(), None).to_dict("records")
-            text = json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        else:
-            rows.to_csv(temporary, index=False)
-        temporary.replace(out)
+        with replacing(out) as temporary:
+            if out.suffix.lower() == ".parquet":
+                rows.to_parquet(temporary, index=False)
+            elif out.suffix.lower() == ".json":
+                records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+                text = json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False)
+                temporary.write_text(text + "\n", encoding="utf-8")
+            else:
+                temporary.write_text(inert_csv(rows), encoding="utf-8")
     except OSError as error:
-        raise DataError([f"{out}: cannot be written ({error.strerror or error})"]) from None
+        raise cannot_write(out, error) from None

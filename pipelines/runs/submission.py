@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import xlsxwriter
 
-from seiqa_features.files import write_whole
-
 SCORE_RANGE = (0.0, 5.0)
 """Scores the challenge accepts: 5 = all of the meaning survived."""
 
@@ -22,8 +20,7 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip entry can have
 _WORKBOOK_DATE = datetime(2026, 1, 1)  # any fixed date; the default is the current time
 
 
-def write_submission(
-    path: Path,
+def submission_bytes(
     names: Sequence[str],
     scores: Sequence[float],
     *,
@@ -31,13 +28,11 @@ def write_submission(
     on_gpu: bool,
     extra_data: bool,
     description: str,
-) -> None:
-    """Write the zip that the LoViF 2026 SeIQA challenge expects, whole or not at all.
+) -> bytes:
+    """The zip that the LoViF 2026 SeIQA challenge expects.
 
     Parameters
     ----------
-    path : Path
-        The zip to write; its folder is made if it is not there.
     names : sequence of str [n]
         Test pictures as they are named in the folder, extension included.
     scores : sequence of float [n]
@@ -77,7 +72,7 @@ def write_submission(
         for name, content in entries.items():
             entry = zipfile.ZipInfo(name, _ZIP_DATE)
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
-    write_whole(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def workbook_bytes(header: tuple[str, str], rows: Sequence[tuple[str, float]]) -> bytes:

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipelines.runs.folder import BUNDLE, METRICS, PREDICTIONS, SETTINGS, write_json
+from pipelines.runs.folder import BUNDLE, exclusive
 from pipelines.runs.ledger import note_run
+from pipelines.runs.metrics import Metrics
 from pipelines.runs.model import make_regressor
+from pipelines.runs.writing import write_training
 from pipelines.settings import Settings
+from seiqa_features.commits import current
+from seiqa_features.errors import DataError
 from seiqa_features.progress import Progress, unwatched
-from seiqa_models.audit.tables import (
-    Roles,
-    feature_columns,
-    labelled_rows,
-    read_table,
-    require_columns,
-)
-from seiqa_models.bundle import MANIFEST_FILE, load_bundle, save_bundle
+from seiqa_features.tabular.names import column_key
+from seiqa_features.tabular.numbers import read_number
+from seiqa_features.tabular.reading import TextTable, read_text_table
+from seiqa_models.audit.tables import Roles, feature_columns, labelled_rows
+from seiqa_models.bundle import MANIFEST_FILE, load_bundle
 from seiqa_models.core.columns import is_dense, split_columns
+from seiqa_models.core.readiness import require_labels
 from seiqa_models.evaluation.evaluate import evaluate
 
 PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
+SCORE = "score"
 
 
-def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched) -> dict[str, Any]:
+def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched) -> Metrics:
     """Estimate honestly, fit on every labelled row, and write metrics, predictions and bundle.
 
     The run gets a line in the ledger beside its folder.
@@ -34,24 +39,33 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
     Parameters
     ----------
     settings : Settings
-        `data` is the table (.csv or .parquet), `run` the folder for the results.
+        `data` is the table, `run` the folder for the results.
     roles : Roles
         The columns that are no features.
 
     Returns
     -------
-    dict[str, Any]
-        The content of metrics.json.
+    Metrics
 
     Raises
     ------
+    DataError
+        The table cannot be read, lacks a column or rows, or a label is no number.
     TableError
-        The table cannot be read, lacks a column, holds columns that are no features,
-        or cannot be learned from.
+        It holds columns that are no features, or cannot be learned from.
     """
-    table = read_table(str(settings.data))
+    with exclusive(settings.run):
+        metrics = _fit(settings, roles, on_fold)
+    note_run(settings, metrics)
+    return metrics
+
+
+def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
+    cells = read_text_table(settings.named_data())
+    table, roles = by_role(cells, roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
+    require_labels(rows[roles.label], [f"row {cells.rows[row]}" for row in rows.index])
     evaluation = evaluate(
         make_regressor(settings),
         X,
@@ -64,27 +78,24 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
         n_jobs=settings.workers,
         on_fold=on_fold,
     )
-    columns = {**vars(roles), "features": list(X.columns)}
-    metrics = {
-        **evaluation.to_dict(),
-        "unlabelled": len(table) - len(rows),
-        "label_kind": "pseudo-label" if roles.label == PSEUDO_LABEL else "MOS",
-        "source": str(settings.data),
-        "columns": columns,
-    }
-    settings.run.mkdir(parents=True, exist_ok=True)
-    write_json(settings.run / METRICS, metrics)
+    columns = {**vars(roles), "drop": list(roles.drop), "features": list(X.columns)}
+    metrics = Metrics.of(
+        evaluation.figures,
+        unlabelled=len(table) - len(rows),
+        label_kind="pseudo-label" if column_key(roles.label) == PSEUDO_LABEL else "MOS",
+        source=str(settings.data),
+        columns=columns,
+    )
     predictions = evaluation.predictions
-    ids = _ids(rows, [*X.columns, roles.label, roles.group, *predictions.columns])
-    ids.join(predictions).to_csv(settings.run / PREDICTIONS, index_label="row")
-    save_bundle(
-        settings.run / BUNDLE,
+    ids = _ids(rows, {*X.columns, roles.label, roles.group, *predictions.columns})
+    write_training(
+        settings,
+        metrics,
+        ids.join(predictions).rename_axis("row"),
         evaluation.regressor,
         recipe={"table": columns},
-        card=_card(settings, metrics),
+        card=_card(settings, metrics, columns),
     )
-    settings.save(settings.run / SETTINGS)
-    note_run(settings, metrics)
     return metrics
 
 
@@ -94,45 +105,110 @@ def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
     Parameters
     ----------
     table : Path
-        .csv or .parquet with the columns that the model was trained on.
+        Has the columns that the model was trained on, and any others.
     bundle : Path
         A bundle, or the folder that `fit_table` wrote.
 
     Raises
     ------
+    DataError
+        The table cannot be read, or a feature column is missing or holds more than numbers.
     TableError
-        A feature column is missing or holds no numbers, or there is no bundle.
+        There is no bundle.
     """
     inner = bundle / BUNDLE
-    regressor = load_bundle(inner if (inner / MANIFEST_FILE).is_file() else bundle).regressor
-    rows = read_table(table)
-    require_columns(rows, regressor.features_)
-    features = rows[regressor.features_]
+    regressor = load_bundle(inner if current(inner / MANIFEST_FILE).is_file() else bundle).regressor
+    rows = read_text_table(table)
+    features, spelled = features_of(rows, regressor.features_)
     split_columns(features)
-    return _ids(rows, regressor.features_).assign(score=regressor.predict(features))
+    return _ids(rows.cells, {*spelled, SCORE}).assign(**{SCORE: regressor.predict(features)})
 
 
-def _ids(rows: pd.DataFrame, others: list[str]) -> pd.DataFrame:
-    """What helps to find a row again: all but the named columns and dense blocks."""
-    ids = rows.drop(columns=others, errors="ignore")
-    return ids[[name for name in ids.columns if not is_dense(ids[name])]]
+def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
+    """The table with a type for every column, and the roles as its header spells their columns.
+
+    Label, order and every column without a role become float64 (NaN where a cell is missing),
+    group and kind text (missing where a cell is empty). Columns to drop stay as they are, and so
+    does a column without a role that holds more than numbers: it is no feature.
+
+    Raises
+    ------
+    DataError
+        A role's column is missing, there are no rows, or labels or order are not all numbers.
+    """
+    spelled = dict(zip(roles.columns, table.columns(roles.columns), strict=True))
+    if not len(table.rows):
+        raise DataError([f"{table.source}: no rows in it, expected a header and one row per pair"])
+    roles = replace(
+        roles,
+        label=spelled[roles.label],
+        group=spelled[roles.group],
+        order=roles.order and spelled[roles.order],
+        kind=roles.kind and spelled[roles.kind],
+        drop=tuple(spelled[name] for name in roles.drop),
+    )
+    texts = [name for name in (roles.group, roles.kind) if name is not None]
+    kept = {*texts, *roles.drop}
+    numbers = table.numbers([name for name in table.cells.columns if name not in kept])
+    for name in filter(None, (roles.label, roles.order)):
+        if name in numbers:
+            _require_numbers(table, name, numbers[name])
+    typed = table.cells.copy(deep=False)
+    typed[numbers.columns] = numbers
+    for name in texts:
+        text = table.text(name)
+        typed[name] = text.mask(text == "")
+    return typed, roles
 
 
-def _card(settings: Settings, metrics: dict[str, Any]) -> dict[str, Any]:
-    columns, label = metrics["columns"], metrics["label"]
+def features_of(table: TextTable, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Features by the names that a model knows them by, and how the table's header spells these.
+
+    Raises
+    ------
+    DataError
+        One is missing, or holds more than numbers.
+    """
+    spelled = table.columns(names)
+    features = table.numbers(spelled)
+    for name in spelled:
+        _require_numbers(table, name, features[name])
+    return features.set_axis(list(names), axis=1), spelled
+
+
+def _require_numbers(table: TextTable, name: str, column: pd.Series) -> None:
+    """Refuse a column of text, by its first cell that is no number."""
+    if column.dtype != "str":
+        return
+    cells = table.number_text(name)
+    odd = [row for row, cell in enumerate(cells) if read_number(cell) is None]
+    more = f" (nor are {len(odd) - 1} cells below)" if odd[1:] else ""
+    raise DataError(
+        [f"{table.where(odd[0])}: {cells[odd[0]]!r} in column {name!r} is not a number{more}"]
+    )
+
+
+def _ids(rows: pd.DataFrame, others: set[str]) -> pd.DataFrame:
+    """What helps to find a row again: all but the columns of these names, and dense blocks."""
+    gone = set(map(column_key, others))
+    kept = [name for name in rows.columns if column_key(name) not in gone]
+    return rows[[name for name in kept if not is_dense(rows[name])]]
+
+
+def _card(settings: Settings, metrics: Metrics, columns: dict[str, Any]) -> dict[str, Any]:
     flags = " ".join(
         f"--{role} {columns[role]}" for role in ("label", "group", "order", "kind") if columns[role]
     )
     return {
         "name": settings.run.name,
-        "label_kind": metrics["label_kind"],
+        "label_kind": metrics.label_kind,
         "data": {
-            "source": metrics["source"],
-            "rows trained on": metrics["n"],
-            "groups": metrics["groups"],
-            "scores lie in": f"{label['min']:g} to {label['max']:g}",
+            "source": metrics.source,
+            "rows trained on": metrics.n,
+            "groups": metrics.groups,
+            "scores lie in": f"{metrics.label.min:g} to {metrics.label.max:g}",
         },
-        "evaluation": metrics,
+        "evaluation": metrics.model_dump(mode="json"),
         "features": columns["features"],
         "limits": "The estimate holds for new references of the same kind of pictures and"
         " distortions, and for columns computed in the same way.",

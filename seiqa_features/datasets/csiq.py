@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels, named
+from seiqa_features.errors import DataError
+from seiqa_features.tabular.reading import read_text_table
 
 LABEL_RANGE = (0.0, 1.0)
 SHEET = "all_by_image"
@@ -62,25 +62,21 @@ def _read_ratings(file: Path, found: Found) -> list[Rating]:
         found.problems.append(missing_labels(file))
         return []
     try:
-        table = pd.read_excel(file, sheet_name=SHEET, header=None, dtype=str, keep_default_na=False)
-    except Exception as error:  # openpyxl raises a dozen kinds
-        found.problems.append(f"{file}: cannot read its sheet {SHEET} ({str(error).strip()})")
+        table = read_text_table(file, sheet=SHEET)
+        columns = table.columns(COLUMNS)
+    except DataError as error:
+        found.problems += [f"{problem} (sheet {SHEET})" for problem in error.problems]
         return []
-    rows = table.to_numpy(dtype=object).tolist()
-    head = next((i for i, cells in enumerate(rows) if set(COLUMNS) <= set(cells)), None)
-    if head is None:
-        found.problems.append(f"{file}: no columns {', '.join(COLUMNS)} in its sheet {SHEET}")
-        return []
-    columns = [rows[head].index(name) for name in COLUMNS]
     ratings = []
-    for row, cells in enumerate(rows[head + 1 :], head + 2):
-        image, kind, level, label = (cells[column] for column in columns)
+    rows = zip(*(table.text(column) for column in columns), strict=True)
+    for row, (image, kind, level, label) in enumerate(rows):
         if not image + kind + level + label:
             continue  # the sheet is padded
-        where = f"{file} row {row}"
         if kind not in DISTORTIONS:
-            found.problems.append(f"{where}: dst_type {kind!r} is none of {', '.join(DISTORTIONS)}")
+            found.problems.append(
+                f"{table.where(row)}: dst_type {kind!r} is none of {', '.join(DISTORTIONS)}"
+            )
             continue
         dist = f"{image}.{DISTORTIONS[kind]}.{level}"
-        ratings.append(Rating(where, ref=image, dist=dist, label=label, distortion=kind))
+        ratings.append(Rating(table.where(row), image, dist, label, kind))
     return ratings

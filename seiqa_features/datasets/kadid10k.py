@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seiqa_features.datasets.manifest import read_rows
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.datasets.rated import (
     Pictures,
@@ -25,6 +24,8 @@ from seiqa_features.datasets.rated import (
     missing_labels,
     numbered,
 )
+from seiqa_features.errors import DataError
+from seiqa_features.tabular.reading import read_text_table
 
 LABEL_RANGE = (1.0, 5.0)
 COLUMNS = ("dist_img", "ref_img", "dmos")
@@ -64,16 +65,13 @@ def _read_ratings(file: Path, found: Found) -> list[Rating]:
         found.problems.append(missing_labels(file))
         return []
     try:
-        table = read_rows(file)
-    except (ValueError, OSError) as error:
-        found.problems.append(f"{file}: cannot be read as CSV ({str(error).strip()})")
+        table = read_text_table(file)
+        columns = table.columns(COLUMNS)
+    except DataError as error:
+        found.problems += [f"{problem}; copy it again" for problem in error.problems]
         return []
-    if missing := [name for name in COLUMNS if name not in table]:
-        found.problems.append(f"{file}: no column {' and '.join(missing)}; copy it again")
-        return []
-    refs, dists = table["ref_img"].str.strip(), table["dist_img"].str.strip()
-    cells = zip(table.index + 2, refs, dists, table["dmos"], strict=True)
+    dists, refs, labels = (table.text(column) for column in columns)
     return [
-        Rating(f"{file} row {row}", ref, dist, label, numbered(dist, DISTORTIONS))
-        for row, ref, dist, label in cells
+        Rating(table.where(row), ref, dist, label, numbered(dist, DISTORTIONS))
+        for row, (dist, ref, label) in enumerate(zip(dists, refs, labels, strict=True))
     ]

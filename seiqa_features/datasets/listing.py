@@ -121,15 +121,14 @@ class Files:
         return self._known[name]
 
     def _find(self, name: str) -> Path:
-        written = self._folder / name
+        written, slashed = self._folder / name, name.replace("\\", "/")
         try:
             if written.exists():
                 return written
         except (OSError, ValueError):  # decoding it will say what is wrong
             return written
-        spellings = dict.fromkeys((name, name.replace("\\", "/")))
-        found = (self._follow(PurePath(spelling)) for spelling in spellings)
-        return next((path for path in found if path is not None), written)
+        found = (self._follow(PurePath(spelling)) for spelling in dict.fromkeys((name, slashed)))
+        return next((path for path in found if path is not None), self._folder / slashed)
 
     def _follow(self, name: PurePath) -> Path | None:
         """The file at the end of a path, each part of which may be in another Unicode form."""

@@ -1,83 +1,107 @@
-"""A CSV manifest, one row per pair: `ref, dist[, mos, group, split, distortion, pair_id]`.
+"""A manifest, one row per pair: `ref, dist[, mos, group, split, distortion, pair_id]`.
 
-Paths are relative to the manifest; a name that is there in another Unicode form, or only with
-slashes for backslashes, is found. A column named `pseudo_label` instead of `mos` says that a
-program made the labels up. Without `split`, labelled rows are for training and the others to be
-scored. `distortion` names the kind of distortion, in any words. Rows keep the manifest's order.
+Any table that `seiqa_features.tabular` reads. Paths are relative to the manifest; a name that is
+there in another Unicode form, or only with slashes for backslashes, is found. A column named
+`pseudo_label` instead of `mos` says that a program made the labels up. Without `split`, labelled
+rows are for training and the others to be scored. `distortion` names the kind of distortion, in any
+words. Rows keep the manifest's order.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pandas as pd
 
 from seiqa_features.datasets.listing import Files
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
+from seiqa_features.errors import DataError
+from seiqa_features.tabular.names import nearest
+from seiqa_features.tabular.numbers import is_missing
+from seiqa_features.tabular.reading import TextTable, is_table, read_text_table
+
+COLUMNS = ("ref", "dist", "mos", "pseudo_label", "group", "split", "distortion", "pair_id")
+
+_log = logging.getLogger(__name__)
 
 
 def matches(path: Path) -> bool:
-    """Whether it is a .csv file."""
-    return path.is_file() and path.suffix.lower() == ".csv"
+    """Whether it is called like a table."""
+    return is_table(path)
 
 
 def read(path: Path) -> Found:
     """All pairs in the manifest's order, and everything that is wrong."""
-    found = Found(path)
     try:
-        table = read_rows(path)
-    except (ValueError, OSError) as error:  # pandas' parser and decoding errors are ValueErrors
-        found.problems.append(f"{path}: cannot be read as CSV ({str(error).strip()})")
-        return found
-    missing = [name for name in ("ref", "dist") if name not in table]
-    if missing:
-        found.problems.append(
-            f"{path}: no column {' and '.join(missing)}; expected ref, dist[, mos, group, split,"
-            f" distortion, pair_id], found {', '.join(map(str, table.columns)) or 'nothing'}"
-        )
-        return found
-    label = "pseudo_label" if "pseudo_label" in table else "mos"
-    found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
-    records, files = table.to_dict("records"), Files(path.parent)
-    for row, cells, pair_id in zip(table.index + 2, records, pair_ids(table), strict=True):
-        stripped = {str(key): str(cell).strip() for key, cell in cells.items()}
-        _read_row(stripped, pair_id, label, row, files, found)
-    return found
+        return read_pairs(read_text_table(path))
+    except DataError as error:
+        return Found(path, problems=error.problems)
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """A CSV file as text, cell by cell, without its blank lines; index + 2 is the line number.
+def read_pairs(table: TextTable) -> Found:
+    """The pairs that a table lists, in its order, and everything that is wrong.
 
     Raises
     ------
-    ValueError, OSError
-        It is no CSV file, or its rows do not fit its header.
+    DataError
+        Labels whose decimals can be read in two ways.
     """
-    rows = pd.read_csv(
-        path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
-    )
-    if not isinstance(rows.index, pd.RangeIndex):  # pandas takes surplus cells for an index
-        raise ValueError("rows have more cells than the header; quote a cell that holds a comma")
-    return rows[(rows != "").any(axis=1)]
+    found = Found(table.source)
+    columns = {name: column for name in COLUMNS if (column := table.find(name)) is not None}
+    _say_near(table, columns)
+    if missing := [name for name in ("ref", "dist") if name not in columns]:
+        found.problems.append(
+            f"{table.source}: no column {' and '.join(missing)}; expected ref, dist[, mos, group,"
+            f" split, distortion, pair_id], found {table.shown()}"
+        )
+        return found
+    if {"mos", "pseudo_label"} <= columns.keys():
+        found.problems.append(
+            f"{table.source}: has columns mos and pseudo_label; keep the one to learn from"
+        )
+        return found
+    label = "pseudo_label" if "pseudo_label" in columns else "mos"
+    found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
+    texts = {name: _shared(table.text(column)) for name, column in columns.items()}
+    if label in columns:
+        texts["label"] = _shared(table.number_text(columns[label]))
+    files = Files(table.source.parent)
+    for position, pair_id in enumerate(pair_ids(table)):
+        cells = {name: cells[position] for name, cells in texts.items()}
+        _read_row(cells, pair_id, table.where(position), files, found)
+    return found
 
 
-def pair_ids(rows: pd.DataFrame) -> list[str]:
-    """Each row's pair_id: its own, or its line number in the file."""
-    own = rows["pair_id"] if "pair_id" in rows else [""] * len(rows)
-    lines = rows.index + 2
-    return [str(name).strip() or f"row-{row:06d}" for row, name in zip(lines, own, strict=True)]
+def pair_ids(table: TextTable) -> list[str]:
+    """Each row's pair_id: its own, or its number in the file."""
+    column = table.find("pair_id")
+    own = [""] * len(table.rows) if column is None else table.text(column)
+    return [name or f"row-{row:06d}" for row, name in zip(table.rows, own, strict=True)]
 
 
-def _read_row(
-    cells: dict[str, str], pair_id: str, label: str, row: int, files: Files, found: Found
-) -> None:
-    where = f"{found.source} row {row}"
+def _shared(cells: pd.Series) -> list[str]:
+    """The cells, equal ones as one object: a million rows may name a few pictures."""
+    codes, values = pd.factorize(cells)
+    texts = values.tolist()
+    return [texts[code] for code in codes]
+
+
+def _say_near(table: TextTable, columns: dict[str, str]) -> None:
+    """Name columns that nothing reads although they are almost called like one that is read."""
+    for name in table.cells.columns:
+        near = None if name in columns.values() else nearest(name, COLUMNS)
+        if near is not None and near not in columns:
+            _log.warning("%s: column %r is not read; did you mean %s?", table.source, name, near)
+
+
+def _read_row(cells: dict[str, str], pair_id: str, where: str, files: Files, found: Found) -> None:
     if not cells["ref"] or not cells["dist"]:
         found.problems.append(f"{where}: ref and dist must both name an image")
         return
     mos = None
-    if cells.get(label):
-        mos = parse_label(cells[label], where=f"{where} ({cells['dist']})", found=found)
+    if not is_missing(cells.get("label", "")):
+        mos = parse_label(cells["label"], where=f"{where} ({cells['dist']})", found=found)
         if mos is None:
             return
     split = cells.get("split", "").lower() or ("test" if mos is None else "train")

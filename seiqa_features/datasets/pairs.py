@@ -35,12 +35,17 @@ from seiqa_features.errors import DataError, one_line
 from seiqa_features.files import path_text
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.tabular.numbers import read_number
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (
     "pair_id", "ref_path", "dist_path", "mos", "group_id", "split", "order", "distortion",
     "ref_key", "dist_key", "ref_size", "dist_size",
 )  # fmt: skip
+
+
+ROUNDING = 1e-6
+"""Part of the label range: what single precision may add to a label at its end."""
 
 
 @dataclass(slots=True)
@@ -74,18 +79,24 @@ class Found:
 
 
 def parse_label(text: object, *, where: str, found: Found) -> float | None:
-    """Turn a cell into a label, or note in `found.problems` why it is none and return None."""
-    try:
-        value = float(str(text).strip())
-    except ValueError:
+    """Turn a cell into a label, or note in `found.problems` why it is none and return None.
+
+    A label outside the range by no more than rounding, as 5.0000001 of 0 to 5, is put on its end.
+    """
+    low, high = found.label_range or (-math.inf, math.inf)
+    expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
+    value = read_number(str(text))
+    if value is None:
         found.problems.append(f"{where}: label {text!r} is not a number")
         return None
-    low, high = found.label_range or (-math.inf, math.inf)
-    if not math.isfinite(value) or not low <= value <= high:
-        expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
-        found.problems.append(f"{where}: label {value:g} is out of range; expected {expected}")
+    if math.isnan(value):
+        found.problems.append(f"{where}: no label ({text!r}); expected {expected}")
         return None
-    return value
+    rounding = ROUNDING * (high - low) if found.label_range else 0.0
+    if not math.isfinite(value) or not low - rounding <= value <= high + rounding:
+        found.problems.append(f"{where}: label {value:.8g} is out of range; expected {expected}")
+        return None
+    return min(max(value, low), high)
 
 
 def build_pairs(

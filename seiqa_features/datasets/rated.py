@@ -13,7 +13,8 @@ from pathlib import Path
 
 from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
 from seiqa_features.datasets.pairs import Found, Pair, parse_label
-from seiqa_features.files import path_text
+from seiqa_features.errors import DataError
+from seiqa_features.files import path_text, require_regular
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,14 @@ def named(name: str) -> str:
 
 def read_lines(file: Path, found: Found) -> list[tuple[str, str]]:
     """(file and row for messages, text) of each line that is not blank."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
+    if not file.exists():
         found.problems.append(missing_labels(file))
+        return []
+    try:
+        require_regular(file)
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except DataError as error:
+        found.problems += error.problems
         return []
     except (OSError, UnicodeDecodeError) as error:
         found.problems.append(f"{file}: cannot be read as text ({error})")

@@ -1,23 +1,30 @@
-"""The SeIQA challenge layout: Train/Val/Test × Ref/Dist, labels in Train/Train_scores.xlsx or .csv.
+"""The SeIQA challenge layout: Train/Val/Test × Ref/Dist, labels in Train/Train_scores.xlsx.
 
 A pair is one file name in both folders; the suffix does not count, and subfolders are not read. A
-sheet's first column holds the picture's name (with or without suffix; Excel may have turned 000017
-into 17), the second its label. A header that says "pseudo" marks labels that a program made up.
+sheet is any table that `seiqa_features.tabular` reads (.csv, …). Its first column holds the
+picture's name (with or without suffix; Excel may have turned 000017 into 17), the second its label.
+A header that says "pseudo" marks labels that a program made up.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import re
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
-from seiqa_features.datasets.manifest import read_rows
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
+from seiqa_features.errors import DataError
 from seiqa_features.files import path_text
+from seiqa_features.tabular.numbers import read_number
+from seiqa_features.tabular.reading import READERS, TextTable, read_text_table
 
 LABEL_RANGE = (0.0, 5.0)
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_log = logging.getLogger(__name__)
 
 
 def matches(path: Path) -> bool:
@@ -76,39 +83,62 @@ def _read_labels(
     folder: Path, names: list[str], found: Found
 ) -> tuple[dict[str, float | None], bool]:
     """Labels by picture name (None where the row was bad), and whether there is a sheet at all."""
-    sheets = [folder / f"{folder.name}_scores{suffix}" for suffix in (".xlsx", ".csv")]
-    sheet = next((path for path in sheets if path.is_file()), None)
-    if sheet is None:
-        return {}, False
     try:
-        if sheet.suffix == ".xlsx":
-            table = pd.read_excel(sheet, dtype=str, keep_default_na=False)
-        else:
-            table = read_rows(sheet)
-    except Exception as error:  # openpyxl and the CSV parser raise a dozen kinds
-        found.problems.append(f"{sheet}: cannot be read as a table ({str(error).strip()})")
+        table = _read_sheet(folder)
+    except DataError as error:
+        found.problems += error.problems
         return dict.fromkeys(names), True
-    if table.shape[1] < 2:
-        found.problems.append(f"{sheet}: expected two columns, picture name and score")
-        return dict.fromkeys(names), True
-    if "pseudo" in str(table.columns[1]).lower():
-        found.label_kind = "pseudo-label"
-
+    if table is None:
+        return {}, False
     known = set(names)
     by_number = {name.lstrip("0"): name for name in names if name.isdecimal()}
     labels: dict[str, float | None] = {}
-    cells, texts = table.iloc[:, 0], table.iloc[:, 1]
-    for row, cell, text in zip(table.index + 2, cells, texts, strict=True):
-        where = f"{sheet} row {row} ({cell})"
-        name = _picture_name(str(cell).strip(), known, by_number)
+    name_column, label_column = table.cells.columns[:2]
+    if "pseudo" in label_column.lower():
+        found.label_kind = "pseudo-label"
+    texts = table.number_text(label_column)
+    for row, (cell, text) in enumerate(zip(table.text(name_column), texts, strict=True)):
+        where = f"{table.where(row)} ({cell})"
+        name = _picture_name(cell, known, by_number)
         if name is None:
-            found.problems.append(f"{where}: no such pair in {folder}; remove the row or add it")
+            date = " (Excel took its name for a date)" if _DATE.match(cell) else ""
+            found.problems.append(
+                f"{where}: no such pair in {folder}{date}; remove the row or add it"
+            )
         elif name in labels:
             found.problems.append(f"{where}: picture appears twice in the sheet; keep one row")
             labels[name] = None  # neither of the two can be trusted
         else:
             labels[name] = parse_label(text, where=where, found=found)
     return labels, True
+
+
+def _read_sheet(folder: Path) -> TextTable | None:
+    """The split's label sheet, None where there is none.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, has less than two columns or no header, or there are several.
+    """
+    paths = [folder / f"{folder.name}_scores{suffix}" for suffix in READERS]
+    there = [path for path in paths if os.path.lexists(path)]
+    if not there:
+        return None
+    if len(there) > 1:
+        raise DataError([f"{', '.join(map(str, there))}: which one counts? keep one of them"])
+    table = read_text_table(there[0])
+    header = list(table.cells.columns)
+    if len(header) < 2:
+        raise DataError([f"{there[0]}: expected two columns, picture name and score"])
+    if read_number(header[1]) is not None:
+        raise DataError(
+            [f"{there[0]}: row {table.header_row} ({', '.join(header[:2])}) reads like a label;"
+             " put a header above it: picture_name, score"]
+        )  # fmt: skip
+    if header[2:]:
+        _log.warning("%s: not read: %s", there[0], ", ".join(header[2:]))
+    return table
 
 
 def _picture_name(cell: str, known: set[str], by_number: dict[str, str]) -> str | None:

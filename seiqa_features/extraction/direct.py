@@ -22,7 +22,7 @@ from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.store import KEYS, block_schema
+from seiqa_features.table.shards import KEYS, as_table
 from seiqa_features.table.table import assemble
 
 
@@ -95,10 +95,14 @@ def gather(
 
     pairs, problems = {}, []
     for number, (ref, dist) in enumerate(zip(refs, dists, strict=True)):
-        try:
-            pairs[str(number)] = load(ref, "ref"), load(dist, "dist")
-        except DataError as error:
-            problems += [f"pair {number}: {line}" for line in error.problems]
+        sides = []
+        for name, picture in (("ref", ref), ("dist", dist)):
+            try:
+                sides.append(load(picture, name))
+            except DataError as error:
+                problems += [f"pair {number}: {line}" for line in error.problems]
+        if len(sides) == 2:
+            pairs[str(number)] = sides[0], sides[1]
     return pairs, problems
 
 
@@ -151,4 +155,4 @@ class _Rows:
         self._rows.setdefault(block, []).extend(rows)
 
     def read(self, block: Block) -> pa.Table:
-        return pa.Table.from_pylist(self._rows.get(block, []), block_schema(block))
+        return as_table(block, self._rows.get(block, []))

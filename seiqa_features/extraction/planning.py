@@ -12,7 +12,8 @@ import pandas as pd
 from seiqa_features.extraction.work import Job, load_expected
 from seiqa_features.files import text_path
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.store import KEYS, Store
+from seiqa_features.table.shards import KEYS
+from seiqa_features.table.store import Store
 
 
 def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:

@@ -1,19 +1,20 @@
 """The runner: decode ∥ extract ∥ write, over whatever the store does not hold yet.
 
 Pairs are worked on in small tasks that share a reference, so that it is decoded and filtered once.
-Each worker thread runs whole tasks with single-threaded kernels: on a CPU that scales better than
-threads inside each small kernel, and a pair's values cannot depend on its neighbours. What belongs
-on a GPU is only prepared there, collected over tasks and run in large batches by one more thread,
-while the workers go on; both queues are bounded. A killed run loses less than one shard: one is
-written as soon as finished and unfinished pairs would fill it.
+Each worker thread runs whole tasks with single-threaded kernels (`seiqa_features.threads`): on a
+CPU that scales better than threads inside each small kernel, and a pair's values cannot depend on
+its neighbours or on how many threads the process uses elsewhere. What belongs on a GPU is only
+prepared there, collected over tasks and run in large batches by one more thread, while the workers
+go on; both queues are bounded. What is finished is written every few seconds, or sooner when it is
+much, and when the run is interrupted or terminated: a killed run loses little.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,14 +25,18 @@ from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, GpuBatches
 from seiqa_features.extraction.planning import pending_jobs, shared_among, tasks_of
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.sharding import run_on_devices
+from seiqa_features.extraction.signals import stopping
 from seiqa_features.extraction.work import Job, Result, Rows, compute
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.table.store import KEYS, Sink, Store
+from seiqa_features.table.shards import KEYS
+from seiqa_features.table.store import Sink, Store
+from seiqa_features.threads import one_core_threads
 
 TASK_PAIRS = 4
 NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where a network does it here
-SHARD_PAIRS = 128
+SHARD_PAIRS = 128  # finished and unfinished pairs that are written without waiting
+FLUSH_SECONDS = 5.0  # for which a finished pair may wait
 
 
 @dataclass
@@ -48,6 +53,15 @@ class RunReport:
         keys = pd.MultiIndex.from_frame(pairs[list(KEYS)])
         failed = keys[pairs["pair_id"].isin(self.failures)]
         return pairs[~keys.isin(failed)].reset_index(drop=True)
+
+    def followed_by(self, later: RunReport) -> RunReport:
+        """The report of both runs, of which the later one computed what had got lost."""
+        return RunReport(
+            computed=self.computed + later.computed,
+            cached=max(0, self.cached - later.computed),
+            seconds=self.seconds + later.seconds,
+            failures=self.failures | later.failures,
+        )
 
 
 def extract(
@@ -88,10 +102,11 @@ def extract(
             workers=max(1, workers // len(runtime.devices)),
             shard_pairs=shard_pairs,
         )
-        if recipe.weights and len(runtime.devices) > 1:
-            report.failures = run_on_devices(jobs, runtime, share, on_progress)
-        else:
-            report.failures = share(shared_among(jobs, workers), runtime, on_progress)
+        with stopping():
+            if recipe.weights and len(runtime.devices) > 1:
+                report.failures = run_on_devices(jobs, runtime, share, on_progress)
+            else:
+                report.failures = share(shared_among(jobs, workers), runtime, on_progress)
         report.computed = len(jobs) - len(report.failures)
     report.seconds = time.perf_counter() - started
     if report.failures and not keep_going:
@@ -157,18 +172,18 @@ class _Flow:
         self.batch: tuple[Future[Result], int] | None = None  # what the GPU is working on
         self.buffer: Rows = {}
         self.buffered = 0
+        self.due = math.inf  # when the buffer is to be written, by the monotonic clock
 
     def run(self) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(_single_threaded_kernels())
-            workers = stack.enter_context(ThreadPoolExecutor(self.workers))
-            gpu = stack.enter_context(ThreadPoolExecutor(1))
+        with one_core_threads(self.workers) as workers, one_core_threads(1) as gpu:
             try:
                 while self._submit(workers, gpu):
-                    if self.buffered + self._unfinished() >= self.shard_pairs:
+                    full = self.buffered + self._unfinished() >= self.shard_pairs
+                    if full or time.monotonic() >= self.due:
                         self._flush()
                     futures = [*self.running, *([self.batch[0]] if self.batch else [])]
-                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                    patience = None if self.due == math.inf else self.due - time.monotonic()
+                    for future in wait(futures, patience, FIRST_COMPLETED).done:
                         self._collect(future)
             finally:
                 for future in self.running:
@@ -211,6 +226,7 @@ class _Flow:
         for block, rows in result.rows.items():
             self.buffer.setdefault(block, []).extend(rows)
         self.buffered += pairs
+        self.due = min(self.due, time.monotonic() + FLUSH_SECONDS)
         self.failures.update(result.failures)
         self.done += pairs
         self.on_progress(self.done, self.total)
@@ -220,19 +236,8 @@ class _Flow:
         return sum(self.running.values()) + self._held() + on_gpu
 
     def _flush(self) -> None:
-        self.buffered = 0
+        self.buffered, self.due = 0, math.inf
         while self.buffer:
-            block, rows = self.buffer.popitem()
-            self.sink.append(block, rows)
-
-
-@contextmanager
-def _single_threaded_kernels() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+            block = next(iter(self.buffer))
+            self.sink.append(block, self.buffer[block])
+            del self.buffer[block]  # not before: a signal may come while it is written

@@ -9,6 +9,7 @@ from multiprocessing.queues import Queue
 from queue import Empty
 
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extraction.signals import Stopped, stopping
 from seiqa_features.extraction.work import Job
 from seiqa_features.progress import Progress
 
@@ -32,6 +33,7 @@ def run_on_devices(
         What a process raised; the others finish first, so their rows are kept.
     """
     shares = _deal(jobs, len(runtime.devices))
+    others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     queue: Queue[tuple[int, int]] = context.Queue()
     with ProcessPoolExecutor(len(shares), context, _remember, (queue,)) as pool:
@@ -39,7 +41,12 @@ def run_on_devices(
             pool.submit(_work, number, share, runtime.only(device), run)
             for number, (share, device) in enumerate(zip(shares, runtime.devices, strict=False))
         ]
-        _watch(running, queue, len(jobs), on_progress)
+        try:
+            _watch(running, queue, len(jobs), on_progress)
+        except Stopped:  # only this process was told; Ctrl+C reaches all of them
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+            raise
     failures: Failures = {}
     for future in running:
         failures.update(future.result())
@@ -64,7 +71,8 @@ def _remember(queue: Queue[tuple[int, int]]) -> None:
 
 
 def _work(number: int, jobs: Sequence[Job], runtime: Runtime, run: RunJobs) -> Failures:
-    return run(jobs, runtime, lambda done, _: _progress.put((number, done)))
+    with stopping():
+        return run(jobs, runtime, lambda done, _: _progress.put((number, done)))
 
 
 def _watch(

@@ -19,7 +19,7 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.views import Resampling
 from seiqa_features.table.recipe import Block
-from seiqa_features.table.store import KEYS, SECONDS, PairKey
+from seiqa_features.table.shards import KEYS, SECONDS, PairKey
 
 # What a metric's library raises on a picture it cannot work with; anything else is our mistake.
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)

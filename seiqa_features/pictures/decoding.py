@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import reason, require_regular
-from seiqa_features.pictures import jpeg, png, tiff, tiff_samples
+from seiqa_features.pictures import jpeg, jxl, png, tiff, tiff_samples
 from seiqa_features.pictures.boundary import refusing
 from seiqa_features.pictures.colour import to_rgb
 from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
@@ -101,6 +101,8 @@ def read_rgb(
             return _finished(png.decode(file, name=name, check_size=sizes), name)
         if head.startswith(tiff.SIGNATURES):
             tiff.require_directory(file, name=name)
+        if decoders == (jxl.FORMAT,):
+            sizes(*jxl.size(file))  # its decoder would unpack it first
         try:
             file.seek(0)
             with Image.open(file, formats=decoders) as image:

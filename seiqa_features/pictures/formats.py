@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, features
 
 from seiqa_features.errors import DataError
+from seiqa_features.pictures import jxl
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Extra:
 
 EXTRAS = (
     Extra("HEIF", (".heic", ".heif", ".hif"), "pillow-heif", "pillow_heif", "register_heif_opener"),
-    Extra("JXL", (".jxl",), "pillow-jxl-plugin", "pillow_jxl"),
+    Extra(jxl.FORMAT, (".jxl",), "pillow-jxl-plugin", "pillow_jxl"),
 )
 
 _BUILT_IN = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
@@ -108,11 +109,11 @@ def decoders_for(head: bytes, name: str) -> tuple[str, ...]:
 
 
 def _extra(head: bytes) -> Extra | None:
-    heif, jxl = EXTRAS
+    heif, jpeg_xl = EXTRAS
     if head[4:8] == b"ftyp":
         brands = {head[at : at + 4] for at in (8, *range(16, len(head), 4))}
         return heif if brands & _HEIF_BRANDS and not brands & _AVIF_BRANDS else None
-    return jxl if head.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")) else None
+    return jpeg_xl if head.startswith((jxl.CODESTREAM, jxl.CONTAINER)) else None
 
 
 def unknown(head: bytes) -> str:

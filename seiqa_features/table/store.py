@@ -1,30 +1,43 @@
 """The feature store: fingerprinted parquet shards, so that nothing is computed twice.
 
-``<cache>/<extractor>/<fingerprint>/part-*.parquet`` and ``manifest.json``. The fingerprint covers
-everything that can change a value; a row's key is the pair of pixel hashes, so a renamed or copied
-file hits and an edited one misses. A shard is written under a temporary name and renamed, so a
-killed run leaves whole shards only.
+``<cache>/<extractor>/<fingerprint>-<format>/part-*.parquet`` and ``manifest.json``. The fingerprint
+covers everything that can change a value; a row's key is the pair of pixel hashes, so a renamed or
+copied file hits and an edited one misses. Shards are written whole, so a killed run leaves whole
+shards only, and verified when they are read: one that was changed is set aside, named in a warning,
+and its rows count as not computed.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from seiqa_features.errors import StoreError
+from seiqa_features.files import write_whole
 from seiqa_features.table.recipe import Block
+from seiqa_features.table.shards import (
+    FORMAT,
+    KEYS,
+    DamagedShardError,
+    PairKey,
+    as_table,
+    block_schema,
+    read_shard,
+    write_shard,
+)
 
-KEYS = ("ref_key", "dist_key")
-SECONDS = "seconds"  # what computing the row took; the submission's runtime is read from it
-PairKey = tuple[str, str]
+SHARD_ROWS = 512
+"""Rows up to which a run adds to the shard that it wrote last, and does not begin another."""
+
+logger = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
@@ -43,85 +56,114 @@ class Source(Protocol):
         ...
 
 
-def block_schema(block: Block) -> pa.Schema:
-    """Columns of a block's shards: both keys, every output, seconds."""
-    fields = [pa.field(name, pa.string()) for name in KEYS]
-    for name, output in block.outputs.items():
-        kind = pa.list_(pa.float32(), output.dim) if output.dim else pa.float64()
-        fields.append(pa.field(name, kind))
-    return pa.schema([*fields, pa.field(SECONDS, pa.float64())])
+@dataclass(frozen=True)
+class _Shard:
+    """A shard that this process wrote, with its rows."""
+
+    path: Path
+    rows: pa.Table
 
 
 class Store:
-    """Reads and writes the shards below one folder."""
+    """Reads and writes the shards below one folder.
+
+    Several processes may use one folder; each writes shards of its own.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._last: dict[Block, _Shard] = {}
+        self._damaged: set[Path] = set()  # they may lie where nothing can be renamed
+
+    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
+        """A copy in another process begins its own shards."""
+        return Store, (self.root,)
 
     def folder(self, block: Block) -> Path:
         """Where the block's shards lie."""
-        return self.root / block.spec.name / block.fingerprint
+        return self.root / block.spec.name / f"{block.fingerprint}-{FORMAT}"
 
     def keys(self, block: Block) -> set[PairKey]:
-        """The pairs whose row is there."""
-        table = self._read(block, list(KEYS))
-        return set(zip(*(table.column(name).to_pylist() for name in KEYS), strict=True))
-
-    def read(self, block: Block) -> pa.Table:
-        """All rows of a block, one per pair, in no particular order."""
-        return self._read(block, None)
-
-    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None:
-        """Write one shard. After this returns, a crash no longer loses these rows.
+        """The pairs whose row is there.
 
         Raises
         ------
         StoreError
-            The folder cannot be written or the disk is full; no part of a shard stays.
+            A shard cannot be opened.
+        """
+        return {key for table in self._shards(block, keys_only=True) for key in _keys(table)}
+
+    def read(self, block: Block) -> pa.Table:
+        """All rows of a block, one per pair, in no particular order.
+
+        Rows of a damaged shard are missing, even if `keys` listed them.
+
+        Raises
+        ------
+        StoreError
+            A shard cannot be opened.
+        """
+        empty = block_schema(block).empty_table()
+        return _first_of_each(pa.concat_tables([empty, *self._shards(block)]))
+
+    def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write rows. After this returns, a crash no longer loses them.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be written or the disk is full; what was there before is kept.
         """
         folder = self.folder(block)
-        name = f"part-{uuid.uuid4().hex}.parquet"
-        temporary = folder / f".{name}.{os.getpid()}"
+        table = as_table(block, rows)
+        last = self._last.get(block)
+        if last is not None and last.rows.num_rows + len(rows) <= SHARD_ROWS:
+            shard = _Shard(last.path, pa.concat_tables([last.rows, table]))
+        else:
+            shard = _Shard(folder / f"part-{uuid.uuid4().hex}.parquet", table)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._write_manifest(folder, block)
-            pq.write_table(pa.Table.from_pylist(list(rows), block_schema(block)), temporary)
-            temporary.replace(folder / name)
+            manifest = folder / "manifest.json"
+            if not manifest.exists():
+                write_whole(manifest, json.dumps(block.ingredients, indent=1, sort_keys=True))
+            write_shard(shard.path, block, shard.rows)
         except OSError as error:
-            with suppress(OSError):  # it may lie below what is no folder
-                temporary.unlink()
             raise StoreError(
                 f"{folder}: cannot write features ({error.strerror or error}); what was written"
                 " before is kept: free space or name another folder with --cache, then run again"
             ) from None
+        self._last[block] = shard
+        self._damaged.discard(shard.path)
 
-    def _write_manifest(self, folder: Path, block: Block) -> None:
-        path = folder / "manifest.json"
-        if not path.exists():
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(block.ingredients, indent=1, sort_keys=True))
-            temporary.replace(path)
-
-    def _read(self, block: Block, columns: list[str] | None) -> pa.Table:
-        schema = block_schema(block)
-        names = columns or schema.names
-        tables = [schema.empty_table().select(names)]
+    def _shards(self, block: Block, *, keys_only: bool = False) -> Iterator[pa.Table]:
         for part in sorted(self.folder(block).glob("part-*.parquet")):
+            if part in self._damaged:
+                continue
             try:
-                # A sixth of what pq.read_table takes on shards this small.
-                with pq.ParquetFile(part) as file:
-                    tables.append(file.read(columns=names, use_threads=False))
-            except (OSError, pa.ArrowException) as error:
+                yield read_shard(part, block, keys_only=keys_only)
+            except FileNotFoundError:
+                continue  # another process has just set it aside
+            except DamagedShardError as damage:
+                self._set_aside(part, damage)
+            except OSError as error:
                 raise StoreError(
-                    f"{part}: damaged shard ({error}); delete this file and run again"
+                    f"{part}: cannot be read ({error.strerror or error}); give yourself access, or"
+                    " name another folder with --cache"
                 ) from None
-        table = pa.concat_tables(tables)
-        return _first_of_each(table) if columns is None else table
+
+    def _set_aside(self, part: Path, damage: DamagedShardError) -> None:
+        self._damaged.add(part)
+        with suppress(OSError):  # it is left out all the same
+            part.rename(part.with_name(f"{part.name}.damaged"))
+        logger.warning("%s: damaged shard (%s), set aside; its rows count as lost", part, damage)
+
+
+def _keys(table: pa.Table) -> Iterator[PairKey]:
+    return zip(*(table.column(name).to_pylist() for name in KEYS), strict=True)
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
     """Two runs at once may both have computed a row; their values are equal, one is enough."""
     seen: dict[PairKey, int] = {}
-    for row, key in enumerate(zip(*(table.column(name).to_pylist() for name in KEYS), strict=True)):
+    for row, key in enumerate(_keys(table)):
         seen.setdefault(key, row)
     return table if len(seen) == table.num_rows else table.take(list(seen.values()))

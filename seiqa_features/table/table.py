@@ -21,9 +21,14 @@ from numpy.typing import NDArray
 from seiqa_features.errors import StoreError
 from seiqa_features.table.pairing import pair_embeddings
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.store import KEYS, SECONDS, Source
+from seiqa_features.table.shards import KEYS, SECONDS
+from seiqa_features.table.store import Source
 
 UNAVAILABLE = "seiqa.unavailable"
+
+
+class MissingRowsError(StoreError):
+    """A row is not in the store: not extracted, or lost with a shard that was damaged."""
 
 
 def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.DataFrame, float]:
@@ -34,8 +39,10 @@ def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.Dat
 
     Raises
     ------
+    MissingRowsError
+        A row is not in the store.
     StoreError
-        A row is not in the store (the features were not extracted).
+        The store cannot be read.
     """
     columns: dict[str, pd.Series] = {}
     seconds = 0.0
@@ -57,7 +64,9 @@ def _positions(pairs: pd.DataFrame, rows: pa.Table, block: Block) -> list[int]:
     ]
     if -1 in positions:
         pair_id = pairs["pair_id"].iloc[positions.index(-1)]
-        raise StoreError(f"pair {pair_id}: {block.name} is not in the store; run `seiqa features`")
+        raise MissingRowsError(
+            f"pair {pair_id}: {block.name} is not in the store; run `seiqa features`"
+        )
     return positions
 
 
@@ -72,6 +81,21 @@ def _features(block: Block, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.fl
                 yield f"{stem}_{kind}", derived
         elif output.role == "value":
             yield name, _matrix(values) if output.dim else values.to_numpy(zero_copy_only=False)
+
+
+def column_dims(recipe: Recipe) -> dict[str, int]:
+    """Columns of the recipe's feature table: 0 for a scalar, of a dense block its values a row."""
+    dims: dict[str, int] = {}
+    for block in recipe.blocks:
+        for name, output in block.outputs.items():
+            if output.role == "ref":
+                none = np.empty((0, output.dim), np.float32)
+                for kind, derived in pair_embeddings(ref=none, dist=none).items():
+                    column = f"{block.name}__{name.removesuffix('_ref')}_{kind}"
+                    dims[column] = derived.shape[1] if derived.ndim == 2 else 0
+            elif output.role == "value":
+                dims[f"{block.name}__{name}"] = output.dim
+    return dims
 
 
 def _matrix(values: pa.FixedSizeListArray) -> NDArray[np.float32]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
+from seiqa_features.files import write_whole
 from seiqa_features.weights.places import download, installed, online, reinstall
 
 DEFAULT_FOLDER = Path("~/.cache/seiqa/weights")
@@ -149,11 +149,8 @@ class WeightFiles:
         if content.get(key) == entry:
             return
         path = self.folder / LOCK_FILE
-        temporary = path.with_suffix(f".{os.getpid()}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({**content, key: entry}, indent=1, sort_keys=True))
-            temporary.replace(path)
+            write_whole(path, json.dumps({**content, key: entry}, indent=1, sort_keys=True))
         except OSError as error:
             raise WeightsError(f"{path}: cannot be written ({error.strerror or error})") from None
 

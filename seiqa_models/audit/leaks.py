@@ -69,12 +69,21 @@ def _reason(column: pd.Series, y: FloatVector, codes: Rows, label: str) -> str |
     try:
         split_columns(column.to_frame())
     except TableError:
-        return f"no number but {column.dtype}"
+        return _no_number(column)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if _counts(values):
         return "a count of the rows"
     known = np.isfinite(values) & np.isfinite(y)
     return _twin(values[known], y[known], codes[known])
+
+
+def _no_number(column: pd.Series) -> str:
+    """That a column holds something else, with its first cell that is no number."""
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return f"no number but {column.dtype}"
+    odd = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+    examples = [cell for cell in column[odd] if str(cell).strip()]
+    return f"no number but text such as {examples[0]!r}" if examples else "no number but text"
 
 
 def _by_name(name: str, label: str) -> str | None:

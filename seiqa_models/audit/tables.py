@@ -1,4 +1,4 @@
-"""A table of numbers from a file, and which of its columns may be features.
+"""Which columns of a table of numbers may be features.
 
 A table that somebody else made holds more than features: names of files, the label's own spread,
 the level of the distortion. A model that reads those is worth nothing on new pictures, and no
@@ -11,12 +11,9 @@ import difflib
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from seiqa_models.audit.leaks import find_leaks
 from seiqa_models.core.errors import TableError
@@ -53,31 +50,6 @@ class Roles:
             *(name for name in (self.label, self.group, self.order, self.kind) if name is not None),
             *self.drop,
         ]
-
-
-def read_table(path: Path | str) -> pd.DataFrame:
-    """Read a .csv or .parquet file; every column of the file is a column of the table.
-
-    Dense blocks (fixed_size_list<float32>) of a parquet file stay what they are.
-
-    Raises
-    ------
-    TableError
-        The file cannot be read, has no rows, or a column name comes twice.
-    """
-    path = Path(path)
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
-    if path.suffix.lower() not in readers:
-        raise TableError(f"{path}: expected a .csv or .parquet file")
-    try:
-        table = readers[path.suffix.lower()](path)
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, pa.ArrowException) as error:  # pandas' parser errors are ValueErrors
-        raise TableError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
-    if table.empty:
-        raise TableError(f"{path}: no rows in it, expected a header and one row per pair")
-    return table
 
 
 def feature_columns(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
@@ -145,22 +117,3 @@ def _refusal(found: dict[str, str]) -> str:
     flags = " ".join(f"--drop {shlex.quote(name)}" for name in found)
     columns = "1 column is" if len(found) == 1 else f"{len(found)} columns are"
     return f"{columns} no feature ({reasons}): add {flags}"
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
-    repeated = header[header.duplicated() & header.notna()]
-    if len(repeated):  # pandas would rename the second one without a word
-        raise ValueError(f"column {repeated.iloc[0]!r} comes more than once")
-    table = pd.read_csv(path, low_memory=False, encoding="utf-8-sig")
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for an index
-        raise ValueError("rows have more cells than the header; quote a cell that holds a comma")
-    return table
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    def dense(kind: pa.DataType) -> pd.ArrowDtype | None:
-        return pd.ArrowDtype(kind) if pa.types.is_fixed_size_list(kind) else None
-
-    table: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=dense, ignore_metadata=True)
-    return table

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import (
@@ -26,6 +24,8 @@ from seiqa_models.core.checks import (
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.threads import one_core
+from seiqa_models.results import AblatedGroup, Ablation
 from seiqa_models.stack.pool import fit_learner
 from seiqa_models.stack.preparation import Preparation
 
@@ -65,7 +65,7 @@ def feature_ablation(
     seed: int = 0,
     n_jobs: int = 1,
     on_fit: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> Ablation:
     """Held-out scores of one learner without each group of features, and with that group only.
 
     The folds are those of `seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
@@ -88,11 +88,10 @@ def feature_ablation(
 
     Returns
     -------
-    dict, JSON-ready
-        ``learner``; ``all``: the final score with every column; ``groups``: {name: {"columns": how
-        many in X, "without": final, "alone": final}} by
-        `seiqa_models.core.columns.feature_group`, sorted by name. None stands for the score
-        of no columns at all: none are left, or they are constant in every training part.
+    Ablation
+        Groups by :func:`seiqa_models.core.columns.feature_group`, sorted by name; ``columns`` is
+        how many of them X has, and a score is None where no column is left, or only columns that
+        are constant in every training part.
 
     Raises
     ------
@@ -129,20 +128,20 @@ def feature_ablation(
         _pooled_final(table.y, parts, predictions[start : start + len(parts)]) for start in starts
     ]
     without, alone = finals[: len(names)], finals[len(names) :]
-    return {
-        "learner": learner,
-        "all": complete,
-        "groups": {
-            name: {"columns": owners.count(name), "without": left, "alone": single}
+    return Ablation(
+        learner=learner,
+        all=complete,
+        groups={
+            name: AblatedGroup(columns=owners.count(name), without=left, alone=single)
             for name, left, single in zip(names, without, alone, strict=True)
         },
-    }
+    )
 
 
 def _prepared(table: TrainingTable, fold: Fold) -> _Part:
     train, held_out = table.take(fold[0]), table.take(fold[1])
     preparation = Preparation()
-    with threadpool_limits(limits=1):
+    with one_core():
         values = preparation.fit_transform(train.X, train.y, train.groups)
         test = preparation.transform(held_out.X)
     owners = [feature_group(column) for column in preparation.columns_]
@@ -154,7 +153,7 @@ def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
     if not part.groups:
         return None
     fitted = fit_learner(learner, part.train, part.y, seed, part.kinds)
-    with threadpool_limits(limits=1):
+    with one_core():
         return np.asarray(fitted.predict(part.test), dtype=np.float64)
 
 
@@ -167,5 +166,6 @@ def _pooled_final(
         return None
     pooled = np.empty_like(y)
     for part, prediction in zip(parts, predictions, strict=True):
-        pooled[part.held_out] = part.y.mean() if prediction is None else prediction
+        guess = part.y.mean() if prediction is None else prediction
+        pooled[part.held_out] = np.clip(guess, part.y.min(), part.y.max())
     return final_score(y, pooled)

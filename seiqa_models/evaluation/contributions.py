@@ -24,11 +24,11 @@ from math import comb
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.errors import TableError
+from seiqa_models.core.threads import one_core
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 BASELINE = "baseline"
@@ -50,7 +50,7 @@ Orders = np.typing.NDArray[np.int64]
 """Who joins first, second, …: one row per order, numbers of groups."""
 
 
-def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.DataFrame:
     """How much each group of features adds to the scores of some rows.
 
     A missing value counts as the median and so adds nothing; neither do columns that were constant
@@ -61,7 +61,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
     ----------
     regressor : SeiqaRegressor
         Fitted.
-    X : DataFrame [n, columns]
+    X : DataFrame or array [n, columns]
         Feature table with the columns seen in fit.
     seed : int
         Seed of the sampled orders.
@@ -79,7 +79,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
     TableError
         A column seen in fit is missing, or a group is called ``baseline``.
     """
-    pool = regressor.pool(X)
+    pool, known = regressor.pool(X)
     names = sorted({feature_group(name) for name in regressor.features_})
     if BASELINE in names:
         raise TableError(
@@ -87,8 +87,8 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
             "contributions start from: rename the column and train again"
         )
     preparation = pool.preparation
-    with threadpool_limits(limits=1):
-        values = preparation.transform(X[regressor.features_])
+    with one_core():
+        values = preparation.transform(known)
     players, group_of_column = np.unique(
         [feature_group(name) for name in preparation.columns_], return_inverse=True
     )
@@ -98,7 +98,7 @@ def contributions(regressor: SeiqaRegressor, X: pd.DataFrame, *, seed: int = 0) 
         return regressor.fuse_unclipped(pool.predict_prepared(rows))
 
     worth = _worth(score, values, preparation.medians_, masks[:, group_of_column])
-    table = pd.DataFrame(0.0, index=X.index, columns=[*names, BASELINE])
+    table = pd.DataFrame(0.0, index=known.index, columns=[*names, BASELINE])
     table[players] = worth @ shares.T
     table[BASELINE] = worth[:, 0]
     return table

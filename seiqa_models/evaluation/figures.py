@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,68 +13,42 @@ from seiqa_models.core.metrics import score_summary, srocc
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.evaluation.compare import compare
-from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.evaluation.held_out import (
+    NOMINAL_COVERAGE,
+    SCORED,
+    Fits,
+    FoldResult,
+    joined,
+    learner_columns,
+)
+from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 
-NOMINAL_COVERAGE = 0.9
-"""Share of labels that the reported intervals promise to hold."""
-
-SCORED = ("score", "low", "high", "unfamiliar")
-"""Columns of held-out predictions that come from :meth:`SeiqaRegressor.predict_interval`."""
-
-_NO_LEARNER = (*SCORED, "best_single", "greedy", "index_only")
-"""Columns of held-out predictions that belong to no single learner of the pool."""
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """Result of one outer fold: predictions for its held-out rows.
-
-    ``predictions`` is indexed by row position; its columns are the learners' names and those of
-    ``_NO_LEARNER`` (``index_only`` only where the order is known).
-    """
-
-    predictions: pd.DataFrame
-    single_name: str | None
-    weights: dict[str, float] | None
-
-
-def joined(results: list[FoldResult]) -> pd.DataFrame:
-    """Held-out predictions of all folds by row position, in table order."""
-    return pd.concat([result.predictions for result in results]).sort_index()
-
-
-def learner_columns(held_out: pd.DataFrame) -> list[str]:
-    """Names of the columns that are a learner's predictions."""
-    return [name for name in held_out.columns if name not in _NO_LEARNER]
+Kinds = np.typing.NDArray[Any]
 
 
 def evaluation_figures(
-    table: TrainingTable,
-    folds: list[Fold],
-    results: list[FoldResult],
-    held_out: pd.DataFrame,
-    final: SeiqaRegressor,
-    seed: int,
+    table: TrainingTable, kinds: Kinds | None, folds: list[Fold], fits: Fits, seed: int
 ) -> dict[str, Any]:
-    """What :meth:`Evaluation.to_dict` describes, except timings and what concerns kinds.
+    """What :class:`seiqa_models.results.Figures` describes, except timings.
 
     Parameters
     ----------
     table : TrainingTable
-    folds, results
-        The outer folds and the result of each.
-    held_out : DataFrame
-        ``results`` :func:`joined`.
-    final : SeiqaRegressor
-        Fitted on all rows; its out-of-fold predictions make the naive claim.
+    kinds : array [n], optional
+        Kind of distortion of every row of the table.
+    folds : list of Fold
+        The outer folds by group.
+    fits : Fits
+        Results of all folds; the out-of-fold predictions of the final fit make the naive claim.
     seed : int
         Seed of the bootstraps.
     """
+    held_out, final = joined(fits.by_group), fits.final
     summaries = _summaries(table, held_out, seed)
     honest = summaries["score"]
     naive = score_summary(table.y, final.fuse(final.oof_), table.groups, seed=seed)
     learners = learner_columns(held_out)
-    return {
+    figures: dict[str, Any] = {
         "honest": honest,
         "naive": naive,
         "gap": naive["final"] - honest["final"],
@@ -84,19 +57,30 @@ def evaluation_figures(
         "best_single": {
             **summaries["best_single"],
             "name": best_single(table, table)[1],
-            "names": [result.single_name for result in results],
+            "names": [result.single_name for result in fits.by_group],
         },
+        "consensus": {
+            **summaries[CONSENSUS],
+            "agree": float(held_out["agree"].mean()),
+            "gate": final.blend_.gate_,
+        },
+        "purpose": final.purpose,
+        "at_home": summaries.get("at_home"),
         "index_only": summaries.get("index_only"),
         "gain": {
             name: compare(table.y, held_out["score"], held_out[name], table.groups, seed=seed)
             for name in ("best_single", *learners)
         },
+        "transfer": None
+        if kinds is None
+        else _transfer(table, kinds, fits.by_kind, held_out, seed),
+        "without_kinds": None if kinds is None else _untold(table, fits.untold, held_out, seed),
         "prediction_interval": {
             "nominal": NOMINAL_COVERAGE,
-            **interval_figures(table, held_out),
+            **_coverage(table, held_out),
             "transfer": None,
         },
-        "weights": _weights([result.weights for result in results], final.weights_),
+        "weights": _weights([result.weights for result in fits.by_group], final.weights_),
         "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
@@ -107,29 +91,21 @@ def evaluation_figures(
             "max": float(table.y.max()),
         },
     }
+    if kinds is not None:
+        figures["transfer"] = _transfer(table, kinds, fits.by_kind, held_out, seed)
+        figures["without_kinds"] = _untold(table, fits.untold, held_out, seed)
+        figures["prediction_interval"]["transfer"] = _coverage(table, joined(fits.by_kind))
+    return figures
 
 
-def transfer_figures(
+def _transfer(
     table: TrainingTable,
-    kinds: np.typing.NDArray[Any],
+    kinds: Kinds,
     results: list[FoldResult],
     by_group: pd.DataFrame,
     seed: int,
 ) -> dict[str, Any]:
-    """``transfer`` of :meth:`Evaluation.to_dict`.
-
-    Parameters
-    ----------
-    table : TrainingTable
-    kinds : array [n]
-        Kind of distortion of every row of the table.
-    results
-        What each fold of :func:`seiqa_models.core.transfer.transfer_folds` said.
-    by_group : DataFrame
-        The ordinary held-out predictions of all rows, for the comparison on the same rows.
-    seed : int
-        Seed of the bootstraps.
-    """
+    """Rows whose kind and group were held out, and ``by_group`` the ordinary predictions of all."""
     held_out = joined(results)
     rows = held_out.index.to_numpy()
     summaries = _summaries(table, held_out, seed)
@@ -150,22 +126,10 @@ def transfer_figures(
     }
 
 
-def without_kinds_figures(
+def _untold(
     table: TrainingTable, parts: list[pd.DataFrame], held_out: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
-    """``without_kinds`` of :meth:`Evaluation.to_dict`.
-
-    Parameters
-    ----------
-    table : TrainingTable
-    parts : list of DataFrame
-        Held-out predictions [test, learners] by row position, a part for each outer fold; none
-        where no learner uses kinds.
-    held_out : DataFrame
-        The ordinary held-out predictions of all rows.
-    seed : int
-        Seed of the bootstraps.
-    """
+    """Learners that were not told the kinds; none where no learner uses them."""
     if not parts:
         return {}
     without_kinds = pd.concat(parts).sort_index()
@@ -178,7 +142,7 @@ def without_kinds_figures(
     }
 
 
-def interval_figures(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
+def _coverage(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
     """How well the intervals of held-out rows did: coverage, mean_width, unfamiliar."""
     y = table.y[held_out.index.to_numpy()]
     inside = (held_out["low"].to_numpy() <= y) & (y <= held_out["high"].to_numpy())
@@ -195,7 +159,7 @@ def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[
     y, groups = table.y[rows], table.groups[rows]
     return {
         name: score_summary(y, held_out[name].to_numpy(), groups, seed=seed)
-        for name in held_out.columns.drop([*SCORED[1:]], errors="ignore")
+        for name in held_out.columns.drop([*SCORED[1:], AGREEMENT], errors="ignore")
     }
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from seiqa_models.core.registry import Registry
+from seiqa_models.plugins.registry import Registry
 
 FUSIONS = Registry("fusion", group="seiqa.fusions")
 """Every fusion by name."""
 
-DEFAULT_FUSION = "bounded"
+DEFAULT_FUSION = "bagged"
 
 fusion = FUSIONS.register
 
@@ -33,3 +33,21 @@ def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
     BoundedFusion(max_weight=0.5)
     """
     return FUSIONS.make(name, **parameters)
+
+
+def list_fusions(pattern: str = "*") -> list[str]:
+    """Names of the fusions that match a pattern.
+
+    >>> list_fusions("b*")
+    ['best_single', 'bounded']
+    """
+    return FUSIONS.names(pattern)
+
+
+def named(fusion: Any) -> str:
+    """What to call a fusion in an error.
+
+    >>> named(make_fusion("mean"))
+    'fusion MeanFusion'
+    """
+    return f"fusion {type(fusion).__name__}"

@@ -2,9 +2,13 @@
 
 To add a learner, write one function that returns a scikit-learn regressor and decorate it with
 ``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n]; the
-scaling it needs is its own business. It must be deterministic for a given ``random_state``. One
-that can also learn from the rows' kinds of distortion names the fit parameter that takes them,
-which is given None where there are no kinds.
+scaling it needs is its own business. It must be deterministic for a given ``random_state``, cope
+with more columns than rows, and be made of parts that skops can save. One whose ``fit`` has a
+parameter ``kinds``, or a pipeline whose last step has it, also gets the rows' kinds of distortion
+where they are known.
+
+A package of your own names its factory in the entry point group ``seiqa.learners``. The contract
+tests walk this registry.
 
 The settings were compared on held-out references of TID2013 and KADID-10k, tables of 21 to 130
 columns, a handful of alternatives each; differences below .003 SROCC were taken as noise.
@@ -12,55 +16,50 @@ columns, a handful of alternatives each; differences below .003 SROCC were taken
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.feature_selection import SelectKBest, r_regression
 from sklearn.linear_model import LinearRegression, RidgeCV
-from sklearn.pipeline import make_pipeline, make_union
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
+from sklearn.utils.validation import has_fit_parameter
 
+from seiqa_models.core.errors import LearnerError
+from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP
 from seiqa_models.learners.ordinal import OrdinalProcess
 from seiqa_models.learners.oriented import MonotoneBoosting, OrientedLog, OrientedRanks
-from seiqa_models.learners.runner_up import FACTORIES, Factory
+from seiqa_models.learners.runner_up import FACTORIES
 from seiqa_models.learners.scaling import PartialWhitening, RankNormal
+from seiqa_models.plugins.calls import described
+from seiqa_models.plugins.registry import Registry
 
-LEARNERS: dict[str, Factory] = dict(FACTORIES)
-"""Every registered learner by name; the runner-up's are ``runner_up_...``."""
+LEARNERS = Registry("learner", group="seiqa.learners")
+"""Every learner by name; the runner-up's are ``runner_up_...``."""
 
-KINDS_PARAMETERS: dict[str, str] = {}
-"""Learners that can use kinds of distortion, with the parameter of their fit that takes them."""
+LEARNERS.update(FACTORIES)
 
-DEFAULT_POOL = ("gp", "monotone", "ridge")
-"""The learners a stack uses unless told otherwise: the best alone, and two that keep their heads.
+DEFAULT_POOL = (
+    *("gp", "catboost", "xgboost", "lightgbm", "ranker", "svr", "extra_trees"),
+    *("ridge", "monotone", "single", "consensus"),
+    *("gp@8", "catboost@8", "ranker@8", "svr@8", "extra_trees@8"),
+    *("gp@6", "catboost@6", "svr@6", "extra_trees@6"),
+)
+"""The members of a stack unless told otherwise; `learner@8` reads 8 components of the columns.
 
-With references held out the Gaussian process alone leads the other two on every development table,
-by .012 to .030 final. They cost .001 or less there and, where kinds are known, hold up the score on
-kinds that training lacked: by .006 and .007 on 10 references each of KADID-10k and by .07 on
-rendered TID2013 pairs of six kinds; on TID2013's table the process needs no help. Boosting without
-constraints, SVR, ordinal targets, non-negative least squares and the single best feature, added to
-the three, changed the final by .0006 or less, mostly for the worse (`benchmarks/ablate_pool.py`).
+First those that serve new scenes of the same study best; then those that keep their heads where
+references are few or a kind of distortion is new; then those of low rank, for pictures from
+anywhere. See docs/explanation/generalising.md for what each brings.
 """
 
 
-def learner(name: str, kinds: str | None = None) -> Callable[[Factory], Factory]:
-    """Register the decorated factory under ``name``; ``kinds`` goes to `KINDS_PARAMETERS`."""
-
-    def register(factory: Factory) -> Factory:
-        if name in LEARNERS:
-            raise ValueError(f"learner {name!r} is registered twice")
-        LEARNERS[name] = factory
-        if kinds is not None:
-            KINDS_PARAMETERS[name] = kinds
-        return factory
-
-    return register
+learner = LEARNERS.register
 
 
 def make_learner(name: str, *, random_state: int, n_jobs: int = 1) -> Any:
@@ -70,12 +69,43 @@ def make_learner(name: str, *, random_state: int, n_jobs: int = 1) -> Any:
     ------
     ValueError
         No learner has this name; the nearest name and all names are given.
+    LearnerError
+        The factory raised anything, perhaps because a library of it is missing; a ValueError too.
     """
-    if name not in LEARNERS:
-        near = difflib.get_close_matches(name, LEARNERS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown learner {name!r}: {hint}known are {', '.join(sorted(LEARNERS))}")
-    return LEARNERS[name](random_state, n_jobs)
+    factory = LEARNERS.find(name)
+    try:
+        return factory(random_state, n_jobs)
+    except Exception as error:
+        raise LearnerError(f"learner {name!r} cannot be made: {described(error)}") from error
+
+
+def list_learners(pattern: str = "*") -> list[str]:
+    """Names of the learners that match a pattern.
+
+    >>> list_learners("*boost")
+    ['catboost', 'runner_up_catboost', 'runner_up_xgboost', 'xgboost']
+    """
+    return LEARNERS.names(pattern)
+
+
+def uses_kinds(learner: Any) -> bool:
+    """Whether the ``fit`` of a learner, or of a pipeline's last step, has a parameter ``kinds``."""
+    return bool(has_fit_parameter(_last(learner), "kinds"))
+
+
+def kinds_argument(learner: Any, kinds: ArrayLike | None) -> dict[str, Any]:
+    """Keyword arguments of ``fit`` that tell a learner the kinds [n]; none where it has no use.
+
+    They are those without metadata routing: a pipeline's step need not request anything.
+    """
+    if kinds is None or not uses_kinds(learner):
+        return {}
+    step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
+    return {f"{step}kinds": kinds}
+
+
+def _last(learner: Any) -> Any:
+    return learner[-1] if isinstance(learner, Pipeline) else learner
 
 
 @learner("catboost")
@@ -154,10 +184,10 @@ def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """Small network trained to order pairs of rows, inputs by rank."""
     from seiqa_models.learners.ranker import PairwiseRanker
 
-    return make_pipeline(RankNormal(), PairwiseRanker(random_state=random_state))
+    return make_pipeline(RankNormal(), PairwiseRanker(max_epochs=60, random_state=random_state))
 
 
-@learner("gp", kinds="kindawaregp__kinds")
+@learner("gp")
 def gp(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """Gaussian process on distances between rows, and where known between their kinds."""
     return _by_distance(KindAwareGP, random_state)
@@ -207,6 +237,20 @@ def single(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """The one column whose oriented ranks follow the label best, mapped linearly to it."""
     best = SelectKBest(r_regression, k=1)
     return make_pipeline(OrientedRanks(), best, LinearRegression(positive=True))
+
+
+@learner("consensus")
+def consensus(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """What the columns share, mapped to the label by a rising curve of few knots."""
+    return Consensus()
+
+
+@learner("extra_trees")
+def extra_trees(random_state: int, n_jobs: int) -> Any:
+    """Trees cut at random places, so that no few rows decide where."""
+    return ExtraTreesRegressor(
+        150, min_samples_leaf=2, max_features=0.5, random_state=random_state, n_jobs=n_jobs
+    )
 
 
 @learner("ranker_fidelity")

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+)
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -15,7 +20,7 @@ _AT_BOUND = 1e-7
 """Values this near to the smallest or largest of training count as such (scikit-learn's choice)."""
 
 
-class RankNormal(TransformerMixin, BaseEstimator):
+class RankNormal(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Each column's training ranks as normal scores, bounded.
 
     Many metrics crowd near their ideal value with a long tail. Ranks spread them evenly, so that
@@ -63,7 +68,7 @@ class RankNormal(TransformerMixin, BaseEstimator):
         return np.asarray(np.clip(ndtri(below), -self.bound, self.bound))
 
 
-class PartialWhitening(TransformerMixin, BaseEstimator):
+class PartialWhitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Evens out the spread of the principal components: Z (C + εI)^(-power/2), C = cov(Z).
 
     Collinear columns make plain distances count what they share many times over, and what tells
@@ -95,6 +100,10 @@ class PartialWhitening(TransformerMixin, BaseEstimator):
         scale = np.sqrt(np.mean((centred @ matrix) ** 2)) or 1.0
         self.matrix_: FloatMatrix = matrix / scale
         return self
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.mean_)
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
         """Whitened rows float64 [n, p], of mean square 1 in training."""

@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Names, Rows
 from seiqa_models.core.columns import dense_matrix, scalar_matrix, split_columns
 from seiqa_models.core.errors import TableError
 
@@ -47,7 +47,7 @@ ALPHAS = tuple(float(alpha) for alpha in np.logspace(-3, 3, 13))
 """Penalties tried, for a block scaled so that its centred rows have a mean squared norm of 1."""
 
 
-class RidgeMeta(TransformerMixin, BaseEstimator):
+class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Replaces every dense block by the column ``<block>__ridge``; scalars pass through.
 
     The penalty of each block is the one with the smallest leave-group-out squared error. A block
@@ -108,17 +108,38 @@ class RidgeMeta(TransformerMixin, BaseEstimator):
         return self._table(X, held_out)
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Apply the full fit; columns are found by name. Returns float64 [n, scalars + blocks]."""
+        """Apply the full fit; columns are found by name. Returns float64 [n, scalars + blocks].
+
+        Raises
+        ------
+        TableError
+            A block has another number of values than in fit, or is missing in a row.
+        """
         check_is_fitted(self, "coefs_")
-        fitted = {
-            name: dense_matrix(X[name]) @ self.coefs_[name] + self.intercepts_[name]
-            for name in self.blocks_
-        }
-        return self._table(X, fitted)
+        return self._table(X, {name: self._meta_feature(X[name]) for name in self.blocks_})
+
+    def _meta_feature(self, block: pd.Series) -> FloatVector:
+        name = str(block.name)
+        matrix, coef = dense_matrix(block), self.coefs_[name]
+        if matrix.shape[1] != len(coef):
+            raise TableError(
+                f"dense block {name!r} has {matrix.shape[1]} values a row, the model was trained"
+                f" with {len(coef)}: extract the same features"
+            )
+        fitted: FloatVector = matrix @ coef + self.intercepts_[name]
+        return fitted
+
+    def get_feature_names_out(
+        self,
+        input_features: ArrayLike | None = None,  # noqa: ARG002
+    ) -> Names:
+        """Names of the columns that come out: scalars, then ``<block>__ridge``; an array of str."""
+        check_is_fitted(self, "coefs_")
+        return np.array([*self.scalars_, *map(_meta_name, self.blocks_)], dtype=object)
 
     def _table(self, X: pd.DataFrame, meta_features: dict[str, FloatVector]) -> pd.DataFrame:
         values = np.column_stack([scalar_matrix(X, self.scalars_), *meta_features.values()])
-        names = [*self.scalars_, *(f"{name}__ridge" for name in meta_features)]
+        names = self.get_feature_names_out()
         return pd.DataFrame(values, index=X.index, columns=names)
 
     def _fit_block(
@@ -142,6 +163,10 @@ class RidgeMeta(TransformerMixin, BaseEstimator):
         self.alphas_[name] = alpha
         rebased: FloatVector = candidates[best] - _left_out_means(y, batches) + y.mean()
         return rebased
+
+
+def _meta_name(block: str) -> str:
+    return f"{block}__ridge"
 
 
 def _gram_eigen(matrix: FloatMatrix) -> tuple[FloatMatrix, FloatVector]:

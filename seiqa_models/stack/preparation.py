@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
-from seiqa_models.core.arrays import FloatMatrix
+from seiqa_models.core.arrays import FloatMatrix, Names
 from seiqa_models.stack.meta import RidgeMeta
 
 
-class Preparation(TransformerMixin, BaseEstimator):
+class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """RidgeMeta, then bounds, medians for missing values, and no constant columns.
 
     Values are clipped to the finite range seen in training: an identical pair has an infinite
@@ -53,6 +54,14 @@ class Preparation(TransformerMixin, BaseEstimator):
     def transform(self, X: pd.DataFrame) -> FloatMatrix:
         """Prepare new rows, float64 [n, len(columns_)]."""
         return self._bounded(self.meta_.transform(X))
+
+    def get_feature_names_out(
+        self,
+        input_features: ArrayLike | None = None,  # noqa: ARG002
+    ) -> Names:
+        """``columns_`` as an array of str."""
+        check_is_fitted(self, "columns_")
+        return np.array(self.columns_, dtype=object)
 
     def excess(self, X: pd.DataFrame) -> FloatMatrix:
         """How far values lie outside the training range, in units of it: float64 [n, columns].

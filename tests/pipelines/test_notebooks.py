@@ -44,6 +44,6 @@ def test_all_notebooks_run_on_a_finished_run_and_are_stored_without_output(
     assert "dinov2.lvd142m are missing" in said  # and the notebook says so
     assert features["alone"].max() > 0.5
     assert set(models["rows"]) > {"stack", "best single feature"}
-    assert models["other"].figures["n"] == 20
+    assert models["other"].figures.n == 20
     assert len(errors["worst"]) == 4
     assert "baseline" in errors["shares"]

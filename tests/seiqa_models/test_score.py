@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ def make(asked: list[str]) -> Callable[..., Score]:
             low=np.float64(3.2071),
             high=np.float64(4.4),
             unfamiliar=np.bool_(unfamiliar),  # type: ignore[arg-type]
+            agree=np.bool_(True),  # type: ignore[arg-type]
             explain=explain,
         )
 
@@ -49,7 +51,7 @@ def test_it_is_a_number_wherever_one_is_expected(make: Callable[..., Score]) -> 
     score = make()
     assert score == 3.8124
     assert type(score.low) is type(score.high) is float
-    assert type(score.unfamiliar) is bool
+    assert type(score.unfamiliar) is type(score.agree) is bool
     assert f"{score}" == str(score) == "3.8124"
     assert f"{score:.1f}" == "3.8"
     assert json.dumps([score]) == "[3.8124]"
@@ -95,3 +97,59 @@ def test_pairs_of_equal_pixels_are_settled() -> None:
         pd.DataFrame({"name": ["a", "b"], "score": [1.0, 2.0]}), [True, False], 4
     )
     assert alone["score"].tolist() == [4.0, 2.0]
+
+
+# --- in a notebook ---------------------------------------------------------------------------
+
+
+class Parsed(HTMLParser):
+    """Text and tags of a fragment; it must be well formed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.open, self.tags = "", [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def drawn(**more) -> Parsed:
+    parts = {"low": 3.0, "high": 4.5, "unfamiliar": True, "scale": (0.0, 5.0)} | more
+    explain = {"baseline": 3.0, "<gms>": -0.25, "mdsi": 1.0}.copy
+    return Parsed(Score(3.75, **parts, explain=explain)._repr_html_())
+
+
+def test_a_notebook_shows_number_scale_interval_and_contributions() -> None:
+    page = drawn()
+    assert "3.75 of 0 to 5 · 90 % interval 3.00 to 4.50 · unfamiliar" in page.text
+    assert page.text.index("mdsi+1.00") < page.text.index("<gms>−0.25")
+    assert "a typical pair3.00" in page.text
+    svg = dict(page.tags)["svg"]
+    assert svg["role"] == "img"
+    assert svg["aria-label"] == "Score 3.75, 90 % interval 3.00 to 4.50"
+
+
+def test_dot_and_interval_stand_where_they_belong_on_the_scale() -> None:
+    circle = dict(drawn().tags)["circle"]
+    ends = [float(dict(drawn(low=low, high=low).tags)["rect"]["x"]) for low in (0.0, 5.0)]
+    assert ends == [8.0, 352.0]
+    assert float(circle["cx"]) == pytest.approx(8 + 0.75 * 344)
+
+
+def test_without_a_scale_only_the_interval_is_drawn() -> None:
+    page = drawn(scale=None)
+    assert " of " not in page.text
+    assert float(dict(page.tags)["circle"]["cx"]) == pytest.approx(8 + 0.5 * 344)
+    assert "identical" in drawn(identical=True).text

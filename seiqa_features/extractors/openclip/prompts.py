@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seiqa_features.errors import StoreError
+from seiqa_features.files import write_whole
 
 # The runner-up's anchors, in the order in which they come before the concepts.
 ANCHORS = {
@@ -21,6 +22,8 @@ ANCHORS = {
 TEMPLATE = "a photo of a {}."  # the one of the CLIP paper, section 3.1.4, whatever the article
 
 Matrix = NDArray[np.float32]
+
+_CHECKSUM_BYTES = 16
 
 
 def vocabulary() -> list[str]:
@@ -37,7 +40,8 @@ def texts() -> list[str]:
 def remembered(compute: Callable[[], Matrix], *, key: object, folder: Path | None) -> Matrix:
     """`compute()`, kept in the folder as a .npy file named by a hash over `key`.
 
-    The file holds every bit, so nothing shows whether it was there before.
+    The file holds every bit, so nothing shows whether it was there before; one that was damaged is
+    computed again.
 
     Parameters
     ----------
@@ -57,26 +61,36 @@ def remembered(compute: Callable[[], Matrix], *, key: object, folder: Path | Non
         return compute()
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=16).hexdigest()
     path = folder / f"texts-{digest}.npy"
-    try:
-        kept: Matrix = np.load(path)
-    except (OSError, ValueError, EOFError):  # absent or damaged
+    kept = _read(path)
+    if kept is None:
         kept = compute()
         _write(path, kept)
     return kept
 
 
+def _read(path: Path) -> Matrix | None:
+    """The matrix in a file that is there and sound: NumPy's format, then a checksum of it."""
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    array, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
+    if checksum != _checksum(array):
+        return None
+    matrix: Matrix = np.load(io.BytesIO(array))
+    return matrix
+
+
 def _write(path: Path, matrix: Matrix) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    array = io.BytesIO()
+    np.save(array, matrix)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                np.save(file, matrix)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, array.getvalue() + _checksum(array.getvalue()))
     except OSError as error:
         raise StoreError(
             f"{path.parent}: cannot write text embeddings ({error.strerror or error}); free space"
             " or name another folder with --cache"
         ) from None
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES).digest()

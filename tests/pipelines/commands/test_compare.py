@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.pipelines.conftest import Cli
+from tests.pipelines.report.made_run import kinds_metrics
 
 
 @pytest.fixture
@@ -45,8 +46,9 @@ def fit(cli: Cli, name: str, *drop: str) -> Path:
 
 
 def edited(run: Path, name: str, **columns: object) -> Path:
-    """A copy of a run with other values in its predictions.csv."""
+    """A copy of a run with other values in its predictions.csv, and no note of what they were."""
     copy = Path(shutil.copytree(run, name))
+    (copy / "run.json").unlink()
     predictions = pd.read_csv(run / "predictions.csv").assign(**columns)
     predictions.to_csv(copy / "predictions.csv", index=False)
     return copy
@@ -79,7 +81,7 @@ def test_a_run_without_the_good_column_is_worse(cli: Cli, good: Path) -> None:
 
 
 def test_the_table_says_what_each_run_is(cli: Cli, good: Path) -> None:
-    kinds = {"final": 0.1234}
+    kinds = {**kinds_metrics()["transfer"], "final": 0.1234}
     other = edited(good, "other")
     metrics = json.loads((good / "metrics.json").read_text())
     (other / "metrics.json").write_text(json.dumps({**metrics, "transfer": kinds}))
@@ -137,6 +139,19 @@ def test_folders_that_hold_no_run_are_all_named(cli: Cli, good: Path, tmp_path: 
         f"seiqa: {name}: no metrics.json in it; name the folder of a trained run"
         for name in ("empty", "nowhere")
     ]
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])
+def test_files_of_different_trainings_are_not_compared(cli: Cli, good: Path, name: str) -> None:
+    poor = fit(cli, "poor", "sharp")
+    shutil.copy(poor / name, good / name)
+    code, out, err = cli("compare", poor, good)
+    assert code == 3
+    assert out == ""
+    assert err == (
+        f"seiqa: good/{name}: not the file that `seiqa fit-table` wrote (changed, or of another"
+        " run); run `seiqa fit-table` again\n"
+    )
 
 
 def test_one_run_is_nothing_to_compare(cli: Cli) -> None:

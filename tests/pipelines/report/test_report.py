@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,30 +14,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
 from pipelines.report.pictures import triple
 from pipelines.report.render import TITLES, render_report
 from pipelines.report.tables import kinds, reliability
 from pipelines.runs.reading import read
-from tests.pipelines.report.made_run import metrics, newer_metrics, summary, write_run
+from seiqa_features.errors import DataError
+from tests.pipelines.report.made_run import kinds_metrics, metrics, summary, write_run
 
-FIRST = ["result", "learners"]
-LATER = ["folds", "calibration", "examples", "data", "audit", "features", "made"]
-EARLY = [*FIRST, *LATER]
-FIGURES, PICTURES = 4, 8 * 3 + 1  # of an early run; the 1 is the key to the colours
+FIRST = ["result", "learners", "gain"]
+LATER = ["calibration", "intervals", "examples", "data", "audit", "features", "made"]
+PLAIN = [*FIRST, "folds", *LATER]
+FIGURES, PICTURES = 6, 8 * 3 + 1  # of a plain run; the 1 is the key to the colours
 
 MakeRun = Callable[..., Path]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def single_threaded_kernels() -> Iterator[None]:
-    """On a busy machine more threads make the difference maps slow."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -47,15 +38,15 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 
 @pytest.fixture(scope="module")
-def early(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    """The report of an early run, as it is."""
-    return rendered(write_run(tmp_path_factory.mktemp("early")))
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The report of a run whose data name no kinds, as it is."""
+    return rendered(write_run(tmp_path_factory.mktemp("plain")))
 
 
 @pytest.fixture(scope="module")
 def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with everything, to be left as it is; its report is `full`."""
-    return write_run(tmp_path_factory.mktemp("full"), newer=True)
+    return write_run(tmp_path_factory.mktemp("full"), kinds=True)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +58,7 @@ def full(full_run: Path) -> Page:
 def pseudo(tmp_path_factory: pytest.TempPathFactory) -> Page:
     """The report of a run with everything whose labels a program made up."""
     return rendered(
-        write_run(tmp_path_factory.mktemp("pseudo"), label_kind="pseudo-label", newer=True)
+        write_run(tmp_path_factory.mktemp("pseudo"), label_kind="pseudo-label", kinds=True)
     )
 
 
@@ -119,7 +110,7 @@ def decoded(address: str) -> Image.Image:
 # --- the page --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "more"), [("early", 0), ("full", 5)])
+@pytest.mark.parametrize(("name", "more"), [("plain", 0), ("full", 3)])
 def test_page_needs_no_other_file(name: str, more: int, request: pytest.FixtureRequest) -> None:
     page = request.getfixturevalue(name)
     links = [
@@ -138,8 +129,8 @@ def test_page_needs_no_other_file(name: str, more: int, request: pytest.FixtureR
     assert "default-src 'none'" in page.attributes("meta", "content")[0]
 
 
-def test_an_early_run_has_the_sections_that_it_has_data_for(early: Page) -> None:
-    assert early.attributes("h2", "id") == EARLY
+def test_a_plain_run_has_the_sections_that_it_has_data_for(plain: Page) -> None:
+    assert plain.attributes("h2", "id") == PLAIN
 
 
 def test_a_run_with_everything_has_every_section(full: Page) -> None:
@@ -179,6 +170,27 @@ def test_untrained_run_is_one_clear_line(make_run: MakeRun, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({"honest": summary(0.8)}, "metrics of no version, this seiqa reads version 1"),
+        (metrics() | {"version": 2}, "metrics of version 2, this seiqa reads version 1"),
+        (metrics() | {"gap": "wide"}, r"not the metrics of a run \(gap: "),
+        ([1, 2], "metrics of no version"),
+    ],
+)
+def test_metrics_of_another_version_are_one_clear_line(
+    make_run: MakeRun, content: object, why: str
+) -> None:
+    run = make_run()
+    (run / "metrics.json").write_text(json.dumps(content))
+    with pytest.raises(
+        DataError, match=f"metrics.json: {why}.*; run `seiqa train` again"
+    ) as caught:
+        render_report(run)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("names", "gone"),
     [
         (["features.json"], {"features"}),
@@ -192,7 +204,7 @@ def test_optional_files_only_take_their_section_away(
     run = make_run()
     for name in names:
         (run / name).unlink()
-    assert rendered(run).attributes("h2", "id") == [name for name in EARLY if name not in gone]
+    assert rendered(run).attributes("h2", "id") == [name for name in PLAIN if name not in gone]
 
 
 def test_optional_figures_may_be_missing(make_run: MakeRun) -> None:
@@ -200,23 +212,21 @@ def test_optional_figures_may_be_missing(make_run: MakeRun) -> None:
     figures = {
         "index_only": None,
         "heldout": {"val": summary(0.777)},
-        "weights": {"ridge": 1.0},
-        "transfer": None,
+        "weights": None,
         "transfer_left_out": "3 rows have no kind: every row needs one",
     }
-    sparse = {key: value for key, value in metrics().items() if not key.startswith("seconds")}
-    (run / "metrics.json").write_text(json.dumps(sparse | figures))
+    (run / "metrics.json").write_text(json.dumps(metrics() | figures))
     page = rendered(run)
     assert "file order only" not in page.text
     assert page.rows("heldout")[0][:2] == ["val", "0.777"]
     assert "never seen: 3 rows have no kind: every row needs one." in page.section("kinds")
     assert page.rows("kinds") == []
-    assert page.attributes("h2", "id") == [*FIRST, "heldout", LATER[0], "kinds", *LATER[1:]]
+    assert page.attributes("h2", "id") == [*FIRST, "heldout", "folds", "kinds", *LATER]
 
 
 def test_hostile_names_are_escaped(make_run: MakeRun) -> None:
     name = "<script>alert('&quot;$x')<\\script>\"'"
-    page = rendered(make_run(hostile=name, newer=True))
+    page = rendered(make_run(hostile=name, kinds=True))
     assert "script" not in {tag for tag, _ in page.tags}
     assert f"{name}pair0" in page.text
     assert f"{name}JPEG" in page.text
@@ -226,7 +236,7 @@ def test_hostile_names_are_escaped(make_run: MakeRun) -> None:
 # --- figures ---------------------------------------------------------------------------------
 
 
-def test_the_runs_facts_are_on_the_page(early: Page) -> None:
+def test_the_runs_facts_are_on_the_page(plain: Page) -> None:
     facts = [
         "0.812", "0.762 to 0.852", "0.868", "+0.056", "+0.068",  # honest, interval, naive, gaps
         "0.818 to 0.908", "0.694 to 0.784",  # intervals of the naive claim and the single feature
@@ -234,7 +244,7 @@ def test_the_runs_facts_are_on_the_page(early: Page) -> None:
         "clip_l14__s224__cosine", "weights are not in the hub cache", "214 columns", "341 ms",
         "ridge, svr", "2.15.0", "3.2.0", "3 min 33 s", "my pictures", "from 1.50 to 4.25",
     ]  # fmt: skip
-    assert [fact for fact in facts if fact not in early.text] == []
+    assert [fact for fact in facts if fact not in plain.text] == []
 
 
 def test_learners_are_listed_from_the_best_down(full: Page) -> None:
@@ -245,9 +255,9 @@ def test_learners_are_listed_from_the_best_down(full: Page) -> None:
 
 
 def test_says_so_where_the_stack_loses(make_run: MakeRun, full: Page) -> None:
-    figures = metrics() | newer_metrics() | {"best_single": summary(0.9, names=[])}
+    figures = metrics() | kinds_metrics() | {"best_single": summary(0.9, name=None, names=[])}
     figures["transfer"]["best_single"] = summary(0.7)
-    run = make_run(newer=True)
+    run = make_run(kinds=True)
     (run / "metrics.json").write_text(json.dumps(figures))
     page = rendered(run)
     lost = "The stack does not beat its best single feature here."
@@ -334,9 +344,9 @@ def test_groups_of_features_are_listed_by_what_is_lost(full: Page) -> None:
     ]
 
 
-def test_calibration_curve_is_told_where_known(early: Page, full: Page) -> None:
+def test_calibration_curve_is_told_where_known(plain: Page, full: Page) -> None:
     assert "The calibration curve was kept" in full.section("calibration")
-    assert "calibration curve" not in early.text
+    assert "calibration curve" not in plain.text
 
 
 def test_reliability_is_of_equal_parts_with_intervals_over_groups() -> None:
@@ -378,8 +388,8 @@ def test_pseudo_labels_are_named_in_figures_and_alt_texts(pseudo: Page) -> None:
     assert named == 4  # scatter, reliability, residuals, intervals
 
 
-def test_mos_runs_have_no_banner(early: Page) -> None:
-    assert "pseudo" not in early.text
+def test_mos_runs_have_no_banner(plain: Page) -> None:
+    assert "pseudo" not in plain.text
 
 
 # --- pairs as pictures -----------------------------------------------------------------------

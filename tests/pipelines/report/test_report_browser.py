@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
 def report(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
     """A report with every section, of pairs with long names."""
     name = "a_folder_with_a_rather_long_name_and_no_space_in_it_"
-    return render_report(write_run(tmp_path_factory.mktemp("run"), newer=True, hostile=name))
+    return render_report(write_run(tmp_path_factory.mktemp("run"), kinds=True, hostile=name))
 
 
 @pytest.fixture

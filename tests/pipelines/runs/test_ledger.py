@@ -9,23 +9,26 @@ import time
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pipelines.runs.ledger import COLUMNS, note_run
+from pipelines.runs.metrics import Metrics
 from pipelines.settings import Settings, load_settings
 from tests.pipelines.conftest import Cli
+from tests.pipelines.report.made_run import kinds_metrics, summary
+from tests.pipelines.report.made_run import metrics as made_metrics
 
-METRICS: dict[str, Any] = {
-    "honest": {"final": 0.8, "interval": [0.7, 0.9]},
+FIGURES = {
+    **made_metrics(),
+    "honest": {**summary(0.8), "interval": [0.7, 0.9]},
     "gap": 0.0125,
-    "transfer": None,
     "n": 20,
     "groups": 5,
     "seconds": {"evaluate": 12.34},
     "source": "photos, mine/pairs.csv",
 }
+METRICS = Metrics.model_validate(FIGURES)
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_a_ledger_with_other_columns_keeps_its_header(
     settings: Settings, ledger: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.write_text("\ufeffnote,run,time,final\r\nmy best,zero,2026,0.9", encoding="utf-8")
-    note_run(settings, {**METRICS, "transfer": {"final": 0.6}})
+    note_run(settings, Metrics.model_validate({**FIGURES, **kinds_metrics()}))
     assert ledger.read_text(encoding="utf-8-sig").startswith("note,run,time,final\n")
     first, second = rows(ledger)
     assert first == {"note": "my best", "run": "zero", "time": "2026", "final": "0.9"}
@@ -109,8 +112,9 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from pipelines.runs.ledger import note_run
+from pipelines.runs.metrics import Metrics
 from pipelines.settings import load_settings
-run, metrics = Path(sys.argv[1]), eval(sys.argv[2])
+run, metrics = Path(sys.argv[1]), Metrics.model_validate_json(sys.argv[2])
 settings = load_settings(data=run, run=run, config="classical")
 (run.parent / f"{run.name}.ready").touch()
 while not (run.parent / "go").exists():
@@ -124,7 +128,9 @@ for seed in range(100):
 def test_two_processes_lose_nothing_of_each_other(tmp_path: Path) -> None:
     names = ("one", "two")
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / name), repr(METRICS)])
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path / name), METRICS.model_dump_json()]
+        )
         for name in names
     ]
     while not all((tmp_path / f"{name}.ready").exists() for name in names):

@@ -32,7 +32,7 @@ def test_run_leaves_everything_in_its_folder(trained: Path, tmp_path: Path) -> N
     names = {path.name for path in trained.iterdir()}
     assert names == {
         "settings.yaml", "pairs.parquet", "features.parquet", "features.json", "metrics.json",
-        "predictions.csv", "scores.csv", "submission.zip", "report.html", "bundle",
+        "predictions.csv", "scores.csv", "submission.zip", "report.html", "bundle", "run.json",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {
         *("data", "quick.yaml", "run", "runs"),
@@ -143,7 +143,16 @@ def test_score_of_a_manifest_keeps_its_rows(trained: Path, cli: Cli, tmp_path: P
     )
     assert code == 0, err
     scored = pd.read_csv(tmp_path / "s.csv", dtype={"note": str})
-    assert list(scored.columns) == ["note", "ref", "dist", "score", "low", "high", "unfamiliar"]
+    assert list(scored.columns) == [
+        "note",
+        "ref",
+        "dist",
+        "score",
+        "low",
+        "high",
+        "unfamiliar",
+        "agree",
+    ]
     assert scored["note"].tolist() == ["03", "00", "02"]
     assert scored["score"].iloc[1] == scored["score"].max()
 
@@ -230,7 +239,8 @@ def test_scores_on_another_scale_make_no_submission(cli: Cli, tmp_path: Path, qu
     assert not Path("run/submission.zip").exists()
     scores = pd.read_csv("run/scores.csv")
     assert scores["picture_name"].tolist() == ["d50.png", "d51.png", "d52.png"]
-    assert scores["score"].iloc[0] > 60
+    assert scores["score"].iloc[0] == 90  # equal pixels: the top of the scale
+    assert scores["score"].iloc[1] < 90
     code, _, err = cli("submit", tmp_path / "pairs.csv", "--config", quick, "--run", "run")
     assert code == 3
     assert "submission not written" in err

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,7 +33,7 @@ from seiqa_models.bundle import save_bundle
 from seiqa_models.stack.regressor import SeiqaRegressor
 from tests.pipelines.conftest import Cli, degrade, scene
 
-COLUMNS = ["score", "low", "high", "unfamiliar"]
+COLUMNS = ["score", "low", "high", "unfamiliar", "agree"]
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
     ".json": lambda path: pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))),
@@ -75,7 +78,7 @@ def pictures(tmp_path: Path) -> tuple[Path, Path]:
     for number in range(6):
         scene(60 + number).save(ref / f"{number}.png")
         suffix = ".jpg" if number > 3 else ".png"
-        degrade(scene(60 + number), number % 4).save(dist / f"{number}{suffix}")
+        degrade(scene(60 + number), 1 + number % 4).save(dist / f"{number}{suffix}")
     return ref, dist
 
 
@@ -120,12 +123,13 @@ def test_a_pair_is_scored_with_its_interval(
 
 def test_only_what_the_bundle_needs_is_imported(trained: Path, tmp_path: Path) -> None:
     scene(1).save(tmp_path / "a.png")
+    degrade(scene(1), 1).save(tmp_path / "b.png")
     code = (
         "import sys\nfrom pipelines.cli import main\n"
-        f"try: main(['score', 'a.png', 'a.png', '--bundle', {str(trained)!r}])\n"
+        f"try: main(['score', 'a.png', 'b.png', '--bundle', {str(trained)!r}])\n"
         "except SystemExit as stopped: assert not stopped.code\n"
         "heavy = {'torchvision', 'pyiqa', 'timm', 'open_clip', 'catboost', 'lightgbm', 'skorch',\n"
-        "    'matplotlib', 'pydantic_settings'} & set(sys.modules)\n"
+        "    'matplotlib', 'pydantic_settings', 'tifffile', 'pillow_heif'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run(
@@ -141,9 +145,10 @@ def test_an_unfamiliar_pair_is_said_to_be_one(cli: Cli, tmp_path: Path) -> None:
     Image.fromarray(255 - noise).save(tmp_path / "b.png")
     code, out, _ = cli("score", "a.png", "b.png")
     assert code == 0
-    first, second = out.splitlines()
+    first, second, third = out.splitlines()
     assert first.endswith("90 %, unfamiliar)")
-    assert second.startswith("unfamiliar: unlike every pair")
+    assert second.startswith("the metrics ")
+    assert third.startswith("unfamiliar: unlike every pair")
 
 
 @pytest.mark.parametrize("suffix", READERS)
@@ -264,16 +269,31 @@ def test_scores_of_an_earlier_run_are_replaced(cli: Cli, manifest: Path, tmp_pat
         (["a.png", "dist"], "give two pictures or two folders"),
         (["ref", "dist", "--out", "s.xlsx"], "--out s.xlsx: expected a name that ends in .csv"),
         (["pairs.csv", "--out", "scores"], "--out scores: expected a name that ends in .csv"),
+        (["ref", "dist", "--out", "nowhere/s.csv"], "there is no folder nowhere"),
+        (["ref", "dist", "--out", "full.csv"], "full.csv: is a folder; name a file to write"),
     ],
 )
 def test_wrong_usage_is_told_before_any_work(
     arguments: list[str], expected: str, cli: Cli, tmp_path: Path
 ) -> None:
-    for name in ("ref", "dist"):
+    for name in ("ref", "dist", "full.csv"):
         (tmp_path / name).mkdir()
     code, _, err = cli("score", *arguments)
     assert code == 2
     assert expected in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dist", "full.csv", "ref"]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_work(
+    cli: Cli, manifest: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "temporary name")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    code, _, err = cli("score", manifest, "--out", "s.csv")
+    assert (code, err) == (1, "seiqa: s.csv: cannot be written (Permission denied)\n")
+    assert not decoded
 
 
 @pytest.mark.parametrize(
@@ -284,9 +304,8 @@ def test_wrong_usage_is_told_before_any_work(
         (["ref", "dist", "--out", "s.csv"], "dist: no image pairs in it"),
         (["empty.csv", "--out", "s.csv"], "empty.csv: no image pairs in it"),
         (["names.csv", "--out", "s.csv"], "names.csv: no column dist; expected ref, dist"),
-        (["gone.csv", "--out", "s.csv"], "gone.csv: expected a .csv manifest"),
-        (["a.png", "--out", "s.csv"], "a.png: expected a .csv manifest"),
-        (["ref", "dist", "--out", "nowhere/s.csv"], "there is no folder nowhere"),
+        (["gone.csv", "--out", "s.csv"], "gone.csv: no such file"),
+        (["a.png", "--out", "s.csv"], "a.png: expected a manifest (.csv, .xlsx, …)"),
         (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is no bundle"),
     ],
 )
@@ -306,6 +325,46 @@ def test_what_cannot_be_scored_is_named(
     assert not (tmp_path / "s.csv").exists()
 
 
+@pytest.mark.parametrize("suffix", READERS)
+def test_cells_of_a_manifest_stay_the_text_they_are(
+    suffix: str, cli: Cli, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ref, dist = (folder.name for folder in pictures)
+    rows = [f"{ref}/{k}.png,{dist}/{k}.png,{note}" for k, note in enumerate(["007", "NA", "1E5"])]
+    text = "\n".join(["REF, Dist ,note, Score ", *rows])
+    (tmp_path / "m.csv").write_text(text)
+    code, _, err = cli("score", "m.csv", "--out", f"m{suffix}")
+    assert code == 0, err
+    if suffix == ".csv":
+        scores = pd.read_csv("m.csv", dtype=str, keep_default_na=False)
+        assert (scores.pop("score").astype(float) > 0).all()  # that of an earlier run is replaced
+    else:
+        scores = READERS[suffix](tmp_path / f"m{suffix}")
+    assert scores["note"].tolist() == ["007", "NA", "1E5"]
+    assert list(scores.columns[:3]) == ["REF", "Dist", "note"]
+
+
+def test_names_that_a_spreadsheet_would_run_are_inert_and_come_back(
+    cli: Cli, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for folder in pictures:
+        for number, name in enumerate(("=1+1", "-a", "@x"), 0):
+            shutil.copy(folder / f"{number}.png", folder / f"{name}.png")
+    ref, dist = (folder.name for folder in pictures)
+    (tmp_path / "m.csv").write_text(
+        f"pair_id,ref,dist\n=1+1,{ref}/=1+1.png,{dist}/=1+1.png\n-1.5,{ref}/-a.png,{dist}/-a.png\n"
+    )
+    code, _, err = cli("score", "m.csv", "--out", "s.csv")
+    assert code == 0, err
+    written = (tmp_path / "s.csv").read_text().splitlines()
+    assert written[1].startswith(f"'=1+1,{ref}/=1+1.png,")
+    assert written[2].startswith("-1.5,")
+    assert cli("score", "s.csv", "--out", "again.csv")[0] == 0
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "s.csv").read_bytes()
+    (tmp_path / "run.csv").write_text("ref,dist\n" + f"{ref}/@x.png,'=no.png\n")
+    assert "=no.png: no such file" in cli("score", "run.csv", "--out", "t.csv")[2]
+
+
 def test_a_package_without_its_bundle_says_so(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,3 +374,107 @@ def test_a_package_without_its_bundle_says_so(
     assert code == 3
     assert "the built-in model is missing from this installation" in err
     assert "--bundle" in err
+
+
+# --- pictures and folders of strangers -------------------------------------------------------
+
+
+def test_folders_of_every_format_with_subfolders_and_litter(cli: Cli, tmp_path: Path) -> None:
+    """What counts is scored, what is left out is said, by `score` and `check` alike."""
+    names = ["a.png", "b.jp2", "c.avif", "e.ppm", "f.jfif", "sub/g.webp"]
+    for side, level in (("r", 0), ("d", 1)):
+        for number, name in enumerate(names):
+            path = tmp_path / side / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            degrade(scene(number), level).save(path)
+    (tmp_path / "d" / "notes.txt").write_text("how they were degraded")
+    code, _, err = cli("score", "r", "d", "--out", "o.csv")
+    assert code == 0, err
+    assert "seiqa: left out: d: notes.txt: no picture by its suffix" in err
+    scores = pd.read_csv("o.csv")
+    assert scores["dist"].tolist() == [f"d/{name}" for name in names]
+    assert scores["score"].notna().all()
+    for name, score in zip(names, scores["score"], strict=True):
+        assert cli("score", f"r/{name}", f"d/{name}")[1].startswith(f"{score:.4f} ")
+
+
+def test_check_says_what_a_folder_holds_beside_pictures(cli: Cli, tmp_path: Path) -> None:
+    for side in ("Ref", "Dist"):
+        (tmp_path / "data" / "Test" / side / "sub").mkdir(parents=True)
+        scene(1).save(tmp_path / "data" / "Test" / side / "1.png")
+    code, out, err = cli("check", "data")
+    assert code == 0, err
+    assert "usable pairs  1" in out
+    for side in ("Ref", "Dist"):
+        assert f"seiqa: left out: data/Test/{side}: sub: a subfolder, not read" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes on POSIX only")
+def test_names_that_no_encoding_holds(cli: Cli, tmp_path: Path) -> None:
+    """A file name in Latin-1 bytes, as old zips leave it: scored, and shown by its bytes."""
+    odd = os.fsdecode(b"caf\xe9.png")
+    for side, level in (("r", 0), ("d", 1)):
+        (tmp_path / side).mkdir()
+        for name in ("a.png", odd):
+            degrade(scene(1), level).save(tmp_path / side / "new.png")
+            (tmp_path / side / "new.png").rename(tmp_path / side / name)
+    for suffix, read in READERS.items():
+        code, _, err = cli("score", "r", "d", "--out", f"o{suffix}", "--keep-going")
+        assert code == 0, err
+        scores = read(Path(f"o{suffix}"))
+        assert scores["dist"].tolist() == ["d/a.png", "d/caf\\xe9.png"]
+        assert scores["score"].notna().all()
+    (tmp_path / "d" / odd).write_text("no picture")
+    code, _, err = cli("score", "r", "d", "--out", "o.csv", "--keep-going")
+    assert code == 0
+    assert "seiqa: left out: d/caf\\xe9.png: not an image" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs")
+def test_what_is_no_file_is_refused_at_once(cli: Cli, tmp_path: Path) -> None:
+    scene(1).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "fifo.png")
+    code, _, err = cli("score", "a.png", "fifo.png")
+    assert (code, err) == (3, "seiqa: dist: fifo.png: is a FIFO; expected a regular file\n")
+    (tmp_path / "m.csv").write_bytes(b"ref,dist\na.png,fifo.png\na.png,/dev/zero\na.png,b\0.png\n")
+    code, _, err = cli("score", "m.csv", "--out", "o.csv")
+    assert code == 3
+    for line in (
+        "fifo.png: is a FIFO; expected a regular file",
+        "/dev/zero: is a device; expected a regular file",
+        "b\\x00.png: cannot be read (embedded null byte)",
+    ):
+        assert line in err
+
+
+def test_an_external_program_is_never_started(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostScript under a picture's name would have Pillow start Ghostscript."""
+    started = tmp_path / "started"
+    program = tmp_path / "bin" / "gs"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {started}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    scene(1).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    code, _, err = cli("score", "a.png", "b.png")
+    assert code == 3
+    assert "b.png: not an image but PostScript" in err
+    (tmp_path / "m.csv").write_text("ref,dist\na.png,b.png\n")
+    assert cli("check", "m.csv")[0] == 3
+    assert not started.exists()
+
+
+def test_equal_pictures_have_the_top_of_the_scale(cli: Cli, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (72, 96, 3), dtype=np.uint8)
+    for name in ("r/a.png", "d/a.bmp"):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(noise).save(tmp_path / name)
+    assert cli("score", "r/a.png", "d/a.bmp")[:2] == (0, "5.0000 (5.00 to 5.00, 90 %, identical)\n")
+    assert cli("score", "r", "d", "--out", "o.csv")[0] == 0
+    (row,) = pd.read_csv("o.csv")[COLUMNS].to_numpy().tolist()
+    assert row == [5, 5, 5, False]

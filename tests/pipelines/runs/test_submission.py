@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from pipelines.runs.submission import write_submission
+from pipelines.runs.submission import submission_bytes
 
 NAMES = ["000001.png", "000002.JPG", "=1+1 ünïcode.webp"]
 SCORES = [0.0, 5.0, 3.1415926]
@@ -18,7 +18,7 @@ SCORES = [0.0, 5.0, 3.1415926]
 
 def submit(path: Path, names: Any = NAMES, scores: Any = SCORES, **changes: Any) -> Path:
     facts = {"seconds_per_pair": 0.0203, "on_gpu": True, "extra_data": True, "description": "ours"}
-    write_submission(path, names, scores, **(facts | changes))
+    path.write_bytes(submission_bytes(names, scores, **(facts | changes)))
     return path
 
 
@@ -27,7 +27,7 @@ def readme(path: Path) -> bytes:
 
 
 def test_zip_holds_exactly_the_two_files_at_its_root(tmp_path: Path) -> None:
-    path = submit(tmp_path / "new" / "submission.zip")
+    path = submit(tmp_path / "submission.zip")
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == ["prediction.xlsx", "readme.txt"]
         assert archive.testzip() is None

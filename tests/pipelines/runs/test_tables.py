@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from pipelines.commands.tables import fit_table, predict_table
+from seiqa_features.errors import DataError
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score
 
@@ -85,7 +89,7 @@ def test_predictions_can_be_found_again_in_the_table(fitted: tuple[Path, str], t
     predictions = pd.read_csv(out / "predictions.csv")
     assert list(predictions.columns) == [
         *("row", "picture", "distortion", "mos", "group_id", "fold", "score"),
-        *("low", "high", "unfamiliar", "ridge", "svr"),
+        *("low", "high", "unfamiliar", "agree", "ridge", "svr"),
     ]
     rows = pd.read_csv(table).iloc[predictions["row"]]
     assert rows["picture"].tolist() == predictions["picture"].tolist()
@@ -114,10 +118,12 @@ def test_a_table_that_lacks_features_is_refused_by_name(
 ) -> None:
     rows = pd.read_csv(table)
     rows.drop(columns=["ssim", "gmsd"]).to_csv(tmp_path / "bare.csv", index=False)
-    with pytest.raises(TableError, match="lacks 2 columns: gmsd, ssim"):
+    with pytest.raises(DataError, match="lacks 2 columns: gmsd, ssim"):
         seiqa("predict-table", tmp_path / "bare.csv", "--bundle", fitted[0])
     rows.assign(ssim="high").to_csv(tmp_path / "words.csv", index=False)
-    with pytest.raises(TableError, match="column 'ssim' has type str"):
+    with pytest.raises(
+        DataError, match=r"words.csv row 2: 'high' in column 'ssim' is not a number"
+    ):
         seiqa("predict-table", tmp_path / "words.csv", "--bundle", fitted[0])
 
 
@@ -158,3 +164,99 @@ def test_blocks_of_file_order_and_pseudo_labels(table: Path, quick: Path, tmp_pa
     assert set(metrics["index_only"]) == set(metrics["honest"])
     assert metrics["label_kind"] == "pseudo-label"
     assert "pseudo-labels" in (out / "bundle" / "card.md").read_text()
+
+
+# --- tables of the world ---------------------------------------------------------------------
+
+
+def rewrite(table: Path, change: Callable[[pd.DataFrame], pd.DataFrame], name: str) -> Path:
+    """The table's text cells, changed, in another file beside it."""
+    path = table.parent / name
+    cells = change(pd.read_csv(table, dtype=str, keep_default_na=False))
+    if path.suffix == ".xlsx":
+        cells.to_excel(path, index=False)
+    else:
+        cells.to_csv(path, index=False, sep=";" if "semicolon" in name else ",")
+    return path
+
+
+def fit(table: Path, config: Path, *more: str) -> dict[str, Any]:
+    """metrics.json of a fit without kinds."""
+    out = table.parent / f"fit-{table.stem}"
+    named = ["--label", "mos", "--group", " REF ", "--drop", "Picture", "--drop", "distortion"]
+    done = seiqa("fit-table", table, *named, "--out", out, "--config", config, *more)
+    assert done.exit_code == 0, done.output
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_columns_are_named_by_the_rule_and_dialects_do_not_matter(table: Path, quick: Path) -> None:
+    """The same table with semicolons and decimal commas, and as a workbook of text."""
+
+    def german(cells: pd.DataFrame) -> pd.DataFrame:
+        numbers = ["MOS", "ssim", "gmsd"]
+        cells[numbers] = cells[numbers].apply(lambda column: column.str.replace(".", ","))
+        return cells.rename(columns={"MOS": " Mos ", "ssim": "\ufeffSSIM"})
+
+    plain = fit(table, quick)
+    for name in ("semicolon.csv", "commas.xlsx"):
+        found = fit(rewrite(table, german, name), quick)
+        assert found["honest"] == plain["honest"]
+        assert found["columns"]["label"] == "Mos"
+        assert found["columns"]["features"] == ["SSIM", "gmsd"]
+
+
+def test_groups_and_names_are_text(table: Path, quick: Path) -> None:
+    names = dict(
+        zip(
+            [f"r{k}" for k in range(8)],
+            ["1", "01", "1.0", "001", "NA", "nan", "1E5", "100000"],
+            strict=True,
+        )
+    )
+    found = fit(rewrite(table, lambda c: c.assign(ref=c["ref"].map(names)), "groups.csv"), quick)
+    assert found["groups"] == 8
+    predictions = pd.read_csv(table.parent / "fit-groups" / "predictions.csv", dtype=str,
+                              keep_default_na=False)  # fmt: skip
+    assert set(predictions["group_id"]) == set(names.values())
+
+
+def test_predictions_stand_beside_the_cells_as_they_were(
+    fitted: tuple[Path, str], table: Path
+) -> None:
+    cells = pd.read_csv(table, dtype=str, keep_default_na=False).head(6)
+    cells["picture"] = ["000123", "1E5", "NA", " 7 ", "=1+1", "-1.5"]
+    cells.rename(columns={"ssim": " SSIM"}).assign(Score="old").to_csv(table, index=False)
+    done = seiqa("predict-table", table, "--bundle", fitted[0])
+    written = pd.read_csv(io.StringIO(done.stdout), dtype=str, keep_default_na=False)
+    assert written["picture"].tolist() == ["000123", "1E5", "NA", " 7 ", "'=1+1", "-1.5"]
+    assert written["MOS"].tolist() == cells["MOS"].tolist()
+    assert list(written.columns) == ["picture", "ref", "distortion", "MOS", "score"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        ("MOS", "good", r"odd.csv row 7: 'good' in column 'MOS' is not a number"),
+        ("MOS", "3,5", r"odd.csv row 7: '3,5' in column 'MOS' is not a number"),
+        ("MOS", "inf", "1 labels are missing or not finite"),
+        ("ssim", "#DIV/0!", r"ssim: no number but text such as '#DIV/0!'\): add --drop ssim"),
+        ("ref", "", "1 rows have no group"),
+    ],
+)
+def test_one_odd_cell_is_one_clear_line(
+    table: Path, quick: Path, column: str, cell: str, said: str
+) -> None:
+    def spoil(cells: pd.DataFrame) -> pd.DataFrame:
+        cells.loc[5, column] = cell
+        return cells
+
+    with pytest.raises((DataError, TableError), match=said) as refused:
+        fit(rewrite(table, spoil, "odd.csv"), quick)
+    assert "\n" not in str(refused.value)
+
+
+def test_missing_columns_and_rows_are_named(table: Path, quick: Path) -> None:
+    with pytest.raises(DataError, match=r"lacks column MOSS; did you mean 'MOS'\?"):
+        seiqa("fit-table", table, "--label", "MOSS", "--group", "ref", "--out", table.parent / "o")
+    with pytest.raises(DataError, match="no rows in it, expected a header and one row per pair"):
+        fit(rewrite(table, lambda cells: cells.head(0), "none.csv"), quick)

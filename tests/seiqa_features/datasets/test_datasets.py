@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 
 from seiqa_features.datasets import find_pairs, load_pairs, manifest
 from seiqa_features.errors import DataError
 from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.tabular.reading import read_text_table
 
 Rows = Sequence[tuple[object, object]]
 
@@ -155,10 +159,10 @@ def test_all_that_can_be_wrong_is_said_at_once(
         f"{train / 'Ref' / '000002.png'}: not an image",
         f"{sheet} row 3 (000003): label 'good' is not a number",
         f"{sheet} row 4 (000004): label 6 is out of range; expected a number from 0 to 5",
-        f"{sheet} row 5 (000005): label nan is out of range",
+        f"{sheet} row 5 (000005): no label ('nan')",
         f"{sheet} row 7 (000006): picture appears twice in the sheet",
         f"{sheet} row 8 (000099): no such pair in {train}",
-        f"{sheet} row 10 (000008): label '' is not a number",
+        f"{sheet} row 10 (000008): no label ('')",
         f"{train / 'Dist' / '000009.png'}: no label in Train_scores",
         f"{root / 'Test' / 'Dist'}: folder is missing",
     }
@@ -207,13 +211,13 @@ def test_sheet_that_is_no_sheet(split: Callable[..., Path], index: ImageIndex) -
     sheet = root / "Train" / "Train_scores.xlsx"
     sheet.write_text("not an Excel file")
     (line,) = problems_of(root, index)
-    assert line.startswith(f"{sheet}: cannot be read as a table (")
+    assert line == f"{sheet}: cannot be read as a table: it is no Excel workbook (.xlsx)"
 
 
 def test_sheet_of_one_column(split: Callable[..., Path], index: ImageIndex) -> None:
     root = split("Train", NAMES)
     sheet = root / "Train" / "Train_scores.csv"
-    sheet.write_text("name;score\n000001;3\n")
+    sheet.write_text("name\n000001\n")
     assert problems_of(root, index) == [f"{sheet}: expected two columns, picture name and score"]
 
 
@@ -221,9 +225,51 @@ def test_csv_sheet_with_more_cells_than_headings_is_not_misread(
     split: Callable[..., Path], index: ImageIndex
 ) -> None:
     root = split("Train", NAMES[:2])
-    (root / "Train" / "Train_scores.csv").write_text("name,score\n1,2,\n2,1,\n")
+    sheet = root / "Train" / "Train_scores.csv"
+    sheet.write_text("name,score\n1,2,5\n2,1,\n")
     (line,) = problems_of(root, index)
-    assert "more cells" in line
+    assert "row 2 has more cells than the header" in line
+    sheet.write_text("name,score\n1,2,\n2,1,\n")  # nothing is lost with empty cells
+    assert load_pairs(root, index)[0]["mos"].tolist() == [2, 1]
+
+
+def test_a_sheet_without_a_header_is_refused_with_its_first_row(
+    split: Callable[..., Path], index: ImageIndex
+) -> None:
+    root = split("Train", NAMES[:2])
+    sheet = root / "Train" / "Train_scores.csv"
+    sheet.write_text("000001.png,3.5\n000002.png,1\n")
+    line = problems_of(root, index)[0]
+    assert line.startswith(f"{sheet}: row 1 (000001.png, 3.5) reads like a label; put a header")
+
+
+def test_two_sheets_are_one_too_many(split: Callable[..., Path], index: ImageIndex) -> None:
+    root = split("Train", NAMES[:1])
+    write_sheet(root, [(NAMES[0], 1)])
+    write_sheet(root, [(NAMES[0], 2)], suffix=".csv")
+    assert "which one counts? keep one of them" in problems_of(root, index)[0]
+
+
+def test_a_name_that_excel_took_for_a_date(split: Callable[..., Path], index: ImageIndex) -> None:
+    root = split("Train", ["1-2.png"])
+    write_sheet(root, [(datetime(2024, 2, 1), 1)])
+    assert "(2024-02-01): no such pair" in problems_of(root, index)[0]
+    assert "Excel took its name for a date" in problems_of(root, index)[0]
+
+
+def test_a_hidden_sheet_is_not_learned_from(
+    split: Callable[..., Path], index: ImageIndex, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = split("Train", NAMES[:1])
+    path = write_sheet(root, [(NAMES[0], 1)])
+    book = openpyxl.load_workbook(path)
+    book.worksheets[0].sheet_state = "hidden"
+    visible = book.create_sheet("new")
+    for row in ([], ["name", "Score"], [NAMES[0], 4]):
+        visible.append(row)
+    book.save(path)
+    assert load_pairs(root, index)[0]["mos"].tolist() == [4]
+    assert "sheet 'new' is read, not Sheet1" in caplog.text
 
 
 # --- manifest --------------------------------------------------------------------------------
@@ -322,12 +368,11 @@ def test_pseudo_labels_are_called_so(
     assert table.attrs["label_kind"] == "pseudo-label"
 
 
-def test_pair_ids_come_from_the_column_or_the_line(write_manifest: Callable[[str], Path]) -> None:
-    rows = manifest.read_rows(write_manifest("ref,dist\na,b\nc,d\n"))
-    assert manifest.pair_ids(rows) == ["row-000002", "row-000003"]
-    rows = manifest.read_rows(write_manifest("pair_id,ref,dist\n007,a,b\n ,c,d\nNA,e,f\n"))
-    assert manifest.pair_ids(rows) == ["007", "row-000003", "NA"]
-    assert rows.loc[0].to_dict() == {"pair_id": "007", "ref": "a", "dist": "b"}
+def test_pair_ids_come_from_the_column_or_the_row(write_manifest: Callable[[str], Path]) -> None:
+    table = read_text_table(write_manifest("ref,dist\na,b\nc,d\n"))
+    assert manifest.pair_ids(table) == ["row-000002", "row-000003"]
+    table = read_text_table(write_manifest("pair_id,ref,dist\n007,a,b\n ,c,d\nNA,e,f\n"))
+    assert manifest.pair_ids(table) == ["007", "row-000003", "NA"]
 
 
 def test_all_that_can_be_wrong_in_a_manifest_is_said_at_once(
@@ -336,7 +381,7 @@ def test_all_that_can_be_wrong_in_a_manifest_is_said_at_once(
     path = write_manifest(
         "pair_id,ref,dist,mos,split\n"
         "a,pics/r.png,pics/a.png,good,\n"
-        "b,pics/r.png,pics/a.png,nan,\n"
+        "b,pics/r.png,pics/a.png,inf,\n"
         "c,pics/r.png,,3,\n"
         "d,pics/r.png,pics/a.png,3,training\n"
         "e,pics/r.png,pics/gone.png,3,\n"
@@ -346,7 +391,7 @@ def test_all_that_can_be_wrong_in_a_manifest_is_said_at_once(
     lines = problems_of(path, index)
     assert lines == [
         f"{path} row 2 (pics/a.png): label 'good' is not a number",
-        f"{path} row 3 (pics/a.png): label nan is out of range; expected a finite number",
+        f"{path} row 3 (pics/a.png): label inf is out of range; expected a finite number",
         f"{path} row 4: ref and dist must both name an image",
         f"{path} row 5: split 'training' is none of train, val, test",
         f"{path.parent / 'pics/gone.png'}: no such file",
@@ -362,9 +407,15 @@ def test_all_that_can_be_wrong_in_a_manifest_is_said_at_once(
     [
         ("dist,mos\na,1\n", "no column ref; expected ref, dist[, mos, group, split, distortion,"),
         ("reference;distorted\na;b\n", "no column ref and dist; expected"),
-        ("", "cannot be read as CSV ("),
-        ("ref,dist\na,b\nc,d,e\n", "cannot be read as CSV ("),
-        ("ref,dist\na,b,3\nc,d,4\n", "more cells"),  # pandas would take the first as an index
+        (
+            "a.png,b.png,3.5\n",
+            "found a.png, b.png, 3.5 (row 1 holds numbers; is the header missing",
+        ),
+        ("", "cannot be read as a table: it is empty"),
+        ("ref,dist\na,b\nc,d,e\n", "row 3 has more cells than the header (row 1: ref, dist)"),
+        ("ref,dist\na,b,3\nc,d,4\n", "row 2 has more cells"),  # pandas would take an index
+        ("ref,dist,mos,pseudo_label\na,b,3,3\n", "has columns mos and pseudo_label"),
+        ("ref,dist,Ref\na,b,c\n", "column 'Ref' comes more than once (as 'ref'"),
     ],
 )
 def test_manifest_that_cannot_be_read(
@@ -376,13 +427,58 @@ def test_manifest_that_cannot_be_read(
     assert expected in line
 
 
-def test_manifest_in_another_encoding(
+@pytest.mark.parametrize(
+    "header",
+    ["ref,dist,mos,split,group", "Ref,DIST,MOS,Split,Group", " ref, dist,\tmos, split ,group ",
+     "\ufeffref,dist,mos,split,group"],
+)  # fmt: skip
+def test_columns_are_found_whatever_case_and_blanks(
+    header: str, write_manifest: Callable[[str], Path], index: ImageIndex
+) -> None:
+    rows = "pics/r.png,pics/a.png,5,train,lab0\n pics/s.png , pics/b.png,4, TEST ,lab1\n"
+    table, problems = load_pairs(write_manifest(f"{header}\n{rows}"), index)
+    assert problems == []
+    assert table["mos"].tolist() == [5, 4]
+    assert table["split"].tolist() == ["train", "test"]
+    assert table["group_id"].tolist() == ["lab0", "lab1"]
+
+
+def test_a_column_that_is_almost_called_right_is_named(
+    write_manifest: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_manifest("ref,dist,mos,splt,Groups,scene\npics/r.png,pics/a.png,1,test,g,s\n")
+    assert not find_pairs(path).problems
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: column 'splt' is not read; did you mean split?",
+        f"{path}: column 'Groups' is not read; did you mean group?",
+    ]
+
+
+def test_manifest_in_other_dialects_encodings_and_formats(
     write_manifest: Callable[[str], Path], index: ImageIndex
 ) -> None:
     path = write_manifest("")
-    path.write_bytes("ref,dist\npics/r.png,pics/c ü.png\n".encode("latin-1"))
-    (line,) = problems_of(path, index)
-    assert line.startswith(f"{path}: cannot be read as CSV (")
+    rows = "ref;dist;mos\npics/r.png;pics/c ü.png;3,5\n"
+    frame = pd.DataFrame({"ref": ["pics/r.png"], "dist": ["pics/c ü.png"], "mos": [3.5]})
+    path.write_bytes(rows.encode("cp1252"))
+    path.with_suffix(".txt").write_bytes(rows.replace(";", "\t").encode("utf-16"))
+    frame.to_excel(path.with_suffix(".xlsx"), index=False)
+    frame.to_parquet(path.with_suffix(".parquet"))
+    for suffix in (".csv", ".txt", ".xlsx", ".parquet"):
+        table, problems = load_pairs(path.with_suffix(suffix), index)
+        assert problems == []
+        assert table["mos"].tolist() == [3.5]
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="there a backslash is a separator anyway")
+def test_backslashes_separate_folders_unless_a_file_is_called_so(
+    write_manifest: Callable[[str], Path],
+) -> None:
+    path = write_manifest("ref,dist\npics\\r.png,pics\\a.png\npics/s.png,pics/gone.png\n")
+    shutil.copy(path.parent / "pics" / "b.png", path.parent / "pics\\a.png")
+    pairs = find_pairs(path).pairs
+    assert pairs[0].ref == path.parent / "pics" / "r.png"
+    assert pairs[0].dist == path.parent / "pics\\a.png"
 
 
 def test_manifest_without_rows(write_manifest: Callable[[str], Path], index: ImageIndex) -> None:
@@ -403,11 +499,11 @@ def test_blank_lines_do_not_shift_the_line_numbers(
 
 def test_neither_layout(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(DataError, match=r"neither a SeIQA folder .* nor a \.csv manifest"):
+    with pytest.raises(DataError, match=r"neither a SeIQA folder .* nor a manifest \(\.csv"):
         find_pairs(tmp_path)
-    (tmp_path / "pairs.txt").touch()
-    with pytest.raises(DataError, match=r"pairs\.txt: neither"):
-        find_pairs(tmp_path / "pairs.txt")
+    (tmp_path / "pairs.doc").touch()
+    with pytest.raises(DataError, match=r"pairs\.doc: neither"):
+        find_pairs(tmp_path / "pairs.doc")
 
 
 def test_no_data(tmp_path: Path) -> None:

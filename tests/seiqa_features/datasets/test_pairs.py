@@ -122,8 +122,9 @@ def test_require_pairs_needs_at_least_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("3", 3.0), (" 4.50 ", 4.5), (2, 2.0), ("0", 0.0), ("5", 5.0), ("1e0", 1.0)]
-)
+    ("text", "value"), [("3", 3.0), (" 4.50 ", 4.5), (2, 2.0), ("0", 0.0), ("5", 5.0), ("1e0", 1.0),
+     ("5.0000001", 5.0), ("-0.0000001", 0.0)],
+)  # fmt: skip
 def test_good_label(text: object, value: float, tmp_path: Path) -> None:
     found = Found(tmp_path, label_range=(0.0, 5.0))
     assert parse_label(text, where="row", found=found) == value
@@ -134,11 +135,14 @@ def test_good_label(text: object, value: float, tmp_path: Path) -> None:
     ("text", "line"),
     [
         ("good", "row 7: label 'good' is not a number"),
-        ("", "row 7: label '' is not a number"),
+        ("", "row 7: no label (''); expected a number from 0 to 5"),
         ("3,5", "row 7: label '3,5' is not a number"),
         ("5.01", "row 7: label 5.01 is out of range; expected a number from 0 to 5"),
         ("-1", "row 7: label -1 is out of range; expected a number from 0 to 5"),
-        ("nan", "row 7: label nan is out of range; expected a number from 0 to 5"),
+        ("nan", "row 7: no label ('nan'); expected a number from 0 to 5"),
+        ("5.00001", "row 7: label 5.00001 is out of range; expected a number from 0 to 5"),
+        ("1_0", "row 7: label '1_0' is not a number"),
+        ("٣", "row 7: label '٣' is not a number"),
         ("inf", "row 7: label inf is out of range; expected a number from 0 to 5"),
     ],
 )

@@ -381,27 +381,28 @@ def test_label_files_that_are_missing(make_all: dict[object, Path]) -> None:
 def test_label_files_that_cannot_be_read(make_all: dict[object, Path]) -> None:
     files = {
         tid2013: ("mos_with_names.txt", "cannot be read as text"),
-        kadid10k: ("dmos.csv", "cannot be read as CSV"),
-        csiq: ("csiq.DMOS.xlsx", "cannot read its sheet all_by_image"),
+        kadid10k: ("dmos.csv", "cannot be read as a table"),
+        csiq: ("csiq.DMOS.xlsx", "cannot be read as a table"),
         live: ("refnames_all.mat", "cannot be read as MATLAB file"),
     }
     for adapter, (name, message) in files.items():
         file = make_all[adapter] / name
-        file.write_bytes(b"\xff\xfe\x00 no such thing" * 20)
+        file.write_bytes(b"\x81\xfe\x00 no such thing" * 20)
         (line,) = find_pairs(make_all[adapter]).problems
-        assert line.startswith(f"{file}: {message} (")
+        assert line.startswith(f"{file}: {message}")
 
 
 def test_label_files_without_the_columns_they_should_have(make_all: dict[object, Path]) -> None:
     table = make_all[kadid10k] / "dmos.csv"
     table.write_text("dist_img,ref,mos\na,b,1\n")
     assert find_pairs(make_all[kadid10k]).problems == [
-        f"{table}: no column ref_img and dmos; copy it again"
+        f"{table}: the table lacks 2 columns: ref_img, dmos; it has dist_img, ref, mos;"
+        " copy it again"
     ]
     sheet = make_all[csiq] / "csiq.DMOS.xlsx"
     pd.DataFrame({"image": [1], "dmos": [1]}).to_excel(sheet, sheet_name="all_by_image")
     (line,) = find_pairs(make_all[csiq]).problems
-    assert line.startswith(f"{sheet}: no columns image, dst_type, dst_lev, dmos in its sheet")
+    assert line.startswith(f"{sheet}: the table lacks 2 columns: dst_type, dst_lev")
     scores = make_all[live] / "dmos.mat"
     savemat(scores, {"dmos": np.zeros(982)})
     assert find_pairs(make_all[live]).problems == [

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from seiqa_features.errors import UsageError
+from seiqa_features.errors import DataError, UsageError
+from seiqa_features.pictures.decoding import MAX_ASPECT, MAX_PIXELS, MIN_SIDE, check_size
 from seiqa_features.pictures.views import View
 
 Pixels = NDArray[np.uint8]
@@ -32,6 +33,8 @@ def prepare(name: str, pixels: Pixels, ref_size: tuple[int, int] | None = None) 
         ("max512", (768, 1024), (384, 512)),
         ("max100", (301, 200), (100, 66)),
         ("max512", (2000, 16), (512, 16)),  # no side below what a picture must have
+        ("full", (4000, 3000), (4000, 3000)),
+        ("full", (30, 20), (30, 20)),
         ("c224", (512, 384), (298, 224)),
         ("c224", (100, 200), (224, 448)),
         ("grid224x4", (4000, 3000), (896, 672)),
@@ -46,10 +49,23 @@ def test_size_of_the_whole_picture(
     assert View.parse(name).resized(ref_size) == resized
 
 
+@pytest.mark.parametrize("name", ["s224", "c224", "c518", "max512", "grid224x4", "grid518x9"])
+@pytest.mark.parametrize("ref_size", [(MIN_SIDE, MAX_ASPECT * MIN_SIDE), (94_000, 940)])
+def test_the_longest_strip_that_is_decoded_fits_in_memory(
+    name: str, ref_size: tuple[int, int]
+) -> None:
+    """A strip of 16 × 1 000 000 pixels would be brought to 224 × 14 000 000, or 9 gigabytes."""
+    check_size("ref", *ref_size)
+    width, height = View.parse(name).resized(ref_size)
+    assert width * height < MAX_PIXELS
+    with pytest.raises(DataError, match="expected at most 100 times as long as wide; crop it"):
+        check_size("ref", max(ref_size) + MAX_ASPECT, min(ref_size))
+
+
 @pytest.mark.parametrize(
     "name",
-    ["", "256", "s", "s0256", "S256", "max", "max5", "s99999", "s2 ", "grid224", "s224x2",
-     "grid224x0", "s224_nearest", "s224_"],
+    ["", "256", "Full", "full512", "s", "s0256", "S256", "max", "max5", "s99999", "s2 ", "grid224",
+     "s224x2", "grid224x0", "s224_nearest", "s224_"],
 )  # fmt: skip
 def test_a_name_that_is_no_view(name: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seiqa_models.learners.registry import make_learner
 from seiqa_models.learners.scaling import PartialWhitening, RankNormal
 from seiqa_models.stack.preparation import Preparation
 
@@ -81,3 +82,15 @@ def test_partial_whitening_evens_out_the_components():
 def test_partial_whitening_survives_constant_columns_and_one_row():
     assert np.isfinite(PartialWhitening().fit_transform(np.ones((5, 3)))).all()
     assert np.isfinite(PartialWhitening().fit_transform(np.ones((1, 2)))).all()
+
+
+def test_names_of_what_comes_out(make_table):
+    X, y, groups = make_table(d=5)
+    X = X.assign(constant=1.0)
+    preparation = Preparation().fit(X, y, groups)
+    names = ["similarity", "distance", "chaff", "embedding__ridge"]
+    assert preparation.get_feature_names_out().tolist() == names == preparation.columns_
+    assert preparation.meta_.get_feature_names_out().tolist() == [*names[:3], "constant", names[3]]
+    learner = make_learner("gp", random_state=0).fit(preparation.transform(X), y)
+    after_scaling = learner[:-1].get_feature_names_out(names)
+    assert len(after_scaling) == 3 * len(names)

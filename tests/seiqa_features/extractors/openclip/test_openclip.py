@@ -314,13 +314,15 @@ def test_text_embeddings_are_kept_for_one_file_one_tag_and_one_version(
     assert len(list(scratch.iterdir())) == 4
 
 
+@pytest.mark.parametrize("damage", ["cut", "one bit"])
 def test_damaged_text_embeddings_are_computed_again(
-    weights: dict[str, Path], tmp_path: Path
+    damage: str, weights: dict[str, Path], tmp_path: Path
 ) -> None:
     build(TINY, weights["seiqa-tiny"], tmp_path)
     (kept,) = tmp_path.iterdir()
     whole = kept.read_bytes()
-    kept.write_bytes(whole[:1000])
+    flipped = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
+    kept.write_bytes(whole[:1000] if damage == "cut" else flipped)
     build(TINY, weights["seiqa-tiny"], tmp_path)
     assert kept.read_bytes() == whole
 

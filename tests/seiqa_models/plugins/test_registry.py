@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from seiqa_models.core import registry
-from seiqa_models.core.registry import Registry
+from seiqa_models.plugins import registry
+from seiqa_models.plugins.registry import Registry
 
 GROUP = "seiqa.things"
 

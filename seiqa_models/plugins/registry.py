@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import inspect
 import logging
 from collections.abc import Callable, Iterator, MutableMapping
@@ -85,6 +86,10 @@ class Registry(MutableMapping[str, Factory]):
             has = f"it has {', '.join(accepted)}" if accepted else "it has none"
             raise ValueError(f"{self.what} {name!r} has no parameter {unknown[0]!r}: {has}")
         return factory(**parameters)
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Names that match a pattern with ``*`` and ``?``, sorted."""
+        return sorted(fnmatch.filter(self, pattern))
 
     @cached_property
     def plugins(self) -> dict[str, EntryPoint]:

@@ -1,0 +1,115 @@
+"""What became of the data since the features were made from it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.runs.folder import Extracted
+from pipelines.settings import Settings
+from seiqa_features.datasets import find_pairs
+from seiqa_features.datasets.pairs import build_pairs
+from seiqa_features.errors import DataError
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.table.shards import KEYS
+
+EXAMPLES = 3
+"""Pairs that are named of those that changed alike."""
+
+NAMES = {
+    "mos": "label", "split": "split", "group_id": "group", "distortion": "kind of distortion",
+    "pair_id": "name", "picture": "picture's name", "order": "place in the order",
+}  # fmt: skip
+"""What can differ of a pair whose pixels are the same, the most important first."""
+
+logger = logging.getLogger(__name__)
+
+
+def require_same_data(settings: Settings, found: Extracted) -> None:
+    """Refuse features whose data is not what it was, or not what the settings name.
+
+    Labels, manifests and folders are read again; a picture is decoded only if its file changed.
+
+    Raises
+    ------
+    DataError
+        What differs, and what to do.
+    """
+    meta = found.meta
+    data = settings.data or Path(meta["data"])
+    if settings.data is None and not data.exists():
+        logger.warning("%s: not there any more; its labels are those of the features", data)
+        return
+    cache = Path(meta["cache"])
+    now, problems = build_pairs(
+        find_pairs(data),
+        ImageIndex(cache if cache.is_dir() else settings.cache),
+        workers=settings.workers,
+    )
+    now = now[~now["pair_id"].isin(meta["failed"])]
+    if differences := describe(found.pairs, now):
+        known = set(meta["left_out"])
+        raise DataError(
+            [
+                *(problem for problem in problems if problem not in known),
+                f"{settings.run}: its features were not made from {data} as it is now:"
+                f" {', '.join(differences)}; run `seiqa features` again (what the store holds is"
+                " not computed again)",
+            ]
+        )
+
+
+def describe(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
+    """How a pair table differs from an earlier one, in a few words each; empty if it does not.
+
+    Pairs are the same if their pixels are, whatever they are called.
+    """
+    old, new = _by_pixels(then), _by_pixels(now)
+    gone, added = old[~old.index.isin(new.index)], new[~new.index.isin(old.index)]
+    edited = added["pair_id"].isin(gone["pair_id"])
+    same_name = gone["pair_id"].isin(added["pair_id"])
+    differences = [
+        *_counted(added[edited], "has other pixels", "have other pixels"),
+        *_counted(gone[~same_name], "is gone", "are gone"),
+        *_counted(added[~edited], "is new", "are new"),
+    ]
+    both = old.index.intersection(new.index, sort=False)
+    old, new = old.loc[both], new.loc[both]
+    for column, name in NAMES.items():
+        differs = old[column].ne(new[column]) & ~(old[column].isna() & new[column].isna())
+        if differs.any() and (column != "order" or not differences):
+            rows = zip(old["pair_id"][differs], old[column][differs], new[column][differs],
+                       strict=True)  # fmt: skip
+            shown = [f"{pair_id}: {_shown(a)} then, {_shown(b)} now" for pair_id, a, b in rows]
+            differences.append(f"the {name} of {len(shown)} differs ({_some(shown)})")
+    for name, what in (("label_kind", "kind of labels"), ("label_range", "label range")):
+        if then.attrs.get(name) != now.attrs.get(name):
+            differences.append(f"{what}: {then.attrs.get(name)} then, {now.attrs.get(name)} now")
+    return differences
+
+
+def _by_pixels(pairs: pd.DataFrame) -> pd.DataFrame:
+    """By both pixel keys, and a number for pairs of the same pixels."""
+    nth = pairs.groupby(list(KEYS), sort=False).cumcount().rename("nth")
+    keyed = pairs.assign(picture=[Path(path).name for path in pairs["dist_path"]])
+    return keyed.set_index([keyed[key] for key in KEYS] + [nth])
+
+
+def _counted(pairs: pd.DataFrame, one: str, several: str) -> list[str]:
+    if pairs.empty:
+        return []
+    count, names = len(pairs), _some(list(pairs["pair_id"]))
+    return [f"{count} {'pair ' + one if count == 1 else 'pairs ' + several} ({names})"]
+
+
+def _some(texts: list[str]) -> str:
+    return "; ".join(texts[:EXAMPLES]) + ("; …" if len(texts) > EXAMPLES else "")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return "none" if np.isnan(value) else f"{value:g}"
+    return str(value)

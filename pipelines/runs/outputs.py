@@ -1,0 +1,38 @@
+"""Files that a command writes where the user says: known before the work whether they can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seiqa_features.errors import OutputError, UsageError
+from seiqa_features.files import reason, temporary_in
+
+
+def require_writable(out: Path) -> None:
+    """Fail before any work if a file cannot be written; nothing is left behind.
+
+    Raises
+    ------
+    UsageError
+        It is a folder or a device, or its folder does not exist.
+    OutputError
+        The system does not allow it.
+    """
+    folder = out.absolute().parent
+    try:
+        if out.is_dir():
+            raise UsageError(f"{out}: is a folder; name a file to write")
+        if out.exists() and not out.is_file():
+            raise UsageError(f"{out}: is no regular file; name another")
+        if not folder.is_dir():
+            raise UsageError(f"{out}: cannot be written, there is no folder {out.parent}")
+        probe = temporary_in(folder)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise cannot_write(out, error) from None
+
+
+def cannot_write(out: Path, error: OSError) -> OutputError:
+    """What to raise for a failed attempt to write a file."""
+    return OutputError(f"{out}: cannot be written ({reason(error)})")

@@ -1,0 +1,166 @@
+"""What a step leaves in its run folder: all of its files together, and the note in run.json."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipelines.runs.folder import (
+    BUNDLE,
+    BUNDLE_MANIFEST,
+    FEATURES,
+    FEATURES_META,
+    METRICS,
+    PAIRS,
+    PREDICTIONS,
+    SCORES,
+    SETTINGS,
+    SUBMISSION,
+    write_json,
+)
+from pipelines.runs.metrics import Metrics, write_metrics
+from pipelines.runs.record import (
+    MODEL,
+    Features,
+    Record,
+    Scores,
+    Training,
+    checksums,
+    read_record,
+)
+from pipelines.settings import Settings
+from seiqa_features.commits import committing
+from seiqa_features.errors import StoreError
+from seiqa_features.table.table import write_table
+from seiqa_features.tabular.inert import inert_csv
+
+if TYPE_CHECKING:
+    from seiqa_models.stack.regressor import SeiqaRegressor
+
+
+@contextmanager
+def _results(run: Path) -> Iterator[Path]:
+    """A folder to write to; its files replace those in the run folder together."""
+    try:
+        with committing(run) as fresh:
+            yield fresh
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StoreError(
+            f"{run}: results cannot be written ({reason}); those that were there are kept: free"
+            " space or name another folder with --run, then run again"
+        ) from None
+
+
+def write_features(
+    settings: Settings,
+    pairs: pd.DataFrame,
+    table: pd.DataFrame,
+    meta: dict[str, Any],
+    *,
+    digest: str,
+) -> None:
+    """Write what `features` found.
+
+    Parameters
+    ----------
+    pairs, table : pd.DataFrame
+        The pair table and the feature table of the same pairs.
+    meta : dict[str, Any]
+        Content of features.json.
+    digest : str
+        See `pipelines.runs.record.features_digest`.
+
+    Raises
+    ------
+    StoreError
+        Something cannot be written.
+    """
+    with _results(settings.run) as fresh:
+        settings.save(fresh / SETTINGS)
+        pairs.to_parquet(fresh / PAIRS)
+        write_table(table, fresh / FEATURES, unavailable=meta["unavailable"])
+        write_json(fresh / FEATURES_META, meta)
+        record = read_record(settings.run) or Record()
+        files = checksums(fresh, (PAIRS, FEATURES, FEATURES_META))
+        record.features = Features(files=files, digest=digest)
+        record.save(fresh)
+
+
+def write_training(
+    settings: Settings,
+    metrics: Metrics,
+    predictions: pd.DataFrame,
+    regressor: SeiqaRegressor,
+    *,
+    recipe: dict[str, Any],
+    card: dict[str, Any],
+    features: str | None = None,
+) -> None:
+    """Write what a training found: metrics, held-out predictions and bundle.
+
+    Parameters
+    ----------
+    metrics : Metrics
+    predictions : pd.DataFrame
+        Its index, with its name, is the first column of predictions.csv.
+    recipe, card : dict[str, Any]
+        See `seiqa_models.bundle.save_bundle`.
+    features : str | None
+        Digest of the features, None where the training was on a table.
+
+    Raises
+    ------
+    StoreError
+        Something cannot be written.
+    """
+    from seiqa_models.bundle import save_bundle
+
+    with _results(settings.run) as fresh:
+        settings.save(fresh / SETTINGS)
+        write_metrics(fresh / METRICS, metrics)
+        (fresh / PREDICTIONS).write_text(inert_csv(predictions.reset_index()), encoding="utf-8")
+        save_bundle(fresh / BUNDLE, regressor, recipe=recipe, card=card)
+        record = read_record(settings.run) or Record()
+        record.training = Training(
+            files=checksums(fresh, (METRICS, PREDICTIONS, BUNDLE_MANIFEST, MODEL)),
+            features=features,
+            settings=settings.model_dump(mode="json"),
+        )
+        record.save(fresh)
+
+
+def write_scores(
+    settings: Settings, scores: pd.DataFrame, record: Record, submission: bytes | None
+) -> None:
+    """Write the scores of the test pairs, and the challenge's zip where there is one.
+
+    Parameters
+    ----------
+    record : Record
+        Of the run whose features and training the scores come of.
+
+    Raises
+    ------
+    StoreError
+        Something cannot be written.
+    """
+    if record.features is None or record.training is None:
+        raise ValueError("scores come of features and a training")
+    with _results(settings.run) as fresh:
+        (fresh / SCORES).write_text(inert_csv(scores), encoding="utf-8")
+        names = [SCORES]
+        if submission is not None:
+            (fresh / SUBMISSION).write_bytes(submission)
+            names.append(SUBMISSION)
+        record.scores = Scores(
+            files=checksums(fresh, names),
+            features=record.features.digest,
+            model=record.training.files[MODEL],
+        )
+        record.save(fresh)

@@ -1,0 +1,199 @@
+"""Excel workbooks: the first visible sheet that holds anything, its cells as text.
+
+Read are the values that Excel saved, of formulas too. Hidden rows and columns are read like the
+others, as Excel's own export to CSV does, and a warning says so; hidden sheets are not. What is
+read is counted before it is parsed: a workbook is a zip archive, and a small one may unpack to
+anything.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import re
+import warnings
+import zipfile
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import openpyxl
+import pandas as pd
+from openpyxl.utils import get_column_letter, range_boundaries
+
+from seiqa_features.tabular.grid import MAX_COLUMNS, Grid
+
+MAX_CELLS = 300_000
+"""Cells and rows of a sheet, and texts of a workbook: what openpyxl parses in some seconds."""
+
+MAX_ROW = 1_048_576  # Excel's last
+MAX_PADDED = 10 * MAX_CELLS
+"""Cells with those that openpyxl adds to fill rows up."""
+
+MAX_BYTES = 60_000_000
+"""Unpacked size of all sheets and texts; that of `MAX_CELLS` long numbers is a quarter of it."""
+
+MAX_BYTES_BESIDE = 1_000_000
+"""Unpacked size of any other part: styles, the list of sheets."""
+
+_SHOWN = 8
+_ENCRYPTED = b"\xd0\xcf\x11\xe0"  # a protected workbook, or one of Excel 2003
+_LARGE = re.compile(r"worksheets/[^/]+$|sharedStrings")
+_COUNTED = re.compile(rb"<(?:\w+:)?(?:c|row|si)[\s/>]")
+_MARKED = re.compile(rb"hidden=|<(?:\w+:)?(?:f|mergeCell)[\s/>]")
+_MAIN = "{*}"  # ElementTree's wildcard: the namespace differs from ordinary to strict workbooks
+
+_log = logging.getLogger(__name__)
+
+
+def read_excel(path: Path, wanted: str | None = None) -> Grid:
+    """The cells of the sheet that is wanted, or of the first visible one that is not blank.
+
+    Raises
+    ------
+    ValueError
+        It is no workbook, is too large, or holds merged cells or formulas without a result; the
+        message is one line.
+    OSError
+        It cannot be read.
+    """
+    _require_bounded(path)
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl's, about extensions that it leaves out
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        sheet, rows = _first_filled(workbook, wanted)
+        workbook.close()
+    others = [name for name in workbook.sheetnames if name != sheet.title]
+    if others and wanted is None:
+        _log.warning("%s: sheet %r is read, not %s", path, sheet.title, _some(others))
+    width = max(map(len, rows.values()))
+    _require_plain(path, sheet._worksheet_path, range(min(rows), max(rows) + 1), width)
+    (header_row, header), *body = rows.items()
+    cells = [[*row, *[""] * (width - len(row))] for _, row in body]
+    frame = pd.DataFrame(cells, columns=range(width), dtype="str")
+    return Grid(header, header_row, frame, np.array([n for n, _ in body], np.int64), "maybe")
+
+
+def _require_bounded(path: Path) -> None:
+    """Refuse by their sizes and counts what would take minutes or gigabytes to parse."""
+    with path.open("rb") as file:
+        if file.read(4) == _ENCRYPTED:
+            raise ValueError("it is protected by a password or of Excel 2003; save it as .xlsx")
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise ValueError("it is no Excel workbook (.xlsx)") from None
+    with archive:
+        parts = [part for part in archive.infolist() if part.filename.endswith((".xml", ".rels"))]
+        large = [part for part in parts if _LARGE.search(part.filename)]
+        sizes = [sum(part.file_size for part in large) - MAX_BYTES]
+        sizes += [part.file_size - MAX_BYTES_BESIDE for part in parts if part not in large]
+        if max(sizes) > 0:
+            raise ValueError("it unpacks to too many bytes; save the sheet as .csv")
+        for part in large:
+            if len(_COUNTED.findall(archive.read(part))) > MAX_CELLS:
+                raise ValueError(f"more than {MAX_CELLS} cells; save the sheet as .csv")
+
+
+def _first_filled(workbook: Any, wanted: str | None) -> tuple[Any, dict[int, list[str]]]:
+    """The first sheet that may be read and is not blank, and its rows."""
+    for sheet in workbook.worksheets:
+        if sheet.title == wanted if wanted else sheet.sheet_state == "visible":
+            rows = _filled_rows(sheet)
+            if rows:
+                return sheet, rows
+    hidden = [sheet.title for sheet in workbook.worksheets if sheet.sheet_state != "visible"]
+    if wanted:
+        raise ValueError(f"no sheet {wanted}, or nothing in it")
+    rest = f"; hidden sheets ({_some(hidden)}) are not read, unhide the one that counts"
+    raise ValueError(f"no visible sheet holds anything{rest if hidden else ''}")
+
+
+def _filled_rows(sheet: Any) -> dict[int, list[str]]:
+    """Row number → cells up to the last that is filled, without blank rows."""
+    sheet.reset_dimensions()  # what a sheet says of its size need not be true
+    rows: dict[int, list[str]] = {}
+    padded = 0
+    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        padded += len(values)
+        if number > MAX_ROW or padded > MAX_PADDED:
+            raise ValueError("cells lie too far apart; move the table to the sheet's first column")
+        cells = [_text(value) for value in values]
+        while cells and not cells[-1].strip():
+            cells.pop()
+        if len(cells) > MAX_COLUMNS:
+            raise ValueError(f"row {number} has {len(cells)} cells; expected at most {MAX_COLUMNS}")
+        if cells:
+            rows[number] = cells
+    return rows
+
+
+def _text(value: object) -> str:
+    """A value as text; 17 is the text 17, whether the file has it as 17 or as 17.0."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float):
+        whole = math.isfinite(value) and value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if whole else repr(value)
+    if isinstance(value, datetime):
+        midnight = value.time() == time()
+        return value.date().isoformat() if midnight else value.isoformat(" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    return str(value)
+
+
+def _require_plain(path: Path, part: str, used_rows: range, width: int) -> None:
+    """Refuse merged cells and formulas without a result, and say that hidden rows are read."""
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read(part)
+    if not _MARKED.search(content):
+        return
+    rows: list[int] = []
+    columns: list[str] = []
+    row = 0
+    for _, element in ElementTree.iterparse(io.BytesIO(content)):
+        kind = element.tag.rpartition("}")[2]
+        hidden = element.get("hidden") in ("1", "true")
+        if kind == "row":
+            row = int(element.get("r", row + 1))
+            rows += [row] if hidden and row in used_rows else []
+            element.clear()
+        elif kind == "col" and hidden:
+            first, last = (int(element.get(end, 0)) for end in ("min", "max"))
+            columns += map(get_column_letter, range(max(first, 1), min(last, width) + 1))
+        elif kind == "c":
+            _require_computed(element)
+        elif kind == "mergeCell":
+            _require_outside(element.get("ref", ""), used_rows, width)
+    for what, found in (("rows", rows), ("columns", columns)):
+        if found:
+            _log.warning("%s: hidden %s are read like the others: %s", path, what, _some(found))
+
+
+def _require_computed(cell: ElementTree.Element) -> None:
+    formula = cell.find(f"{_MAIN}f")
+    if formula is None or cell.findtext(f"{_MAIN}v") or cell.get("t") in ("str", "inlineStr"):
+        return
+    raise ValueError(
+        f"cell {cell.get('r')} holds a formula without its result; open the workbook in Excel or"
+        " LibreOffice and save it"
+    )
+
+
+def _require_outside(reference: str, used_rows: range, width: int) -> None:
+    left, top, _, bottom = (edge or 0 for edge in range_boundaries(reference))
+    if left <= width and used_rows.start <= bottom and top < used_rows.stop:
+        raise ValueError(f"cells {reference} are merged; unmerge them and fill in each")
+
+
+def _some(names: Sequence[object]) -> str:
+    return ", ".join(map(str, names[:_SHOWN])) + (", …" if len(names) > _SHOWN else "")

@@ -1,0 +1,74 @@
+"""ScoreMetric: a scorer with the face of a torchmetrics metric, for evaluation loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seiqa_models.scorer import Scorer
+
+
+class ScoreMetric:
+    """Mean score of all the pairs that an evaluation loop has shown.
+
+    Parameters
+    ----------
+    scorer : Scorer, optional
+        By default that of the model in the box.
+
+    Attributes
+    ----------
+    scores : list of float
+        Of every pair since the last reset, in their order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> clean = rng.random((2, 64, 64, 3))
+    >>> metric = ScoreMetric()
+    >>> metric.update(clean, clean)
+    >>> metric.compute()
+    5.0
+    >>> metric.update(clean.mean(axis=-1), clean)
+    >>> len(metric.scores), metric.compute() < 5.0
+    (4, True)
+    """
+
+    def __init__(self, scorer: Scorer | None = None) -> None:
+        self.scorer = scorer or Scorer.load()
+        self.reset()
+
+    def update(self, preds: Sequence[Any], target: Sequence[Any]) -> None:
+        """Score a batch.
+
+        Parameters
+        ----------
+        preds, target : sequence of pictures
+            Degraded or restored pictures, and their references: a tensor [B, C, H, W], an array
+            [B, H, W, C], or a list of what :class:`Scorer` takes.
+
+        Raises
+        ------
+        DataError
+            There are more of one than of the other, or a picture is unusable.
+        """
+        self.scores += self.scorer.score_many(list(target), list(preds))["score"].tolist()
+
+    def compute(self) -> float:
+        """Mean of all scores since the last reset.
+
+        Raises
+        ------
+        ValueError
+            There are none.
+        """
+        if not self.scores:
+            raise ValueError("no pair was scored yet: call update before compute")
+        return float(np.mean(self.scores))
+
+    def reset(self) -> None:
+        """Forget all pairs."""
+        self.scores: list[float] = []

@@ -1,0 +1,76 @@
+"""Calls of estimators that may be a stranger's: what goes wrong is one line that names them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn import config_context
+
+from seiqa_models.core.arrays import FloatVector, Table
+from seiqa_models.core.errors import LearnerError
+
+
+def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **extra: Any) -> Any:
+    """``estimator.fit(X, y, …)``, whatever it returns.
+
+    Parameters
+    ----------
+    what : str
+        What to call it in an error: ``learner 'svr'``.
+
+    Raises
+    ------
+    LearnerError
+        It raised anything.
+    """
+    try:
+        with _plain_scikit_learn():
+            return estimator.fit(X, y, *more, **extra)
+    except Exception as error:
+        rows, columns = X.shape
+        hint = " It must cope with more columns than rows." if columns >= rows else ""
+        raise LearnerError(
+            f"{what} cannot learn from {rows} rows × {columns} columns: {described(error)}."
+            f"{hint} Mend it or leave it out"
+        ) from error
+
+
+def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
+    """``estimator.predict(X)`` as float64 [n].
+
+    Raises
+    ------
+    LearnerError
+        It raised anything, or what it predicts is not one finite number for each row.
+    """
+    try:
+        with _plain_scikit_learn():
+            predicted = np.asarray(estimator.predict(X), dtype=np.float64)
+    except Exception as error:
+        raise LearnerError(f"{what} cannot predict: {described(error)}") from error
+    if predicted.shape != (len(X),):
+        raise LearnerError(
+            f"{what} predicts an array {list(predicted.shape)} for {len(X)} rows,"
+            f" expected [{len(X)}]"
+        )
+    odd = int((~np.isfinite(predicted)).sum())
+    if odd:
+        raise LearnerError(f"{what} predicts no finite number for {odd} of {len(X)} rows")
+    return predicted
+
+
+def described(error: Exception) -> str:
+    """An exception in one line: its type, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _plain_scikit_learn() -> AbstractContextManager[None]:
+    """Whatever a user set globally for their own estimators, inside a stack it is the default."""
+    plain: AbstractContextManager[None] = config_context(
+        transform_output="default", enable_metadata_routing=False
+    )
+    return plain

@@ -1,0 +1,85 @@
+"""A score as HTML: the number on its scale, its interval, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+_WIDTH, _HEIGHT, _MARGIN = 360.0, 26.0, 8.0
+_BASELINE = "baseline"
+
+_STYLE = "font-family:system-ui,sans-serif;font-variant-numeric:tabular-nums;max-width:26em"
+
+
+def score_html(
+    score: float,
+    *,
+    interval: tuple[float, float],
+    scale: tuple[float, float] | None,
+    coverage: float,
+    facts: Sequence[str],
+    contributions: Mapping[str, float],
+) -> str:
+    """A fragment of HTML without scripts; it takes the colours of the page that it is shown on.
+
+    Parameters
+    ----------
+    score : float
+    interval : (float, float)
+        Ends of the prediction interval, for the share ``coverage`` of pairs.
+    scale : (float, float), optional
+        Lowest and highest score; unknown, only the interval is drawn.
+    facts : sequence of str
+        What else is to be said.
+    contributions : mapping of str to float
+        What each feature group adds to ``baseline``.
+    """
+    low, high = interval
+    said = "".join(f" · <b>{escape(fact)}</b>" for fact in facts)
+    between = f"{100 * coverage:g} % interval {low:.2f} to {high:.2f}"
+    of = f" of {scale[0]:g} to {scale[1]:g}" if scale else ""
+    return (
+        f'<div style="{_STYLE}">'
+        f'<div><b style="font-size:1.6em">{score:.2f}</b>{of} · {between}{said}</div>'
+        f"{_bar(score, interval, scale or interval, between)}{_table(contributions)}</div>"
+    )
+
+
+def _bar(
+    score: float, interval: tuple[float, float], scale: tuple[float, float], between: str
+) -> str:
+    """The scale as a line, the interval as a broad part of it, the score as a dot."""
+    low, high = scale
+    span = (high - low) or 1.0
+
+    def at(value: float) -> float:
+        inside = min(max((value - low) / span, 0.0), 1.0)
+        return _MARGIN + inside * (_WIDTH - 2 * _MARGIN)
+
+    middle = _HEIGHT / 2
+    left, right = at(interval[0]), at(interval[1])
+    return (
+        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="100%" role="img"'
+        f' aria-label="Score {score:.2f}, {between}" fill="currentColor">'
+        f'<rect x="{_MARGIN:g}" y="{middle - 1:g}" width="{_WIDTH - 2 * _MARGIN:g}" height="2"'
+        ' opacity=".3"/>'
+        f'<rect x="{left:.1f}" y="{middle - 5:g}" width="{max(right - left, 1):.1f}" height="10"'
+        ' rx="3" opacity=".35"/>'
+        f'<circle cx="{at(score):.1f}" cy="{middle:g}" r="6"/></svg>'
+    )
+
+
+def _table(contributions: Mapping[str, float]) -> str:
+    """The score of a typical pair, and what each group adds to it, from the largest down."""
+    others = {name: value for name, value in contributions.items() if name != _BASELINE}
+    rows = [("a typical pair", f"{contributions.get(_BASELINE, 0.0):.2f}")]
+    rows += [
+        (escape(name), f"{value:+.2f}".replace("-", "−"))
+        for name, value in sorted(others.items(), key=lambda item: -abs(item[1]))
+    ]
+    cells = "".join(
+        f'<tr><th scope="row" style="text-align:left;font-weight:normal">{name}</th>'
+        f'<td style="text-align:right">{value}</td></tr>'
+        for name, value in rows
+    )
+    return f'<table style="border-collapse:collapse">{cells}</table>'

@@ -1,0 +1,108 @@
+"""Which types a bundle may hold: those named here, and those of packages installed for it.
+
+skops rebuilds objects from a description and runs no code from the file, but it imports the modules
+of their types and sets their state. So a type has to be known: it is one of scikit-learn's, NumPy's
+or SciPy's that skops itself trusts, it is in :data:`TRUSTED_TYPES`, or it belongs to a learner or a
+fusion that an installed package brings by an entry point. Of such a package every type of its own
+counts; types of others that its estimators are made of it names in an attribute of the factory:
+
+    @some_factory
+    def ngboost(random_state, n_jobs): ...
+
+    ngboost.bundle_types = ("ngboost.ngboost.NGBRegressor",)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+
+import skops.io
+
+from seiqa_models.fusions import FUSIONS
+from seiqa_models.learners.registry import LEARNERS
+from seiqa_models.plugins.registry import Registry
+
+TRUSTED_TYPES = (
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMRegressor",
+    "seiqa_models.fusions.bagged.BaggedFusion",
+    "seiqa_models.fusions.bounded.BoundedFusion",
+    "seiqa_models.fusions.stacking.StackingFusion",
+    "seiqa_models.fusions.weighted.BestSingleFusion",
+    "seiqa_models.fusions.weighted.GreedyFusion",
+    "seiqa_models.fusions.weighted.MeanFusion",
+    "seiqa_models.learners.boosting.UndatedCatBoost",
+    "seiqa_models.learners.components.OrientedComponents",
+    "seiqa_models.learners.consensus.Consensus",
+    "seiqa_models.learners.gaussian_process.ExponentialGP",
+    "seiqa_models.learners.kind_aware.KindAwareGP",
+    "seiqa_models.learners.noise.NoiseAwareGP",
+    "seiqa_models.learners.ordinal.OrdinalProcess",
+    "seiqa_models.learners.oriented.MonotoneBoosting",
+    "seiqa_models.learners.oriented.OrientedLog",
+    "seiqa_models.learners.oriented.OrientedRanks",
+    "seiqa_models.learners.ranker.PairwiseRanker",
+    "seiqa_models.learners.runner_up.Neighbours",
+    "seiqa_models.learners.scaling.PartialWhitening",
+    "seiqa_models.learners.scaling.RankNormal",
+    "seiqa_models.learners.trees.BoostedTrees",
+    "seiqa_models.stack.blend.Blend",
+    "seiqa_models.stack.calibration.MonotoneCalibration",
+    "seiqa_models.stack.intervals.ConformalInterval",
+    "seiqa_models.stack.meta.RidgeMeta",
+    "seiqa_models.stack.preparation.Preparation",
+    "seiqa_models.stack.regressor.SeiqaRegressor",
+    "sklearn.feature_selection._univariate_selection.r_regression",
+    "sklearn.tree._tree.Tree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBRegressor",
+)
+"""Types beyond skops's own list (numpy, scipy, scikit-learn) that a bundle may hold."""
+
+
+def trusted_types(model: bytes) -> list[str]:
+    """Types that may be rebuilt from a skops archive, beyond those that skops itself trusts.
+
+    Parameters
+    ----------
+    model : bytes
+        The archive. Packages are asked only about the types in it that are not ours.
+    """
+    return [*TRUSTED_TYPES, *_of_packages(_not_ours(model))]
+
+
+def refused_types(model: bytes) -> list[str]:
+    """Types in a skops archive that may not be rebuilt, sorted."""
+    unknown = _not_ours(model)
+    return sorted(set(unknown) - set(_of_packages(unknown)))
+
+
+def _not_ours(model: bytes) -> list[str]:
+    return [name for name in skops.io.get_untrusted_types(data=model) if name not in TRUSTED_TYPES]
+
+
+def _of_packages(types: list[str]) -> list[str]:
+    """Those of the types that belong to the learners and fusions of installed packages."""
+    points = [(registry, point) for registry in (LEARNERS, FUSIONS) for point in registry.plugins]
+    if not types or not points:
+        return []
+    installed = {registry.plugins[name].dist for registry, name in points}
+    theirs = {package.name for package in installed if package is not None}
+    owners = packages_distributions()
+    named = {name for registry, point in points for name in _named_types(registry, point)}
+    return [
+        name
+        for name in types
+        if name in named or theirs & set(owners.get(name.partition(".")[0], ()))
+    ]
+
+
+def _named_types(registry: Registry, name: str) -> Iterable[str]:
+    """``bundle_types`` of a package's factory; of one that cannot be imported, none."""
+    try:
+        factory = registry.find(name)
+    except ValueError:
+        return ()
+    return tuple(getattr(factory, "bundle_types", ()))
