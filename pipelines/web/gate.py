@@ -72,8 +72,8 @@ class Gate:
     max_upload : int
         Bytes of one uploaded file.
     hosts : frozenset[str] | None
-        Names the server is to be called by (IPv6 in brackets), so that no other web page
-        can have its own name lead here (DNS rebinding); None = any.
+        Host names to answer to (IPv6 in brackets), so that no other site can point its own name
+        here (DNS rebinding); None = any.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            with suppress(ClientDisconnect):  # somebody broke an upload off: nothing to report
+            with suppress(ClientDisconnect):  # an upload was aborted: nothing to report
                 await self._http(scope, receive, Answer(send))
         # else a websocket, which nothing here speaks: returning refuses it
 
@@ -127,14 +127,14 @@ class Gate:
     def _refusal(self, request: Request) -> Refusal | None:
         path = request.scope["path"]  # decoded, as Gradio will read it; `url` ends it at a %3F
         if self.hosts is not None and _without_port(request.headers.get("host")) not in self.hosts:
-            return 400, "this server goes by another name"
+            return 400, "this server has another name"
         if "content-length" in request.headers and "transfer-encoding" in request.headers:
             return 400, "a body has one length"  # RFC 9112, section 6.3: an attempt to smuggle
         if request.method in ("GET", "HEAD"):
             if path not in _GET and not path.startswith(_GET_BELOW):
                 return 404, "not found"
             if path.startswith(FILE) and not self._is_kept(path.removeprefix(FILE)):
-                return 403, "not a file of this server's"
+                return 403, "not a file of this server"
             return None
         if request.method != "POST" or path not in _POST:
             return 404, "not found"
