@@ -12,7 +12,8 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
 .DEFAULT_GOAL := help
 .PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
   test notebooks lint lint-files docs dist package pictures \
-  bench bench-features bench-models bench-tables bench-small bench-sense clean
+  bench bench-features bench-models bench-tables bench-small bench-sense \
+  bench-transfer bench-claims clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,8 +79,8 @@ score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE
 serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
-box: $(VENV)/.seiqa ## train the built-in model again: TID=folder with recipe.csv, reference/, render.py
-	$(BIN)/python -m pipelines.box "$(TID)"
+box: $(VENV)/.seiqa ## train the built-in model again: TID="tid2013_kodak tid2013_kodak_more", see pipelines/box.py
+	$(BIN)/python -m pipelines.box $(TID)
 
 test: $(VENV)/.dev ## all tests
 	$(BIN)/pytest -n 2
@@ -124,6 +125,12 @@ bench-tables: $(VENV)/.dev ## our stack and the runner-up's on a table of publis
 
 bench-small: $(VENV)/.dev ## our stack and its ingredients on few references, DATA=table.csv
 	$(BIN)/python benchmarks/small_data.py "$(DATA)"
+
+bench-transfer: $(VENV)/.dev ## trained on A, judged on B: COLLECTIONS="a=runs/a b=runs/b c=table.csv"
+	$(BIN)/python benchmarks/transfer_matrix.py $(COLLECTIONS)
+
+bench-claims: $(VENV)/.dev ## do the claims made on few references come true? DATA=table.csv
+	$(BIN)/python benchmarks/claims.py "$(DATA)"
 
 bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model keeps [BUNDLE=runs/…/bundle]
 	$(BIN)/seiqa sense $(if $(BUNDLE),--bundle "$(BUNDLE)")

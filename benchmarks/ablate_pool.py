@@ -32,10 +32,12 @@ from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import transfer_folds, unseen_folds
 from seiqa_models.evaluation.compare import compare
+from seiqa_models.fusions import make_fusion
+from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS
 from seiqa_models.learners.runner_up import FACTORIES
+from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.pool import predict_held_out
-from seiqa_models.stack.regressor import SeiqaRegressor
 
 N_SPLITS = 5
 SEED = 0
@@ -170,13 +172,14 @@ def fuse(parts: Sequence[OuterFold], names: list[str]) -> tuple[FloatVector, dic
     """Held-out scores of a pool in the order of the parts, and the learners' mean weights."""
     scores, weights = [], []
     for part in parts:
-        stack = SeiqaRegressor(names)
-        stack.oof_, stack.learners_ = part.oof[names], dict.fromkeys(names)
-        stack.label_range_ = (float(part.train.y.min()), float(part.train.y.max()))
-        # Private, but a copy of it would soon be another fusion than the stack's.
-        stack._fit_fusion(part.train, [(cell, p[names]) for cell, p in part.unseen])
-        scores.append(stack.fuse(part.held_out))
-        weights.append(stack.weights_ or {})
+        unseen = None
+        if part.unseen:
+            rows = np.concatenate([test for (_, test), _ in part.unseen])
+            known = pd.concat([predictions for _, predictions in part.unseen])
+            unseen = HeldOut(known, part.train.y[rows], part.train.groups[rows])
+        blend = Blend().fit(make_fusion(), part.oof, names, part.train.y, part.train.groups, unseen)
+        scores.append(np.clip(blend.predict(part.held_out), part.train.y.min(), part.train.y.max()))
+        weights.append(blend.weights_ or {})
     means = {name: float(np.mean([own[name] for own in weights])) for name in names}
     return np.concatenate(scores), means
 

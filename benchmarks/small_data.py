@@ -100,10 +100,11 @@ def predict_held_out(
 ) -> pd.DataFrame:
     """Every candidate's predictions of the rows of `test`; the regressor is fitted again."""
     fitted = regressor.fit(train.X, train.y, groups=train.groups)
-    inside = {name: final_score(train.y, fitted.oof_[name]) for name in fitted.oof_}
-    learners = fitted.predict_learners(test.X)
+    inside = {name: final_score(train.y, fitted.oof_[name]) for name in fitted.learners_}
+    predictions = fitted.predict_learners(test.X)
+    learners = predictions[list(fitted.learners_)]
     return learners.assign(
-        stack=fitted.fuse(learners),
+        stack=fitted.fuse(predictions),
         chosen=learners[max(inside, key=inside.__getitem__)],
         best_single=best_single(train, test)[0],
     )

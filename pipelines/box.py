@@ -1,7 +1,8 @@
-"""Train the built-in model: `python -m pipelines.box TID2013_KODAK_FOLDER` (make box).
+"""Train the built-in model: `python -m pipelines.box FOLDER [FOLDER …]` (make box).
 
-The folder holds recipe.csv, reference/ and render.py, which makes the distorted pictures again from
-the references, pixel by pixel as published. Everything else is as for any data set.
+Each folder holds part of TID2013: recipe*.csv with the people's scores, render*.py, which makes the
+distorted pictures again from the references, and in the first folder reference/. Everything else is
+as for any data set.
 """
 
 from __future__ import annotations
@@ -34,20 +35,25 @@ LIMITS = (
 )
 
 
-def write_manifest(source: Path, folder: Path) -> Path:
+def write_manifest(sources: list[Path], folder: Path) -> Path:
     """Render the distorted pictures into a folder, and write their human scores into a manifest.
 
     MOS are divided so that the best rated pair has 5: TID2013's scale counts won comparisons, and
     not even an undamaged picture would win all 9.
     """
-    subprocess.run([sys.executable, source / "render.py", folder], check=True)
-    recipe = pd.read_csv(source / "recipe.csv")
+    parts = []
+    for source in sources:
+        (script,), (table,) = source.glob("render*.py"), source.glob("recipe*.csv")
+        subprocess.run([sys.executable, script, folder], check=True)
+        parts.append(pd.read_csv(table))
+    recipe = pd.concat(parts, ignore_index=True)
+    scenes = recipe["ref_img"].str.removesuffix(".png")
     manifest = pd.DataFrame(
         {
-            "ref": [source / "reference" / name for name in recipe["ref_img"]],
+            "ref": [sources[0] / "reference" / f"{name}.png" for name in scenes],
             "dist": recipe["dist_img"],
             "mos": recipe["MOS"] * (SCALE / recipe["MOS"].max()),
-            "group": recipe["ref_img"],
+            "group": scenes,
             "distortion": [DISTORTIONS[number - 1] for number in recipe["distortion"]],
         }
     )
@@ -56,10 +62,10 @@ def write_manifest(source: Path, folder: Path) -> Path:
     return path
 
 
-def main(source: Path, run: Path = Path("runs/boxed")) -> None:
-    """Train on SOURCE, report into RUN, and copy the bundle into the package."""
+def main(sources: list[Path], run: Path = Path("runs/boxed")) -> None:
+    """Train on SOURCES, report into RUN, and copy the bundle into the package."""
     with tempfile.TemporaryDirectory(prefix="seiqa-boxed-") as folder:
-        data = write_manifest(source.resolve(), Path(folder))
+        data = write_manifest([source.resolve() for source in sources], Path(folder))
         settings = load_settings(data=data, run=run, config="boxed")
         steps.features(settings)
         with bars("training folds") as (progress,):
@@ -73,9 +79,13 @@ def put_in_box(run: Path) -> None:
     bundle = load_bundle(run / "bundle")
     card = bundle.card
     card["name"] = "The built-in model"
-    card["data"]["source"] = f"TID2013, 10 scenes, rendered; MOS scaled to 0..{SCALE:g}"
+    card["data"]["source"] = (
+        f"TID2013, 10 scenes and 12 kinds, rendered; MOS scaled to 0..{SCALE:g}"
+    )
     card["limits"] = [*LIMITS, *card["limits"]]
-    card["reproduce"] = "make box TID=folder with recipe.csv, reference/ and render.py"
+    card["reproduce"] = (
+        "make box TID=folders with recipe*.csv and render*.py, the first with reference/"
+    )
     save_bundle(BOXED, bundle.regressor, recipe=bundle.recipe, card=card)
     typer.echo(f"bundle in {BOXED}, report in {run / 'report.html'}")
 

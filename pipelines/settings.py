@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         FusionSettings(),
         description="how the learners become one score: a name, or with parameters",
     )
+    purpose: Literal["home", "abroad"] = Field(
+        "home", description="score new scenes of this study, or pictures from anywhere"
+    )
+    consensus: bool = Field(True, description="let the metrics' consensus count where they agree")
     calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
     seed: int = Field(0, ge=0, description="of folds, learners and bootstrap")
 

@@ -7,6 +7,7 @@ outside the run folder changes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,12 @@ from pipelines.runs.folder import (
 )
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics, learners_worth
-from pipelines.runs.model import ablate, choose_splits, estimate
+from pipelines.runs.model import Splits, ablate, choose_splits, estimate
+from pipelines.runs.readiness import before_decoding, before_extraction, require_trainable
 from pipelines.runs.record import MODEL, Record, features_digest
 from pipelines.runs.writing import write_features, write_scores, write_training
 from pipelines.settings import Settings
-from seiqa_features.datasets import load_pairs
+from seiqa_features.datasets import check_pairs, find_pairs
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.runner import RunReport
@@ -43,20 +45,50 @@ if TYPE_CHECKING:
     from seiqa_models.evaluation.evaluate import Evaluation
 
 
+@dataclass(frozen=True)
+class Features:
+    """What `features` did.
+
+    Attributes
+    ----------
+    extracted : Extracted
+        What it left in the run folder.
+    report : RunReport
+        What had to be computed.
+    left_out : list[str]
+        One line for each pair left out (only with `keep_going`), and each file.
+    splits : Splits | None
+        The folds to train with, where that was asked for.
+    """
+
+    extracted: Extracted
+    report: RunReport
+    left_out: list[str]
+    splits: Splits | None
+
+
 def features(
-    settings: Settings, *, on_image: Progress = unwatched, on_pair: Progress = unwatched
-) -> tuple[RunReport, list[str]]:
+    settings: Settings,
+    *,
+    to_train: bool = False,
+    on_image: Progress = unwatched,
+    on_pair: Progress = unwatched,
+) -> Features:
     """Check the data, extract what the store lacks, and write the run's feature table.
 
-    Returns
-    -------
-    tuple[RunReport, list[str]]
-        What was computed, and one line for each pair left out (only with `keep_going`).
+    Parameters
+    ----------
+    to_train : bool
+        Whether a training is to follow. What would make it fail is found before a picture is
+        decoded, or, as far as it takes to know which pictures are the same, before features are
+        extracted.
 
     Raises
     ------
     DataError
-        See `load_pairs` and `extract`.
+        See `load_pairs` and `extract`; or see `pipelines.runs.readiness`.
+    TableError, UsageError
+        See `pipelines.runs.readiness`.
     StoreError
         The store or the run folder cannot be written.
     WeightsError
@@ -64,19 +96,23 @@ def features(
     DeviceError
         The device is not there or too small.
     """
-    recipe = Recipe.parse(settings.features)
-    if settings.data is None:
-        raise DataError(["no data named; give DATA (a data set folder or a CSV manifest)"])
+    recipe, data = Recipe.parse(settings.features), settings.named_data()
+    listed = find_pairs(data)
+    if to_train:
+        before_decoding(settings, listed)
     runtime = settings.runtime()
     recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
     with exclusive(settings.run):
-        found, left_out = load_pairs(
-            settings.data,
+        found, left_out = check_pairs(
+            listed,
             ImageIndex(settings.cache),
             keep_going=settings.keep_going,
             workers=settings.workers,
             on_image=on_image,
         )
+        splits = choose_splits(settings, found) if to_train else None
+        if splits is not None:
+            before_extraction(settings, found, splits, recipe)
         table, seconds, report = extract_table(
             found,
             recipe,
@@ -94,14 +130,15 @@ def features(
             "unavailable": unavailable,
             "left_out": left_out,
             "failed": found.loc[~found["pair_id"].isin(pairs["pair_id"]), "pair_id"].tolist(),
-            "data": str(settings.data.resolve()),
+            "data": str(data.resolve()),
             "cache": str(settings.cache.resolve()),
             "seconds_per_pair": seconds,
             "device": runtime.device if recipe.weights else "cpu",
             "versions": _versions(recipe),
         }
-        write_features(settings, pairs, table, meta, digest=features_digest(pairs, recipe))
-    return report, left_out
+        digest = features_digest(pairs, recipe)
+        write_features(settings, pairs, table, meta, digest=digest)
+    return Features(Extracted(pairs, table, meta, digest), report, left_out, splits)
 
 
 def check_learners(settings: Settings) -> None:
@@ -115,17 +152,25 @@ def check_learners(settings: Settings) -> None:
     """
     from pipelines.runs.model import make_regressor
     from seiqa_models.evaluation.trial import try_fusion, try_learner
+    from seiqa_models.stack.pool import check_members
+    from seiqa_models.stack.representations import member
 
+    fusion = make_regressor(settings).fusion
     try:
-        for name in settings.learners:
+        check_members(settings.learners)
+        for name in dict.fromkeys(member(name).learner for name in settings.learners):
             try_learner(name, random_state=settings.seed)
-        try_fusion(make_regressor(settings).fusion)
+        try_fusion(fusion)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
 
 def train(
-    settings: Settings, *, on_fold: Progress = unwatched, on_ablation: Progress = unwatched
+    settings: Settings,
+    done: Features | None = None,
+    *,
+    on_fold: Progress = unwatched,
+    on_ablation: Progress = unwatched,
 ) -> Metrics:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
 
@@ -134,20 +179,26 @@ def train(
     Rows for training are those of split train that have a label. Labelled rows of val and test are
     never trained on; the fitted stack's score on them is reported as held out.
 
+    Parameters
+    ----------
+    done : Features | None
+        What `features` has just done in this process; by default the run folder is read.
+
     Raises
     ------
     DataError
-        No features in the run folder, other features than the settings', or no labels.
+        No features in the run folder, or other features than the settings'.
+    DataError, TableError
+        No labels, too few pairs or groups, or labels that cannot be learned from.
     UsageError
         A learner or the fusion does not exist.
-    TableError
-        Too few pairs or groups, or labels that cannot be learned from.
     """
     check_learners(settings)
     with exclusive(settings.run):
-        found = read_run(settings)
-        require_same_data(settings, found)
-        evaluation, metrics = _evaluate(settings, found, on_fold, on_ablation)
+        found = done.extracted if done else _read_unchanged(settings)
+        splits = (done and done.splits) or choose_splits(settings, found.pairs)
+        require_trainable(settings, found.pairs, splits)
+        evaluation, metrics = _evaluate(settings, found, splits, on_fold, on_ablation)
         training = found.pairs[_training_rows(found.pairs)]
         write_training(
             settings,
@@ -162,35 +213,43 @@ def train(
     return metrics
 
 
+def _read_unchanged(settings: Settings) -> Extracted:
+    """What `features` left in the run folder, if the data is still what it was."""
+    found = read_run(settings)
+    require_same_data(settings, found)
+    return found
+
+
 def _training_rows(pairs: pd.DataFrame) -> pd.Series:
     return (pairs["split"] == "train") & pairs["mos"].notna()
 
 
 def _evaluate(
-    settings: Settings, found: Extracted, on_fold: Progress, on_ablation: Progress
+    settings: Settings,
+    found: Extracted,
+    splits: Splits,
+    on_fold: Progress,
+    on_ablation: Progress,
 ) -> tuple[Evaluation, Metrics]:
     """The honest estimate with the fitted stack, and the content of metrics.json."""
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
-    if not rows.any():
-        source = pairs.attrs["source"]
-        raise DataError(
-            [f"{source}: no labelled training pair; add Train_scores.xlsx or a column mos"]
-        )
     training, labelled = pairs[rows], table[rows.to_numpy()]
-    blocks, why = choose_splits(settings, pairs)
-    evaluation, left_out = estimate(settings, training, labelled, blocks=blocks, on_fold=on_fold)
+    evaluation, left_out = estimate(
+        settings, training, labelled, blocks=splits.blocks, on_fold=on_fold
+    )
     metrics = Metrics.of(
         evaluation.figures,
         transfer_left_out=left_out,
-        splits={"by": "block" if blocks else "group", "why": why},
+        splits={"by": "block" if splits.blocks else "group", "why": splits.why},
+        audit=splits.audit,
         heldout=_held_out(evaluation, pairs, table),
         ablation=ablate(
             settings,
             training,
             labelled,
             learners_worth(evaluation.figures),
-            blocks=blocks,
+            blocks=splits.blocks,
             kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,
         ),
@@ -200,8 +259,13 @@ def _evaluate(
     return evaluation, metrics
 
 
-def score_test(settings: Settings) -> pd.DataFrame:
+def score_test(settings: Settings, done: Features | None = None) -> pd.DataFrame:
     """Score the test pairs and write scores.csv: pair_id, split, picture_name, score.
+
+    Parameters
+    ----------
+    done : Features | None
+        As for `train`.
 
     Raises
     ------
@@ -211,13 +275,18 @@ def score_test(settings: Settings) -> pd.DataFrame:
         The bundle cannot be read.
     """
     with exclusive(settings.run):
-        test, record, _ = _score(settings)
+        test, record, _ = _score(settings, done)
         write_scores(settings, test, record, None)
     return test
 
 
-def submit(settings: Settings) -> Path:
+def submit(settings: Settings, done: Features | None = None) -> Path:
     """Score the test pairs and write the challenge's zip beside scores.csv.
+
+    Parameters
+    ----------
+    done : Features | None
+        As for `train`.
 
     Raises
     ------
@@ -229,7 +298,7 @@ def submit(settings: Settings) -> Path:
     from pipelines.runs.submission import submission_bytes
 
     with exclusive(settings.run):
-        test, record, meta = _score(settings)
+        test, record, meta = _score(settings, done)
         try:
             content = submission_bytes(
                 test["picture_name"].tolist(),
@@ -251,13 +320,14 @@ def submit(settings: Settings) -> Path:
     return settings.run / SUBMISSION
 
 
-def _score(settings: Settings) -> tuple[pd.DataFrame, Record, dict[str, Any]]:
+def _score(
+    settings: Settings, done: Features | None
+) -> tuple[pd.DataFrame, Record, dict[str, Any]]:
     """Scores of the test pairs, the record of what they come of, and the features' description."""
     from seiqa_models.bundle import load_bundle
     from seiqa_models.score import settle_identical
 
-    found = read_run(settings)
-    require_same_data(settings, found)
+    found = done.extracted if done else _read_unchanged(settings)
     pairs = found.pairs
     rows = pairs["split"] == "test"
     if not rows.any():

@@ -3,17 +3,22 @@
 A bundle is a folder:
 
 - ``model.skops``: the regressor. skops rebuilds objects from a description and runs no code from
-  the file; only the types that :mod:`seiqa_models.trust` allows may be rebuilt.
-- ``bundle.json``: format version, recipe, card, library versions, SHA-256 of ``model.skops``.
+  the file; only the types that `seiqa_models.trust` allows may be rebuilt.
+- ``bundle.json``: format version, recipe, card, library versions, and what ``model.skops`` is: its
+  SHA-256, its size and what it holds.
 - ``card.md``: the model card for people.
+
+A bundle may come from a stranger. It is read in steps, each of which bounds the next, and the first
+thing wrong is one line: files that are no files or too large, the typed manifest, the model file
+against the manifest, its members and its description before anything is built of it, and at last
+what was built, by predicting made-up rows (see :mod:`seiqa_models.inspection`).
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,13 +32,18 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from seiqa_features.commits import committing, current, settle
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
+from seiqa_models.core.files import read_bounded
 from seiqa_models.core.persistence import canonical_dump
+from seiqa_models.inspection.manifest import MAX_BYTES, Manifest, ModelFile, parse_manifest
+from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
+from seiqa_models.inspection.schema import check_schema
+from seiqa_models.inspection.soundness import require_sound
+from seiqa_models.stack.pool import check_members
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.trust import refused_types, trusted_types
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 5
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
@@ -83,23 +93,23 @@ def save_bundle(
         settle(folder)
     if _is_something_else(folder):
         raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
+    text = render_card(card)
     model = canonical_dump(_as_saved(regressor))
     if refused := refused_types(model):
         raise TableError(
             f"{folder} is not written: the model holds {', '.join(refused)}, which no bundle may"
             " hold; see seiqa_models/trust.py for how a package of yours makes its types known"
         )
-    manifest = {
-        "format": FORMAT_VERSION,
-        "sha256": hashlib.sha256(model).hexdigest(),
-        "versions": {name: version(name) for name in LIBRARIES},
-        "recipe": recipe,
-        "card": card,
-    }
-    text = json.dumps(manifest, indent=2, allow_nan=False, ensure_ascii=False)
+    members = _inspect(model, folder / MODEL_FILE)
+    manifest = Manifest(
+        model=ModelFile.of(model, members),
+        versions={name: version(name) for name in LIBRARIES},
+        recipe=recipe,
+        card=card,
+    )
     with committing(folder) as fresh:
-        (fresh / CARD_FILE).write_text(render_card(card), encoding="utf-8")
-        (fresh / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+        (fresh / CARD_FILE).write_text(text, encoding="utf-8")
+        (fresh / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
         (fresh / MODEL_FILE).write_bytes(model)
 
 
@@ -118,13 +128,15 @@ def load_bundle(folder: Path | str) -> Bundle:
     manifest = _read_manifest(folder)
     path = current(folder / MODEL_FILE)
     try:
-        model = path.read_bytes()
+        model = read_bounded(path, manifest.model.size)
     except OSError as error:
         raise TableError(f"{path} cannot be read ({error.strerror}): train again") from error
-    if hashlib.sha256(model).hexdigest() != manifest["sha256"]:
-        raise TableError(f"{path} is not the file that was saved (SHA-256 differs): train again")
-    _warn_of_other_versions(folder, manifest["versions"])
-    return Bundle(_read_model(path, model), manifest["recipe"], manifest["card"])
+    if changed := manifest.model.differs(model):
+        raise TableError(f"{path} is not the file that was saved ({changed}): train again")
+    if _inspect(model, path) != manifest.model.members:
+        raise TableError(f"{path} holds other members than {MANIFEST_FILE} says: train again")
+    _warn_of_other_versions(folder, manifest.versions)
+    return Bundle(_read_model(path, model), manifest.recipe, manifest.card)
 
 
 def _as_saved(regressor: SeiqaRegressor) -> SeiqaRegressor:
@@ -144,40 +156,51 @@ def _is_something_else(folder: Path) -> bool:
     return not (folder / MANIFEST_FILE).is_file() and any(folder.iterdir())
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> Manifest:
     path = current(folder / MANIFEST_FILE)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        text = read_bounded(path, MAX_BYTES)
     except OSError as error:
-        raise TableError(f"{folder} is no bundle: {MANIFEST_FILE} cannot be read") from error
-    except ValueError as error:
-        raise TableError(f"{path} is not valid JSON ({error}): train again") from error
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != FORMAT_VERSION:
-        raise TableError(
-            f"{path} has bundle format {found!r}, this version reads {FORMAT_VERSION}: train again"
-        )
-    missing = {"sha256", "versions", "recipe", "card"} - manifest.keys()
-    if missing:
-        raise TableError(f"{path} lacks {', '.join(sorted(missing))}: train again")
-    return dict(manifest)
+        reason = f"{MANIFEST_FILE} cannot be read ({error.strerror})"
+        raise TableError(f"{folder} is no bundle: {reason}") from error
+    return parse_manifest(text, str(path))
+
+
+def _inspect(model: bytes, path: Path) -> dict[str, str]:
+    """Members of a model file, once it is clear that it can be rebuilt."""
+    try:
+        with open_model(model) as archive:
+            members = list_members(archive)
+            check_schema(archive)
+    except UnsoundModelError as error:
+        raise TableError(f"{path} is no sound model: {error}") from None
+    return members
 
 
 def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
     try:
-        regressor = skops.io.loads(model, trusted=trusted_types(model))
+        with warnings.catch_warnings():  # other versions are told in one line
+            warnings.simplefilter("ignore")
+            regressor = skops.io.loads(model, trusted=trusted_types(model))
     except UntrustedTypesFoundException as error:
         raise TableError(f"{path} holds a type that is not allowed: {error}") from error
-    except Exception as error:
-        # The checksum matched, so any failure means another skops or library wrote the file.
+    except Exception as error:  # a description made up, or of another version of a library
         raise TableError(f"{path} cannot be rebuilt ({type(error).__name__}: {error})") from error
     if not isinstance(regressor, SeiqaRegressor):
         raise TableError(f"{path} holds a {type(regressor).__name__}, expected a SeiqaRegressor")
+    try:
+        check_members(regressor.learners)
+        require_sound(regressor)
+    except ValueError as error:
+        raise TableError(f"{path} holds what this version does not know: {error}") from None
+    except UnsoundModelError as error:
+        raise TableError(f"{path} is no sound model: {error}") from None
     return regressor
 
 
 def _warn_of_other_versions(folder: Path, saved: Mapping[str, str]) -> None:
-    for name, then in saved.items():
-        now = version(name) if name in LIBRARIES else None
+    for name in LIBRARIES:
+        now = version(name)
+        then = saved.get(name, now)
         if now != then:
             logger.warning("%s was saved with %s %s, now is %s", folder, name, then, now)

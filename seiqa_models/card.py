@@ -29,19 +29,32 @@ def render_card(card: Mapping[str, Any]) -> str:
     ValueError
         ``label_kind`` is missing or unknown, or there is a section of another name.
     """
-    kind = card.get("label_kind")
-    if kind not in LABEL_KINDS:
-        raise ValueError(f"card: label_kind is {kind!r}, expected one of {LABEL_KINDS}")
-    unknown = set(card) - {"name", "label_kind", *_SECTIONS}
-    if unknown:
-        raise ValueError(f"card: unknown keys {sorted(unknown)}, expected {_SECTIONS}")
-    parts = [f"# {card.get('name', 'SeIQA stack')}", _label_sentence(str(kind))]
+    check_card(card)
+    parts = [f"# {card.get('name', 'SeIQA stack')}", _label_sentence(card["label_kind"])]
     for section in _SECTIONS:
         if section in card:
             content = card[section]
             body = _evaluation(content) if section == "evaluation" else _plain(content)
             parts.append(f"## {section.capitalize()}\n\n{body}")
     return "\n\n".join(parts) + "\n"
+
+
+def check_card(card: Mapping[str, Any]) -> None:
+    """Refuse a card that does not say whose opinion the labels are, or with unknown sections.
+
+    Raises
+    ------
+    ValueError
+        As `render_card`; or the name is no text.
+    """
+    kind = card.get("label_kind")
+    if kind not in LABEL_KINDS:
+        raise ValueError(f"card: label_kind is {kind!r}, expected one of {LABEL_KINDS}")
+    unknown = set(card) - {"name", "label_kind", *_SECTIONS}
+    if unknown:
+        raise ValueError(f"card: unknown keys {sorted(unknown)}, expected {_SECTIONS}")
+    if not isinstance(card.get("name", ""), str):
+        raise ValueError(f"card: name is {card['name']!r}, expected text")
 
 
 def _label_sentence(kind: str) -> str:

@@ -59,6 +59,21 @@ class BestSingle(Summary):
     names: list[str | None]
 
 
+class Consensus(Summary):
+    """What all columns say together.
+
+    Attributes
+    ----------
+    agree : float
+        Share of held-out rows whose columns agree.
+    gate : float
+        Its share in the score of the stack on all rows, where the columns agree fully.
+    """
+
+    agree: Number
+    gate: Number
+
+
 class WithoutKinds(Summary):
     """A learner by itself that was not told the kinds; ``gain`` is the stack's over it."""
 
@@ -156,6 +171,11 @@ class Figures(Record):
     greedy : Summary
         The stack with greedy selection among the learners as its fusion.
     best_single : BestSingle
+    consensus : Consensus
+    purpose : str
+        "home" or "abroad".
+    at_home : Summary or None
+        Abroad, what the same members would reach if the purpose were home.
     index_only : Summary or None
         A predictor that sees only file order; None where that is not known.
     gain : dict of Difference
@@ -185,6 +205,9 @@ class Figures(Record):
     learners: dict[str, Summary]
     greedy: Summary
     best_single: BestSingle
+    consensus: Consensus
+    purpose: str
+    at_home: Summary | None
     index_only: Summary | None
     gain: dict[str, Difference]
     transfer: Transfer | None

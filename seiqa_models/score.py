@@ -25,7 +25,7 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     Parameters
     ----------
     scores : pd.DataFrame [n]
-        score, and low, high and unfamiliar where there are intervals.
+        score, and low, high, unfamiliar and agree where there are intervals.
     identical : ArrayLike [n]
         Whether a row's two pictures have the same pixels.
     top : float
@@ -34,8 +34,9 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     rows = np.asarray(identical, dtype=bool)
     settled = scores.copy()
     settled.loc[rows, [name for name in ("score", "low", "high") if name in scores]] = top
-    if "unfamiliar" in scores:
-        settled.loc[rows, "unfamiliar"] = False
+    for flag, settled_as in (("unfamiliar", False), ("agree", True)):
+        if flag in scores:
+            settled.loc[rows, flag] = settled_as
     return settled
 
 
@@ -50,6 +51,9 @@ class Score(float):
         Ends of the prediction interval, which holds the label of `COVERAGE` of new pairs.
     unfamiliar : bool
         Whether the pair is unlike everything the model was trained on; its interval is wider.
+    agree : bool
+        Whether the metrics agree on the pair. Where they do not, the score rests on what was
+        learned from other pictures alone, and its interval is wider.
     identical : bool
         Whether the two pictures have the same pixels: the score is then the highest there is, its
         interval has no width, and "baseline" is all that there is of contributions.
@@ -65,6 +69,7 @@ class Score(float):
     low: float
     high: float
     unfamiliar: bool
+    agree: bool
     identical: bool
     scale: tuple[float, float] | None
 
@@ -75,6 +80,7 @@ class Score(float):
         low: float,
         high: float,
         unfamiliar: bool,
+        agree: bool,
         identical: bool = False,
         scale: tuple[float, float] | None = None,
         explain: Callable[[], dict[str, float]],
@@ -82,7 +88,8 @@ class Score(float):
         """Make a score; `explain` gives its contributions when first asked."""
         score = super().__new__(cls, value)
         score.low, score.high = float(low), float(high)
-        score.unfamiliar, score.identical = bool(unfamiliar), bool(identical)
+        score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
+        score.identical = bool(identical)
         score.scale = scale
         score._explain = explain
         return score
@@ -119,7 +126,7 @@ class Score(float):
         """A copy holds the contributions and not the model that they were worked out with."""
         kept = {
             name: getattr(self, name)
-            for name in ("low", "high", "unfamiliar", "identical", "scale")
+            for name in ("low", "high", "unfamiliar", "agree", "identical", "scale")
         }
         return _restore, (float(self), kept, self.contributions)
 

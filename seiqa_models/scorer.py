@@ -11,8 +11,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, UsageError
@@ -26,9 +28,11 @@ from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
+from seiqa_features.table.table import column_dims
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from seiqa_models.core.errors import TableError
+from seiqa_models.inspection.soundness import expected_columns
 from seiqa_models.score import COVERAGE, Score, settle_identical
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -37,7 +41,8 @@ logger = logging.getLogger(__name__)
 BOXED = Path(__file__).parent / "boxed"
 """The bundle that comes with the package."""
 
-COLUMNS = ["score", "low", "high", "unfamiliar"]
+FLAGS = ["unfamiliar", "agree"]
+COLUMNS = ["score", "low", "high", *FLAGS]
 
 
 class Scorer:
@@ -49,7 +54,14 @@ class Scorer:
 
     A picture is a path, a Pillow image, a numpy array [H, W] or [H, W, C] or a torch tensor [H, W]
     or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures.inputs`. Networks
-    are loaded for the first pair and kept. Calls from several threads wait for each other.
+    are loaded for the first pair and kept. Calls of one scorer from several threads wait for each
+    other, since each uses all workers; several scorers work side by side.
+
+    On one machine, with one set of library versions, the same pair gets the same score to the bit:
+    whatever the number of workers, the calling thread, the number of threads that PyTorch, OpenMP
+    or BLAS are set to, and whatever else the process computes meanwhile. The features are the same
+    to the bit in a batch as alone; the scores of a batch agree with those of single calls within
+    1e-12 of the scale, because a product of matrices rounds by its number of rows.
 
     A pair of equal pixels gets the highest score of the bundle's scale, and no interval: that is a
     fact, and no model is asked.
@@ -70,9 +82,8 @@ class Scorer:
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
-        self.recipe = _matching_recipe(bundle.recipe, self.runtime)
-        # Extractors are built once, and how many threads kernels use is set for the whole process.
-        self._one_at_a_time = Lock()
+        self.recipe = _matching_recipe(bundle, self.runtime)
+        self._one_at_a_time = Lock()  # each call uses all of its workers
 
     @classmethod
     def load(
@@ -122,7 +133,8 @@ class Scorer:
         if pixel_key(pictures["ref"]) == pixel_key(pictures["dist"]):
             top = self._top
             return Score(
-                top, low=top, high=top, unfamiliar=False, identical=True, scale=self._scale,
+                top, low=top, high=top, unfamiliar=False, agree=True, identical=True,
+                scale=self._scale,
                 explain=lambda: {"baseline": top},
             )  # fmt: skip
         table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
@@ -134,6 +146,7 @@ class Scorer:
             low=predicted["low"],
             high=predicted["high"],
             unfamiliar=predicted["unfamiliar"],
+            agree=predicted["agree"],
             scale=self._scale,
             explain=partial(_explain, self.bundle.regressor, table),
         )
@@ -162,7 +175,7 @@ class Scorer:
         Returns
         -------
         pd.DataFrame
-            score, low, high (float64) and unfamiliar (boolean), a row per pair in their order, with
+            score, low, high (float64), unfamiliar, agree (boolean), a row per pair in order, with
             the index of `pairs` where it has one.
 
         Raises
@@ -260,31 +273,39 @@ class Scorer:
         if table.empty:
             nothing = pd.array([pd.NA] * len(index), dtype="boolean")
             numbers = dict.fromkeys(("score", "low", "high"), math.nan)
-            scores = pd.DataFrame({**numbers, "unfamiliar": nothing}, index=index)
+            scores = pd.DataFrame({**numbers, **dict.fromkeys(FLAGS, nothing)}, index=index)
         else:
             scores = self._predict(table).reindex(index)
         return settle_identical(scores, index.isin(identical), self._top)
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
-        return predicted[COLUMNS].astype({"unfamiliar": "boolean"})
+        if not np.isfinite(predicted[COLUMNS[:3]].to_numpy()).all():
+            raise DataError(["bundle gives a score that is no finite number; train again"])
+        return predicted[COLUMNS].astype(dict.fromkeys(FLAGS, "boolean"))
 
 
-def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
+def _matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     """The bundle's recipe, if this installation computes the same features.
 
     Another extractor version, view, output or weights file is an error: the model would read other
     numbers than it was trained on. Other library versions and another arithmetic (GPU or CPU) are
     only warned of.
     """
-    if "features" not in saved:
+    if "features" not in bundle.recipe:
         raise DataError(["bundle was trained on a table, not on pictures; use seiqa predict-table"])
     try:
-        recipe, _ = runtime.bind(Recipe.parse(saved["features"]))
+        saved = _SavedRecipe.model_validate(bundle.recipe)
+        recipe = Recipe.parse(saved.features)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError([f"bundle's recipe: {where} has another type than it must have"]) from None
     except UsageError as error:
         raise DataError([f"bundle was trained on other features: {error}; train again"]) from None
+    _require_columns(bundle.regressor, recipe)
+    recipe, _ = runtime.bind(recipe)
     for block in recipe.blocks:
-        then, now = dict(saved["blocks"].get(block.name, {})), dict(block.ingredients)
+        then, now = dict(saved.blocks.get(block.name, {})), dict(block.ingredients)
         for name in ("libraries", "dtype"):
             before, after = then.pop(name, None), now.pop(name)
             if before != after:
@@ -293,11 +314,32 @@ def _matching_recipe(saved: Mapping[str, Any], runtime: Runtime) -> Recipe:
                     block.name, name, before, after,
                 )  # fmt: skip
         if then != now:
+            name = next(name for name in {**now, **then} if now.get(name) != then.get(name))
             raise DataError(
-                [f"bundle was trained on {block.name} {then}, this installation computes {now};"
-                 " train again"]
+                [f"bundle was trained on {block.name} with {name} {then.get(name)}, this"
+                 f" installation has {now.get(name)}; train again"]
             )  # fmt: skip
     return recipe
+
+
+class _SavedRecipe(BaseModel):
+    """What a bundle says of its features, as `Recipe.to_dict` wrote it."""
+
+    model_config = ConfigDict(strict=True)
+
+    features: dict[str, list[str]]
+    blocks: dict[str, dict[str, Any]]
+
+
+def _require_columns(regressor: SeiqaRegressor, recipe: Recipe) -> None:
+    """Refuse a model that reads what the recipe beside it does not make, before any picture."""
+    made = column_dims(recipe)
+    for name, dim in expected_columns(regressor).items():
+        if made.get(name) != dim:
+            raise DataError(
+                [f"bundle: its model reads {name} of {dim} values, its recipe makes"
+                 f" {made.get(name, 'no such column')}; train again"]
+            )  # fmt: skip
 
 
 def _explain(regressor: SeiqaRegressor, row: pd.DataFrame) -> dict[str, float]:

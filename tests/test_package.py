@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.dist import absolute_links, project_urls
+from tools.dist import absolute_links, project_urls, publish_as
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipelines", "seiqa_features", "seiqa_models")
@@ -65,6 +65,18 @@ def test_addresses_are_metadata() -> None:
     assert urls["Source"] == "https://h.i/j"
     assert (ROOT / urls["Changelog"].split("/v1/")[1]).is_file()
     assert (ROOT / urls["Documentation"].split("/v1/")[1]).is_file()
+
+
+def test_a_release_says_where_the_project_lives(tmp_path: Path) -> None:
+    for name in ("README.md", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    publish_as("https://h.i/j", tmp_path)
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project == {**PROJECT, "urls": project["urls"]}
+    assert project["urls"]["Source"] == "https://h.i/j"
+    assert f"](https://h.i/j/raw/v{PROJECT['version']}/docs/page.png)" in (
+        tmp_path / "README.md"
+    ).read_text("utf-8")
 
 
 def test_citation_and_package_agree() -> None:

@@ -52,6 +52,27 @@ def say_kinds(metrics: Metrics) -> None:
         typer.echo(f"seiqa: no estimate for kinds of distortion never seen: {reason}", err=True)
 
 
+def say_few_groups(metrics: Metrics) -> None:
+    """A caution beside an estimate that rests on few scenes."""
+    from seiqa_models.core.checks import FEW_GROUPS
+
+    if metrics.groups < FEW_GROUPS:
+        typer.echo(
+            f"caution: {metrics.groups} scenes are few; a claim on fewer than {FEW_GROUPS} can"
+            " be further off than its interval says"
+        )
+
+
+def say_purpose(metrics: Metrics) -> None:
+    """What a stack for pictures from anywhere gives up on new scenes of its own collection."""
+    if at_home := metrics.at_home:
+        cost = at_home.final - metrics.honest.final
+        typer.echo(
+            f"purpose {metrics.purpose}: costs {cost:.4f} on new scenes of this collection,"
+            f" where purpose home has {at_home.final:.4f}"
+        )
+
+
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal, or wide enough for a file."""
     from rich.console import Console

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipelines.commands.console import bars, say_kinds, say_left_out
+from pipelines.commands.console import (
+    bars,
+    say_few_groups,
+    say_kinds,
+    say_left_out,
+    say_purpose,
+)
 from pipelines.commands.options import (
     Cache,
     Config,
@@ -24,6 +30,7 @@ from pipelines.commands.options import (
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
+    from pipelines.steps import Features
 
 
 def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> None:
@@ -75,7 +82,10 @@ def train(
 
 def submit(data: Data = None, config: Config = None, run: Run = None) -> None:
     """Score the test pairs and write the challenge's submission zip."""
-    _submit(_settings(data=data, config=config, run=run))
+    from pipelines import steps
+
+    settings = _settings(data=data, config=config, run=run)
+    typer.echo(f"submission in {steps.submit(settings)}")
 
 
 def report(data: Data = None, config: Config = None, run: Run = None) -> None:
@@ -101,9 +111,9 @@ def run(
     )  # fmt: skip
     steps.check_learners(settings)
     with exclusive(settings.run):
-        _features(settings)
-        _train(settings)
-        _finish(settings)
+        done = _features(settings, to_train=True)
+        _train(settings, done)
+        _finish(settings, done)
         _report(settings)
 
 
@@ -120,24 +130,24 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
     return settings
 
 
-def _features(settings: Settings) -> None:
+def _features(settings: Settings, *, to_train: bool = False) -> Features:
     from pipelines import steps
 
-    settings.named_data()
     with bars("checking images", "extracting pairs") as (images, pairs):
-        done, left_out = steps.features(settings, on_image=images, on_pair=pairs)
-    say_left_out(left_out)
+        done = steps.features(settings, to_train=to_train, on_image=images, on_pair=pairs)
+    say_left_out(done.left_out)
     typer.echo(
-        f"features: {done.computed} pairs computed, {done.cached} already in the store,"
-        f" {done.seconds:.1f} s"
+        f"features: {done.report.computed} pairs computed, {done.report.cached} already in the"
+        f" store, {done.report.seconds:.1f} s"
     )
+    return done
 
 
-def _train(settings: Settings) -> None:
+def _train(settings: Settings, done: Features | None = None) -> None:
     from pipelines import steps
 
     with bars("training folds", "leaving features out") as (folds, ablation):
-        metrics = steps.train(settings, on_fold=folds, on_ablation=ablation)
+        metrics = steps.train(settings, done, on_fold=folds, on_ablation=ablation)
     honest = metrics.honest
     low, high = honest.interval
     labels = "MOS" if metrics.label_kind == "MOS" else f"{metrics.label_kind}s"
@@ -146,30 +156,26 @@ def _train(settings: Settings) -> None:
         f" ({low:.3f} to {high:.3f}), SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f}"
         f" on {metrics.n} pairs, {metrics.splitter}"
     )
+    say_few_groups(metrics)
+    say_purpose(metrics)
     say_kinds(metrics)
     if metrics.splits is not None:
         typer.echo(f"splits by {metrics.splits.by}: {metrics.splits.why}")
 
 
-def _submit(settings: Settings) -> None:
-    from pipelines import steps
-
-    typer.echo(f"submission in {steps.submit(settings)}")
-
-
-def _finish(settings: Settings) -> None:
+def _finish(settings: Settings, done: Features) -> None:
     """Scores of test pairs if there are any; the zip where they are on the challenge's scale."""
     from pipelines import steps
-    from pipelines.runs.folder import SCORES, read_run
+    from pipelines.runs.folder import SCORES
     from pipelines.runs.submission import SCORE_RANGE
 
-    pairs = read_run(settings).pairs
+    pairs = done.extracted.pairs
     if not (pairs["split"] == "test").any():
         return
     if pairs.attrs["label_range"] == list(SCORE_RANGE):
-        _submit(settings)
+        typer.echo(f"submission in {steps.submit(settings, done)}")
     else:
-        steps.score_test(settings)
+        steps.score_test(settings, done)
         typer.echo(f"scores of the test pairs in {settings.run / SCORES}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, say_kinds
+from pipelines.commands.console import bars, say_few_groups, say_kinds, say_purpose
 from pipelines.commands.options import Config, Seed, Workers
 
 Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .parquet, …")]
@@ -48,6 +48,8 @@ def fit_table(
         f" {metrics.splitter}\n"
         f"best single column: final {single.final:.4f} ({single.name})"
     )
+    say_few_groups(metrics)
+    say_purpose(metrics)
     say_kinds(metrics)
     typer.echo(f"metrics, predictions and bundle in {out}")
 

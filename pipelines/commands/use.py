@@ -103,9 +103,15 @@ def load_scorer(
     return Scorer.load(bundle, workers=workers, runtime=runtime)
 
 
+AGREE = "the metrics agree on this pair"
+DISAGREE = "the metrics do not agree on this pair: the score rests on what was learned"
+
+
 def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:
     scored = scorer.score(ref, dist)
     typer.echo(repr(scored))
+    if not scored.identical:
+        typer.echo(AGREE if scored.agree else DISAGREE)
     if scored.unfamiliar:
         typer.echo("unfamiliar: unlike every pair that the model was trained on; do not trust it")
 

@@ -12,11 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipelines.report import plots, tables
 from pipelines.report.pictures import examples
 from pipelines.report.plots import Dot
+from pipelines.runs.folder import REPORT
+from pipelines.runs.model import audit_pairs
 from pipelines.runs.reading import Run, read
-from seiqa_features.datasets.hashes import reference_hashes
-from seiqa_features.errors import DataError
 from seiqa_features.files import write_whole
-from seiqa_models.audit.audit import audit
 
 FINAL = "final = 0.6·SROCC + 0.4·PLCC"
 
@@ -73,8 +72,8 @@ def render_report(run: Path) -> Path:
         single_names=Counter(filter(None, found.metrics.best_single.names)),
         scores=None if found.scores is None else found.scores["score"].describe().to_dict(),
     )
-    write_whole(run / "report.html", page.encode())
-    return run / "report.html"
+    write_whole(run / REPORT, page.encode())
+    return run / REPORT
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -191,11 +190,7 @@ def _examples(run: Run) -> dict[str, Any]:
 
 def _audit(run: Run) -> dict[str, Any]:
     """The audit of pairs and labels, with the kind of folds that this run used."""
-    try:
-        hashes = reference_hashes(run.pairs)
-    except DataError:  # a picture has gone: near-duplicates are not looked for
-        hashes = None
-    found = audit(run.pairs, hashes=hashes, seed=run.settings.get("seed", 0))
+    found = run.metrics.audit or audit_pairs(run.pairs, seed=run.settings.get("seed", 0))
     return {**found, "used": run.metrics.splits and run.metrics.splits.by}
 
 

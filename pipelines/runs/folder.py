@@ -30,6 +30,7 @@ from seiqa_features.table.table import read_table
 PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"
 METRICS, PREDICTIONS, SCORES = "metrics.json", "predictions.csv", "scores.csv"
 BUNDLE, SUBMISSION, SETTINGS = "bundle", "submission.zip", "settings.yaml"
+REPORT = "report.html"
 BUNDLE_MANIFEST = f"{BUNDLE}/bundle.json"
 LOCK = ".lock"
 
@@ -142,7 +143,7 @@ def require_training(run: Path, *names: str) -> Record:
         raise DataError(
             [f"{run}: its training is of other features than those in it now; run `seiqa train`"]
         )
-    require_unchanged(run, record.training, names, step="train")
+    require_unchanged(run, record.training, names, step=record.training.step)
     return record
 
 

@@ -47,6 +47,8 @@ class Metrics(Figures):
         The data set or table.
     splits : Splits | None
         None where the folds are those that were asked for.
+    audit : dict | None
+        What `seiqa_models.audit.audit.audit` found; None where it was not asked.
     transfer_left_out : str | None
         Why there is no `transfer` although kinds of distortion are known.
     heldout : dict[str, Summary] | None
@@ -63,6 +65,7 @@ class Metrics(Figures):
     label_kind: str
     source: str
     splits: Splits | None = None
+    audit: dict[str, Any] | None = None
     transfer_left_out: str | None = None
     heldout: dict[str, Summary] | None = None
     ablation: Ablation | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -44,6 +45,8 @@ def make_regressor(
         learners=tuple(settings.learners),
         n_splits=settings.folds,
         fusion=fusion,
+        purpose=settings.purpose,
+        consensus=settings.consensus,
         calibrate=settings.calibrate,
         label_range=label_range,
         random_state=settings.seed,
@@ -51,16 +54,46 @@ def make_regressor(
     )
 
 
-def choose_splits(settings: Settings, pairs: pd.DataFrame) -> tuple[bool, str]:
-    """Whether folds are contiguous blocks of file order (and not only groups), and why."""
+@dataclass(frozen=True)
+class Splits:
+    """How the folds are made, and what the audit found that decides it.
+
+    Attributes
+    ----------
+    blocks : bool
+        Folds are contiguous blocks of file order, and do not only keep groups together.
+    why : str
+    audit : dict[str, Any]
+        See `seiqa_models.audit.audit.audit`.
+    """
+
+    blocks: bool
+    why: str
+    audit: dict[str, Any]
+
+
+def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
+    """Audit the pairs, and follow the audit unless the settings or the layout decide."""
+    found = audit_pairs(pairs, seed=settings.seed)
+    if settings.splits != "auto":
+        return Splits(settings.splits == "block", f"the setting splits is {settings.splits}", found)
+    if pairs.attrs["neighbours_alike"]:
+        return Splits(True, "in the challenge's layout neighbouring files are alike", found)
+    verdict = found["verdict"]
+    return Splits(verdict["splits"] == "block", "; ".join(verdict["reasons"]), found)
+
+
+def audit_pairs(pairs: pd.DataFrame, *, seed: int) -> dict[str, Any]:
+    """The audit of a pair table; near-duplicates are not looked for where a picture has gone."""
+    from seiqa_features.datasets.hashes import reference_hashes
+    from seiqa_features.errors import DataError
     from seiqa_models.audit.audit import audit
 
-    if settings.splits != "auto":
-        return settings.splits == "block", f"the setting splits is {settings.splits}"
-    if pairs.attrs["neighbours_alike"]:
-        return True, "in the challenge's layout neighbouring files are alike"
-    verdict = audit(pairs, seed=settings.seed)["verdict"]
-    return verdict["splits"] == "block", "; ".join(verdict["reasons"])
+    try:
+        hashes = reference_hashes(pairs)
+    except DataError:
+        hashes = None
+    return audit(pairs, hashes=hashes, seed=seed)
 
 
 def estimate(

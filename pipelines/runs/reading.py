@@ -116,8 +116,9 @@ def read_training(folder: Path) -> tuple[Metrics, dict[str, Any]]:
         They do not, were changed, or are of another version of seiqa.
     """
     record = read_record(folder)
-    if record is not None and record.training is not None:
-        require_unchanged(folder, record.training, (METRICS, PREDICTIONS), step="train")
+    training = None if record is None else record.training
+    if training is not None:
+        require_unchanged(folder, training, (METRICS, PREDICTIONS), step=training.step)
     return read_metrics(folder / METRICS), _settings(folder, record)
 
 

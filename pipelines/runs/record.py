@@ -49,6 +49,11 @@ class Training(Written):
     features: str | None
     settings: dict[str, Any]
 
+    @property
+    def step(self) -> str:
+        """The verb that wrote it."""
+        return "train" if self.features else "fit-table"
+
 
 class Scores(Written):
     """By `submit`, from features of that digest with a model of that SHA-256."""

@@ -81,7 +81,7 @@ def score_listed(
     on_image: Progress = unwatched,
     on_pair: Progress = unwatched,
 ) -> list[str]:
-    """Write the rows with columns score, low, high and unfamiliar.
+    """Write the rows with columns score, low, high, unfamiliar and agree.
 
     Returns
     -------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,18 @@ from pipelines.runs.folder import BUNDLE, exclusive
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics
 from pipelines.runs.model import make_regressor
-from pipelines.runs.roles import by_role, features_of
 from pipelines.runs.writing import write_training
 from pipelines.settings import Settings
 from seiqa_features.commits import current
+from seiqa_features.errors import DataError
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.tabular.names import column_key
-from seiqa_features.tabular.reading import read_text_table
+from seiqa_features.tabular.numbers import read_number
+from seiqa_features.tabular.reading import TextTable, read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns, labelled_rows
 from seiqa_models.bundle import MANIFEST_FILE, load_bundle
 from seiqa_models.core.columns import is_dense, split_columns
+from seiqa_models.core.readiness import require_labels
 from seiqa_models.evaluation.evaluate import evaluate
 
 PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
@@ -57,9 +61,11 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
 
 
 def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
-    table, roles = by_role(read_text_table(settings.named_data()), roles)
+    cells = read_text_table(settings.named_data())
+    table, roles = by_role(cells, roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
+    require_labels(rows[roles.label], [f"row {cells.rows[row]}" for row in rows.index])
     evaluation = evaluate(
         make_regressor(settings),
         X,
@@ -116,6 +122,70 @@ def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
     features, spelled = features_of(rows, regressor.features_)
     split_columns(features)
     return _ids(rows.cells, {*spelled, SCORE}).assign(**{SCORE: regressor.predict(features)})
+
+
+def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
+    """The table with a type for every column, and the roles as its header spells their columns.
+
+    Label, order and every column without a role become float64 (NaN where a cell is missing),
+    group and kind text (missing where a cell is empty). Columns to drop stay as they are, and so
+    does a column without a role that holds more than numbers: it is no feature.
+
+    Raises
+    ------
+    DataError
+        A role's column is missing, there are no rows, or labels or order are not all numbers.
+    """
+    spelled = dict(zip(roles.columns, table.columns(roles.columns), strict=True))
+    if not len(table.rows):
+        raise DataError([f"{table.source}: no rows in it, expected a header and one row per pair"])
+    roles = replace(
+        roles,
+        label=spelled[roles.label],
+        group=spelled[roles.group],
+        order=roles.order and spelled[roles.order],
+        kind=roles.kind and spelled[roles.kind],
+        drop=tuple(spelled[name] for name in roles.drop),
+    )
+    texts = [name for name in (roles.group, roles.kind) if name is not None]
+    kept = {*texts, *roles.drop}
+    numbers = table.numbers([name for name in table.cells.columns if name not in kept])
+    for name in filter(None, (roles.label, roles.order)):
+        if name in numbers:
+            _require_numbers(table, name, numbers[name])
+    typed = table.cells.copy(deep=False)
+    typed[numbers.columns] = numbers
+    for name in texts:
+        text = table.text(name)
+        typed[name] = text.mask(text == "")
+    return typed, roles
+
+
+def features_of(table: TextTable, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Features by the names that a model knows them by, and how the table's header spells these.
+
+    Raises
+    ------
+    DataError
+        One is missing, or holds more than numbers.
+    """
+    spelled = table.columns(names)
+    features = table.numbers(spelled)
+    for name in spelled:
+        _require_numbers(table, name, features[name])
+    return features.set_axis(list(names), axis=1), spelled
+
+
+def _require_numbers(table: TextTable, name: str, column: pd.Series) -> None:
+    """Refuse a column of text, by its first cell that is no number."""
+    if column.dtype != "str":
+        return
+    cells = table.number_text(name)
+    odd = [row for row, cell in enumerate(cells) if read_number(cell) is None]
+    more = f" (nor are {len(odd) - 1} cells below)" if odd[1:] else ""
+    raise DataError(
+        [f"{table.where(odd[0])}: {cells[odd[0]]!r} in column {name!r} is not a number{more}"]
+    )
 
 
 def _ids(rows: pd.DataFrame, others: set[str]) -> pd.DataFrame:

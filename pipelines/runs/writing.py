@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -31,11 +35,26 @@ from pipelines.runs.record import (
 )
 from pipelines.settings import Settings
 from seiqa_features.commits import committing
+from seiqa_features.errors import StoreError
 from seiqa_features.table.table import write_table
 from seiqa_features.tabular.inert import inert_csv
 
 if TYPE_CHECKING:
     from seiqa_models.stack.regressor import SeiqaRegressor
+
+
+@contextmanager
+def _results(run: Path) -> Iterator[Path]:
+    """A folder to write to; its files replace those in the run folder together."""
+    try:
+        with committing(run) as fresh:
+            yield fresh
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StoreError(
+            f"{run}: results cannot be written ({reason}); those that were there are kept: free"
+            " space or name another folder with --run, then run again"
+        ) from None
 
 
 def write_features(
@@ -59,10 +78,10 @@ def write_features(
 
     Raises
     ------
-    OSError
-        Something cannot be written; then nothing has changed.
+    StoreError
+        Something cannot be written.
     """
-    with committing(settings.run) as fresh:
+    with _results(settings.run) as fresh:
         settings.save(fresh / SETTINGS)
         pairs.to_parquet(fresh / PAIRS)
         write_table(table, fresh / FEATURES, unavailable=meta["unavailable"])
@@ -97,12 +116,12 @@ def write_training(
 
     Raises
     ------
-    OSError
-        Something cannot be written; then nothing has changed.
+    StoreError
+        Something cannot be written.
     """
     from seiqa_models.bundle import save_bundle
 
-    with committing(settings.run) as fresh:
+    with _results(settings.run) as fresh:
         settings.save(fresh / SETTINGS)
         write_metrics(fresh / METRICS, metrics)
         (fresh / PREDICTIONS).write_text(inert_csv(predictions.reset_index()), encoding="utf-8")
@@ -128,12 +147,12 @@ def write_scores(
 
     Raises
     ------
-    OSError
-        Something cannot be written; then nothing has changed.
+    StoreError
+        Something cannot be written.
     """
     if record.features is None or record.training is None:
         raise ValueError("scores come of features and a training")
-    with committing(settings.run) as fresh:
+    with _results(settings.run) as fresh:
         (fresh / SCORES).write_text(inert_csv(scores), encoding="utf-8")
         names = [SCORES]
         if submission is not None:

@@ -18,6 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipelines.web.keeping import make_room
+from pipelines.web.receiving import NO_ROOM, TOO_LARGE, Arriving, Counted, read_whole
+
 API = "/gradio_api"
 FILE = f"{API}/file="
 UPLOAD = f"{API}/upload"
@@ -40,6 +43,9 @@ ENVELOPE_BYTES = 64_000
 KEPT_UPLOADS = 20
 """The folder of uploads and results may hold this many times the largest upload."""
 
+Refusal = tuple[int, str]
+"""Status and reason."""
+
 HEADERS = {
     # The page may talk to its own server and to nobody else, whatever Gradio's files ask for.
     "content-security-policy": (
@@ -55,6 +61,8 @@ HEADERS = {
 class Gate:
     """ASGI app that hands on what the page needs and answers everything else itself.
 
+    Bodies are counted as they arrive, whatever their header says.
+
     Parameters
     ----------
     app : ASGIApp
@@ -64,8 +72,8 @@ class Gate:
     max_upload : int
         Bytes of one uploaded file.
     hosts : frozenset[str] | None
-        Host names to answer to (IPv6 in brackets), so that no other site can point its own name
-        here (DNS rebinding); None = any.
+        Names the server is to be called by (IPv6 in brackets), so that no other web page
+        can have its own name lead here (DNS rebinding); None = any.
     """
 
     def __init__(
@@ -75,55 +83,73 @@ class Gate:
         self.folder = folder.resolve()
         self.max_upload = max_upload
         self.hosts = hosts
+        self._arriving = Arriving(KEPT_UPLOADS * max_upload)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+        """Answer a request, or have Gradio answer it."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            with suppress(ClientDisconnect):  # an upload was aborted: nothing to report
-                await self._http(scope, receive, _with_headers(send))
+            with suppress(ClientDisconnect):  # somebody broke an upload off: nothing to report
+                await self._http(scope, receive, Answer(send))
         # else a websocket, which nothing here speaks: returning refuses it
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+    async def _http(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        request = Request(scope)
         refusal = self._refusal(request)
-        if refusal is None and scope["path"] in CALLS:
-            body = await request.body()
-            receive = _replay(body, receive)
-            if not self._names_uploads_only(body):
-                refusal = 403, "a request may only name files that were uploaded here"
-        if refusal is None:
-            await self.app(scope, receive, send)
-        else:
-            status, reason = refusal
-            await PlainTextResponse(reason, status)(scope, receive, send)
+        if refusal is None and request.method != "POST":
+            await self.app(scope, receive, answer)
+        elif refusal is None and scope["path"] == UPLOAD:
+            refusal = await self._upload(scope, receive, answer)
+        elif refusal is None:
+            refusal = await self._call(scope, receive, answer)
+        if refusal is not None and not answer.begun:
+            await _refuse(*refusal)(scope, receive, answer)
 
-    def _refusal(self, request: Request) -> tuple[int, str] | None:
+    async def _upload(self, scope: Scope, receive: Receive, answer: Answer) -> Refusal | None:
+        counted = Counted(receive, self.max_upload + ENVELOPE_BYTES, self._arriving)
+        try:
+            with suppress(ClientDisconnect):
+                await self.app(scope, counted, answer)
+        finally:
+            counted.end()
+        return counted.refusal
+
+    async def _call(self, scope: Scope, receive: Receive, answer: Answer) -> Refusal | None:
+        body = await read_whole(receive, REQUEST_BYTES)
+        if body is None:
+            return TOO_LARGE
+        if scope["path"] in CALLS and not self._names_uploads_only(body):
+            return 403, "a request may only name files that were uploaded here"
+        await self.app(scope, _replay(body, receive), answer)
+        return None
+
+    def _refusal(self, request: Request) -> Refusal | None:
         path = request.scope["path"]  # decoded, as Gradio will read it; `url` ends it at a %3F
         if self.hosts is not None and _without_port(request.headers.get("host")) not in self.hosts:
-            return 400, "this server has another name"
+            return 400, "this server goes by another name"
+        if "content-length" in request.headers and "transfer-encoding" in request.headers:
+            return 400, "a body has one length"  # RFC 9112, section 6.3: an attempt to smuggle
         if request.method in ("GET", "HEAD"):
             if path not in _GET and not path.startswith(_GET_BELOW):
                 return 404, "not found"
             if path.startswith(FILE) and not self._is_kept(path.removeprefix(FILE)):
-                return 403, "not a file of this server"
+                return 403, "not a file of this server's"
             return None
         if request.method != "POST" or path not in _POST:
             return 404, "not found"
         return self._refused_body(request, path == UPLOAD)
 
-    def _refused_body(self, request: Request, upload: bool) -> tuple[int, str] | None:
+    def _refused_body(self, request: Request, upload: bool) -> Refusal | None:
         origin = request.headers.get("origin")
         if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
             return 403, "requests come from this server's own page"
-        length = request.headers.get("content-length", "")
-        if not length.isdecimal():  # the server holds a client to the length it declared
-            return 411, "content-length is missing"
-        if int(length) > (self.max_upload + ENVELOPE_BYTES if upload else REQUEST_BYTES):
-            return 413, "too large"
-        if upload and _size(self.folder) + int(length) > KEPT_UPLOADS * self.max_upload:
-            return 507, "no room for more uploads; what is here is deleted within the hour"
+        limit = self.max_upload + ENVELOPE_BYTES if upload else REQUEST_BYTES
+        expected = int(request.headers.get("content-length", limit))
+        if expected > limit:
+            return TOO_LARGE
+        if upload and not make_room(self.folder, expected, KEPT_UPLOADS * self.max_upload):
+            return NO_ROOM
         return None
 
     def _names_uploads_only(self, body: bytes) -> bool:
@@ -157,16 +183,6 @@ def _without_port(host: str | None) -> str:
     return name if port.isdecimal() else host or ""
 
 
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size
-        except FileNotFoundError:  # cleared away meanwhile
-            continue
-    return total
-
-
 def _replay(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives a body that was already read, then what comes after it."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -177,10 +193,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _with_headers(send: Send) -> Send:
-    async def with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(HEADERS)
-        await send(message)
+class Answer:
+    """A `send` that adds the page's headers, and knows whether an answer has begun."""
 
-    return with_headers
+    def __init__(self, send: Send) -> None:
+        self.begun = False
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.begun = True
+            MutableHeaders(scope=message).update(HEADERS)
+        await self._send(message)
+
+
+def _refuse(status: int, reason: str) -> PlainTextResponse:
+    # After a body of doubtful length nothing on the connection can be trusted to be a request.
+    headers = {"connection": "close"} if status == 400 else None
+    return PlainTextResponse(reason, status, headers)

@@ -35,7 +35,7 @@ from seiqa_models.scorer import Scorer
 QUEUE = 20
 """Requests that may wait; the next one is told that the queue is full."""
 
-COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "problem")
+COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem")
 
 Payload = Mapping[str, Any] | None  # Gradio's FileData, as it came from the browser
 
@@ -104,13 +104,14 @@ class Page:
         return picture
 
     def _row(self, archive: PairArchive, ref: str, dist: str) -> tuple[Any, ...]:
-        """Score, interval, unfamiliar and problem of one pair of a zip."""
+        """Score, interval, both flags and problem of one pair of a zip."""
         try:
             score = self._scorer.score(archive.picture(ref), archive.picture(dist))
         except SeiqaError as error:
-            return None, None, None, None, str(error)
+            return None, None, None, None, None, str(error)
         numbers = (round(value, 4) for value in (float(score), score.low, score.high))
-        return *numbers, "yes" if score.unfamiliar else "no", ""
+        flags = ("yes" if flag else "no" for flag in (score.unfamiliar, score.agree))
+        return *numbers, *flags, ""
 
     def _csv(self, table: pd.DataFrame) -> Path:
         folder = self.folder / secrets.token_hex(16)  # nobody else can guess its address

@@ -48,12 +48,17 @@ class Scale:
         return f"{low}: lowest label in training", f"{high}: highest"
 
 
+AGREE = "The metrics agree on this pair."
+DISAGREE = "The metrics do not agree on this pair: the score rests on what was learned."
+
+
 def score_card(score: Score, scale: Scale) -> str:
     """The score, its interval and the scale, as HTML."""
     start, end = (100 * _share(value, scale) for value in (score.low, score.high))
     low_end, high_end = scale.ends
     warning = f'<p class="warning" role="alert"><b>Unfamiliar.</b> {UNFAMILIAR}</p>'
     same = "<p>The two pictures are the same, pixel by pixel.</p>" if score.identical else ""
+    agreement = f"<p>{AGREE if score.agree else DISAGREE}</p>"
     pseudo = (
         "<p>This model learned from pseudo-labels, made up by a program; no human opinion is in "
         "the score.</p>"
@@ -63,6 +68,7 @@ def score_card(score: Score, scale: Scale) -> str:
         f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
         f"{scale.high:.3g}; {COVERAGE:.0%} interval {score.low:.2f} to {score.high:.2f}</p>"
         f"{warning if score.unfamiliar else same}"
+        f"{'' if score.identical else agreement}"
         f'<div class="track" role="img" aria-label="{score:.2f}, interval {score.low:.2f} to '
         f'{score.high:.2f}, of {scale.low:.3g} to {scale.high:.3g}">'
         f'<span class="interval" style="left:{start:.1f}%;width:{end - start:.1f}%"></span>'

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from pipelines.web.examples import EXAMPLES
+from pipelines.web.keeping import delete_old
 from pipelines.web.uploads import Limits
 from seiqa_features.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.web.gate import Gate
     from seiqa_models.scorer import Scorer
-
-CONNECTIONS = 200
-"""Open at the same time; a page holds three or four."""
 
 SWEEP = 300
 """Seconds from one look for old files to the next."""
@@ -42,10 +40,11 @@ def is_local(host: str) -> bool:
 
 def serve(
     scorer: Scorer, *, host: str, port: int, limits: Limits, on_ready: Callable[[str], None]
-) -> None:
-    """Serve the page until the process is interrupted or terminated.
+) -> NoReturn:
+    """Serve the page until the process is interrupted or terminated; then end the process.
 
-    Uploads and results lie in a temporary folder that is removed at the end.
+    Uploads and results lie in a temporary folder that is removed at the end. A thread that is at
+    work on somebody's pictures cannot be stopped, and nobody waits for it.
 
     Parameters
     ----------
@@ -70,24 +69,50 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         _listening(host, port) as listener,
-        TemporaryDirectory(prefix="seiqa-serve-") as name,
+        TemporaryDirectory(prefix="seiqa-serve-", ignore_cleanup_errors=True) as name,
         _swept(folder := Path(name), 60 * limits.kept_minutes - SWEEP),
     ):
         gate = make_app(scorer, folder, limits, host)
-
-        import uvicorn
-
-        config = uvicorn.Config(
-            gate,
-            log_level="warning",
-            ws="none",
-            limit_concurrency=CONNECTIONS,
-            timeout_graceful_shutdown=PATIENCE,
-        )
         bound, real_port = listener.getsockname()[:2]
         on_ready(f"http://{f'[{bound}]' if ':' in bound else bound}:{real_port}")
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+        code = _run(gate, listener)
+    shutil.rmtree(folder, ignore_errors=True)  # what such a thread wrote meanwhile
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run(gate: Gate, listener: socket.socket) -> int:
+    """Answer requests until a signal comes; the exit status."""
+    import uvicorn
+
+    from pipelines.web.connections import PER_CLIENT, Connection, end_late
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            gate,
+            log_level="error",
+            http=Connection,
+            ws="none",
+            # So many are accepted before their requests are looked at: no more than one may open.
+            backlog=PER_CLIENT,
+            timeout_graceful_shutdown=PATIENCE,
+        )
+    )
+
+    async def answer() -> None:
+        watch = asyncio.create_task(end_late(server.server_state.connections))
+        await server.serve(sockets=[listener])
+        watch.cancel()
+
+    try:
+        # Not asyncio.run, which at the end waits for every thread.
+        asyncio.new_event_loop().run_until_complete(answer())
+    except KeyboardInterrupt:
+        return 0
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
 
 
 def make_app(scorer: Scorer, folder: Path, limits: Limits, host: str) -> Gate:
@@ -111,8 +136,10 @@ def make_app(scorer: Scorer, folder: Path, limits: Limits, host: str) -> Gate:
 
     from pipelines.web.gate import Gate
     from pipelines.web.page import Page, build
+    from pipelines.web.receiving import accept_files_only
     from pipelines.web.style import CSS, theme
 
+    accept_files_only()
     blocks = build(Page(scorer, folder, limits))
     # Gradio checks the paths that requests name only in an app that it launched by itself.
     blocks.has_launched = True
@@ -165,17 +192,3 @@ def _swept(folder: Path, age: float) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-
-
-def delete_old(folder: Path, age: float) -> None:
-    """Delete the files that were written `age` seconds ago or earlier, but not the examples.
-
-    Gradio's own clean-up misses uploads that were aborted.
-    """
-    for path in folder.rglob("*"):
-        try:
-            old = path.is_file() and time.time() - path.stat().st_mtime >= age
-            if old and EXAMPLES not in path.relative_to(folder).parts:
-                path.unlink()
-        except FileNotFoundError:
-            continue  # a file that was renamed meanwhile

@@ -1,23 +1,42 @@
 """Data set adapters: each turns one layout on disk into the same pair table.
 
 To add a layout, write a module with `matches(path) -> bool` and `read(path) -> Found`, and add it
-to `ADAPTERS`.
+to `ADAPTERS`; in a distribution of your own, name it as an entry point of the group
+`seiqa.datasets`. Those are asked after ours.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 import pandas as pd
 
 from seiqa_features.datasets import csiq, kadid10k, live, manifest, pipal, seiqa, tid2013
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
-from seiqa_features.errors import DataError
+from seiqa_features.errors import DataError, SeiqaError
 from seiqa_features.files import require_regular
 from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.plugins import load_plugins
 from seiqa_features.progress import Progress, unwatched
 
-ADAPTERS = (seiqa, manifest, tid2013, kadid10k, pipal, csiq, live)
+
+class Adapter(Protocol):
+    """A layout: a module, or any object, with these two functions."""
+
+    def matches(self, path: Path, /) -> bool:
+        """Whether the path holds this layout; cheap, and False for anything unknown."""
+
+    def read(self, path: Path, /) -> Found:
+        """All pairs, and everything that is wrong."""
+
+
+ADAPTERS: tuple[Adapter, ...] = (seiqa, manifest, tid2013, kadid10k, pipal, csiq, live)
+
+PLUGINS = "seiqa.datasets"
+
+_ADDED: dict[str, Adapter] = {}
 
 
 def find_pairs(data: Path) -> Found:
@@ -34,19 +53,42 @@ def find_pairs(data: Path) -> Found:
         require_regular(data)
     for adapter in ADAPTERS:
         if adapter.matches(data):
-            found: Found = adapter.read(data)
-            return found
-    raise DataError(
-        [
-            f"{data}: neither a SeIQA folder (Train/Ref, Train/Dist, …), nor TID2013, KADID-10k,"
-            " PIPAL, CSIQ or LIVE as its authors distribute it, nor a manifest (.csv, .xlsx, …)"
-        ]
+            return adapter.read(data)
+    broken = load_plugins(PLUGINS, _accept)
+    for name, adapter in _ADDED.items():
+        try:
+            if adapter.matches(data):
+                return adapter.read(data)
+        except SeiqaError:
+            raise
+        except Exception as error:  # it is somebody else's code: anything may come
+            reason = f"{type(error).__name__}: {error}"
+            broken = {**broken, name: f"plug-in {name} ({PLUGINS}) failed on it ({reason})"}
+    expected = (
+        f"{data}: neither a SeIQA folder (Train/Ref, Train/Dist, …), nor TID2013, KADID-10k, PIPAL,"
+        " CSIQ or LIVE as its authors distribute it, nor a manifest (.csv, .xlsx, …)"
     )
+    added = f", nor what these plug-ins read: {', '.join(_ADDED)}" if _ADDED else ""
+    raise DataError(["; ".join([expected + added, *broken.values()])])
+
+
+def _accept(name: str, adapter: Any) -> None:
+    """Take a plug-in's adapter.
+
+    Raises
+    ------
+    TypeError
+        It lacks one of the two functions.
+    """
+    for function in ("matches", "read"):
+        if not callable(getattr(adapter, function, None)):
+            raise TypeError(f"it has no function {function}(path)")
+    _ADDED[name] = adapter
 
 
 def load_pairs(
-    data: Path,
-    index: ImageIndex,
+    data: Path | str,
+    index: ImageIndex | None = None,
     *,
     keep_going: bool = False,
     workers: int = 1,
@@ -54,12 +96,59 @@ def load_pairs(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The checked pair table at `data` (contract: `datasets.pairs`) and what was left out.
 
+    Parameters
+    ----------
+    data : Path | str
+        A folder in a known layout, or a .csv manifest (columns ref, dist[, mos, …]).
+    index : ImageIndex | None
+        Remembers decoded files, so that the next call decodes only what changed [nothing is kept].
+    keep_going : bool
+        Leave bad pairs out instead of stopping.
+    workers : int
+        Threads that decode.
+    on_image : Progress
+        Told how many files of how many are decoded.
+
+    Returns
+    -------
+    tuple[pd.DataFrame, list[str]]
+        A row per pair, and one line for each pair that was left out.
+
     Raises
     ------
     DataError
         Everything wrong with the data at once, unless `keep_going`.
+
+    Examples
+    --------
+    >>> pairs, left_out = load_pairs("pairs.csv")
+    >>> len(pairs), left_out
+    (1, [])
     """
-    found = find_pairs(data)
+    if index is None:
+        with TemporaryDirectory() as folder:
+            own = ImageIndex(Path(folder))
+            return load_pairs(data, own, keep_going=keep_going, workers=workers, on_image=on_image)
+    return check_pairs(
+        find_pairs(Path(data)), index, keep_going=keep_going, workers=workers, on_image=on_image
+    )
+
+
+def check_pairs(
+    found: Found,
+    index: ImageIndex,
+    *,
+    keep_going: bool = False,
+    workers: int = 1,
+    on_image: Progress = unwatched,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The checked table of the pairs that an adapter found, and what was left out.
+
+    Raises
+    ------
+    DataError
+        As `load_pairs`.
+    """
     table, problems = build_pairs(found, index, workers=workers, on_image=on_image)
     table = require_pairs(table, problems, keep_going=keep_going)
     return table, [*found.left_out, *problems]

@@ -70,6 +70,8 @@ def _read_ratings(file: Path, found: Found) -> list[Rating]:
     ratings = []
     rows = zip(*(table.text(column) for column in columns), strict=True)
     for row, (image, kind, level, label) in enumerate(rows):
+        if not image + kind + level + label:
+            continue  # the sheet is padded
         if kind not in DISTORTIONS:
             found.problems.append(
                 f"{table.where(row)}: dst_type {kind!r} is none of {', '.join(DISTORTIONS)}"

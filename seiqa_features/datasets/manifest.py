@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import pandas as pd
+
 from seiqa_features.datasets.listing import Files
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
 from seiqa_features.errors import DataError
@@ -61,9 +63,9 @@ def read_pairs(table: TextTable) -> Found:
         return found
     label = "pseudo_label" if "pseudo_label" in columns else "mos"
     found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
-    texts = {name: table.text(column).tolist() for name, column in columns.items()}
+    texts = {name: _shared(table.text(column)) for name, column in columns.items()}
     if label in columns:
-        texts["label"] = table.number_text(columns[label]).tolist()
+        texts["label"] = _shared(table.number_text(columns[label]))
     files = Files(table.source.parent)
     for position, pair_id in enumerate(pair_ids(table)):
         cells = {name: cells[position] for name, cells in texts.items()}
@@ -78,13 +80,18 @@ def pair_ids(table: TextTable) -> list[str]:
     return [name or f"row-{row:06d}" for row, name in zip(table.rows, own, strict=True)]
 
 
+def _shared(cells: pd.Series) -> list[str]:
+    """The cells, equal ones as one object: a million rows may name a few pictures."""
+    codes, values = pd.factorize(cells)
+    texts = values.tolist()
+    return [texts[code] for code in codes]
+
+
 def _say_near(table: TextTable, columns: dict[str, str]) -> None:
     """Name columns that nothing reads although they are almost called like one that is read."""
     for name in table.cells.columns:
-        if name not in columns.values() and (near := nearest(name, COLUMNS)) not in (
-            None,
-            *columns,
-        ):
+        near = None if name in columns.values() else nearest(name, COLUMNS)
+        if near is not None and near not in columns:
             _log.warning("%s: column %r is not read; did you mean %s?", table.source, name, near)
 
 

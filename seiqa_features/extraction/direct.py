@@ -95,10 +95,14 @@ def gather(
 
     pairs, problems = {}, []
     for number, (ref, dist) in enumerate(zip(refs, dists, strict=True)):
-        try:
-            pairs[str(number)] = load(ref, "ref"), load(dist, "dist")
-        except DataError as error:
-            problems += [f"pair {number}: {line}" for line in error.problems]
+        sides = []
+        for name, picture in (("ref", ref), ("dist", dist)):
+            try:
+                sides.append(load(picture, name))
+            except DataError as error:
+                problems += [f"pair {number}: {line}" for line in error.problems]
+        if len(sides) == 2:
+            pairs[str(number)] = sides[0], sides[1]
     return pairs, problems
 
 

@@ -17,6 +17,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.pictures.views import Resampling, View
+from seiqa_features.threads import on_one_core
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,7 @@ VEIL = 0.7
 """Share of the colour in an overlay; the rest is the picture in grey."""
 
 
+@on_one_core
 def difference_map(*, ref: Picture, dist: Picture) -> Map:
     """Where structure or colour was lost: 1 − the similarity map inside MDSI, patch by patch.
 
@@ -109,6 +111,7 @@ def mdsi_similarity(*, ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
     return similarity
 
 
+@on_one_core
 def patch_cosine_map(
     *, ref: Picture, dist: Picture, runtime: Runtime, model: str = "dinov2_s14"
 ) -> Map:

@@ -1,20 +1,20 @@
 """The runner: decode ∥ extract ∥ write, over whatever the store does not hold yet.
 
 Pairs are worked on in small tasks that share a reference, so that it is decoded and filtered once.
-Each worker thread runs whole tasks with single-threaded kernels: on a CPU that scales better than
-threads inside each small kernel, and a pair's values cannot depend on its neighbours. What belongs
-on a GPU is only prepared there, collected over tasks and run in large batches by one more thread,
-while the workers go on; both queues are bounded. What is finished is written every few seconds, or
-sooner when it is much, and when the run is interrupted or terminated: a killed run loses little.
+Each worker thread runs whole tasks with single-threaded kernels (`seiqa_features.threads`): on a
+CPU that scales better than threads inside each small kernel, and a pair's values cannot depend on
+its neighbours or on how many threads the process uses elsewhere. What belongs on a GPU is only
+prepared there, collected over tasks and run in large batches by one more thread, while the workers
+go on; both queues are bounded. What is finished is written every few seconds, or sooner when it is
+much, and when the run is interrupted or terminated: a killed run loses little.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,6 +31,7 @@ from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.shards import KEYS
 from seiqa_features.table.store import Sink, Store
+from seiqa_features.threads import one_core_threads
 
 TASK_PAIRS = 4
 NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where a network does it here
@@ -174,10 +175,7 @@ class _Flow:
         self.due = math.inf  # when the buffer is to be written, by the monotonic clock
 
     def run(self) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(_single_threaded_kernels())
-            workers = stack.enter_context(ThreadPoolExecutor(self.workers))
-            gpu = stack.enter_context(ThreadPoolExecutor(1))
+        with one_core_threads(self.workers) as workers, one_core_threads(1) as gpu:
             try:
                 while self._submit(workers, gpu):
                     full = self.buffered + self._unfinished() >= self.shard_pairs
@@ -243,15 +241,3 @@ class _Flow:
             block = next(iter(self.buffer))
             self.sink.append(block, self.buffer[block])
             del self.buffer[block]  # not before: a signal may come while it is written
-
-
-@contextmanager
-def _single_threaded_kernels() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

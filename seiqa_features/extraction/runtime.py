@@ -5,18 +5,29 @@ It also binds a recipe to the weights on this machine, before any image is decod
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 
-from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
+from seiqa_features.errors import SeiqaError, WeightsError
+from seiqa_features.extraction.devices import existing_devices, limit_memory
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.extractors.specs import Extract, ExtractorSpec, Precision, Resources, Weight
+from seiqa_features.extractors.specs import (
+    Extract,
+    Extractor,
+    ExtractorSpec,
+    Precision,
+    Resources,
+    Weight,
+)
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.weights.files import WeightFiles
+from seiqa_features.threads import on_one_core
+from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 
 GIGABYTE = 1e9
+
+_building = Lock()
 
 
 class Runtime:
@@ -66,14 +77,14 @@ class Runtime:
         """
         if self._asked == "cpu":
             return ("cpu",)  # without PyTorch, which takes a second to import
-        return _existing_devices(self._asked)
+        return existing_devices(self._asked)
 
     @cached_property
     def device(self) -> str:
         """The one that extractors with weights run on in this process."""
         device = self.devices[0]
         if device != "cpu" and self.gpu_memory is not None:
-            _limit_memory(device, self.memory_ceiling)
+            limit_memory(device, self.memory_ceiling)
         return device
 
     @property
@@ -153,57 +164,53 @@ class Runtime:
             A file is damaged, not what was recorded, or of another architecture.
         """
         if name not in self._built:
-            entry = get_extractor(name)
-            files = {
-                weight.name: self.weight_files.verified(weight) for weight in entry.spec.weights
-            }
-            device = self.device if self.on_gpu(entry.spec) else "cpu"
-            try:
-                self._built[name] = entry.build(Resources(device, files, self.scratch))
-            except SeiqaError:
-                raise
-            except Exception as error:
-                if not files:
-                    raise
-                # Whatever the library says of a truncated file or of foreign tensor names.
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-                paths = ", ".join(map(str, files.values()))
-                raise WeightsError(
-                    f"{paths}: not usable as weights of {name} ({reason}); expected the files of"
-                    f" {', '.join(files)}"
-                ) from error
+            with _building:  # several threads may want the same one
+                if name not in self._built:
+                    self._built[name] = self._build(get_extractor(name))
         return self._built[name]
 
-
-def _existing_devices(asked: str) -> tuple[str, ...]:
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked == "auto":
-        return tuple(f"cuda:{number}" for number in range(count)) or ("cpu",)
-    return tuple(_existing_device(name.strip(), count) for name in asked.split(","))
-
-
-def _existing_device(name: str, count: int) -> str:
-    if name == "cpu":
-        return name
-    match = re.fullmatch(r"cuda(?::(\d+))?", name)
-    if match is None:
-        raise DeviceError(f"device {name!r} is unknown; expected auto, cpu, cuda or cuda:<number>")
-    number = int(match[1] or 0)
-    if number >= count:
-        raise DeviceError(
-            f"device {name}: not there, PyTorch sees {count} GPUs; use --device cpu, or fix the"
-            " driver"
-        )
-    return f"cuda:{number}"
+    def _build(self, entry: Extractor) -> Extract:
+        files = {weight.name: self.weight_files.verified(weight) for weight in entry.spec.weights}
+        device = self.device if self.on_gpu(entry.spec) else "cpu"
+        # Some compute while they are built: CLIP encodes the texts that it compares pictures with.
+        build = on_one_core(entry.build)
+        try:
+            return build(Resources(device, files, self.scratch))
+        except SeiqaError:
+            raise
+        except Exception as error:
+            if not files:
+                raise
+            # Whatever the library says of a truncated file or of foreign tensor names.
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            paths = ", ".join(map(str, files.values()))
+            raise WeightsError(
+                f"{paths}: not usable as weights of {entry.spec.name} ({reason}); expected the"
+                f" files of {', '.join(files)}"
+            ) from error
 
 
-def _limit_memory(device: str, ceiling: float) -> None:
-    import torch
+def shared_runtime(
+    device: str = "auto", weights: Path | str | Mapping[str, Path] | None = None
+) -> Runtime:
+    """One runtime for all who ask with the same arguments, so that networks are loaded once.
 
-    total = torch.cuda.get_device_properties(device).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(1.0, ceiling / total), torch.device(device))
+    Parameters
+    ----------
+    device : str
+        See `Runtime`.
+    weights : Path | str | Mapping[str, Path] | None
+        Folder of pretrained weights, or files by `Weight.name` [the default folder].
+    """
+    if isinstance(weights, Mapping):
+        return _shared(device, DEFAULT_FOLDER, tuple(sorted(weights.items())))
+    return _shared(device, DEFAULT_FOLDER if weights is None else Path(weights), ())
+
+
+@cache
+def _shared(device: str, folder: Path, files: tuple[tuple[str, Path], ...]) -> Runtime:
+    named = {name: Path(path) for name, path in files}
+    return Runtime(WeightFiles(folder, named), device=device)
 
 
 def _missing_message(

@@ -1,7 +1,9 @@
 """Extractor name → extractor. One decorator; one module per family in `extractors/`.
 
 A name with a colon is made on demand: `timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k` is any
-model of timm's registry, `openclip:ViT-H-14:laion2b_s32b_b79k` any of open_clip's.
+model of timm's registry, `openclip:ViT-H-14:laion2b_s32b_b79k` any of open_clip's. Other
+distributions add theirs by entry points of the group `seiqa.extractors`: a module that registers an
+extractor, or a prefix, of the entry point's name when it is imported.
 """
 
 from __future__ import annotations
@@ -9,19 +11,36 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec
+from seiqa_features.plugins import load_plugins
 
 FAMILIES = (
-    "classical.fidelity", "classical.local", "classical.saliency", "classical.wavelet",
-    "classical.colour", "classical.fourier", "classical.alignment", "openclip.embeddings",
-    "vit.timm_vit", "convnet.timm_convnet", "timm_any", "deep.metrics",
-)  # fmt: skip
+    "classical.fidelity",
+    "classical.local",
+    "classical.saliency",
+    "classical.wavelet",
+    "classical.colour",
+    "classical.fourier",
+    "classical.alignment",
+    "convnet.timm_convnet",
+    "deep.metrics",
+    "openclip.embeddings",
+    "vit.timm_vit",
+    "timm_any",
+)
+"""Modules below `seiqa_features.extractors` that register extractors when they are imported."""
+
+PLUGINS = "seiqa.extractors"
 
 Resolve = Callable[[str], Extractor]
 
 _EXTRACTORS: dict[str, Extractor] = {}
+_METRICS: dict[str, tuple[ExtractorSpec, str]] = {}
+"""Published name, plain → extractor and output."""
+
 _RESOLVERS: dict[str, Resolve] = {}
 
 
@@ -42,17 +61,25 @@ def extractor(spec: ExtractorSpec) -> Callable[[Callable[[], Extract]], Callable
 
 
 def register(entry: Extractor) -> None:
-    """Register an extractor under its spec's name.
+    """Register an extractor under its spec's name, and its metrics under theirs.
 
     Raises
     ------
     ValueError
-        The name is taken or holds a double underscore.
+        The name is taken or holds a double underscore, or a metric's is taken.
     """
     name = entry.spec.name
     if name in _EXTRACTORS or "__" in name:
         raise ValueError(f"extractor name {name!r} is taken or holds a double underscore")
+    metrics = {
+        _plain(facts.metric): (entry.spec, output)
+        for output, facts in entry.spec.outputs.items()
+        if facts.metric
+    }
+    if taken := metrics.keys() & (_METRICS.keys() | {_plain(other) for other in _EXTRACTORS}):
+        raise ValueError(f"metric name {min(taken)!r} of extractor {name!r} is taken")
     _EXTRACTORS[name] = entry
+    _METRICS.update(metrics)
 
 
 def resolver(prefix: str) -> Callable[[Resolve], Resolve]:
@@ -72,7 +99,14 @@ def all_extractors() -> Mapping[str, Extractor]:
     """Every registered extractor by name; importing the families costs no torch import."""
     for family in FAMILIES:
         importlib.import_module(f"seiqa_features.extractors.{family}")
+    load_plugins(PLUGINS, _accept)
     return _EXTRACTORS
+
+
+def _accept(name: str, _: object) -> None:
+    """See that a plug-in, which is imported by now, has registered what it is called."""
+    if name not in _EXTRACTORS and name not in _RESOLVERS:
+        raise LookupError(f"it registers no extractor {name!r}")
 
 
 def get_extractor(name: str) -> Extractor:
@@ -81,14 +115,67 @@ def get_extractor(name: str) -> Extractor:
     Raises
     ------
     UsageError
-        There is none; the nearest name is suggested.
+        There is none; the nearest name is suggested. Or a plug-in has it that cannot be used.
     """
     known = all_extractors()
     if name in known:
         return known[name]
-    resolve = _RESOLVERS.get(name.split(":")[0])
-    if ":" in name and resolve is not None:
-        return resolve(name)
-    near = difflib.get_close_matches(name, known, n=1)
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix in _RESOLVERS:
+        return _RESOLVERS[prefix](name)
+    if reason := load_plugins(PLUGINS, _accept).get(prefix):
+        raise UsageError(f"extractor {name!r}: {reason}")
+    if home := find_metric(name):
+        raise UsageError(
+            f"extractor {name!r} does not exist: the extractor is {home[0].name}, with the metric"
+            f" as its output {home[1]}"
+        )
+    near = difflib.get_close_matches(name, [*list_extractors(), *known], n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
     raise UsageError(f"extractor {name!r} does not exist{hint}")
+
+
+def find_metric(name: str) -> tuple[ExtractorSpec, str] | None:
+    """Where a metric's published name leads: its extractor and output, None if nowhere.
+
+    Case, hyphens and underscores do not count: "MS-SSIM", "ms_ssim" and "msssim" are one name.
+    """
+    all_extractors()
+    return _METRICS.get(_plain(name))
+
+
+def list_extractors(pattern: str = "*", *, pretrained: bool | None = None) -> list[str]:
+    """Names that `extract` takes: extractors, and metrics by their published names.
+
+    Models of timm and open_clip by name (`timm:<model>`) are not listed.
+
+    Parameters
+    ----------
+    pattern : str
+        With the wildcards of the shell, e.g. "*ssim*"; case does not count.
+    pretrained : bool | None
+        Only those that need pretrained weights, or only those that need none [both].
+
+    Returns
+    -------
+    list[str]
+        Sorted by name.
+
+    Examples
+    --------
+    >>> list_extractors("*ssim*")
+    ['cw_ssim', 'iw_ssim', 'ms_ssim', 'ssim']
+    >>> list_extractors("gm*", pretrained=False)
+    ['gms', 'gmsd', 'gmsm']
+    """
+    named = {name: entry.spec for name, entry in all_extractors().items()}
+    named |= {str(spec.outputs[output].metric): spec for spec, output in _METRICS.values()}
+    return sorted(
+        name
+        for name, spec in named.items()
+        if fnmatchcase(name, pattern.lower()) and pretrained in (None, bool(spec.weights))
+    )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from seiqa_features.pictures.views import Resampling
 
 if TYPE_CHECKING:
     import torch
+
+Better: TypeAlias = Literal["higher", "lower"]
+"""Which values mean that less of the reference was lost."""
 
 
 class Extract(Protocol):
@@ -37,7 +40,8 @@ class Extract(Protocol):
         -------
         Mapping[str, torch.Tensor]
             Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A
-            pair's values do not depend on what else is in the batch: on a CPU to the bit.
+            pair's values do not depend on what else is in the batch: on a CPU to the bit, where
+            kernels use the same number of threads (`seiqa_features.threads`).
         """
         ...
 
@@ -57,12 +61,30 @@ class Output:
     role : Literal['value', 'ref', 'dist']
         "value", or which picture an embedding describes; embeddings are stored as they are
         and paired (`seiqa_features.table.pairing`) when a table is assembled.
+    better : Better | None
+        The direction in which a value is better, where its definition settles that: never learned
+        from labels. None for what has no such direction, such as a shift of lightness.
+    metric : str | None
+        The name under which the field publishes this number ("gmsd"); the pair is found by it.
+    differentiable : bool
+        Whether the value has a gradient with respect to the degraded picture
+        (`seiqa_features.api.metric`).
     """
 
     dim: int = 0
     identity: float | None = None
     symmetric: bool = False
     role: Literal["value", "ref", "dist"] = "value"
+    better: Better | None = None
+    metric: str | None = None
+    differentiable: bool = False
+
+
+SIMILARITY = Output(identity=1.0, symmetric=True, better="higher", differentiable=True)
+"""1 for equal pictures, less for others, whichever of the two is the reference."""
+
+DISTANCE = Output(identity=0.0, symmetric=True, better="lower", differentiable=True)
+"""0 for equal pictures, more for others, whichever of the two is the reference."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +141,9 @@ class Resources:
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
+NETWORK_SIDE = 224
+"""Pixels a side that networks for views of several sizes get where nobody names a view."""
+
 
 @dataclass(frozen=True)
 class ExtractorSpec:
@@ -172,6 +197,15 @@ class ExtractorSpec:
     sides: tuple[int, ...] = ()
     side_multiple: int = 1
     precision: Precision = "bfloat16"
+
+    @property
+    def usual_view(self) -> str:
+        """The view it gets where nobody names one: whole pictures, at their own size if it can."""
+        if self.sides:
+            return f"s{self.sides[0]}"
+        if self.side_multiple > 1:
+            return f"s{NETWORK_SIDE // self.side_multiple * self.side_multiple}"
+        return "full"
 
 
 @dataclass(frozen=True)

@@ -73,16 +73,29 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     )  # fmt: skip
 
 
+def is_picture(value: object) -> bool:
+    """Whether it is one picture, of whatever content, and no collection of them."""
+    torch = sys.modules.get("torch")  # where nobody imported it there are no tensors
+    kinds = (str, os.PathLike, Image.Image, np.ndarray, *((torch.Tensor,) if torch else ()))
+    return isinstance(value, kinds)
+
+
 def both_sides(
     pairs: pd.DataFrame | Sequence[Picture], dist: Sequence[Picture] | None
 ) -> tuple[pd.Index, list[Picture], list[Picture]]:
     """Index, references and degraded pictures, from a DataFrame or from two sequences.
+
+    A DataFrame has columns ref and dist, or is a pair table (`seiqa_features.datasets.pairs`), and
+    then the index is its pair_id.
 
     Raises
     ------
     DataError
         It lacks a column ref or dist, or the sequences differ in length.
     """
+    if isinstance(pairs, pd.DataFrame) and "ref_path" in pairs:
+        names = {"ref_path": "ref", "dist_path": "dist"}
+        pairs = pairs.set_index("pair_id").rename(columns=names)
     if isinstance(pairs, pd.DataFrame) and dist is None:
         missing = [name for name in ("ref", "dist") if name not in pairs]
         if missing:

@@ -4,6 +4,7 @@
 ``c224``        shortest side brought to 224, then the central 224×224 (as CLIP sees pictures)
 ``min224``      shortest side brought to 224, aspect kept up to 4:1 and squeezed beyond
 ``max512``      longest side at most 512 pixels, aspect kept, never enlarged
+``full``        as large as the reference is
 ``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
                 scaled down to 4·224 first, a smaller one up to 224. A small change in a large
                 picture, lost in ``s224``, fills a good part of a crop.
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import UsageError
-from seiqa_features.pictures.decoding import MIN_SIDE
+from seiqa_features.pictures.decoding import MAX_PIXELS, MIN_SIDE
 
 Resampling: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
 
@@ -60,6 +61,8 @@ class View:
         UsageError
             There is none of that name.
         """
+        if name == "full":
+            return cls(name, "max", MAX_PIXELS)
         match = _NAME.fullmatch(name)
         if match is None or (match[1] == "grid") != (match[3] is not None):
             raise UsageError(

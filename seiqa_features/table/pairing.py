@@ -7,10 +7,42 @@ compute an embedding again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from seiqa_features.extractors.specs import DISTANCE, SIMILARITY, Output
+
 Embedding = NDArray[np.float32]
+
+PAIRED = {"cosine": SIMILARITY, "l2": DISTANCE, "l1": DISTANCE}
+"""The scalars that embeddings are paired to."""
+
+BLOCKS = {"absdiff": Output(identity=0.0, symmetric=True), "product": Output(symmetric=True)}
+"""The dense blocks, as wide as the embeddings."""
+
+
+def paired_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
+    """What a table has of these outputs: `<stem>_ref` and `<stem>_dist` paired, others as they are.
+
+    Parameters
+    ----------
+    outputs : Mapping[str, Output]
+        Of an extractor, or of a grid view.
+    """
+    paired: dict[str, Output] = {}
+    for name, output in outputs.items():
+        if output.role == "value":
+            paired[name] = output
+        elif output.role == "ref":
+            stem = name.removesuffix("_ref")
+            smooth = outputs[f"{stem}_dist"].differentiable
+            for kind, facts in (BLOCKS | PAIRED).items():
+                width = output.dim if kind in BLOCKS else 0
+                paired[f"{stem}_{kind}"] = replace(facts, dim=width, differentiable=smooth)
+    return paired
 
 
 def pair_embeddings(*, ref: Embedding, dist: Embedding) -> dict[str, NDArray[np.floating]]:

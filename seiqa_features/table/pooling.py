@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seiqa_features.extractors.specs import Output
-from seiqa_features.table.pairing import pair_embeddings
+from seiqa_features.table.pairing import PAIRED, pair_embeddings
 
 Values = Mapping[str, NDArray[np.floating]]
 
@@ -32,7 +32,7 @@ def pooled_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
             if output.role == "ref":
                 stem = name.removesuffix("_ref")
                 for kind in ("mean", "worst"):
-                    pooled[f"{stem}_crop_cosine_{kind}"] = Output(identity=1.0, symmetric=True)
+                    pooled[f"{stem}_crop_cosine_{kind}"] = PAIRED["cosine"]
     return pooled
 
 

@@ -14,8 +14,9 @@ import PIL
 
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.extractors.specs import ExtractorSpec, Output, Precision, Weight
+from seiqa_features.extractors.specs import Better, ExtractorSpec, Output, Precision, Weight
 from seiqa_features.pictures.views import View
+from seiqa_features.table.pairing import paired_outputs
 from seiqa_features.table.pooling import pooled_outputs
 
 version = cache(read_version)  # it parses the distribution's metadata, a millisecond each time
@@ -110,6 +111,16 @@ class Recipe:
             checksums = tuple(sorted(then.get("weights", {}).items()))
             blocks.append(replace(block, checksums=checksums, dtype=then.get("dtype", "float32")))
         return cls(tuple(blocks))
+
+    @property
+    def directions(self) -> dict[str, Better]:
+        """Which way is better, by feature name, for every scalar column that has a direction."""
+        return {
+            f"{block.name}__{name}": output.better
+            for block in self.blocks
+            for name, output in paired_outputs(block.outputs).items()
+            if output.better and not output.dim
+        }
 
     @property
     def weights(self) -> dict[Weight, list[str]]:

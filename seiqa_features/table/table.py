@@ -83,6 +83,21 @@ def _features(block: Block, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.fl
             yield name, _matrix(values) if output.dim else values.to_numpy(zero_copy_only=False)
 
 
+def column_dims(recipe: Recipe) -> dict[str, int]:
+    """Columns of the recipe's feature table: 0 for a scalar, of a dense block its values a row."""
+    dims: dict[str, int] = {}
+    for block in recipe.blocks:
+        for name, output in block.outputs.items():
+            if output.role == "ref":
+                none = np.empty((0, output.dim), np.float32)
+                for kind, derived in pair_embeddings(ref=none, dist=none).items():
+                    column = f"{block.name}__{name.removesuffix('_ref')}_{kind}"
+                    dims[column] = derived.shape[1] if derived.ndim == 2 else 0
+            elif output.role == "value":
+                dims[f"{block.name}__{name}"] = output.dim
+    return dims
+
+
 def _matrix(values: pa.FixedSizeListArray) -> NDArray[np.float32]:
     flat: NDArray[np.float32] = values.flatten().to_numpy(zero_copy_only=False)
     return flat.reshape(len(values), values.type.list_size)

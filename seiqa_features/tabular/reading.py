@@ -106,10 +106,10 @@ class TextTable:
         return self._with_points([name])[name] if self._is_text(name) else self.text(name)
 
     def numbers(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns as numbers, float64, NaN where a cell is missing.
+        """Columns as float64, NaN where a cell is missing.
 
-        A column that holds anything else stays as it is. See `seiqa_features.tabular.numbers` for
-        what is a number.
+        A column that holds anything but numbers stays as it is; see
+        `seiqa_features.tabular.numbers` for what is a number.
 
         Raises
         ------

@@ -17,6 +17,8 @@ MIN_ROWS_TO_FIT = 4
 MIN_ROWS_TO_EVALUATE = 10
 MIN_GROUPS_TO_FIT = 2
 MIN_GROUPS_TO_EVALUATE = 3
+FEW_GROUPS = 15
+"""A claim made on fewer is told with a caution."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,7 @@ def check_training_table(
     if np.ptp(labels) == 0:
         raise TableError(f"every label is {labels[0]:g}: nothing can be learned from one value")
     codes = np.arange(len(X)) if groups is None else _codes("group", groups, len(X), TableError)
-    n_groups = int(codes.max()) + 1
-    if n_groups < min_groups:
-        raise TableError(_too_few_groups(n_groups, min_groups))
+    require_groups(codes, min_groups)
     return TrainingTable(
         X,
         labels,
@@ -139,9 +139,18 @@ def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -
     return codes
 
 
-def _too_few_groups(found: int, needed: int) -> str:
-    groups = "all rows are in one group" if found == 1 else f"there are only {found} groups"
-    return (
-        f"{groups} (one reference image each): an honest estimate leaves whole references out "
-        f"and needs at least {needed}: add pairs of other references"
-    )
+def require_groups(codes: Rows, needed: int) -> None:
+    """Check that there are enough groups, numbered from 0.
+
+    Raises
+    ------
+    TableError
+        There are fewer than needed.
+    """
+    found = int(codes.max()) + 1
+    if found < needed:
+        groups = "all rows are in one group" if found == 1 else f"there are only {found} groups"
+        raise TableError(
+            f"{groups} (one reference image each): an honest estimate leaves whole references out "
+            f"and needs at least {needed}: add pairs of other references"
+        )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+LINE_LENGTH = 2000
+"""Characters of an error's line; of a longer one the end is left out."""
+
 
 class TableError(ValueError):
     """A table, its labels or groups, or a bundle cannot be used as given.
 
-    The message is one line: what is wrong, where, what was expected and what to do.
+    The message is one line: what is wrong, where, what was expected and what to do. A column's
+    name or what a bundle holds cannot break it or talk to the terminal.
     """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(one_line(problem, LINE_LENGTH))
 
 
 class KindsError(TableError):
@@ -23,3 +30,14 @@ class LearnerError(TableError):
 
 class GroupsWarning(UserWarning):
     """A stack was fitted without groups, so that rows of one reference image were split."""
+
+
+def one_line(text: str, length: int) -> str:
+    r"""Text as one printable line of at most so many characters; what cannot be shown as ``\x1b``.
+
+    >>> one_line("two\nlines\x1b", 40)
+    'two lines\\x1b'
+    """
+    joined = " ".join(text.split())
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in joined[: length + 1])
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"

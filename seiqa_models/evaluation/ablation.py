@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import (
@@ -25,6 +24,7 @@ from seiqa_models.core.checks import (
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.threads import one_core
 from seiqa_models.results import AblatedGroup, Ablation
 from seiqa_models.stack.pool import fit_learner
 from seiqa_models.stack.preparation import Preparation
@@ -141,7 +141,7 @@ def feature_ablation(
 def _prepared(table: TrainingTable, fold: Fold) -> _Part:
     train, held_out = table.take(fold[0]), table.take(fold[1])
     preparation = Preparation()
-    with threadpool_limits(limits=1):
+    with one_core():
         values = preparation.fit_transform(train.X, train.y, train.groups)
         test = preparation.transform(held_out.X)
     owners = [feature_group(column) for column in preparation.columns_]
@@ -153,7 +153,7 @@ def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
     if not part.groups:
         return None
     fitted = fit_learner(learner, part.train, part.y, seed, part.kinds)
-    with threadpool_limits(limits=1):
+    with one_core():
         return np.asarray(fitted.predict(part.test), dtype=np.float64)
 
 

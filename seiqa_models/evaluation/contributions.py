@@ -24,11 +24,11 @@ from math import comb
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.errors import TableError
+from seiqa_models.core.threads import one_core
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 BASELINE = "baseline"
@@ -87,7 +87,7 @@ def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.D
             "contributions start from: rename the column and train again"
         )
     preparation = pool.preparation
-    with threadpool_limits(limits=1):
+    with one_core():
         values = preparation.transform(known)
     players, group_of_column = np.unique(
         [feature_group(name) for name in preparation.columns_], return_inverse=True

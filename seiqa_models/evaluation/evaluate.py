@@ -19,6 +19,7 @@ from seiqa_models.core.checks import (
     check_training_table,
 )
 from seiqa_models.core.frames import frame_of, note_features
+from seiqa_models.core.readiness import require_folds
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.evaluation.figures import evaluation_figures
 from seiqa_models.evaluation.held_out import (
@@ -110,6 +111,14 @@ def evaluate(
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()
+    require_folds(
+        table.y,
+        table.groups,
+        table.order,
+        names=list(frame_of(X).index[rows]),
+        n_splits=n_splits,
+        seed=seed,
+    )
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else transfer_cells(table, folds, table.kinds)
     fits = fit_everything(regressor, table, folds, cells, n_jobs, on_fold)

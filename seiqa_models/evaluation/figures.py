@@ -21,6 +21,7 @@ from seiqa_models.evaluation.held_out import (
     joined,
     learner_columns,
 )
+from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 
 Kinds = np.typing.NDArray[Any]
 
@@ -58,6 +59,13 @@ def evaluation_figures(
             "name": best_single(table, table)[1],
             "names": [result.single_name for result in fits.by_group],
         },
+        "consensus": {
+            **summaries[CONSENSUS],
+            "agree": float(held_out["agree"].mean()),
+            "gate": final.blend_.gate_,
+        },
+        "purpose": final.purpose,
+        "at_home": summaries.get("at_home"),
         "index_only": summaries.get("index_only"),
         "gain": {
             name: compare(table.y, held_out["score"], held_out[name], table.groups, seed=seed)
@@ -151,7 +159,7 @@ def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[
     y, groups = table.y[rows], table.groups[rows]
     return {
         name: score_summary(y, held_out[name].to_numpy(), groups, seed=seed)
-        for name in held_out.columns.drop([*SCORED[1:]], errors="ignore")
+        for name in held_out.columns.drop([*SCORED[1:], AGREEMENT], errors="ignore")
     }
 
 

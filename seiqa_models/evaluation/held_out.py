@@ -24,17 +24,21 @@ from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
 from seiqa_models.fusions.weighted import GreedyFusion
 from seiqa_models.learners.registry import make_learner, uses_kinds
+from seiqa_models.stack.blend import PURPOSES
 from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.pool import predict_held_out
+from seiqa_models.stack.pool import AGREEMENT, CONSENSUS, predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.stack.representations import member
 
 NOMINAL_COVERAGE = 0.9
 """Share of labels that the reported intervals promise to hold."""
 
-SCORED = ("score", "low", "high", "unfamiliar")
+SCORED = ("score", "low", "high", "unfamiliar", "agree")
 """Columns of held-out predictions that come from :meth:`SeiqaRegressor.predict_interval`."""
 
-_NO_LEARNER = (*SCORED, "best_single", "greedy", "index_only")
+_OTHER_SCORES = ("best_single", "greedy", "index_only", "at_home", CONSENSUS)
+
+_NO_LEARNER = (*SCORED, *_OTHER_SCORES, AGREEMENT)
 """Columns of held-out predictions that belong to no single learner of the pool."""
 
 
@@ -151,11 +155,14 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     predictions = predictions.assign(
         greedy=_greedy(fitted, train, predictions), best_single=single
     ).set_axis(fold[1])
+    if regressor.purpose != PURPOSES[0]:
+        predictions["at_home"] = _at_home(fitted, train, predictions)
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
+    agreement = predictions[AGREEMENT]
     predictions = predictions.clip(*fitted.label_range_).assign(
-        **{name: scored[name].to_numpy() for name in SCORED}
+        **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )
     return FoldResult(predictions, single_name, fitted.weights_)
 
@@ -165,20 +172,38 @@ def _run_untold(
 ) -> pd.DataFrame:
     """Held-out predictions of learners by themselves that are not told the kinds."""
     untold = replace(table, kinds=None)
-    predictions = predict_held_out(untold, fold, names, regressor.random_state).set_axis(fold[1])
-    return predictions.clip(*regressor.range_of(table.y[fold[0]]))
+    predictions = predict_held_out(
+        untold, fold, names, regressor.random_state, regressor.directions
+    )
+    own = predictions[names].set_axis(fold[1])
+    return own.clip(*regressor.range_of(table.y[fold[0]]))
 
 
 def _kind_learners(regressor: SeiqaRegressor) -> list[str]:
     """Names of the regressor's learners that can use kinds of distortion."""
-    return [name for name in regressor.learners if uses_kinds(make_learner(name, random_state=0))]
+    return [
+        name
+        for name in regressor.learners
+        if uses_kinds(make_learner(member(name).learner, random_state=0))
+    ]
 
 
 def _greedy(fitted: SeiqaRegressor, train: TrainingTable, predictions: pd.DataFrame) -> FloatVector:
     """What the stack would predict if greedy selection were its fusion."""
-    fusion = GreedyFusion().fit(fitted.oof_, train.y, train.groups)
-    fused = fusion.predict(predictions)
+    members = list(fitted.learners_)
+    fusion = GreedyFusion().fit(fitted.oof_[members], train.y, train.groups)
+    fused = fusion.predict(predictions[members])
     if not fitted.calibrate:
         return fused
-    curve = MonotoneCalibration().fit(fusion.predict(fitted.oof_), train.y, train.groups)
+    curve = MonotoneCalibration().fit(fusion.predict(fitted.oof_[members]), train.y, train.groups)
     return curve.predict(fused)
+
+
+def _at_home(
+    fitted: SeiqaRegressor, train: TrainingTable, predictions: pd.DataFrame
+) -> FloatVector:
+    """What the stack would predict if its purpose were home."""
+    blend = clone(fitted.blend_).set_params(purpose=PURPOSES[0])
+    members = list(fitted.learners_)
+    blend.fit(fitted.fresh_fusion(), fitted.oof_, members, train.y, train.groups)
+    return np.asarray(blend.predict(predictions))

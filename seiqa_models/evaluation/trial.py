@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import skops.io
-from threadpoolctl import threadpool_limits
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows, Table
 from seiqa_models.core.errors import LearnerError
 from seiqa_models.core.persistence import canonical_dump
+from seiqa_models.core.threads import one_core
 from seiqa_models.fusions.registry import named
 from seiqa_models.plugins.calls import described, fit_named, predict_named
 from seiqa_models.stack.pool import fit_learner
@@ -56,7 +56,7 @@ def try_fusion(fusion: Any) -> None:
 
 
 def _try(what: str, fitted: Any, X: Table) -> None:
-    with threadpool_limits(limits=1):
+    with one_core():
         before = predict_named(what, fitted, X)
         after = predict_named(what, _round_trip(what, fitted), X)
     if not np.array_equal(before, after):

@@ -14,7 +14,7 @@ from seiqa_models.plugins.registry import Registry
 FUSIONS = Registry("fusion", group="seiqa.fusions")
 """Every fusion by name."""
 
-DEFAULT_FUSION = "bounded"
+DEFAULT_FUSION = "bagged"
 
 fusion = FUSIONS.register
 

@@ -26,11 +26,10 @@ def softplus_loss(prediction: Any, target: Any) -> Any:
 
     squared = functional.mse_loss(prediction, target)
     sign = (target - target.T).sign()
-    ordered = sign != 0
-    if not ordered.any():
-        return MSE_WEIGHT * squared
-    wrong_way = -(prediction - prediction.T) * sign
-    return MSE_WEIGHT * squared + RANK_WEIGHT * functional.softplus(wrong_way[ordered]).mean()
+    ordered = sign.abs()
+    # Weights of 0 and 1 instead of picking the ordered pairs, which would copy them one by one.
+    wrong_way = functional.softplus(-(prediction - prediction.T) * sign) * ordered
+    return MSE_WEIGHT * squared + RANK_WEIGHT * wrong_way.sum() / ordered.sum().clamp_min(1)
 
 
 def fidelity_loss(prediction: Any, target: Any) -> Any:

@@ -1,12 +1,14 @@
 """Columns turned so that more is better, and a boosting that is bound to believe it.
 
-Some metrics are distances, some similarities. The sign of a column's rank correlation with the
-training labels says which; a model that may only use a column in that direction cannot learn what
-is peculiar to few reference images.
+Some metrics are distances, some similarities. Whoever defined a metric knows which, and then the
+labels have no say; of other columns, the sign of the rank correlation with the training labels
+tells. A model that may only use a column in that direction cannot learn what is peculiar to few
+reference images.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,28 +19,62 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.scaling import RankNormal
+from seiqa_models.learners.trees import BoostedTrees
+
+Directions = Sequence[int] | None
+"""Per column 1 where more is better, -1 where less is, 0 where the labels tell; None: 0 for all."""
 
 
-def signs(X: FloatMatrix, y: FloatVector) -> FloatVector:
-    """Sign of each column's Spearman correlation with y: float64 [p] of -1, 0 and 1."""
+def signs(X: FloatMatrix, y: FloatVector, directions: Directions = None) -> FloatVector:
+    """Each column's direction, float64 [p] of -1, 0 and 1.
+
+    Parameters
+    ----------
+    X : float64 [n, p]
+    y : float64 [n]
+        Where a direction is not known, the sign of the column's Spearman correlation with y.
+    directions : sequence of int [p], optional
+
+    Raises
+    ------
+    ValueError
+        There are not as many directions as columns.
+    """
     ranks = stats.rankdata(X, axis=0)
     label = stats.rankdata(y)
-    signed: FloatVector = np.sign(ranks.T @ (label - label.mean()))
-    return signed
+    learned: FloatVector = np.sign(ranks.T @ (label - label.mean()))
+    if directions is None:
+        return learned
+    known = np.asarray(directions, dtype=np.float64)
+    if known.shape != learned.shape:
+        raise ValueError(f"directions are {known.size}, X has {len(learned)} columns")
+    return np.where(known == 0, learned, np.sign(known))
 
 
 class OrientedRanks(RankNormal):
     """Normal scores of the training ranks, each column times its :func:`signs`.
+
+    Parameters
+    ----------
+    bound : float
+        Of :class:`seiqa_models.learners.scaling.RankNormal`.
+    directions : sequence of int [p], optional
+        Of :func:`signs`.
 
     Attributes
     ----------
     signs_ : float64 [p]
     """
 
+    def __init__(self, bound: float = 2.5, directions: Directions = None) -> None:
+        super().__init__(bound)
+        self.directions = directions
+
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> OrientedRanks:
         """Learn quantiles and signs of X float [n, p] with labels y float [n]."""
         super().fit(X)
-        self.signs_ = signs(np.asarray(X, np.float64), np.asarray(y, np.float64))
+        values, labels = np.asarray(X, np.float64), np.asarray(y, np.float64)
+        self.signs_ = signs(values, labels, self.directions)
         return self
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
@@ -57,19 +93,22 @@ class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     floor : float
         In units of the median distance: differences well below it count for nothing.
+    directions : sequence of int [p], optional
+        Of :func:`signs`.
 
     Attributes
     ----------
     signs_, best_, scale_ : float64 [p]
     """
 
-    def __init__(self, floor: float = 0.2) -> None:
+    def __init__(self, floor: float = 0.2, directions: Directions = None) -> None:
         self.floor = floor
+        self.directions = directions
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> OrientedLog:
         """Learn directions, best values and scales of X float [n, p] with labels y float [n]."""
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        self.signs_ = signs(checked[0], checked[1].astype(np.float64))
+        self.signs_ = signs(checked[0], checked[1].astype(np.float64), self.directions)
         oriented = checked[0] * self.signs_
         self.best_ = oriented.max(axis=0)
         distance = self.best_ - oriented
@@ -97,6 +136,8 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
         Of ``xgboost.XGBRegressor``.
     n_seeds : int
         Models averaged; their rows and columns are sampled anew.
+    directions : sequence of int [p], optional
+        Of :func:`signs`.
     random_state : int
         Seed of the first.
     n_jobs : int
@@ -104,7 +145,7 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    boosters_ : list of XGBRegressor
+    boosters_ : list of BoostedTrees
     """
 
     def __init__(
@@ -116,6 +157,7 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
         subsample: float = 0.7,
         colsample_bynode: float = 0.5,
         n_seeds: int = 3,
+        directions: Directions = None,
         random_state: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -126,6 +168,7 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
         self.subsample = subsample
         self.colsample_bynode = colsample_bynode
         self.n_seeds = n_seeds
+        self.directions = directions
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -136,13 +179,13 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         settings: dict[str, Any] = self.get_params()
         seed, n_seeds = settings.pop("random_state"), settings.pop("n_seeds")
-        directions = tuple(signs(checked[0], checked[1].astype(np.float64)).astype(int).tolist())
-        self.boosters_ = [
+        known = signs(checked[0], checked[1].astype(np.float64), settings.pop("directions"))
+        directions = tuple(known.astype(int).tolist())
+        models = [
             XGBRegressor(random_state=seed + i, monotone_constraints=directions, **settings)
             for i in range(n_seeds)
         ]
-        for booster in self.boosters_:
-            booster.fit(*checked)
+        self.boosters_ = [BoostedTrees.of_xgboost(model.fit(*checked)) for model in models]
         return self
 
     def predict(self, X: ArrayLike) -> FloatVector:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.feature_selection import SelectKBest, r_regression
 from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
@@ -29,6 +30,7 @@ from sklearn.svm import SVR
 from sklearn.utils.validation import has_fit_parameter
 
 from seiqa_models.core.errors import LearnerError
+from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP
 from seiqa_models.learners.ordinal import OrdinalProcess
@@ -43,15 +45,17 @@ LEARNERS = Registry("learner", group="seiqa.learners")
 
 LEARNERS.update(FACTORIES)
 
-DEFAULT_POOL = ("gp", "monotone", "ridge")
-"""The learners a stack uses unless told otherwise: the best alone, and two that keep their heads.
+DEFAULT_POOL = (
+    *("gp", "catboost", "xgboost", "lightgbm", "ranker", "svr", "extra_trees"),
+    *("ridge", "monotone", "single", "consensus"),
+    *("gp@8", "catboost@8", "ranker@8", "svr@8", "extra_trees@8"),
+    *("gp@6", "catboost@6", "svr@6", "extra_trees@6"),
+)
+"""The members of a stack unless told otherwise; `learner@8` reads 8 components of the columns.
 
-With references held out the Gaussian process alone leads the other two on every development table,
-by .012 to .030 final. They cost .001 or less there and, where kinds are known, hold up the score on
-kinds that training lacked: by .006 and .007 on 10 references each of KADID-10k and by .07 on
-rendered TID2013 pairs of six kinds; on TID2013's table the process needs no help. Boosting without
-constraints, SVR, ordinal targets, non-negative least squares and the single best feature, added to
-the three, changed the final by .0006 or less, mostly for the worse (`benchmarks/ablate_pool.py`).
+First those that serve new scenes of the same study best; then those that keep their heads where
+references are few or a kind of distortion is new; then those of low rank, for pictures from
+anywhere. See docs/explanation/generalising.md for what each brings.
 """
 
 
@@ -180,7 +184,7 @@ def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """Small network trained to order pairs of rows, inputs by rank."""
     from seiqa_models.learners.ranker import PairwiseRanker
 
-    return make_pipeline(RankNormal(), PairwiseRanker(random_state=random_state))
+    return make_pipeline(RankNormal(), PairwiseRanker(max_epochs=60, random_state=random_state))
 
 
 @learner("gp")
@@ -233,6 +237,20 @@ def single(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """The one column whose oriented ranks follow the label best, mapped linearly to it."""
     best = SelectKBest(r_regression, k=1)
     return make_pipeline(OrientedRanks(), best, LinearRegression(positive=True))
+
+
+@learner("consensus")
+def consensus(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """What the columns share, mapped to the label by a rising curve of few knots."""
+    return Consensus()
+
+
+@learner("extra_trees")
+def extra_trees(random_state: int, n_jobs: int) -> Any:
+    """Trees cut at random places, so that no few rows decide where."""
+    return ExtraTreesRegressor(
+        150, min_samples_leaf=2, max_features=0.5, random_state=random_state, n_jobs=n_jobs
+    )
 
 
 @learner("ranker_fidelity")

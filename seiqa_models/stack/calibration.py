@@ -5,26 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.isotonic import isotonic_regression
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatVector
+from seiqa_models.core.curves import IDENTITY, Curve, bend, rising_curve
 from seiqa_models.core.metrics import plcc
 from seiqa_models.core.splits import make_folds
 
 _ROWS_PER_KNOT = 50
 _MAX_KNOTS = 4
 
-_FLATTEST = 0.2
-"""Smallest slope of a segment, as a share of the whole curve's: flatter, and rows would tie."""
-
-
 _CV_FOLDS = 5
-
-Curve = tuple[FloatVector, FloatVector, float]
-"""Scores and labels of the knots, both strictly increasing, and the slope beyond the outer ones."""
-
-_IDENTITY: Curve = (np.zeros(1), np.zeros(1), 1.0)
 
 
 class MonotoneCalibration(RegressorMixin, BaseEstimator):
@@ -52,36 +43,20 @@ class MonotoneCalibration(RegressorMixin, BaseEstimator):
         codes = np.arange(len(score)) if groups is None else np.asarray(groups)
         curve = _curve(score, label)
         if len(curve[0]) > 1 and not _helps(score, label, codes):
-            curve = _IDENTITY
+            curve = IDENTITY
         self.x_, self.z_, self.slope_ = curve
         return self
 
     def predict(self, scores: ArrayLike) -> FloatVector:
         """Calibrated scores float64 [n], in the order of the raw ones."""
         check_is_fitted(self, "x_")
-        return _bend((self.x_, self.z_, self.slope_), np.asarray(scores, dtype=np.float64))
+        return bend((self.x_, self.z_, self.slope_), np.asarray(scores, dtype=np.float64))
 
 
 def _curve(score: FloatVector, label: FloatVector) -> Curve:
     """The curve through the knots; the identity for few rows, or scores that say nothing."""
     n_knots = int(np.clip(len(score) // _ROWS_PER_KNOT, 1, _MAX_KNOTS))
-    parts = np.array_split(np.argsort(score, kind="stable"), n_knots)
-    x = np.array([score[rows].mean() for rows in parts])
-    z = isotonic_regression(np.array([label[rows].mean() for rows in parts]))
-    apart = np.append(True, np.diff(x) > 0)
-    x, z = x[apart], z[apart]
-    if len(x) < 2 or z[-1] <= z[0]:
-        return _IDENTITY
-    slope = float((z[-1] - z[0]) / (x[-1] - x[0]))
-    steps = np.maximum(np.diff(z), _FLATTEST * slope * np.diff(x))
-    raised = np.append(0.0, np.cumsum(steps))
-    return x, raised + z.mean() - raised.mean(), slope
-
-
-def _bend(curve: Curve, score: FloatVector) -> FloatVector:
-    x, z, slope = curve
-    beyond = score - np.clip(score, x[0], x[-1])
-    return np.asarray(np.interp(score, x, z) + slope * beyond)
+    return rising_curve(score, label, n_knots)
 
 
 def _helps(score: FloatVector, label: FloatVector, groups: ArrayLike) -> bool:
@@ -90,5 +65,5 @@ def _helps(score: FloatVector, label: FloatVector, groups: ArrayLike) -> bool:
         return False
     bent = np.empty_like(score)
     for train, test in make_folds(groups, n_splits=_CV_FOLDS, seed=0):
-        bent[test] = _bend(_curve(score[train], label[train]), score[test])
+        bent[test] = bend(_curve(score[train], label[train]), score[test])
     return plcc(label, bent) > plcc(label, score)

@@ -4,7 +4,8 @@ Conformal prediction with residuals measured against a spread that follows the r
 Gammerman and Vovk, Normalized nonconformity measures for regression conformal prediction, 2008; Lei
 et al., Distribution-Free Predictive Inference for Regression, 2018, section 5.2). The residuals are
 out-of-fold, so they are those of new groups. Where kinds of distortion are known, a second set
-comes from kinds that the learners had not met, and the interval covers both.
+comes from kinds that the learners had not met, and the interval covers both. How far a row's
+columns agree is part of its spread.
 """
 
 from __future__ import annotations
@@ -37,16 +38,18 @@ _FURTHEST = 3.0
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """Training rows predicted by learners that had met neither their group nor their kind.
+class Held:
+    """Training rows as predicted by learners that had not met them.
 
-    ``rows`` are positions, ``known`` those of the rows that the learners were fitted on,
-    ``residuals`` float64, one per row.
+    ``rows`` are positions; ``known`` those of the rows that the learners may have been fitted on:
+    all, for out-of-fold predictions of new groups. ``residuals`` and ``agreement`` are float64, one
+    per row.
     """
 
     rows: Rows
     known: Rows
     residuals: FloatVector
+    agreement: FloatVector
 
 
 class ConformalInterval(BaseEstimator):
@@ -54,8 +57,9 @@ class ConformalInterval(BaseEstimator):
 
     The *novelty* of a row is its mean distance to the 5 nearest training rows (of other groups,
     for a training row), in normal scores of the columns; values beyond the training range go on
-    linearly. The spread of a row is a + b · novelty, least squares on the absolute residuals with
-    a, b ≥ 0. Further out than 99 % of the training rows it grows at least in proportion.
+    linearly. The spread of a row is a + b · novelty + c · (1 - agreement), least squares on the
+    absolute residuals with a, b, c ≥ 0. Further out than 99 % of the training rows it grows at
+    least in proportion to the novelty.
 
     Parameters
     ----------
@@ -67,8 +71,8 @@ class ConformalInterval(BaseEstimator):
     ranks_ : RankNormal; rows_ : float64 [kept, p]
     limit_ : float
         Novelty that 99 % of the training rows keep below.
-    spread_ : float64 [2]; narrowest_ : float
-        a and b, and the smallest spread.
+    spread_ : float64 [3]; narrowest_ : float
+        a, b and c, and the smallest spread.
     ratios_ : list of float64
         Sorted |residual| / spread: of new groups, and where known of new groups and kinds.
     """
@@ -77,11 +81,7 @@ class ConformalInterval(BaseEstimator):
         self.random_state = random_state
 
     def fit(
-        self,
-        values: FloatMatrix,
-        groups: Rows,
-        residuals: FloatVector,
-        unseen: Sequence[Unseen] = (),
+        self, values: FloatMatrix, groups: Rows, by_group: Held, unseen: Sequence[Held] = ()
     ) -> ConformalInterval:
         """Learn from out-of-fold residuals.
 
@@ -90,9 +90,10 @@ class ConformalInterval(BaseEstimator):
         values : float64 [n, p]
             Prepared training rows.
         groups : int [n]
-        residuals : float64 [n]
-            Label minus out-of-fold score.
-        unseen : sequence of Unseen
+        by_group : Held
+            Every row, predicted out of fold.
+        unseen : sequence of Held
+            Rows predicted by learners that had met neither their group nor their kind.
         """
         shuffled = np.random.default_rng(self.random_state).permutation(len(values))
         kept = np.sort(shuffled[:_MAX_ROWS])
@@ -109,15 +110,17 @@ class ConformalInterval(BaseEstimator):
             )
             for part in unseen
         ]
-        sets = [(novelty, np.abs(residuals))]
+        sets = [(_terms(novelty, by_group.agreement), novelty, np.abs(by_group.residuals))]
         if unseen:
+            far = np.concatenate(unseen_novelty)
+            agreement = np.concatenate([part.agreement for part in unseen])
             errors = np.abs(np.concatenate([part.residuals for part in unseen]))
-            sets.append((np.concatenate(unseen_novelty), errors))
-        distance, error = (np.concatenate(parts) for parts in zip(*sets, strict=True))
-        self.spread_: FloatVector = nnls(_with_one(distance), error)[0]
+            sets.append((_terms(far, agreement), far, errors))
+        terms, _, error = (np.concatenate(parts) for parts in zip(*sets, strict=True))
+        self.spread_: FloatVector = nnls(terms, error)[0]
         # Without any residual every spread does: the interval is the score itself.
         self.narrowest_ = _NARROWEST * float(error.mean()) or 1.0
-        self.ratios_ = [np.sort(size / self._spread(where)) for where, size in sets]
+        self.ratios_ = [np.sort(size / self._spread(of, far)) for of, far, size in sets]
         return self
 
     def novelty(self, values: FloatMatrix, excess: FloatMatrix) -> FloatVector:
@@ -130,8 +133,10 @@ class ConformalInterval(BaseEstimator):
         distance = _nearest(np.asarray(self.ranks_.transform(values)) + beyond, self.rows_)
         return distance / (self.limit_ or 1.0)
 
-    def half_width(self, novelty: FloatVector, coverage: float) -> FloatVector:
-        """Half-widths float64 [n] for rows of that :meth:`novelty`.
+    def half_width(
+        self, novelty: FloatVector, agreement: FloatVector, coverage: float
+    ) -> FloatVector:
+        """Half-widths float64 [n] for rows of that :meth:`novelty` and agreement, each [n].
 
         Infinite where the residuals are too few for the coverage.
 
@@ -143,15 +148,17 @@ class ConformalInterval(BaseEstimator):
         if not 0 < coverage < 1:
             raise ValueError(f"coverage is {coverage}, expected a value between 0 and 1")
         factor = max(_conformal_quantile(ratios, coverage) for ratios in self.ratios_)
-        return factor * self._spread(novelty * (self.limit_ or 1.0))
+        distance = novelty * (self.limit_ or 1.0)
+        return factor * self._spread(_terms(distance, agreement), distance)
 
-    def _spread(self, distance: FloatVector) -> FloatVector:
-        spread = np.maximum(_with_one(distance) @ self.spread_, self.narrowest_)
+    def _spread(self, terms: FloatMatrix, distance: FloatVector) -> FloatVector:
+        spread = np.maximum(terms @ self.spread_, self.narrowest_)
         return np.asarray(spread * np.maximum(distance / (self.limit_ or 1.0), 1.0))
 
 
-def _with_one(distance: FloatVector) -> FloatMatrix:
-    return np.column_stack([np.ones_like(distance), distance])
+def _terms(distance: FloatVector, agreement: FloatVector) -> FloatMatrix:
+    """What a spread is made of, [n, 3]."""
+    return np.column_stack([np.ones_like(distance), distance, 1 - agreement])
 
 
 def _nearest(

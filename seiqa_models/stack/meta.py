@@ -108,13 +108,26 @@ class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         return self._table(X, held_out)
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Apply the full fit; columns are found by name. Returns float64 [n, scalars + blocks]."""
+        """Apply the full fit; columns are found by name. Returns float64 [n, scalars + blocks].
+
+        Raises
+        ------
+        TableError
+            A block has another number of values than in fit, or is missing in a row.
+        """
         check_is_fitted(self, "coefs_")
-        fitted = {
-            name: dense_matrix(X[name]) @ self.coefs_[name] + self.intercepts_[name]
-            for name in self.blocks_
-        }
-        return self._table(X, fitted)
+        return self._table(X, {name: self._meta_feature(X[name]) for name in self.blocks_})
+
+    def _meta_feature(self, block: pd.Series) -> FloatVector:
+        name = str(block.name)
+        matrix, coef = dense_matrix(block), self.coefs_[name]
+        if matrix.shape[1] != len(coef):
+            raise TableError(
+                f"dense block {name!r} has {matrix.shape[1]} values a row, the model was trained"
+                f" with {len(coef)}: extract the same features"
+            )
+        fitted: FloatVector = matrix @ coef + self.intercepts_[name]
+        return fitted
 
     def get_feature_names_out(
         self,

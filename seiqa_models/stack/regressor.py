@@ -1,9 +1,9 @@
-"""SeiqaRegressor: RidgeMeta → pool of learners → fusion → calibration, one regressor."""
+"""SeiqaRegressor: RidgeMeta → pool of members → fusion → consensus → calibration, one regressor."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,23 +12,29 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags, column_or_1d
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
-from threadpoolctl import threadpool_limits
+from sklearn.utils.validation import check_is_fitted
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows, Table
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, known_frame, note_features
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.threads import one_core
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import Fusion, HeldOut
-from seiqa_models.fusions.registry import DEFAULT_FUSION, named
+from seiqa_models.fusions.registry import DEFAULT_FUSION
 from seiqa_models.learners.registry import DEFAULT_POOL
-from seiqa_models.plugins.calls import fit_named, predict_named
+from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.intervals import ConformalInterval, Unseen
-from seiqa_models.stack.pool import FittedPool, fit_pool, predict_held_out
+from seiqa_models.stack.intervals import ConformalInterval, Held
+from seiqa_models.stack.pool import (
+    AGREEMENT,
+    FittedPool,
+    check_members,
+    fit_pool,
+    predict_held_out,
+)
 
 _NO_GROUPS = (
     "fitted without groups: every row counts as a group of its own, and rows of one reference image"
@@ -52,14 +58,24 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     learners : sequence of str
-        Names from :data:`seiqa_models.learners.registry.LEARNERS`.
+        Members of the pool: names from :data:`seiqa_models.learners.registry.LEARNERS`, each alone
+        or with a representation, as in ``catboost@8``; see
+        :mod:`seiqa_models.stack.representations`.
     n_splits : int
         Inner folds; fewer when there are fewer groups.
+    purpose : {"home", "abroad"}
+        Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
+        :mod:`seiqa_models.stack.blend`.
+    consensus : bool
+        Whether what all columns say together has a part in the score where they agree.
     fusion : str or Fusion
         A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
         parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
     calibrate : bool
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` follows the fusion.
+    directions : mapping of str to int, optional
+        Columns of which it is known, and not left to the labels, which way is better: 1 where more
+        is, -1 where less is. Names that X does not have are passed over.
     label_range : (float, float), optional
         Predictions are clipped to it; by default to the range of the training labels.
     random_state : int
@@ -73,14 +89,18 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         As in all of scikit-learn; no names where fit was given an array.
     features_ : list of str
         Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
-    preparation_ : Preparation; learners_ : dict of fitted regressors
-    fusion_ : Fusion, fitted
-    weights_ : dict of float, by learner name, sum 1; None where the fusion has no weights
+    preparation_ : Preparation
+    representations_ : dict of fitted transformers, by name
+    learners_ : dict of fitted regressors, by member
+    consensus_ : Consensus
+    blend_ : Blend
+    weights_ : dict of float, by member, sum 1; None where the fusion has no weights
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
-    oof_ : DataFrame of float64 [n, learners], indexed like X
-        Out-of-fold predictions of the training rows. A saved bundle leaves them out.
+    oof_ : DataFrame of float64 [n, members + 2], indexed like X
+        Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. A
+        saved bundle leaves them out.
     """
 
     # What fit takes beside X and y it asks for, where scikit-learn's metadata routing is on.
@@ -91,7 +111,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         learners: Sequence[str] = DEFAULT_POOL,
         n_splits: int = 5,
         fusion: str | Fusion = DEFAULT_FUSION,
+        purpose: str = "home",
+        consensus: bool = True,
         calibrate: bool = True,
+        directions: Mapping[str, int] | None = None,
         label_range: tuple[float, float] | None = None,
         random_state: int = 0,
         n_jobs: int = 1,
@@ -99,7 +122,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         self.learners = learners
         self.n_splits = n_splits
         self.fusion = fusion
+        self.purpose = purpose
+        self.consensus = consensus
         self.calibrate = calibrate
+        self.directions = directions
         self.label_range = label_range
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -139,8 +165,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             A learner's name is unknown or repeated, or a parameter is out of range.
         """
         names = list(self.learners)
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"learners is {names}, expected one or more different names")
+        check_members(names)
         if y is None:
             raise ValueError("SeiqaRegressor requires y to be passed, but the target y is None")
         if np.asarray(y).ndim == 2:
@@ -156,39 +181,38 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         )
         cells = unseen_folds(folds, table.kinds, seed=self.random_state)
         predicted = Parallel(n_jobs=self.n_jobs)(
-            delayed(predict_held_out)(table, fold, names, self.random_state)
+            delayed(predict_held_out)(table, fold, names, self.random_state, self.directions)
             for fold in [*folds, *cells]
         )
-        pool, values = fit_pool(table, names, self.random_state)
-        self.preparation_, self.learners_ = pool.preparation, pool.learners
+        pool, values = fit_pool(table, names, self.random_state, self.directions)
+        self.preparation_, self.representations_ = pool.preparation, pool.representations
+        self.learners_, self.consensus_ = pool.learners, pool.consensus
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
         by_row = np.argsort(np.concatenate([test for _, test in folds]))
         self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
         self.label_range_ = self.range_of(table.y)
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
-        self._fit_fusion(table, unseen)
+        self.blend_ = self._blended(table, unseen)
         self._fit_interval(table, values, unseen)
         self.oof_ = self.oof_.iloc[np.argsort(rows)]
         return self
 
-    def _fit_fusion(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> None:
-        """Fusion and calibration, from out-of-fold predictions."""
-        fusion = self._fresh_fusion()
-        extra = {}
-        if unseen and has_fit_parameter(fusion, "unseen"):
+    def _blended(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> Blend:
+        """Fusion, consensus and calibration, from out-of-fold predictions."""
+        new_kinds = None
+        if unseen:
             rows = np.concatenate([test for (_, test), _ in unseen])
-            new_kinds = pd.concat([part for _, part in unseen])
-            extra["unseen"] = HeldOut(new_kinds, table.y[rows], table.groups[rows])
-        with threadpool_limits(limits=1):
-            self.fusion_ = fit_named(
-                named(fusion), fusion, self.oof_, table.y, table.groups, **extra
+            predictions = pd.concat([part for _, part in unseen])
+            new_kinds = HeldOut(predictions, table.y[rows], table.groups[rows])
+        blend = Blend(self.purpose, self.consensus, self.calibrate)
+        with one_core():
+            return blend.fit(
+                self.fresh_fusion(), self.oof_, self.learners, table.y, table.groups, new_kinds
             )
-            fused = predict_named(named(fusion), self.fusion_, self.oof_)
-        calibration = MonotoneCalibration().fit(fused, table.y, table.groups)
-        self.calibration_ = calibration if self.calibrate else None
 
-    def _fresh_fusion(self) -> Any:
+    def fresh_fusion(self) -> Any:
+        """The fusion that was asked for, unfitted."""
         if isinstance(self.fusion, str):
             return make_fusion(self.fusion)
         if isinstance(self.fusion, type) or not isinstance(self.fusion, Fusion):
@@ -201,12 +225,17 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         values: FloatMatrix,
         unseen: list[tuple[Fold, pd.DataFrame]],
     ) -> None:
-        parts = [
-            Unseen(test, train, table.y[test] - self.fuse(part)) for (train, test), part in unseen
-        ]
-        residuals = table.y - self.fuse(self.oof_)
+        def measured(rows: Rows, known: Rows, part: pd.DataFrame) -> Held:
+            return Held(rows, known, table.y[rows] - self.fuse(part), part[AGREEMENT].to_numpy())
+
+        every = np.arange(len(table.y))
         self.interval_ = ConformalInterval(self.random_state)
-        self.interval_.fit(values, table.groups, residuals, parts)
+        self.interval_.fit(
+            values,
+            table.groups,
+            measured(every, every, self.oof_),
+            [measured(test, train, part) for (train, test), part in unseen],
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -223,6 +252,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         return self.fuse(self.predict_learners(X))
 
+    @one_core()
     def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
         """Scores with the intervals that hold the label with probability ``coverage``.
 
@@ -234,7 +264,8 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         DataFrame indexed like X
             ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
             share of columns whose value lies beyond what training saw; ``unfamiliar`` bool,
-            whether the row is further from the training rows than 99 % of them from each other.
+            whether the row is further from the training rows than 99 % of them from each other;
+            ``agree`` bool, whether the row's columns agree as far as those of most training rows.
 
         Raises
         ------
@@ -245,9 +276,10 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         """
         pool, known = self.pool(X)
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
-        score = self.fuse(pool.predict_prepared(values))
+        predictions = pool.predict_prepared(values)
+        score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
         novelty = self.interval_.novelty(values, excess)
-        half = self.interval_.half_width(novelty, coverage)
+        half = self.interval_.half_width(novelty, agreement, coverage)
         low, high = self.label_range_
         return pd.DataFrame(
             {
@@ -256,24 +288,28 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
                 "high": np.minimum(score + half, high),
                 "outside": (excess != 0).mean(axis=1),
                 "unfamiliar": novelty > 1,
+                "agree": agreement >= self.consensus_.least_agreement_,
             },
             index=known.index,
         )
 
     def predict_learners(self, X: Table) -> pd.DataFrame:
-        """Each learner's own predictions, float64 [n, learners], not clipped."""
+        """Each member's own predictions, float64 [n, members + 2], not clipped.
+
+        Two columns more, ``agreed_score`` and ``agreement``, are what
+        `seiqa_models.learners.consensus` says.
+        """
         pool, known = self.pool(X)
         return pool.predict(known)
 
     def fuse(self, predictions: pd.DataFrame) -> FloatVector:
-        """Fused, calibrated and clipped scores float64 [n] of predictions [n, learners]."""
+        """Scores float64 [n] of what :meth:`predict_learners` gives, clipped."""
         return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
 
+    @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
-        """Fused and calibrated scores float64 [n] of predictions [n, learners]."""
-        known = predictions[list(self.learners_)]
-        fused = predict_named(named(self.fusion_), self.fusion_, known)
-        return fused if self.calibration_ is None else self.calibration_.predict(fused)
+        """Scores float64 [n] of what :meth:`predict_learners` gives, not clipped."""
+        return self.blend_.predict(predictions)
 
     def range_of(self, y: FloatVector) -> tuple[float, float]:
         """The range that predictions are clipped to after training on labels y float64 [n]."""
@@ -282,12 +318,13 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
 
     @property
     def weights_(self) -> dict[str, float] | None:
-        """Weight of each learner by name, sum 1; None where the fusion has no weights."""
-        check_is_fitted(self, "fusion_")
-        weights = getattr(self.fusion_, "weights_", None)
-        return (
-            None if weights is None else dict(zip(self.learners_, map(float, weights), strict=True))
-        )
+        """Of what is learned, by member, sum 1; None where the fusion has no weights."""
+        return self.blend_.weights_
+
+    @property
+    def calibration_(self) -> MonotoneCalibration | None:
+        """The curve that the score ends with; None where none was asked for."""
+        return self.blend_.calibration_
 
     def pool(self, X: Table) -> tuple[FittedPool, pd.DataFrame]:
         """The fitted preparation and learners, and the columns of X that they read.
@@ -297,6 +334,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         TableError
             A column seen in fit is missing.
         """
-        check_is_fitted(self, "fusion_")
+        check_is_fitted(self, "blend_")
         known = known_frame(self, X, self.features_)
-        return FittedPool(self.preparation_, self.learners_), known
+        pool = FittedPool(self.preparation_, self.representations_, self.learners_, self.consensus_)
+        return pool, known

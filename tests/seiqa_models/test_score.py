@@ -35,6 +35,7 @@ def make(asked: list[str]) -> Callable[..., Score]:
             low=np.float64(3.2071),
             high=np.float64(4.4),
             unfamiliar=np.bool_(unfamiliar),  # type: ignore[arg-type]
+            agree=np.bool_(True),  # type: ignore[arg-type]
             explain=explain,
         )
 
@@ -50,7 +51,7 @@ def test_it_is_a_number_wherever_one_is_expected(make: Callable[..., Score]) -> 
     score = make()
     assert score == 3.8124
     assert type(score.low) is type(score.high) is float
-    assert type(score.unfamiliar) is bool
+    assert type(score.unfamiliar) is type(score.agree) is bool
     assert f"{score}" == str(score) == "3.8124"
     assert f"{score:.1f}" == "3.8"
     assert json.dumps([score]) == "[3.8124]"

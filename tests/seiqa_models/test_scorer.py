@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError
@@ -31,6 +32,7 @@ from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
 from seiqa_models.stack.regressor import SeiqaRegressor
+from tests.busy_process import process_uses, unrest
 
 CLOSE = 1e-12  # matrix products round differently for one row and for many
 RECIPE = Recipe.parse({"gms": ["max128"], "colour": ["max128"]})
@@ -72,7 +74,7 @@ def test_scores_are_the_regressors_own(bundle: tuple[Path, Found], tmp_path: Pat
     scores, left_out = scorer.score_pairs(found, cache=tmp_path / "cache")
     assert not left_out
     assert scores.index.tolist() == [pair.pair_id for pair in found.pairs]
-    assert scores.columns.tolist() == ["score", "low", "high", "unfamiliar"]
+    assert scores.columns.tolist() == ["score", "low", "high", "unfamiliar", "agree"]
     labels = np.array([pair.mos for pair in found.pairs])
     assert np.corrcoef(scores["score"], labels)[0, 1] > 0.9
     one = scorer.score(ref=found.pairs[5].ref, dist=str(found.pairs[5].dist))
@@ -225,6 +227,24 @@ def test_threads_that_share_a_scorer_wait_for_each_other(
     assert set(most) == {1}
     assert scores == [scorer.score(pair.ref, pair.dist) for pair in found.pairs[:6]]
     assert torch.get_num_threads() == threads
+
+
+def test_the_processs_threads_and_other_scorers_change_no_bit(bundle: tuple[Path, Found]) -> None:
+    folder, found = bundle
+    pairs = [(pair.ref, pair.dist) for pair in found.pairs[:6]]
+
+    def scores(scorer: Scorer) -> list[tuple[float, float, float]]:
+        return [(s, s.low, s.high) for s in (scorer.score(*pair) for pair in pairs)]
+
+    with process_uses(1), threadpool_limits(limits=1):
+        expected = scores(Scorer.load(folder, workers=1))
+    with process_uses(2), threadpool_limits(limits=2):
+        assert scores(Scorer.load(folder)) == expected
+        with ThreadPoolExecutor(3) as callers, unrest():
+            side_by_side = list(callers.map(scores, [Scorer.load(folder) for _ in range(3)]))
+        assert side_by_side == [expected] * 3
+        blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+        assert {library["num_threads"] for library in blas} == {2}
 
 
 def test_the_bundle_in_the_box_is_the_default(

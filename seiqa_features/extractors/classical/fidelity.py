@@ -49,7 +49,7 @@ def _dss() -> Metric:
 def _pyiqa(name: str) -> Metric:
     import pyiqa
 
-    metric: Metric = pyiqa.create_metric(name, device="cpu")
+    metric: Metric = pyiqa.create_metric(name, device="cpu").net  # without the wrapper's no_grad
     return metric
 
 
@@ -100,10 +100,17 @@ def _register(
     min_side: int = 16,
     version: int = 1,
 ) -> None:
+    value = Output(
+        identity=identity,
+        symmetric=symmetric,
+        better="higher" if identity else "lower",
+        metric=name,
+        differentiable=True,
+    )
     spec = ExtractorSpec(
         name=name,
         version=version,
-        outputs={"value": Output(identity=identity, symmetric=symmetric)},
+        outputs={"value": value},
         colour=colour,
         libraries=tuple(dict.fromkeys(("torch", library))),
         licence=LICENCES[library],

@@ -10,7 +10,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from seiqa_features.extractors.registry import extractor
-from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
+from seiqa_features.extractors.specs import (
+    DISTANCE,
+    SIMILARITY,
+    Extract,
+    ExtractorSpec,
+    Output,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -23,10 +29,10 @@ BANDS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5)  # edges in cycles per pixel
         name="fourier",
         version=1,
         outputs={
-            "magnitude_mse": Output(identity=0.0, symmetric=True),
-            "phase_mse": Output(identity=0.0, symmetric=True),
-            "phase_coherence": Output(identity=1.0, symmetric=True),
-            **{f"band{i}": Output(identity=0.0) for i in range(1, len(BANDS))},
+            "magnitude_mse": DISTANCE,
+            "phase_mse": DISTANCE,
+            "phase_coherence": SIMILARITY,
+            **{f"band{i}": Output(identity=0.0, differentiable=True) for i in range(1, len(BANDS))},
         },
         colour="BT.601 luma, rounded to 8 bits",
         libraries=("torch",),

@@ -7,10 +7,18 @@ and serve all degraded versions of it; the Gaussian window is applied as two one
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seiqa_features.extractors.registry import extractor
-from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
+from seiqa_features.extractors.specs import (
+    DISTANCE,
+    SIMILARITY,
+    Better,
+    Extract,
+    ExtractorSpec,
+    Output,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -26,10 +34,18 @@ PATCH_OUTPUTS = {
 }  # fmt: skip
 
 
-def patch_outputs(same: float, *, symmetric: bool = True) -> dict[str, Output]:
-    """Outputs of `patch_statistics` for a map that is `same` everywhere on equal pictures."""
+def patch_outputs(
+    same: float, *, better: Better, symmetric: bool = True, differentiable: bool = False
+) -> dict[str, Output]:
+    """Outputs of `patch_statistics` for a map that is `same` everywhere on equal pictures.
+
+    `better` is the map's. How uneven a map is has no direction: nothing and everything lost are
+    both even.
+    """
+    level = Output(identity=same, symmetric=symmetric, better=better, differentiable=differentiable)
+    uneven = replace(level, identity=0.0, better=None)
     return {
-        name: Output(dim, 0.0 if name == "patch_std" else same, symmetric)
+        name: replace(uneven if name == "patch_std" else level, dim=dim)
         for name, dim in PATCH_OUTPUTS.items()
     }
 
@@ -39,10 +55,10 @@ def patch_outputs(same: float, *, symmetric: bool = True) -> dict[str, Output]:
         name="ssim",
         version=1,
         outputs={
-            "value": Output(identity=1.0, symmetric=True),
-            "ms_value": Output(identity=1.0, symmetric=True),
-            **{f"cs{i}": Output(identity=1.0, symmetric=True) for i in range(1, 6)},
-            **patch_outputs(1.0),
+            "value": replace(SIMILARITY, metric="ssim"),
+            "ms_value": replace(SIMILARITY, metric="ms_ssim"),
+            **{f"cs{i}": SIMILARITY for i in range(1, 6)},
+            **patch_outputs(1.0, better="higher", differentiable=True),
         },
         colour="BT.601 luma, rounded to 8 bits",
         libraries=("torch",),
@@ -123,9 +139,9 @@ def ssim() -> Extract:
         name="gms",
         version=1,
         outputs={
-            "gmsd": Output(identity=0.0, symmetric=True),
-            "mean": Output(identity=1.0, symmetric=True),
-            **patch_outputs(1.0),
+            "gmsd": replace(DISTANCE, metric="gmsd"),
+            "mean": replace(SIMILARITY, metric="gmsm"),
+            **patch_outputs(1.0, better="higher", differentiable=True),
         },
         colour="BT.601 luma, rounded to 8 bits",
         libraries=("torch",),

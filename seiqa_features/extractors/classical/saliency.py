@@ -8,11 +8,12 @@ The values are piq's to the last bit; tests hold them against it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from seiqa_features.extractors.classical.piq_parts import piq_part
 from seiqa_features.extractors.registry import extractor
-from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
+from seiqa_features.extractors.specs import SIMILARITY, Extract, ExtractorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +35,8 @@ def _spec(name: str, *, source: str, cost: float, min_side: int) -> ExtractorSpe
         name=name,
         version=1,
         outputs={
-            "value": Output(identity=1.0, symmetric=True),
-            "chromatic": Output(identity=1.0, symmetric=True),
+            "value": replace(SIMILARITY, metric=name),
+            "chromatic": replace(SIMILARITY, metric=f"{name}c"),
         },
         colour="BT.601 luma from RGB 0..1; chromatic: YIQ",
         libraries=("torch", "piq"),

@@ -7,11 +7,12 @@ all its degraded versions. Tests hold the values against the library's and the a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import factorial
 from typing import TYPE_CHECKING, Any
 
 from seiqa_features.extractors.registry import extractor
-from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
+from seiqa_features.extractors.specs import SIMILARITY, Extract, ExtractorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ BOX = 7
     ExtractorSpec(
         name="cw_ssim",
         version=1,
-        outputs={"value": Output(identity=1.0, symmetric=True)},
+        outputs={"value": replace(SIMILARITY, metric="cw_ssim")},
         colour="BT.601 luma, rounded to 8 bits",
         libraries=("torch",),
         licence="MIT (ours)",
@@ -111,7 +112,7 @@ def _crop(n: int) -> slice:
     ExtractorSpec(
         name="vif",
         version=2,
-        outputs={"value": Output(identity=1.0)},
+        outputs={"value": replace(SIMILARITY, symmetric=False, metric="vif")},
         colour="BT.601 luma, rounded to 8 bits",
         libraries=("torch", "pyiqa"),
         licence="PolyForm-Noncommercial-1.0.0",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from seiqa_features.extractors.specs import Output
+from dataclasses import replace
+
+from seiqa_features.extractors.specs import DISTANCE, SIMILARITY, Output
 
 TOP = (1, 5, 10)
 """How many of the most probable entries `drift.distribution_drift` looks at."""
@@ -11,10 +13,10 @@ TOP = (1, 5, 10)
 def drift_outputs(prefix: str) -> dict[str, Output]:
     """What `drift.distribution_drift` returns with that prefix."""
     return {
-        f"{prefix}_jsd": Output(identity=0.0, symmetric=True),
-        **{f"{prefix}_top{k}": Output(identity=1.0, symmetric=True) for k in TOP},
-        f"{prefix}_top_change": Output(identity=0.0),
-        f"{prefix}_entropy_change": Output(identity=0.0),
+        f"{prefix}_jsd": DISTANCE,
+        **{f"{prefix}_top{k}": replace(SIMILARITY, differentiable=False) for k in TOP},
+        f"{prefix}_top_change": Output(identity=0.0, differentiable=True),
+        f"{prefix}_entropy_change": Output(identity=0.0, differentiable=True),
     }
 
 
@@ -22,9 +24,9 @@ def matching_outputs(prefix: str) -> dict[str, Output]:
     """What `matching.match` returns, each name after the prefix."""
     return {
         **{
-            f"{prefix}{name}_{statistic}": Output(identity=1.0)
+            f"{prefix}{name}_{statistic}": replace(SIMILARITY, symmetric=False)
             for name in ("kept", "found", "near")
             for statistic in ("mean", "q05")
         },
-        f"{prefix}transport": Output(identity=0.0, symmetric=True),
+        f"{prefix}transport": DISTANCE,
     }

@@ -16,6 +16,8 @@ from seiqa_features.extractors.common import timm_models
 from seiqa_features.extractors.common.outputs import drift_outputs, matching_outputs
 from seiqa_features.extractors.registry import register
 from seiqa_features.extractors.specs import (
+    DISTANCE,
+    SIMILARITY,
     Extract,
     Extractor,
     ExtractorSpec,
@@ -77,17 +79,17 @@ class Facts:
 
 def extractor(name: str, facts: Facts) -> Extractor:
     """The extractor of a network."""
-    outputs: dict[str, Output] = {"embedding_cosine": Output(identity=1.0, symmetric=True)}
+    outputs: dict[str, Output] = {"embedding_cosine": SIMILARITY}
     for stage in facts.stages:
         for statistic in ("mean", "q05", "pooled"):
-            outputs[f"{stage}_{statistic}"] = Output(identity=1.0, symmetric=True)
-        outputs[f"{stage}_distance"] = Output(identity=0.0, symmetric=True)
+            outputs[f"{stage}_{statistic}"] = SIMILARITY
+        outputs[f"{stage}_distance"] = DISTANCE
     for stage in _matched(facts):
         outputs |= matching_outputs(f"{stage}_")
     if facts.classes:
         outputs |= drift_outputs("class")
     outputs["embedding_ref"] = Output(dim=facts.dim, role="ref")
-    outputs["embedding_dist"] = Output(dim=facts.dim, role="dist")
+    outputs["embedding_dist"] = Output(dim=facts.dim, role="dist", differentiable=True)
     spec = ExtractorSpec(
         name=name,
         version=1,

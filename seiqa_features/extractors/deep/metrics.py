@@ -8,12 +8,14 @@ TID2013, TOPIQ at .92). A-FINE is left out: pyiqa's takes one pair at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from seiqa_features.extractors.deep.loading import Network
 from seiqa_features.extractors.deep.values import called_whole, clipiqa, dists, lpips, opinion
 from seiqa_features.extractors.registry import register
 from seiqa_features.extractors.specs import (
+    DISTANCE,
     Extract,
     Extractor,
     ExtractorSpec,
@@ -65,16 +67,16 @@ def _topiq(metric: str, checkpoint: Weight) -> Network:
 LPIPS_BACKBONE = ("net.", "lins.", "scaling_layer.")  # a file of LPIPS holds five vectors
 DISTS_BACKBONE = ("stage", "mean", "std")
 
-DISTANCE = {"value": Output(identity=0.0, symmetric=True)}
-JUDGEMENT = {"value": Output()}
-OPINION = {"ref": Output(), "dist": Output(), "difference": Output(identity=0.0)}
+ERROR = Output(better="lower", differentiable=True)
+QUALITY = Output(better="higher", differentiable=True)
+OPINION = {"ref": Output(), "dist": QUALITY, "difference": replace(QUALITY, identity=0.0)}
 
 
 def _register(
     name: str,
     factory: Callable[[Network, Resources], Extract],
     network: Network,
-    outputs: Mapping[str, Output],
+    outputs: Output | Mapping[str, Output],
     *,
     source: str,
     cost: float,
@@ -82,10 +84,14 @@ def _register(
     precision: Precision = "float32",
     libraries: tuple[str, ...] = (),
 ) -> None:
+    """`outputs`, where it is one, is the metric itself; a no-reference metric's own is "dist"."""
+    named = {"value": outputs} if isinstance(outputs, Output) else dict(outputs)
+    published = "value" if "value" in named else "dist"
+    named[published] = replace(named[published], metric=name)
     spec = ExtractorSpec(
         name=name,
         version=1,
-        outputs=outputs,
+        outputs=named,
         colour="RGB, 0..1",
         libraries=("torch", "pyiqa", *libraries),
         licence=NONCOMMERCIAL,
@@ -121,21 +127,21 @@ _register(
     source="Ding et al., DISTS, IEEE TPAMI 44(5), 2022",
 )  # fmt: skip
 _register(
-    "deepdc", called_whole, Network("deepdc", VGG19), DISTANCE,
+    "deepdc", called_whole, Network("deepdc", VGG19), replace(DISTANCE, differentiable=False),
     cost=2.0, libraries=("torchvision",),
     source="Zhu et al., Deep Distance Correlation, arXiv 2211.04927",
 )  # fmt: skip
 _register(
-    "pieapp", called_whole, Network("pieapp", checkpoint=PIEAPP), JUDGEMENT,
+    "pieapp", called_whole, Network("pieapp", checkpoint=PIEAPP), ERROR,
     cost=4.5, min_side=64, source="Prashnani et al., PieAPP 0.1 on a sparse grid, CVPR 2018",
 )  # fmt: skip
 _register(
-    "topiq_fr", called_whole, _topiq("topiq_fr", TOPIQ_KADID), JUDGEMENT,
+    "topiq_fr", called_whole, _topiq("topiq_fr", TOPIQ_KADID), QUALITY,
     cost=0.8, libraries=("timm",),
     source="Chen et al., TOPIQ trained on KADID-10k, IEEE TIP 33, 2024",
 )  # fmt: skip
 _register(
-    "topiq_fr_pipal", called_whole, _topiq("topiq_fr-pipal", TOPIQ_PIPAL), JUDGEMENT,
+    "topiq_fr_pipal", called_whole, _topiq("topiq_fr-pipal", TOPIQ_PIPAL), QUALITY,
     cost=0.8, libraries=("timm",),
     source="Chen et al., TOPIQ trained on PIPAL, IEEE TIP 33, 2024",
 )  # fmt: skip

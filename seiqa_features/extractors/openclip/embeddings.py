@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,9 +20,16 @@ import numpy as np
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.common.outputs import drift_outputs
 from seiqa_features.extractors.openclip.facts import PRESETS, Facts, facts_of
-from seiqa_features.extractors.openclip.prompts import ANCHORS, Matrix, remembered, texts
+from seiqa_features.extractors.openclip.prompts import Matrix, remembered, texts
 from seiqa_features.extractors.registry import register, resolver
-from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec, Output, Resources
+from seiqa_features.extractors.specs import (
+    Better,
+    Extract,
+    Extractor,
+    ExtractorSpec,
+    Output,
+    Resources,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -30,12 +38,21 @@ VERSION = 1  # raise it with any change of the prompts or the vocabulary
 PREFIX = "openclip"
 TEXTS_AT_ONCE = 64
 
+
+def _anchor_outputs(name: str, better: Better) -> dict[str, Output]:
+    """What `concepts.anchor_values` says of one of the two pictures, the other, and the change."""
+    of_dist = Output(better=better, differentiable=True)
+    return {
+        f"{name}_ref": Output(),
+        f"{name}_dist": of_dist,
+        f"{name}_drift": replace(of_dist, identity=0.0),
+    }
+
+
 TEXT_OUTPUTS = {
-    **{
-        f"{what}_{which}": Output(identity=0.0 if which == "drift" else None)
-        for what in (*ANCHORS, "quality")
-        for which in ("ref", "dist", "drift")
-    },
+    **_anchor_outputs("good", "higher"),
+    **_anchor_outputs("bad", "lower"),
+    **_anchor_outputs("quality", "higher"),
     **drift_outputs("concept"),
 }
 
@@ -46,7 +63,7 @@ def _extractor(name: str, facts: Facts) -> Extractor:
         version=VERSION,
         outputs={
             "image_ref": Output(facts.dim, role="ref"),
-            "image_dist": Output(facts.dim, role="dist"),
+            "image_dist": Output(facts.dim, role="dist", differentiable=True),
             **(TEXT_OUTPUTS if facts.reads else {}),
         },
         colour="RGB, normalised with the weights' own mean and deviation",

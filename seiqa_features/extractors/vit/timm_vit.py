@@ -7,7 +7,7 @@ assembled; of the patch tokens only statistics are (`tokens.compare`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,15 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extractors.common import timm_models
 from seiqa_features.extractors.common.outputs import matching_outputs
 from seiqa_features.extractors.registry import register
-from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec, Output, Weight
+from seiqa_features.extractors.specs import (
+    DISTANCE,
+    SIMILARITY,
+    Extract,
+    Extractor,
+    ExtractorSpec,
+    Output,
+    Weight,
+)
 from seiqa_features.pictures.views import Resampling
 
 SIDE = 224  # of the view that `cost` is about
@@ -106,17 +114,20 @@ def extractor(name: str, facts: Facts) -> Extractor:
     location = f"hf:{facts.hub}/model.safetensors"
     weight = Weight(f"timm/{facts.model}", location, facts.megabytes, facts.licence)
     outputs = {
-        **dict.fromkeys(SIMILARITIES, Output(identity=1.0, symmetric=True)),
-        **dict.fromkeys(DIFFERENCES, Output(identity=0.0, symmetric=True)),
+        **dict.fromkeys(SIMILARITIES, SIMILARITY),
+        **dict.fromkeys(DIFFERENCES, replace(DISTANCE, better=None)),
+        "region_cosine": replace(SIMILARITY, differentiable=False),
+        "region_share": Output(identity=0.0, symmetric=True),
+        "region_deficit": replace(DISTANCE, differentiable=False),
         **matching_outputs("last_"),
         "grid": Output(dim=64, identity=1.0, symmetric=True),
         "cls_ref": Output(dim=facts.dim, role="ref"),
-        "cls_dist": Output(dim=facts.dim, role="dist"),
+        "cls_dist": Output(dim=facts.dim, role="dist", differentiable=True),
     }
     if facts.class_token:
-        outputs["attention_cosine"] = Output(identity=1.0, symmetric=True)
-        outputs["ref_attention_cosine"] = Output(identity=1.0)
-        outputs["attention_shift"] = Output(identity=0.0, symmetric=True)
+        outputs["attention_cosine"] = SIMILARITY
+        outputs["ref_attention_cosine"] = replace(SIMILARITY, symmetric=False)
+        outputs["attention_shift"] = DISTANCE
     patches = ((facts.side or SIDE) // facts.patch) ** 2
     operations = 2 * patches * facts.megabytes * 1e6 / 4  # of one picture: each weight, each patch
     spec = ExtractorSpec(

@@ -257,7 +257,7 @@ def worst_regions(fields: torch.Tensor) -> dict[str, torch.Tensor]:
         region_deficit, its deficit over the number of patches. An even map (see `EVEN`) has no
         region: its minimum, 0 and 0.
     """
-    rows = [_worst_region(field) for field in fields.cpu().numpy()]
+    rows = [_worst_region(field) for field in fields.detach().cpu().numpy()]
     columns = fields.new_tensor(rows).T
     return dict(zip(("region_cosine", "region_share", "region_deficit"), columns, strict=True))
 

@@ -149,8 +149,8 @@ def test_files_of_different_trainings_are_not_compared(cli: Cli, good: Path, nam
     assert code == 3
     assert out == ""
     assert err == (
-        f"seiqa: good/{name}: not the file that `seiqa train` wrote (changed, or of another run);"
-        " run `seiqa train` again\n"
+        f"seiqa: good/{name}: not the file that `seiqa fit-table` wrote (changed, or of another"
+        " run); run `seiqa fit-table` again\n"
     )
 
 

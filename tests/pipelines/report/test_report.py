@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
 from pipelines.report.pictures import triple
@@ -30,15 +29,6 @@ PLAIN = [*FIRST, "folds", *LATER]
 FIGURES, PICTURES = 6, 8 * 3 + 1  # of a plain run; the 1 is the key to the colours
 
 MakeRun = Callable[..., Path]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def single_threaded_kernels() -> Iterator[None]:
-    """On a busy machine more threads make the difference maps slow."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -143,7 +143,16 @@ def test_score_of_a_manifest_keeps_its_rows(trained: Path, cli: Cli, tmp_path: P
     )
     assert code == 0, err
     scored = pd.read_csv(tmp_path / "s.csv", dtype={"note": str})
-    assert list(scored.columns) == ["note", "ref", "dist", "score", "low", "high", "unfamiliar"]
+    assert list(scored.columns) == [
+        "note",
+        "ref",
+        "dist",
+        "score",
+        "low",
+        "high",
+        "unfamiliar",
+        "agree",
+    ]
     assert scored["note"].tolist() == ["03", "00", "02"]
     assert scored["score"].iloc[1] == scored["score"].max()
 

@@ -33,7 +33,7 @@ from seiqa_models.bundle import save_bundle
 from seiqa_models.stack.regressor import SeiqaRegressor
 from tests.pipelines.conftest import Cli, degrade, scene
 
-COLUMNS = ["score", "low", "high", "unfamiliar"]
+COLUMNS = ["score", "low", "high", "unfamiliar", "agree"]
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
     ".json": lambda path: pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))),
@@ -145,9 +145,10 @@ def test_an_unfamiliar_pair_is_said_to_be_one(cli: Cli, tmp_path: Path) -> None:
     Image.fromarray(255 - noise).save(tmp_path / "b.png")
     code, out, _ = cli("score", "a.png", "b.png")
     assert code == 0
-    first, second = out.splitlines()
+    first, second, third = out.splitlines()
     assert first.endswith("90 %, unfamiliar)")
-    assert second.startswith("unfamiliar: unlike every pair")
+    assert second.startswith("the metrics ")
+    assert third.startswith("unfamiliar: unlike every pair")
 
 
 @pytest.mark.parametrize("suffix", READERS)

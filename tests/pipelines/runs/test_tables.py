@@ -89,7 +89,7 @@ def test_predictions_can_be_found_again_in_the_table(fitted: tuple[Path, str], t
     predictions = pd.read_csv(out / "predictions.csv")
     assert list(predictions.columns) == [
         *("row", "picture", "distortion", "mos", "group_id", "fold", "score"),
-        *("low", "high", "unfamiliar", "ridge", "svr"),
+        *("low", "high", "unfamiliar", "agree", "ridge", "svr"),
     ]
     rows = pd.read_csv(table).iloc[predictions["row"]]
     assert rows["picture"].tolist() == predictions["picture"].tolist()

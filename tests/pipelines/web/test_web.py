@@ -257,7 +257,13 @@ def test_old_uploads_go_and_examples_stay(tmp_path: Path) -> None:
 
 
 def make_score(value: float = 3.4, **options: Any) -> Score:
-    settings = {"low": 3.0, "high": 4.0, "unfamiliar": False, "explain": dict} | options
+    settings = {
+        "low": 3.0,
+        "high": 4.0,
+        "unfamiliar": False,
+        "agree": True,
+        "explain": dict,
+    } | options
     return Score(value, **settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import assemble
 from seiqa_features.weights.files import WeightFiles
-from tests.seiqa_features import pretend
+from tests.busy_process import process_uses, unrest
+from tests.seiqa_features import convolving, pretend
 
 CLASSICAL = sorted(name for name, entry in all_extractors().items() if not entry.spec.weights)
 SMALL = Recipe.parse({"gms": ["max512"], "colour": ["max512"]})
@@ -89,6 +91,27 @@ def test_threads_change_nothing(files: list[tuple[Path, Path]], cpu: Runtime) ->
         )
         alone, _ = compute_table(in_memory(files[:1]), SMALL, cpu, workers=workers)  # by blocks
         assert content(alone).equals(content(one.iloc[:1]))
+
+
+def test_the_processs_threads_change_nothing(
+    files: list[tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor who calls, nor what others set meanwhile; while the extractor is built as little."""
+    convolving.register(monkeypatch)
+    recipe = Recipe.parse({"convolving": ["max512"]})
+
+    def values() -> pa.Table:
+        runtime = Runtime(WeightFiles(tmp_path))
+        return content(compute_table(in_memory(files), recipe, runtime, workers=2)[0])
+
+    with process_uses(1):
+        expected = values()
+    for threads in (2, 5):
+        with process_uses(threads):
+            assert values().equals(expected)
+    with process_uses(2), unrest(), ThreadPoolExecutor(3) as callers:
+        found = list(callers.map(lambda _: values(), range(6)))
+    assert all(table.equals(expected) for table in found)
 
 
 def test_a_networks_features_are_the_stores_too(

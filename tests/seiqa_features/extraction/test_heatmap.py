@@ -23,6 +23,7 @@ from seiqa_features.extraction.heatmap import (
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.weights.files import WeightFiles
+from tests.busy_process import process_uses
 from tests.seiqa_features.random_networks import TINY_VIT, resources_for
 
 REAL = "timm:vit_tiny_patch16_224"
@@ -206,3 +207,20 @@ def test_what_is_no_map_is_refused() -> None:
     for wrong in (np.zeros((2, 2, 1)), np.zeros((0, 2)), np.full((2, 2), np.nan)):
         with pytest.raises(ValueError, match="expected finite numbers"):
             overlay(right, wrong.astype(np.float32))
+
+
+def test_maps_do_not_depend_on_the_processs_threads(
+    picture: Callable[..., Floats], tmp_path: Path
+) -> None:
+    ref, dist = picture(1, 160, 224), picture(2, 160, 224)
+    runtime = Runtime(WeightFiles(tmp_path, resources_for(TINY_VIT, tmp_path).weights))
+    maps = []
+    for threads in (1, 3):
+        with process_uses(threads):
+            maps.append(
+                (
+                    difference_map(ref=ref, dist=dist),
+                    patch_cosine_map(ref=ref, dist=dist, runtime=runtime, model=TINY_VIT),
+                )
+            )
+    assert all(np.array_equal(one, other) for one, other in zip(*maps, strict=True))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -415,6 +416,63 @@ def test_interrupting_keeps_what_is_finished(pairs: pd.DataFrame, store: Store) 
     with pytest.raises(KeyboardInterrupt):
         run(pairs, store, on_progress=interrupt)
     assert all(len(store.keys(block)) >= 6 for block in RECIPE.blocks)
+
+
+def test_what_is_finished_is_written_within_seconds(
+    pairs: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even while nothing else gets finished, and long before a shard is full."""
+    monkeypatch.setattr(runner, "FLUSH_SECONDS", 0.05)
+    real, kept = runner.compute, []
+
+    def slow(task: list[Job], runtime: Runtime) -> Result:
+        if any(job.pair_id == "p20" for job in task):  # of the last reference
+            deadline = time.monotonic() + 60
+            while not store.keys(RECIPE.blocks[0]) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            kept.append(len(Store(store.root).keys(RECIPE.blocks[0])))
+        return real(task, runtime)
+
+    monkeypatch.setattr(runner, "compute", slow)
+    assert run(pairs, store).computed == 15
+    assert kept
+    assert min(kept) > 0
+    assert len(list(store.folder(RECIPE.blocks[0]).glob("part-*"))) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_stop_keeps_what_is_finished(
+    number: signal.Signals, pairs: pd.DataFrame, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tell(done: int, _total: int) -> None:
+        if done >= 6:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(SystemExit) as stopped:
+        run(pairs, store, on_progress=tell)
+    assert stopped.value.code == 128 + number
+    assert all(len(store.keys(block)) >= 6 for block in RECIPE.blocks)
+    assert "told to stop; what was computed is kept" in caplog.text
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_program_keeps_its_own_signal_handlers(
+    pairs: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(signal, "SIGHUP", signal.SIGUSR1)  # a signal that nobody sends the tests
+    before = signal.signal(signal.SIGUSR1, lambda number, _: told.append(number))
+    try:
+        run(pairs, store, on_progress=lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert told
+    assert all(len(store.keys(block)) == 15 for block in RECIPE.blocks)
+
+
+def test_extraction_in_another_thread_handles_no_signals(pairs: pd.DataFrame, store: Store) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(run, pairs, store).result().computed == 15
 
 
 SHARD = 8

@@ -13,8 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+from seiqa_features.errors import UsageError
 from seiqa_features.extractors import registry
-from seiqa_features.extractors.registry import all_extractors, extractor, get_extractor
+from seiqa_features.extractors.registry import (
+    all_extractors,
+    extractor,
+    get_extractor,
+    list_extractors,
+)
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 from tests.seiqa_features.random_networks import (
     TINY_CLIP,
@@ -143,6 +149,77 @@ def test_there_are_the_families_we_promise() -> None:
         "clip_l14_336", "dinov2_s14", "dinov2_b14", "dinov2_l14", "dinov2_g14", "dinov2_l14_reg",
         "dinov3_b16", "lpips", "lpips_vgg", "dists", "pieapp", "topiq_fr", "musiq", "clipiqa",
     } <= all_extractors().keys()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "extractor_name", "output"),
+    [
+        (("gmsd", "GMSD"), "gms", "gmsd"),
+        (("ms_ssim", "MS-SSIM", "msssim"), "ssim", "ms_value"),
+        (("ssim", "SSIM"), "ssim", "value"),
+        (("cw_ssim", "CW-SSIM"), "cw_ssim", "value"),
+        (("fsimc", "FSIMc"), "fsim", "chromatic"),
+        (("fsim", "FSIM"), "fsim", "value"),
+        (("srsim", "SR-SIM"), "srsim", "value"),
+        (("srsimc", "SR-SIMc"), "srsim", "chromatic"),
+        (("haarpsi", "HaarPSI"), "haarpsi", "value"),
+        (("vif", "VIF"), "vif", "value"),
+        (("vifp", "VIFp", "vif_p"), "vif_p", "value"),
+        (("iw_ssim", "IW-SSIM", "iwssim"), "iw_ssim", "value"),
+        (("psnr", "PSNR"), "psnr", "value"),
+        (("mdsi",), "mdsi", "value"),
+        (("lpips", "LPIPS"), "lpips", "value"),
+        (("lpips-vgg",), "lpips_vgg", "value"),
+        (("dists", "DISTS"), "dists", "value"),
+        (("st-lpips",), "stlpips", "value"),
+        (("pieapp", "PieAPP"), "pieapp", "value"),
+        (("musiq", "MUSIQ"), "musiq", "dist"),
+        (("CLIP-IQA",), "clipiqa", "dist"),
+    ],
+)
+def test_metrics_are_found_by_the_names_that_the_field_gives_them(
+    names: tuple[str, ...], extractor_name: str, output: str
+) -> None:
+    for name in names:
+        home = registry.find_metric(name)
+        assert home is not None
+        assert (home[0].name, home[1]) == (extractor_name, output)
+
+
+def test_every_extractor_of_one_value_is_a_metric_by_its_own_name() -> None:
+    for name, entry in all_extractors().items():
+        if list(entry.spec.outputs) == ["value"]:
+            assert entry.spec.outputs["value"].metric == name
+            assert registry.find_metric(name) == (entry.spec, "value")
+
+
+def test_lists_hold_extractors_and_metrics() -> None:
+    listed = list_extractors()
+    assert listed == sorted(set(listed))
+    assert all_extractors().keys() <= set(listed)
+    assert {"gmsd", "ms_ssim", "fsimc", "srsimc"} <= set(listed)
+    assert list_extractors("GMS*") == ["gms", "gmsd", "gmsm"]
+    assert list_extractors("nothing*") == []
+    pretrained, others = (list_extractors(pretrained=given) for given in (True, False))
+    assert sorted(pretrained + others) == listed
+    assert "lpips" in pretrained
+    assert "gmsd" in others
+
+
+def test_who_names_a_metric_for_an_extractor_is_told_where_it_is() -> None:
+    with pytest.raises(UsageError, match="the extractor is gms, with the metric as its output"):
+        get_extractor("gmsd")
+    with pytest.raises(UsageError, match="'haarpsy' does not exist; did you mean haarpsi"):
+        get_extractor("haarpsy")
+
+
+def test_a_metrics_name_is_registered_once() -> None:
+    for name in ("FSIM-c", "colour"):
+        output = Output(metric=name)
+        spec = ExtractorSpec("new", 1, {"value": output}, "RGB", ("torch",), "MIT", "ours", 0.1)
+        with pytest.raises(ValueError, match="of extractor 'new' is taken"):
+            extractor(spec)(lambda: pytest.fail("it was built"))
+    assert "new" not in registry._EXTRACTORS
 
 
 def test_a_name_is_registered_once() -> None:

@@ -33,6 +33,8 @@ def prepare(name: str, pixels: Pixels, ref_size: tuple[int, int] | None = None) 
         ("max512", (768, 1024), (384, 512)),
         ("max100", (301, 200), (100, 66)),
         ("max512", (2000, 16), (512, 16)),  # no side below what a picture must have
+        ("full", (4000, 3000), (4000, 3000)),
+        ("full", (30, 20), (30, 20)),
         ("c224", (512, 384), (298, 224)),
         ("c224", (100, 200), (224, 448)),
         ("grid224x4", (4000, 3000), (896, 672)),
@@ -62,8 +64,8 @@ def test_the_longest_strip_that_is_decoded_fits_in_memory(
 
 @pytest.mark.parametrize(
     "name",
-    ["", "256", "s", "s0256", "S256", "max", "max5", "s99999", "s2 ", "grid224", "s224x2",
-     "grid224x0", "s224_nearest", "s224_"],
+    ["", "256", "Full", "full512", "s", "s0256", "S256", "max", "max5", "s99999", "s2 ", "grid224",
+     "s224x2", "grid224x0", "s224_nearest", "s224_"],
 )  # fmt: skip
 def test_a_name_that_is_no_view(name: str) -> None:
     with pytest.raises(UsageError) as caught:

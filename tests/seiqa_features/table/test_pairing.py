@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seiqa_features.table.pairing import pair_embeddings
+from seiqa_features.extractors.specs import Output
+from seiqa_features.table.pairing import pair_embeddings, paired_outputs
 
 
 def test_by_hand() -> None:
@@ -42,3 +43,25 @@ def test_cosine_of_a_zero_vector_is_undefined() -> None:
 def test_rows_with_undefined_embeddings_stay_undefined() -> None:
     nan, one = np.full((1, 3), np.nan, np.float32), np.ones((1, 3), np.float32)
     assert all(np.isnan(v).all() for v in pair_embeddings(ref=one, dist=nan).values())
+
+
+def test_outputs_say_what_the_pairs_are() -> None:
+    outputs = {
+        "shift": Output(better="lower"),
+        "cls_ref": Output(8, role="ref"),
+        "cls_dist": Output(8, role="dist", differentiable=True),
+    }
+    paired = paired_outputs(outputs)
+    vectors = np.ones((2, 8), np.float32)
+    derived = pair_embeddings(ref=vectors, dist=vectors)
+    assert list(paired) == ["shift", *(f"cls_{kind}" for kind in derived)]
+    assert paired["shift"] is outputs["shift"]
+    for kind, values in derived.items():
+        facts = paired[f"cls_{kind}"]
+        assert facts.dim == (8 if values.ndim == 2 else 0)
+        assert facts.differentiable
+        if facts.identity is not None:
+            np.testing.assert_allclose(values, facts.identity, rtol=1e-12)
+    assert [paired[f"cls_{kind}"].better for kind in ("cosine", "l2", "l1", "absdiff")] == [
+        "higher", "lower", "lower", None,
+    ]  # fmt: skip

@@ -76,6 +76,19 @@ def test_grid_blocks_hold_pooled_outputs() -> None:
     assert list(grid.outputs) == ["value_mean", "value_worst"]
 
 
+def test_directions_are_known_for_columns_of_every_kind() -> None:
+    found = Recipe.parse({"psnr": ["s64", "grid64x2"], "colour": ["max512"], "clip_b16": ["s224"]})
+    directions = found.directions
+    assert directions["psnr__s64__value"] == "higher"
+    assert directions["psnr__grid64x2__value_worst"] == "higher"
+    assert directions["colour__max512__delta_e"] == "lower"
+    assert directions["colour__max512__hist_cosine"] == "higher"
+    assert directions["clip_b16__s224__image_l2"] == "lower"
+    assert directions["clip_b16__s224__bad_dist"] == "lower"
+    without = {"lightness_shift", "grid", "hist_absdiff", "patch_std"}
+    assert not {f"colour__max512__{name}" for name in without} & directions.keys()
+
+
 def test_fingerprint_is_the_same_every_time() -> None:
     assert block().fingerprint == block().fingerprint
     assert len(block().fingerprint) == 16

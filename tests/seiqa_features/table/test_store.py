@@ -26,6 +26,7 @@ from seiqa_features.table import store as store_module
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import FORMAT, block_schema
 from seiqa_features.table.store import Store
+from tests.killing import killed_at
 
 SPEC = ExtractorSpec(
     name="made_up", version=1, outputs={"value": Output(), "grid": Output(dim=3)},
@@ -173,6 +174,29 @@ def test_a_copy_in_another_process_writes_shards_of_its_own(store: Store) -> Non
     copy.append(BLOCK, [row(1)])
     store.append(BLOCK, [row(2)])
     assert store.keys(BLOCK) == {("ref", "dist0"), ("ref", "dist1"), ("ref", "dist2")}
+
+
+def test_a_kill_leaves_whole_shards(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def work(store: Store) -> None:
+        for number in range(3):
+            store.append(BLOCK, [row(number)])
+
+    kept = []
+    for nth in range(1, 50):
+        store = Store(tmp_path / str(nth))
+        store.root.mkdir()
+        with killed_at(nth, store.root) as faults:
+            work(store)
+        keys = others(store).keys(BLOCK)
+        assert others(store).read(BLOCK).num_rows == len(keys)
+        kept.append(len(keys))
+        work(others(store))
+        assert len(others(store).keys(BLOCK)) == 3
+        if faults.count < nth:
+            break
+    assert kept == sorted(kept)
+    assert set(kept) == {0, 1, 2, 3}
+    assert not caplog.messages
 
 
 def test_what_a_killed_run_left_is_removed_and_what_a_running_one_writes_is_not(

@@ -73,7 +73,7 @@ def test_greedy_selection_of_one_learner_is_that_learner(make_table):
 def test_predictions_table(make_table):
     X, y, groups = make_table()
     predictions = evaluate(QUICK, X, y, groups).predictions
-    scored = ["score", "low", "high", "unfamiliar"]
+    scored = ["score", "low", "high", "unfamiliar", "agree"]
     assert list(predictions.columns) == ["mos", "group_id", "fold", *scored, "ridge", "svr"]
     assert predictions.index.equals(X.index)
     np.testing.assert_array_equal(predictions["group_id"], groups)

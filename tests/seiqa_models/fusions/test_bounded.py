@@ -87,16 +87,6 @@ def test_equally_good_learners_share_the_weight():
     assert weights.min() > 0.1
 
 
-def test_weights_go_halfway_to_the_best_learner_unless_shrinkage_is_given():
-    P, y = predictions(n=300, noise=(0.8, 0.9, 0.9))
-    groups = np.arange(300) // 30
-    chosen = BoundedFusion(max_weight=0.6).fit(P, y, groups)
-    given = BoundedFusion(max_weight=0.6, shrinkage=chosen.shrinkage_).fit(P, y, groups)
-    assert given.weights_[0] < 0.5
-    favourite = np.array([0.6, 0.2, 0.2])
-    np.testing.assert_allclose(chosen.weights_, (given.weights_ + favourite) / 2)
-
-
 def test_share_decides_between_order_and_linearity():
     """One learner orders perfectly but is bent, the other is straight but noisy."""
     rng = np.random.default_rng(0)

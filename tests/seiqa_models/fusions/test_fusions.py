@@ -27,7 +27,7 @@ def out_of_fold(*, n=120, seed=0):
 
 
 def test_names_of_the_fusions():
-    assert {"bounded", "greedy", "mean", "best_single", "stacking"} <= set(NAMES)
+    assert {"bagged", "bounded", "greedy", "mean", "best_single", "stacking"} <= set(NAMES)
 
 
 @parametrize_with_checks([make_fusion(name) for name in NAMES])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from seiqa_models.core.errors import KindsError
-from seiqa_models.stack.intervals import ConformalInterval, Unseen
+from seiqa_models.stack.intervals import ConformalInterval, Held
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 
@@ -19,47 +19,73 @@ def rows_of(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values, np.repeat(np.arange(n // 4), 4), residuals
 
 
+def fit(
+    values: np.ndarray,
+    groups: np.ndarray,
+    residuals: np.ndarray,
+    unseen: tuple[Held, ...] = (),
+    agreement: np.ndarray | None = None,
+) -> ConformalInterval:
+    """Fitted to rows that agree fully unless told otherwise."""
+    rows = np.arange(len(values))
+    agreed = np.ones(len(values)) if agreement is None else agreement
+    return ConformalInterval().fit(values, groups, Held(rows, rows, residuals, agreed), unseen)
+
+
+def half(interval: ConformalInterval, novelty: np.ndarray, coverage: float) -> np.ndarray:
+    return interval.half_width(novelty, np.ones_like(novelty), coverage)
+
+
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
 def test_promised_share_of_new_rows_is_covered_and_the_rim_is_wider(coverage):
     values, groups, residuals = rows_of(1200, seed=0)
-    interval = ConformalInterval().fit(values, groups, residuals)
+    interval = fit(values, groups, residuals)
     fresh, _, errors = rows_of(4000, seed=1)
-    half = interval.half_width(interval.novelty(fresh, np.zeros_like(fresh)), coverage)
-    assert (np.abs(errors) <= half).mean() == pytest.approx(coverage, abs=0.04)
+    width = half(interval, interval.novelty(fresh, np.zeros_like(fresh)), coverage)
+    assert (np.abs(errors) <= width).mean() == pytest.approx(coverage, abs=0.04)
     rim = np.linalg.norm(fresh, axis=1) > 2
-    assert half[rim].mean() > 1.3 * half[~rim].mean()
+    assert width[rim].mean() > 1.3 * width[~rim].mean()
 
 
 def test_unseen_kinds_that_are_predicted_worse_widen_every_interval():
     values, groups, residuals = rows_of(400, seed=0)
-    familiar = ConformalInterval().fit(values, groups, residuals)
-    new_kind = Unseen(np.arange(100), np.arange(100, 400), 3 * residuals[:100])
-    honest = ConformalInterval().fit(values, groups, residuals, [new_kind])
+    familiar = fit(values, groups, residuals)
+    new_kind = Held(np.arange(100), np.arange(100, 400), 3 * residuals[:100], np.ones(100))
+    honest = fit(values, groups, residuals, (new_kind,))
     novelty = np.array([0.2, 0.5, 0.9])
-    assert (honest.half_width(novelty, 0.9) > 1.5 * familiar.half_width(novelty, 0.9)).all()
+    assert (half(honest, novelty, 0.9) > 1.5 * half(familiar, novelty, 0.9)).all()
 
 
 def test_beyond_the_limit_the_width_grows_in_proportion_even_if_residuals_do_not():
     values, groups, _ = rows_of(400, seed=0)
     even = np.where(np.arange(400) % 2, 1.0, -1.0)
-    interval = ConformalInterval().fit(values, groups, even)
-    at_limit, beyond = interval.half_width(np.array([1.0, 3.0]), 0.9)
+    interval = fit(values, groups, even)
+    at_limit, beyond = half(interval, np.array([1.0, 3.0]), 0.9)
     assert beyond >= 2.99 * at_limit
 
 
 def test_too_few_residuals_for_the_coverage_promise_nothing():
     values, groups, residuals = rows_of(8, seed=0)
-    interval = ConformalInterval().fit(values, groups, residuals)
-    assert np.isinf(interval.half_width(np.array([0.5]), 0.9)).all()
-    assert np.isfinite(interval.half_width(np.array([0.5]), 0.8)).all()
+    interval = fit(values, groups, residuals)
+    assert np.isinf(half(interval, np.array([0.5]), 0.9)).all()
+    assert np.isfinite(half(interval, np.array([0.5]), 0.8)).all()
     with pytest.raises(ValueError, match="coverage is 1, expected a value between 0 and 1"):
-        interval.half_width(np.array([0.5]), 1)
+        half(interval, np.array([0.5]), 1)
 
 
 def test_perfect_predictions_have_intervals_of_no_width():
     values, groups, _ = rows_of(40, seed=0)
-    interval = ConformalInterval().fit(values, groups, np.zeros(40))
-    assert interval.half_width(np.array([0.5, 2.0]), 0.9).tolist() == [0, 0]
+    interval = fit(values, groups, np.zeros(40))
+    assert half(interval, np.array([0.5, 2.0]), 0.9).tolist() == [0, 0]
+
+
+def test_rows_whose_columns_disagree_get_wider_intervals_where_they_are_predicted_worse():
+    values, groups, residuals = rows_of(400, seed=0)
+    agreement = np.tile([1.0, 0.2], 200)
+    worse = np.where(agreement < 1, 3.0, 1.0)
+    interval = fit(values, groups, worse * residuals, agreement=agreement)
+    agreed, torn = interval.half_width(np.array([0.5, 0.5]), np.array([1.0, 0.2]), 0.9)
+    assert torn > 1.5 * agreed
 
 
 def test_stack_flags_rows_beyond_what_it_saw(make_table):
@@ -73,6 +99,7 @@ def test_stack_flags_rows_beyond_what_it_saw(make_table):
     assert found["outside"].tolist() == pytest.approx([1 / 3, 0, 0, 0])
     assert found["unfamiliar"].iloc[0]
     assert not found["unfamiliar"].iloc[3]
+    assert stack.predict_interval(X)["agree"].mean() == pytest.approx(0.7, abs=0.05)
     pd.testing.assert_series_equal(
         found["score"], pd.Series(stack.predict(far), X.index[:4], name="score")
     )

@@ -6,7 +6,6 @@ import importlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.deep import metrics as iqa
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Resources, Weight
+from seiqa_features.threads import on_one_core, one_core_threads
 from seiqa_features.weights.files import WeightFiles
 from tests.conftest import make_texture
 from tests.seiqa_features import iqa_weights
@@ -182,8 +182,8 @@ def test_values_do_not_depend_on_other_threads(name: str, built: Callable[[str],
         (picture(seed, *shape), degraded(seed, seed + 9, *shape))
         for seed, shape in enumerate([(64, 93), (93, 64)])
     ]
-    alone = [pair(built(name), *images) for images in pairs]
-    with ThreadPoolExecutor(2) as pool:
+    alone = [on_one_core(pair)(built(name), *images) for images in pairs]
+    with one_core_threads(2) as pool:
         together = list(pool.map(lambda images: pair(built(name), *images), pairs * 2))
     for values, expected in zip(together, alone * 2, strict=True):
         for output, value in values.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib.util
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -31,6 +30,7 @@ from seiqa_features.extractors.specs import Extract, ExtractorSpec, Resources
 from seiqa_features.extractors.vit.timm_vit import PRESETS, read_facts
 from seiqa_features.pictures.views import View
 from seiqa_features.table.recipe import Block, Recipe
+from seiqa_features.threads import one_core_threads
 from seiqa_features.weights.files import WeightFiles
 from tests.seiqa_features.random_networks import TINY_VIT, timm_state
 
@@ -326,7 +326,7 @@ def test_values_do_not_depend_on_the_batch_nor_on_other_threads(
     index, dists = [r for r, _ in pairs], [dist for _, dist in pairs]
     together = run(name, build(name), refs, dists, index, "s96")
     turned = run(name, build(name), refs[::-1], dists[::-1], [1 - r for r in index[::-1]], "s96")
-    with ThreadPoolExecutor(3) as pool:
+    with one_core_threads(3) as pool:
         alone = pool.map(lambda p: run(name, build(name), [refs[p[0]]], [p[1]], [0], "s96"), pairs)
     for i, values in enumerate(alone):
         for output, value in values.items():

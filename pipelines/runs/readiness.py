@@ -1,0 +1,144 @@
+"""What would make a run fail at its end, found before the hours of work in between.
+
+`before_decoding` knows what the data's own files say; `before_extraction` also which pictures are
+the same, and so which pairs stay together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pipelines.runs import folder
+from pipelines.settings import Settings
+from seiqa_features.datasets.pairs import Found, Pair
+from seiqa_features.errors import DataError, UsageError
+from seiqa_features.table.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pipelines.runs.model import Splits
+
+RESULTS = (
+    folder.PAIRS, folder.FEATURES, folder.FEATURES_META, folder.METRICS, folder.PREDICTIONS,
+    folder.SCORES, folder.SUBMISSION, folder.SETTINGS, folder.REPORT,
+)  # fmt: skip
+
+NO_LABELS = "no labelled training pair; add Train_scores.xlsx or a column mos"
+
+
+def before_decoding(settings: Settings, found: Found) -> None:
+    """Refuse data that cannot be trained on, whatever its pictures hold, and outputs in the way.
+
+    Raises
+    ------
+    DataError, TableError
+        Too few labels, one value, or labels far from the rest; groups that no folds can be made of.
+    UsageError
+        A result's name is that of a folder in the run folder.
+    """
+    from seiqa_models.core.canonical import codes_of
+    from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, require_groups
+    from seiqa_models.core.readiness import require_labels
+
+    for name in RESULTS:
+        if (settings.run / name).is_dir():
+            raise UsageError(f"{settings.run / name}: is a folder; remove it or name another --run")
+    rows = [(pair, order) for order, pair in enumerate(found.pairs) if _is_for_training(pair)]
+    if not rows:
+        raise DataError([*found.problems, f"{found.source}: {NO_LABELS}"])
+    training = pd.DataFrame(
+        [(pair.mos, pair.group or str(pair.ref), order, pair.pair_id) for pair, order in rows],
+        columns=["mos", "group_id", "order", "pair_id"],
+    )
+    require_labels(training["mos"], training["pair_id"].tolist())
+    # Copies of a reference are one group, which only their pixels will tell.
+    require_groups(codes_of(training["group_id"])[0], MIN_GROUPS_TO_EVALUATE)
+    if all(pair.group for pair, _ in rows):
+        chosen = "block" if found.neighbours_alike else settings.splits
+        _require_some_folds(settings, training, chosen)
+
+
+def before_extraction(
+    settings: Settings, pairs: pd.DataFrame, splits: Splits, recipe: Recipe
+) -> None:
+    """Refuse pairs that cannot be trained on, and learners that cannot learn from so few.
+
+    Raises
+    ------
+    DataError, TableError
+        As `before_decoding`, now of the folds as they will be.
+    UsageError
+        A learner of somebody's own raises on as many rows and columns of random numbers.
+    """
+    rows = require_trainable(settings, pairs, splits)
+    _rehearse(settings, rows, sum(len(block.outputs) for block in recipe.blocks))
+
+
+def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -> int:
+    """Check labels and folds of the training pairs; rows of the smallest part to learn from.
+
+    Raises
+    ------
+    DataError, TableError
+        As `before_decoding`.
+    """
+    from seiqa_models.core.readiness import require_labels
+
+    training = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
+    if training.empty:
+        raise DataError([f"{pairs.attrs['source']}: {NO_LABELS}"])
+    require_labels(training["mos"], training["pair_id"].tolist())
+    return _require_folds(settings, training, blocks=splits.blocks)
+
+
+def _is_for_training(pair: Pair) -> bool:
+    return pair.split == "train" and pair.mos is not None
+
+
+def _require_some_folds(settings: Settings, training: pd.DataFrame, chosen: str) -> None:
+    """Check that of the kinds of folds that may be chosen later at least one can be made."""
+    from seiqa_models.core.errors import TableError
+
+    refusals = []
+    for kind in ("group", "block") if chosen == "auto" else (chosen,):
+        try:
+            _require_folds(settings, training, blocks=kind == "block")
+        except TableError as error:
+            refusals.append(error)
+        else:
+            return
+    raise refusals[0]
+
+
+def _require_folds(settings: Settings, training: pd.DataFrame, *, blocks: bool) -> int:
+    from seiqa_models.core.readiness import require_folds
+
+    return require_folds(
+        training["mos"],
+        training["group_id"].to_numpy(),
+        training["order"].to_numpy() if blocks else None,
+        names=training["pair_id"].tolist(),
+        n_splits=settings.folds,
+        seed=settings.seed,
+    )
+
+
+def _rehearse(settings: Settings, rows: int, columns: int) -> None:
+    """Fit learners that do not come with the package to as little as they will get."""
+    from seiqa_models.learners.registry import LEARNERS
+    from seiqa_models.stack.pool import fit_learner
+
+    rng = np.random.default_rng(settings.seed)
+    values, labels = rng.normal(size=(rows, columns)), rng.normal(size=rows)
+    for name in settings.learners:
+        if name in LEARNERS and not LEARNERS[name].__module__.startswith("seiqa_models."):
+            try:
+                fit_learner(name, values, labels, settings.seed).predict(values[:1])
+            except Exception as error:
+                said = " ".join(str(error).split())
+                raise UsageError(
+                    f"learner {name} fails on {rows} rows of {columns} columns, the least that the"
+                    f" folds leave to learn from ({type(error).__name__}: {said})"
+                ) from error

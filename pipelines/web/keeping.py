@@ -1,0 +1,63 @@
+"""What lies on the server's disk: uploads and results, for an hour or until room is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.web.examples import EXAMPLES
+
+FILE_COSTS = 64 * 1024
+"""Bytes that a file counts at least: a million empty ones fill a disk, too."""
+
+SPARED = 60.0
+"""Seconds for which a file stays whatever is needed: somebody has just sent it."""
+
+
+def delete_old(folder: Path, age: float) -> None:
+    """Delete the files that were written `age` seconds ago or earlier, and then empty folders.
+
+    Gradio's own tidying forgets uploads that were broken off.
+    """
+    limit = time.time() - age
+    for written, _, path in _kept(folder):
+        if written <= limit:
+            _delete(path)
+
+
+def make_room(folder: Path, needed: int, limit: int) -> bool:
+    """Whether so many more bytes fit under the limit, once the oldest files have gone.
+
+    A flood of uploads so costs others their pictures of some minutes ago, and not the page.
+    """
+    kept = sorted(_kept(folder))
+    excess = sum(size for _, size, _ in kept) + needed - limit
+    newest = time.time() - SPARED
+    for written, size, path in kept:
+        if excess <= 0 or written > newest:
+            break
+        _delete(path)
+        excess -= size
+    return excess <= 0
+
+
+def _kept(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """When each file was written, what it counts, and where it is; the examples left out."""
+    for path in folder.rglob("*"):
+        if EXAMPLES in path.relative_to(folder).parts:
+            continue
+        try:
+            found = path.lstat()
+        except OSError:  # renamed or deleted meanwhile
+            continue
+        if not path.is_dir():
+            yield found.st_mtime, max(found.st_size, FILE_COSTS), path
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink()
+        path.parent.rmdir()  # each upload has a folder of its own
+    except OSError:  # gone meanwhile, or not the last one in its folder
+        return

@@ -1,0 +1,94 @@
+"""Uploads as they arrive: counted, and nothing of a broken one left behind."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gradio import route_utils
+from starlette.types import Message, Receive
+
+FILES = 4
+"""In one upload; the page sends one."""
+
+TOO_LARGE = 413, "too large"
+NO_ROOM = 507, "no room for more uploads now; try again in a minute"
+
+
+class Arriving:
+    """Bytes of the uploads that are on their way, all together, and how many there may be."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+
+
+class Counted:
+    """A `receive` that stops when a body is longer than it may be, alone or with all others.
+
+    Attributes
+    ----------
+    refusal : tuple[int, str] | None
+        Why it stopped, as a status and a line. What receives is told that the client has gone.
+    """
+
+    def __init__(self, receive: Receive, limit: int, arriving: Arriving) -> None:
+        self.refusal: tuple[int, str] | None = None
+        self._receive = receive
+        self._limit = limit
+        self._arriving = arriving
+        self._bytes = 0
+
+    async def __call__(self) -> Message:
+        """The next part of the body, or that the client has gone."""
+        message = await self._receive()
+        length = len(message.get("body", b""))
+        self._bytes += length
+        self._arriving.bytes += length
+        if self._bytes > self._limit:
+            self.refusal = TOO_LARGE
+        elif self._arriving.bytes > self._arriving.limit:
+            self.refusal = NO_ROOM
+        return message if self.refusal is None else {"type": "http.disconnect"}
+
+    def end(self) -> None:
+        """The body has arrived, or will not."""
+        self._arriving.bytes -= self._bytes
+
+
+async def read_whole(receive: Receive, limit: int) -> bytes | None:
+    """A request's body, or None where it is longer than the limit or broken off."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > limit:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+class _FilesOnly(route_utils.GradioMultiPartParser):
+    """Gradio's parser, which would keep form fields in memory and leave half files on disk."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options | {"max_files": FILES, "max_fields": 0})
+
+    async def parse(self) -> Any:
+        """See `GradioMultiPartParser.parse`."""
+        try:
+            return await super().parse()
+        except BaseException:
+            for file in self._files_to_close_on_error:
+                file.close()
+                with suppress(OSError):
+                    Path(file.name).unlink()
+            raise
+
+
+def accept_files_only() -> None:
+    """Have Gradio parse uploads so; it offers no setting for it."""
+    route_utils.GradioMultiPartParser = _FilesOnly  # type: ignore[misc]

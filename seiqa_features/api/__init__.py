@@ -1,0 +1,1 @@
+"""The public functions, which `seiqa_features` exports."""

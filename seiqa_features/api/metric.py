@@ -1,0 +1,182 @@
+"""Metrics to be called on batches of tensors: in a training loop, as a loss, on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seiqa_features.errors import DataError
+from seiqa_features.extraction.runtime import shared_runtime
+from seiqa_features.extractors.specs import Better, ExtractorSpec
+from seiqa_features.table.quantities import Quantity, find_quantity
+from seiqa_features.table.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+SLACK = 1e-6  # what float32 arithmetic may leave beyond 0..1
+
+Weights = Path | str | Mapping[str, Path] | None
+
+
+def create_metric(name: str, *, weights: Weights = None) -> Metric:
+    """A full-reference metric as a function of two batches of tensors.
+
+    Parameters
+    ----------
+    name : str
+        A metric by its published name ("mdsi", "MS-SSIM", "lpips"), or `<extractor>__<output>`.
+    weights : Path | str | Mapping[str, Path] | None
+        As for `seiqa_features.extract`.
+
+    Raises
+    ------
+    UsageError
+        Nothing has that name, or it stands for several numbers.
+    WeightsError
+        Pretrained weights are missing, and cannot be had.
+
+    Examples
+    --------
+    >>> import torch
+    >>> gmsd = create_metric("gmsd")
+    >>> gmsd.better
+    'lower'
+    >>> ref = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    >>> dist = (0.9 * ref).requires_grad_()
+    >>> loss = gmsd(dist, ref).sum()
+    >>> loss.backward()
+    >>> bool(dist.grad.isfinite().all())
+    True
+    """
+    return Metric(find_quantity(name), weights)
+
+
+class Metric:
+    """One number per pair from batches of pictures. Made by `create_metric`.
+
+    Attributes
+    ----------
+    name : str
+        Published name, or `<extractor>__<output>`.
+    better : Better | None
+        "higher" or "lower", None where the number has no such direction.
+    identity : float | None
+        The value of equal pictures, None where there is no fixed one.
+    differentiable : bool
+        Whether gradients flow to `dist`. Rounding to 8 bits, part of many metrics' definition, is
+        passed through as if it were not there, and a flat region has the gradient 0. Where it is
+        false the value has none.
+    """
+
+    def __init__(self, quantity: Quantity, weights: Weights = None) -> None:
+        self.name = quantity.name
+        self.better: Better | None = quantity.facts.better
+        self.identity = quantity.facts.identity
+        self.differentiable = quantity.facts.differentiable
+        self._quantity, self._weights = quantity, weights
+        spec = quantity.spec
+        shared_runtime("cpu", weights).bind(Recipe.parse({spec.name: [spec.usual_view]}))
+
+    def __call__(self, dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+        """The value of each pair.
+
+        Parameters
+        ----------
+        dist : torch.Tensor
+            Float [B, 3, H, W], RGB in 0..1. Nothing is resized.
+        ref : torch.Tensor
+            The same, or [1, 3, H, W] for one reference of all, on the same device.
+
+        Returns
+        -------
+        torch.Tensor
+            float64 [B] on that device. Networks run there if it is a CPU or a CUDA GPU, everything
+            else on the CPU. Kernels use as many threads as the caller's, so that last digits may
+            differ from those of `extract` (by 1e-5 of the value).
+
+        Raises
+        ------
+        DataError
+            The tensors are of another shape or type or hold other values, or the metric cannot use
+            pictures of that size.
+        """
+        import torch
+
+        from seiqa_features.extractors.common.gradients import UsableGradients
+
+        spec = self._quantity.spec
+        _require_pairs(dist, ref)
+        _require_size(dist, spec)
+        home = str(dist.device) if spec.weights and dist.device.type == "cuda" else "cpu"
+        work = shared_runtime(home, self._weights).work(spec.name)
+        one = len(ref) == 1
+        index = torch.zeros(len(dist), dtype=torch.int64) if one else torch.arange(len(dist))
+        if not self.differentiable:
+            dist, ref = dist.detach(), ref.detach()
+        with UsableGradients():
+            values = work(
+                ref=ref.to(home, torch.float32),
+                dist=dist.to(home, torch.float32),
+                ref_index=index.to(home),
+            )
+            return self._read(values).to(dist.device)
+
+    def _read(self, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The output, or what two embeddings are paired to, as `seiqa_features.table.pairing`."""
+        import torch
+        from torch.nn import functional as F
+
+        output = self._quantity.output
+        if output in values:
+            return values[output].double()
+        stem, _, kind = output.rpartition("_")
+        ref, dist = (values[f"{stem}_{role}"].double() for role in ("ref", "dist"))
+        if kind == "cosine":
+            return F.cosine_similarity(ref, dist, dim=1)
+        order = 2 if kind == "l2" else 1
+        distance: torch.Tensor = torch.linalg.vector_norm(dist - ref, order, dim=1)
+        return distance
+
+    def __repr__(self) -> str:
+        return (
+            f"Metric({self.name!r}, better={self.better!r}, source={self._quantity.spec.source!r})"
+        )
+
+
+def _require_pairs(dist: torch.Tensor, ref: torch.Tensor) -> None:
+    """Two batches of pictures that belong together, or a DataError."""
+    sides = {"dist": dist, "ref": ref}
+    for name, batch in sides.items():
+        if batch.dim() != 4 or batch.shape[1] != 3 or not batch.is_floating_point():
+            found = f"{batch.dtype} {list(batch.shape)}"
+            raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
+    if ref.device != dist.device:
+        raise DataError([f"ref is on {ref.device}, dist on {dist.device}; expected one device"])
+    if ref.shape[2:] != dist.shape[2:] or len(ref) not in (1, len(dist)):
+        raise DataError(
+            [f"ref: {list(ref.shape)} for dist {list(dist.shape)}; expected the same shape, or one"
+             " reference for all"]
+        )  # fmt: skip
+    for name, batch in sides.items():
+        if not (batch.min() >= -SLACK and batch.max() <= 1 + SLACK):  # also true for NaN
+            raise DataError(
+                [f"{name}: values {batch.min():g} to {batch.max():g}; expected 0 to 1: divide by"
+                 " 255, or clamp(0, 1) what an optimiser has moved"]
+            )  # fmt: skip
+
+
+def _require_size(dist: torch.Tensor, spec: ExtractorSpec) -> None:
+    """Pictures of a size that the extractor can use, or a DataError."""
+    height, width = dist.shape[2:]
+    found = f"dist: {width}×{height} pixels; {spec.name}"
+    if min(height, width) < spec.min_side:
+        raise DataError([f"{found} needs {spec.min_side} a side"])
+    if spec.sides and not (height == width and height in spec.sides):
+        expected = " or ".join(map(str, spec.sides))
+        raise DataError([f"{found} sees squares, {expected} a side; resize them"])
+    if spec.side_multiple > 1 and not (height == width and height % spec.side_multiple == 0):
+        raise DataError(
+            [f"{found} sees squares, a multiple of {spec.side_multiple} a side; resize them"]
+        )

@@ -1,0 +1,46 @@
+"""Devices by name: which there are, and how much of a GPU a process may take."""
+
+from __future__ import annotations
+
+import re
+
+from seiqa_features.errors import DeviceError
+
+
+def existing_devices(asked: str) -> tuple[str, ...]:
+    """PyTorch's names of the devices asked for, see `seiqa_features.extraction.runtime.Runtime`.
+
+    Raises
+    ------
+    DeviceError
+        One is not there, or has no such name.
+    """
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return tuple(f"cuda:{number}" for number in range(count)) or ("cpu",)
+    return tuple(_existing_device(name.strip(), count) for name in asked.split(","))
+
+
+def _existing_device(name: str, count: int) -> str:
+    if name == "cpu":
+        return name
+    match = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if match is None:
+        raise DeviceError(f"device {name!r} is unknown; expected auto, cpu, cuda or cuda:<number>")
+    number = int(match[1] or 0)
+    if number >= count:
+        raise DeviceError(
+            f"device {name}: not there, PyTorch sees {count} GPUs; use --device cpu, or fix the"
+            " driver"
+        )
+    return f"cuda:{number}"
+
+
+def limit_memory(device: str, ceiling: float) -> None:
+    """Let this process take no more than `ceiling` bytes of a GPU's memory."""
+    import torch
+
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, ceiling / total), torch.device(device))

@@ -1,0 +1,144 @@
+"""bundle.json: what a bundle says about itself, typed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from seiqa_models.card import check_card
+from seiqa_models.core.errors import TableError, one_line
+
+FORMAT_VERSION = 6
+
+MAX_BYTES = 2_000_000
+"""Of bundle.json: a forest of 1000 trees lists 3000 arrays in 200 kB."""
+
+MAX_MODEL = 2 * 2**30
+"""Bytes of a model file: a Gaussian process on 10 000 rows of 2000 columns has half a gigabyte."""
+
+DEPTH = 32
+"""Of lists and objects within each other in the recipe and the card."""
+
+Text = Annotated[str, Field(max_length=200)]
+
+
+class _Typed(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class ModelFile(_Typed):
+    """What the model file is: checked before it is read, and again before anything is built of it.
+
+    Attributes
+    ----------
+    sha256 : str
+        64 hex digits.
+    size : int
+        Bytes.
+    members : dict of str
+        As :func:`seiqa_models.inspection.members.list_members` lists them.
+    """
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size: int = Field(gt=0, le=MAX_MODEL)
+    members: dict[str, Text]
+
+    @classmethod
+    def of(cls, model: bytes, members: dict[str, str]) -> ModelFile:
+        """Of a model file that lies in memory, and its members."""
+        return cls(sha256=hashlib.sha256(model).hexdigest(), size=len(model), members=members)
+
+    def differs(self, model: bytes) -> str | None:
+        """In what a model file that lies in memory differs, or None."""
+        if len(model) != self.size:
+            return f"{len(model)} bytes instead of {self.size}"
+        return None if hashlib.sha256(model).hexdigest() == self.sha256 else "SHA-256 differs"
+
+
+def _shallow(content: dict[str, Any]) -> dict[str, Any]:
+    waiting: list[tuple[Any, int]] = [(content, DEPTH)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth == 0:
+            raise ValueError(f"more than {DEPTH} levels deep")
+        if isinstance(part, dict | list):
+            values = part.values() if isinstance(part, dict) else part
+            waiting.extend((value, depth - 1) for value in values)
+    return content
+
+
+Content = Annotated[dict[str, Any], AfterValidator(_shallow)]
+
+
+def _card(content: dict[str, Any]) -> dict[str, Any]:
+    check_card(content)
+    return content
+
+
+class Manifest(_Typed):
+    """The whole of bundle.json, `format` left out."""
+
+    model: ModelFile
+    versions: dict[str, Text]
+    recipe: Content
+    card: Annotated[Content, AfterValidator(_card)]
+
+    def to_json(self) -> str:
+        """As it is written: with the format, and one line for each member of the model file.
+
+        Raises
+        ------
+        ValueError
+            The recipe or the card holds what JSON cannot: a number that is not finite.
+        """
+        content = {"format": FORMAT_VERSION, **self.model_dump()}
+        return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def parse_manifest(text: bytes, name: str) -> Manifest:
+    """What bundle.json says.
+
+    Parameters
+    ----------
+    text : bytes
+        Its content.
+    name : str
+        Its path, for errors.
+
+    Raises
+    ------
+    TableError
+        It is no JSON, of another format version, or lacks something; or an entry has another
+        type than it must have. One line names the first.
+    """
+    try:
+        content = json.loads(text.decode("utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{name} is not valid JSON ({error}): train again") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT_VERSION or isinstance(found, bool):
+        shown = one_line(repr(found), 40)
+        raise TableError(
+            f"{name} has bundle format {shown}, this version reads {FORMAT_VERSION}: train again"
+        )
+    try:
+        return Manifest.model_validate({k: v for k, v in content.items() if k != "format"})
+    except ValidationError as error:
+        raise TableError(f"{name}: {_complaint(error)}: train again") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _complaint(error: ValidationError) -> str:
+    """What is missing, or else the first entry of a wrong type: ``model.size: Input should …``."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    missing = [str(problem["loc"][-1]) for problem in problems if problem["type"] == "missing"]
+    if missing:
+        return f"lacks {', '.join(sorted(missing))}"
+    where = ".".join(map(str, problems[0]["loc"]))
+    return f"{one_line(where, 80)}: {one_line(problems[0]['msg'], 200)}"

@@ -1,0 +1,141 @@
+"""Blend: what the members learned and what the columns agree on, weighed for the purpose.
+
+What serves new scenes of one's own collection and what serves pictures from anywhere differ. *Home*
+trusts what groups left out say of the members. *Abroad* they count alike, because what one
+collection says of them does not carry over: from TID2013's pictures to LIVE's, weights found on
+TID2013's scenes had a final of .958, equal ones .967. So the share of the members that see few
+components only is a stated one: their share of the pool.
+
+On top comes the consensus of the columns, as far as they agree:
+
+    score = (1 - w) · learned + w · consensus,   w = gate · agreement
+
+(see :mod:`seiqa_models.learners.consensus`). At home the gate is opened as far as that costs
+nothing on groups left out; abroad it is a stated half. The figures behind all this are in
+docs/explanation/generalising.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.metrics import final_score
+from seiqa_models.fusions.protocol import HeldOut
+from seiqa_models.fusions.registry import named
+from seiqa_models.fusions.weighted import MeanFusion
+from seiqa_models.plugins.calls import fit_named, predict_named
+from seiqa_models.stack.calibration import MonotoneCalibration
+from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
+
+PURPOSES = ("home", "abroad")
+
+GATES = (0.0, 0.25, 0.5)
+"""Largest share of the consensus, tried at home; abroad it is the last."""
+
+
+class Blend(BaseEstimator):
+    """From the predictions of a pool to the score, in the unit of the labels.
+
+    Parameters
+    ----------
+    purpose : {"home", "abroad"}
+    consensus : bool
+        Whether the consensus has a part in the score.
+    calibrate : bool
+        Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` comes last.
+
+    Attributes
+    ----------
+    members_ : list of str
+    fusion_ : Fusion, fitted
+        Abroad a :class:`seiqa_models.fusions.weighted.MeanFusion`.
+    gate_ : float
+        Share of the consensus where the columns agree fully.
+    weights_ : dict of float by member, sum 1; None where the fusion has no weights
+    calibration_ : MonotoneCalibration or None
+    """
+
+    def __init__(
+        self, purpose: str = "home", consensus: bool = True, calibrate: bool = True
+    ) -> None:
+        self.purpose = purpose
+        self.consensus = consensus
+        self.calibrate = calibrate
+
+    def fit(
+        self,
+        fusion: Any,
+        predictions: pd.DataFrame,
+        members: Sequence[str],
+        y: FloatVector,
+        groups: Rows,
+        unseen: HeldOut | None = None,
+    ) -> Blend:
+        """Fit on out-of-fold predictions.
+
+        Parameters
+        ----------
+        fusion : Fusion
+            Unfitted; it is fitted in place. Abroad it is not used.
+        predictions : DataFrame of float64
+            What :meth:`seiqa_models.stack.pool.FittedPool.predict` gives for held-out rows.
+        members : sequence of str
+            The columns that are fused.
+        y : float64 [n]
+        groups : int [n]
+        unseen : HeldOut, optional
+            The same, of rows whose groups and kinds no member had met.
+
+        Raises
+        ------
+        ValueError
+            The purpose is unknown.
+        """
+        if self.purpose not in PURPOSES:
+            raise ValueError(f"purpose is {self.purpose!r}, expected home or abroad")
+        self.members_ = list(members)
+        abroad = self.purpose == "abroad"
+        if abroad:
+            fusion = MeanFusion()
+        extra = {}
+        if unseen is not None and has_fit_parameter(fusion, "unseen"):
+            known = pd.DataFrame(unseen.predictions)[self.members_]
+            extra["unseen"] = HeldOut(known, unseen.y, unseen.groups)
+        self.fusion_ = fit_named(
+            named(fusion), fusion, predictions[self.members_], y, groups, **extra
+        )
+        own = getattr(self.fusion_, "weights_", None)
+        self.weights_ = None
+        if own is not None:
+            self.weights_ = dict(zip(self.members_, np.asarray(own).tolist(), strict=True))
+        self.gate_ = 0.0
+        if self.consensus:
+            self.gate_ = GATES[-1] if abroad else self._free_gate(predictions, y)
+        fused = self._fused(predictions, self.gate_)
+        calibration = MonotoneCalibration().fit(fused, y, groups)
+        self.calibration_ = calibration if self.calibrate else None
+        return self
+
+    def predict(self, predictions: pd.DataFrame) -> FloatVector:
+        """Scores float64 [n] of a pool's predictions, not clipped."""
+        check_is_fitted(self, "gate_")
+        fused = self._fused(predictions, self.gate_)
+        return fused if self.calibration_ is None else self.calibration_.predict(fused)
+
+    def _fused(self, predictions: pd.DataFrame, gate: float) -> FloatVector:
+        known = predictions[self.members_]
+        learned = predict_named(named(self.fusion_), self.fusion_, known)
+        w = gate * predictions[AGREEMENT].to_numpy()
+        return np.asarray((1 - w) * learned + w * predictions[CONSENSUS].to_numpy())
+
+    def _free_gate(self, predictions: pd.DataFrame, y: FloatVector) -> float:
+        """The widest gate that loses nothing against none at all."""
+        finals = [final_score(y, self._fused(predictions, gate)) for gate in GATES]
+        return max(g for g, final in zip(GATES, finals, strict=True) if final >= finals[0])

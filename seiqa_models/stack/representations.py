@@ -1,0 +1,102 @@
+"""Representations: the forms in which a learner can read the prepared columns.
+
+A member of the pool is a learner and a representation, ``learner@representation``: ``catboost@8``
+reads the first 8 components of the oriented ranks
+(:class:`seiqa_models.learners.components.OrientedComponents`). ``catboost``, short for
+``catboost@all``, reads every prepared column. A dense block has been reduced to its meta-feature
+before, which is one of these columns.
+
+To add a representation, write a function that returns a scikit-learn transformer and decorate it
+with ``@representation("name")``; ``fit`` gets rows float64 [n, p] and labels [n]. A parameter
+``directions`` of it, or of a learner, gets the directions of the columns that are known.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from sklearn.preprocessing import FunctionTransformer
+
+from seiqa_models.learners.components import OrientedComponents
+
+ALL = "all"
+
+REPRESENTATIONS: dict[str, Callable[[], Any]] = {}
+"""Every named representation; a number, which is none of them, stands for so many components."""
+
+
+def representation(name: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Register the decorated factory under ``name``, which is no number."""
+
+    def register(factory: Callable[[], Any]) -> Callable[[], Any]:
+        if name in REPRESENTATIONS or name.isdigit():
+            raise ValueError(f"representation {name!r} is registered twice, or is a number")
+        REPRESENTATIONS[name] = factory
+        return factory
+
+    return register
+
+
+class Member(NamedTuple):
+    """A member's learner and representation, by name."""
+
+    learner: str
+    representation: str
+
+
+def member(name: str) -> Member:
+    """The parts of a member's name.
+
+    Examples
+    --------
+    >>> member("catboost@8"), member("gp")
+    (Member(learner='catboost', representation='8'), Member(learner='gp', representation='all'))
+    """
+    learner, _, form = name.partition("@")
+    return Member(learner, form or ALL)
+
+
+def components_of(name: str) -> int | None:
+    """How many components a member reads; None where it reads something else.
+
+    Examples
+    --------
+    >>> components_of("catboost@8"), components_of("catboost")
+    (8, None)
+    """
+    form = member(name).representation
+    return int(form) if form.isdecimal() else None
+
+
+def make_representation(name: str) -> Any:
+    """A fresh, unfitted transformer.
+
+    Raises
+    ------
+    ValueError
+        No representation has this name; the nearest name and all names are given.
+    """
+    if name.isdecimal() and int(name) > 0:
+        return OrientedComponents(int(name))
+    if name not in REPRESENTATIONS:
+        near = difflib.get_close_matches(name, REPRESENTATIONS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        known = ", ".join(sorted(REPRESENTATIONS))
+        raise ValueError(
+            f"unknown representation {name!r}: {hint}known are {known}, and the number of"
+            " components, 1 or more"
+        )
+    return REPRESENTATIONS[name]()
+
+
+def forms(names: Iterable[str]) -> list[str]:
+    """The representations that some members read, each once, in the order they are met."""
+    return list(dict.fromkeys(member(name).representation for name in names))
+
+
+@representation(ALL)
+def all_columns() -> Any:
+    """The prepared columns as they are."""
+    return FunctionTransformer()

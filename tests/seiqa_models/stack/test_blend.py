@@ -1,0 +1,69 @@
+"""Blend: purposes and the gate of the consensus."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seiqa_models.core.metrics import final_score
+from seiqa_models.fusions import make_fusion
+from seiqa_models.stack.blend import GATES, Blend
+from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
+
+MEMBERS = ["good", "poor@2"]
+
+
+def held_out(*, consensus_noise: float, seed: int = 0):
+    """Two members; columns agree on every other row, where their consensus can be good."""
+    rng = np.random.default_rng(seed)
+    y = rng.uniform(0, 5, 200)
+    agree = np.arange(200) % 2 == 0
+    noise = np.where(agree, consensus_noise, 3.0)
+    predictions = {
+        "good": y + 0.5 * rng.normal(size=200),
+        "poor@2": y + 2.0 * rng.normal(size=200),
+        CONSENSUS: y + noise * rng.normal(size=200),
+        AGREEMENT: np.where(agree, 0.9, 0.0),
+    }
+    return pd.DataFrame(predictions), y, np.arange(200) // 10
+
+
+def fitted(purpose: str, *, consensus_noise: float = 0.1, **settings) -> Blend:
+    P, y, groups = held_out(consensus_noise=consensus_noise)
+    fusion = make_fusion("bagged", max_weight=0.9)
+    return Blend(purpose, **settings).fit(fusion, P, MEMBERS, y, groups)
+
+
+def test_home_trusts_what_left_out_groups_say_and_abroad_members_count_alike():
+    home, abroad = fitted("home"), fitted("abroad")
+    assert home.weights_["good"] > 0.6
+    assert abroad.weights_ == {"good": 0.5, "poor@2": 0.5}
+
+
+@pytest.mark.parametrize(("noise", "gate"), [(0.1, GATES[-1]), (3.0, 0.0)])
+def test_home_opens_the_gate_only_where_that_loses_nothing(noise, gate):
+    assert fitted("home", consensus_noise=noise).gate_ == gate
+    assert fitted("abroad", consensus_noise=noise).gate_ == GATES[-1]
+
+
+def test_consensus_counts_only_where_the_columns_agree():
+    P, y, _ = held_out(consensus_noise=0.1, seed=1)
+    plain = fitted("home", consensus=False, calibrate=False)
+    gated = fitted("home", calibrate=False)
+    torn = P[AGREEMENT] == 0
+    np.testing.assert_array_equal(gated.predict(P)[torn], plain.predict(P)[torn])
+    assert final_score(y[~torn], gated.predict(P)[~torn]) > final_score(
+        y[~torn], plain.predict(P)[~torn]
+    )
+
+
+def test_without_consensus_and_calibration_the_fusion_is_the_score():
+    P, _, _ = held_out(consensus_noise=0.1)
+    blend = fitted("abroad", consensus=False, calibrate=False)
+    np.testing.assert_allclose(blend.predict(P), P[MEMBERS].mean(axis=1))
+
+
+def test_unknown_purpose_is_named():
+    with pytest.raises(ValueError, match="purpose is 'away', expected home or abroad"):
+        fitted("away")
