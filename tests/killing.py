@@ -79,9 +79,8 @@ def killed_at(nth: int, root: Path) -> Iterator[Faults]:
     def die(event: str, path: object) -> None:
         raise Killed(f"{event} {path}")
 
-    with _faults(Faults(root, nth, die)) as faults:
-        with suppress(Killed):
-            yield faults
+    with _faults(Faults(root, nth, die)) as faults, suppress(Killed):
+        yield faults
 
 
 @contextmanager
