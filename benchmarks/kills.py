@@ -87,6 +87,7 @@ class Bench:
         return [verb, f"{data}.csv", "--config", "quick.yaml", "--run", run, *self.cache(verb)]
 
     def cache(self, verb: str) -> Command:
+        """The option that names the feature store, for verbs that have it."""
         return ["--cache", "cache"] if verb in ("features", "run") else []
 
     def killed(self, started: Command, command: Command) -> bool:
@@ -254,6 +255,7 @@ def kill_early(bench: Bench, kills: int) -> Iterator[tuple[float, int]]:
 
 
 def main() -> None:
+    """Kill at every few writes, and print what was left each time."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--every", type=int, default=10, help="of the writes, which to kill at")
     options.add_argument("--flips", type=int, default=400)
