@@ -129,7 +129,10 @@ def estimate(
     pools |= {f"+ {name}": [*DEFAULT_POOL, name] for name in others}
     names = [*DEFAULT_POOL, *others]
     parts = Parallel(n_jobs=n_jobs)(delayed(predict)(table, fold, names) for fold in folds)
-    held_out = pd.concat([part.held_out for part in parts])
+    ranges = [(part.train.y.min(), part.train.y.max()) for part in parts]
+    held_out = pd.concat(
+        [part.held_out.clip(*ends) for part, ends in zip(parts, ranges, strict=True)]
+    )
     rows = np.concatenate([part.rows for part in parts])
     y, groups = table.y[rows], table.groups[rows]
     default, default_weights = fuse(parts, pools["default"])
@@ -158,7 +161,7 @@ def predict(table: TrainingTable, fold: Fold, names: Sequence[str]) -> OuterFold
     by_row = np.argsort(np.concatenate([test for _, test in folds]))
     return OuterFold(
         fold[1],
-        predict_held_out(table, fold, names, SEED).clip(train.y.min(), train.y.max()),
+        predict_held_out(table, fold, names, SEED),
         train,
         pd.concat(oof).iloc[by_row],
         [(cell, predict_held_out(train, cell, names, SEED)) for cell in cells],

@@ -51,7 +51,7 @@ def write_manifest(sources: list[Path], folder: Path) -> Path:
     manifest = pd.DataFrame(
         {
             "ref": [sources[0] / "reference" / f"{name}.png" for name in scenes],
-            "dist": recipe["dist_img"],
+            "dist": recipe["dist_img"].str.replace(".bmp", ".png"),
             "mos": recipe["MOS"] * (SCALE / recipe["MOS"].max()),
             "group": scenes,
             "distortion": [DISTORTIONS[number - 1] for number in recipe["distortion"]],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import logging
+import os
+import sys
 
 import typer
 
 from pipelines.commands import audit, compare, run, sense, serve, tables, use, weights
-from pipelines.commands.console import fail
+from pipelines.commands.console import fail, prepare_output
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data, too
+READER_GONE = 141  # as if SIGPIPE had ended it
 
 app = typer.Typer(
     help="Score how much of an image's meaning survives degradation.",
@@ -40,17 +42,34 @@ app.add_typer(weights.app, name="weights")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors that the user can fix become plain lines and an exit code."""
+    """Entry point: whatever goes wrong ends in plain lines and an exit code.
+
+    0 done, 1 disk, permission or an error of the program, 2 usage, 3 data, 4 weights, 130
+    interrupted, 141 the reader of the output has gone. ``SEIQA_DEBUG=1`` shows tracebacks.
+    """
     from seiqa_features.errors import SeiqaError
     from seiqa_models.core.errors import TableError
 
-    logging.basicConfig(level=logging.WARNING, format="seiqa: %(message)s")
+    prepare_output()
     try:
         app(arguments)
-    except (SeiqaError, TableError) as error:
-        fail(str(error), getattr(error, "exit_code", DATA_EXIT_CODE))
-    except OSError as error:  # disk full, no permission, a folder where a file should be
-        fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
+    except SystemExit as stopped:
+        if isinstance(stopped.__context__, BrokenPipeError):  # which typer ends quietly with 1
+            sys.exit(READER_GONE)
+        raise
+    except Exception as error:
+        if os.environ.get("SEIQA_DEBUG"):
+            raise
+        if isinstance(error, SeiqaError | TableError):
+            fail(str(error), getattr(error, "exit_code", DATA_EXIT_CODE))
+        elif isinstance(error, OSError):  # disk full, no permission, a folder in place of a file
+            fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
+        said = " ".join(str(error).split()) or "no message"
+        fail(
+            f"unexpected {type(error).__name__}: {said}; SEIQA_DEBUG=1 in the environment shows"
+            " where: please report it",
+            1,
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,11 @@ A configuration file names a system: which features, which learners. It is one o
 
 from __future__ import annotations
 
+import logging
 import os
+import reprlib
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,11 +21,13 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.tabular.names import nearest
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 
 if TYPE_CHECKING:
@@ -30,6 +36,14 @@ if TYPE_CHECKING:
 CONFIGS = Path(__file__).parent / "configs"
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
+
+MAX_WORKERS = 1024
+"""More threads than any machine has cores are a slip."""
+
+MAX_SEED = 2**31 - 1
+"""What every library of the learners takes as a seed."""
+
+_log = logging.getLogger(__name__)
 
 _FUSION_PARAMETERS = ("max_weight", "shrinkage", "srocc_share")
 """Settings of earlier versions that belong to one fusion."""
@@ -57,7 +71,9 @@ class Settings(BaseSettings):
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
     run: Path = Field(Path(), description="folder that gets all results of this run")
     cache: Path = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
-    workers: int = Field(os.cpu_count() or 1, ge=1, description="worker threads and processes")
+    workers: int = Field(
+        os.cpu_count() or 1, ge=1, le=MAX_WORKERS, description="worker threads and processes"
+    )
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
     precision: Literal["auto", "float32", "mixed"] = Field(
@@ -84,14 +100,17 @@ class Settings(BaseSettings):
     )
     consensus: bool = Field(True, description="let the metrics' consensus count where they agree")
     calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
-    seed: int = Field(0, ge=0, description="of folds, learners and bootstrap")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 
     @field_validator("fusion", mode="before")
     @classmethod
     def _fusion_by_name(cls, value: Any) -> Any:
         """`mean` is short for `{name: mean}`; the environment can only give text."""
         if isinstance(value, str):
-            value = yaml.safe_load(value)
+            try:
+                value = yaml.safe_load(value)
+            except yaml.YAMLError:
+                raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
 
     @classmethod
@@ -105,7 +124,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, environment, configuration file; the first two say which file."""
         named = {**env_settings(), **init_settings()}.get("config", DEFAULT_CONFIG)
-        file = YamlConfigSettingsSource(settings_cls, yaml_file=config_path(str(named)))
+        path = config_path(str(named))
+        file = YamlConfigSettingsSource(settings_cls, path, yaml_file_encoding="utf-8-sig")
         return init_settings, env_settings, file
 
     def named_data(self) -> Path:
@@ -164,26 +184,42 @@ def load_settings(**flags: Any) -> Settings:
     for name in _FUSION_PARAMETERS:  # pydantic would leave variables that mean nothing unread
         if f"SEIQA_{name.upper()}" in os.environ:
             raise UsageError(_moved(name, f"the variable SEIQA_{name.upper()}"))
+    _say_near(os.environ)
     try:
         settings = Settings(**given)
-    except (ValidationError, yaml.YAMLError, TypeError) as error:
-        raise UsageError(_explain(error)) from None
+    except SettingsError as error:  # a variable that has to be JSON
+        raise UsageError(f"environment cannot be read: {error} ({error.__cause__})") from None
+    except ValidationError as error:
+        raise UsageError(*map(_line, error.errors())) from None
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        path = config_path(str(given.get("config", os.environ.get("SEIQA_CONFIG", DEFAULT_CONFIG))))
+        said = " ".join(str(error).split())
+        raise UsageError(
+            f"config {path}: expected YAML of settings, name: value ({said})"
+        ) from None
     if settings.run == Path():
         settings.run = _default_run(settings)
     return settings
 
 
-def _explain(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return f"configuration cannot be read: {error}"
-    return "\n".join(_line(item) for item in error.errors())
+def _say_near(environment: Mapping[str, str]) -> None:
+    """Name variables that nothing reads although they are almost called like a setting."""
+    for variable in environment:
+        name = variable.lower().removeprefix("seiqa_")
+        if variable.upper().startswith("SEIQA_") and name not in Settings.model_fields:
+            near = nearest(name, Settings.model_fields)
+            if near is not None:
+                _log.warning("%s is not read; did you mean SEIQA_%s?", variable, near.upper())
 
 
 def _line(item: ErrorDetails) -> str:
     place = ".".join(map(str, item["loc"]))
     if place in _FUSION_PARAMETERS:
         return _moved(place, f"setting {place}")
-    return f"setting {place}: {item['msg']} (got {item['input']!r})"
+    if item["type"] == "missing":
+        return f"setting {place}: is missing, and the configuration file has to give it"
+    given = reprlib.repr(item["input"])  # it may be large, or refer to itself
+    return f"setting {place}: {item['msg']} (got {textwrap.shorten(given, 100)})"
 
 
 def _moved(parameter: str, found: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 LINE_LENGTH = 2000
 """Characters of a problem's line; of a longer one the middle is left out."""
@@ -43,12 +44,25 @@ def one_line(text: str) -> str:
 
 
 class SeiqaError(Exception):
-    """Something the user can fix, in one line. `exit_code` is what the command line returns."""
+    """Something the user can fix, one line a problem.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command line returns.
+    problems : list[str]
+        The lines; the message is all of them.
+    """
 
     exit_code = 1
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(one_line(problem))
+    def __init__(self, *problems: str) -> None:
+        self.problems = [one_line(problem) for problem in problems]
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made anew from its lines, where another process raised it."""
+        return type(self), tuple(self.problems)
 
 
 class UsageError(SeiqaError):
@@ -63,8 +77,11 @@ class DataError(SeiqaError):
     exit_code = 3
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = [one_line(problem) for problem in problems]
-        Exception.__init__(self, "\n".join(self.problems))
+        super().__init__(*problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As `SeiqaError`."""
+        return type(self), (self.problems,)
 
 
 class StoreError(SeiqaError):

@@ -32,8 +32,8 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from seiqa_features.commits import committing, current, settle
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
-from seiqa_models.core.files import read_bounded
 from seiqa_models.core.persistence import canonical_dump
+from seiqa_models.inspection.files import read_bounded
 from seiqa_models.inspection.manifest import MAX_BYTES, Manifest, ModelFile, parse_manifest
 from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
 from seiqa_models.inspection.schema import check_schema

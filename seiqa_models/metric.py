@@ -48,7 +48,7 @@ class ScoreMetric:
         ----------
         preds, target : sequence of pictures
             Degraded or restored pictures, and their references: a tensor [B, C, H, W], an array
-            [B, H, W, C], or a list of what :class:`Scorer` takes.
+            [B, H, W, C], or a list of what `Scorer` takes.
 
         Raises
         ------

@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("seiqa_features", "seiqa_models", "pipelines")
@@ -16,6 +17,16 @@ MODULES = [
     for path in sorted((ROOT / package).rglob("*.py"))
     if ">>> " in path.read_text("utf-8")
 ]
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder holds what examples read: a pair of pictures and its manifest."""
+    picture = Image.linear_gradient("L").convert("RGB").resize((64, 64))
+    picture.save(tmp_path / "ref.png")
+    picture.save(tmp_path / "degraded.jpg", quality=10)
+    (tmp_path / "pairs.csv").write_text("ref,dist\nref.png,degraded.jpg\n")
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", MODULES)

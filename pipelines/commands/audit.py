@@ -30,6 +30,7 @@ def audit(
     from pipelines.runs.folder import write_json
     from pipelines.runs.outputs import require_writable
     from pipelines.settings import load_settings
+    from seiqa_features.errors import printable
     from seiqa_models.audit.audit import render
 
     settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
@@ -38,7 +39,7 @@ def audit(
     with bars("checking images") as (progress,):
         found, left_out = audit_data(settings, on_image=progress)
     say_left_out(left_out)
-    typer.echo(render(found))
+    typer.echo("\n".join(map(printable, render(found).splitlines())))
     if out is not None:
         write_json(out, found)
 

@@ -42,7 +42,7 @@ def compare(runs: Runs) -> None:
     final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
     kind unseen: final on kinds of distortion that the training part lacked.
     """
-    from seiqa_features.errors import DataError, UsageError
+    from seiqa_features.errors import DataError, UsageError, printable
 
     if len(runs) < 2:
         raise UsageError("compare needs two run folders or more; the first is the baseline")
@@ -51,7 +51,7 @@ def compare(runs: Runs) -> None:
     problems = []
     for run in others:
         try:
-            typer.echo(against(run, first))
+            typer.echo(printable(against(run, first)))
         except DataError as error:
             problems += error.problems
     if problems:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,29 @@ if TYPE_CHECKING:
     from seiqa_features.progress import Progress as Callback
 
 FILE_WIDTH = 240
+
+
+class PrintableFormatter(logging.Formatter):
+    """Messages on one line, whatever names are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; a traceback, if there is one, below it."""
+        message = printable(record.getMessage())
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        return f"seiqa: {message}" + (f"\n{trace}" if trace else "")
+
+
+def prepare_output() -> None:
+    """Let any text go to any terminal, file or pipe, and show warnings as the program's lines.
+
+    What the output's encoding cannot hold, as ASCII cannot hold "é", is written as an escape.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def fail(message: str, code: int) -> None:
@@ -80,7 +105,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = FILE_WIDTH

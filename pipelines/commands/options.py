@@ -13,8 +13,14 @@ Data = Annotated[
 Config = Annotated[str | None, typer.Option(help="Name in pipelines/configs, or a YAML file.")]
 Run = Annotated[Path | None, typer.Option(help="Folder for results [runs/<data>-<config>].")]
 Cache = Annotated[Path | None, typer.Option(help="Feature store [runs/cache].")]
-Workers = Annotated[int | None, typer.Option(help="Worker threads and processes [all cores].")]
-Seed = Annotated[int | None, typer.Option(help="Seed of folds, learners and bootstrap [0].")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=1024, help="Worker threads and processes [all cores]."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**31 - 1, help="Seed of folds, learners and bootstrap [0]."),
+]
 KeepGoing = Annotated[
     bool | None, typer.Option("--keep-going", help="Leave bad pairs out instead of stopping.")
 ]

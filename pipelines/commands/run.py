@@ -38,7 +38,7 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     from seiqa_features.datasets import find_pairs
     from seiqa_features.datasets.pairs import build_pairs
     from seiqa_features.datasets.summary import summarise
-    from seiqa_features.errors import DataError
+    from seiqa_features.errors import DataError, printable
     from seiqa_features.pictures.index import ImageIndex
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
@@ -51,7 +51,7 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
             on_image=progress,
         )
     for name, value in summarise(pairs):
-        typer.echo(f"{name:>22}  {value}")
+        typer.echo(f"{name:>22}  {printable(value)}")
     say_left_out(found.left_out)
     if problems:
         raise DataError(problems)

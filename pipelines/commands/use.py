@@ -19,7 +19,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Where the demo's pictures go.")] = Path(
         "runs/demo-data"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of the degradations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the degradations.")] = 0,
 ) -> None:
     """Write the demo data set: bundled photographs, degraded, with pseudo-labels."""
     from pipelines.demo.data import make_demo_data

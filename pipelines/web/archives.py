@@ -24,7 +24,7 @@ from pipelines.web.uploads import MB, Limits, Upload, decode
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.inert import restored
 from seiqa_features.tabular.names import column_key, require_distinct
-from seiqa_models.core.zips import LongDirectoryError, open_zip
+from seiqa_models.inspection.zips import LongDirectoryError, open_zip
 
 MANIFEST = "manifest.csv"
 EXPECTED = f"{MANIFEST} (columns ref, dist) or two folders, Ref and Dist, of equally named files"

@@ -72,8 +72,8 @@ class Gate:
     max_upload : int
         Bytes of one uploaded file.
     hosts : frozenset[str] | None
-        Names the server is to be called by (IPv6 in brackets), so that no other web page
-        can have its own name lead here (DNS rebinding); None = any.
+        Host names to answer to (IPv6 in brackets), so that no other site can point its own name
+        here (DNS rebinding); None = any.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            with suppress(ClientDisconnect):  # somebody broke an upload off: nothing to report
+            with suppress(ClientDisconnect):  # an upload was aborted: nothing to report
                 await self._http(scope, receive, Answer(send))
         # else a websocket, which nothing here speaks: returning refuses it
 

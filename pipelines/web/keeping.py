@@ -20,7 +20,7 @@ SPARED = 60.0
 def delete_old(folder: Path, age: float) -> None:
     """Delete the files that were written `age` seconds ago or earlier, and then empty folders.
 
-    Gradio's own tidying forgets uploads that were broken off.
+    Gradio's own clean-up misses uploads that were aborted.
     """
     limit = time.time() - age
     for written, _, path in _kept(folder):

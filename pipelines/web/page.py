@@ -167,7 +167,7 @@ def _one_pair(page: Page) -> None:
     with gr.Row():
         with gr.Column(min_width=280):
             heat = gr.Image(
-                label="Where something was lost (brighter = more)",
+                label="What was lost (brighter = more)",
                 interactive=False,
                 format="png",
                 buttons=["download", "fullscreen"],

@@ -143,7 +143,7 @@ class Runtime:
                 self.weight_files.fetch(missing)
             except WeightsError as error:
                 missing = self.weight_files.missing(needed)
-                raise WeightsError(_missing_message(missing, needed, str(error))) from None
+                raise WeightsError(*_missing_message(missing, needed, str(error))) from None
             missing = []
         unavailable: dict[str, str] = {}
         for weight in missing:
@@ -151,7 +151,9 @@ class Runtime:
                 unavailable[name] = f"weights {weight.name} are missing"
         rest = recipe.without(unavailable)
         if not rest.blocks:
-            raise WeightsError(_missing_message(missing, needed, "no feature is left without them"))
+            raise WeightsError(
+                *_missing_message(missing, needed, "no feature is left without them")
+            )
         checksums = {weight.name: self.weight_files.checksum(weight) for weight in rest.weights}
         return rest.bind(checksums, self.dtype), unavailable
 
@@ -215,17 +217,15 @@ def _shared(device: str, folder: Path, files: tuple[tuple[str, Path], ...]) -> R
 
 def _missing_message(
     missing: Sequence[Weight], needed: Mapping[Weight, Sequence[str]], reason: str
-) -> str:
+) -> list[str]:
     total = sum(weight.megabytes for weight in missing)
-    return "\n".join(
-        [
-            f"weights are missing: {len(missing)} files, {total} MB; {reason}",
-            *(
-                f"  {weight.name}  {weight.megabytes} MB  for {', '.join(needed[weight])}"
-                for weight in missing
-            ),
-            "with a network, `seiqa weights fetch` (same --config) gets them once; without one,"
-            " --config classical (make … CONFIG=classical) needs none, and --skip-unavailable goes"
-            " on without these",
-        ]
-    )
+    return [
+        f"weights are missing: {len(missing)} files, {total} MB; {reason}",
+        *(
+            f"{weight.name}  {weight.megabytes} MB  for {', '.join(needed[weight])}"
+            for weight in missing
+        ),
+        "with a network, `seiqa weights fetch` (same --config) gets them once; without one,"
+        " --config classical (make … CONFIG=classical) needs none, and --skip-unavailable goes"
+        " on without these",
+    ]

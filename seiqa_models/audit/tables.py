@@ -1,7 +1,7 @@
 """Which columns of a table of numbers may be features.
 
-A table that somebody else made holds more than features: names of files, the label's own spread,
-the level of the distortion. A model that reads those is worth nothing on new pictures, and no
+A table from elsewhere holds more than features: names of files, the label's own spread,
+the level of the distortion. A model that reads those is useless on new pictures, and no
 cross-validation shows it. So such columns are refused by name until they are dropped on purpose.
 """
 
@@ -60,7 +60,7 @@ def feature_columns(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     TableError
         A role's column is missing or has two roles, no row has a label, or some columns look like
         the label or describe the experiment (see
-        :func:`seiqa_models.audit.leaks.find_leaks`); all of them are named.
+        `seiqa_models.audit.leaks.find_leaks`); all of them are named.
     """
     named = roles.columns
     require_columns(table, named)

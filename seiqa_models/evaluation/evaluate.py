@@ -52,7 +52,7 @@ class Evaluation:
     figures: Figures
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures, JSON-ready; :class:`seiqa_models.results.Figures` says what they are."""
+        """The figures, JSON-ready; `seiqa_models.results.Figures` says what they are."""
         return self.figures.to_dict()
 
 

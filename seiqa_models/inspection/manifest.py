@@ -39,7 +39,7 @@ class ModelFile(_Typed):
     size : int
         Bytes.
     members : dict of str
-        As :func:`seiqa_models.inspection.members.list_members` lists them.
+        As `seiqa_models.inspection.members.list_members` lists them.
     """
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")

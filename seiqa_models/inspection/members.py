@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from seiqa_models.core.zips import LongDirectoryError, open_zip
+from seiqa_models.inspection.zips import LongDirectoryError, open_zip
 
 DIRECTORY_BYTES = 4_000_000
 """Of the zip's list of members: some 60 000, where a forest of 1000 trees has 3000."""

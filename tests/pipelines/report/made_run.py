@@ -33,6 +33,9 @@ def metrics() -> dict[str, Any]:
         ),
         "learners": {"ridge": summary(0.701), "catboost": summary(0.803)},
         "greedy": summary(0.799),
+        "consensus": summary(0.731, agree=0.6, gate=0.25),
+        "purpose": "home",
+        "at_home": None,
         "index_only": summary(0.123),
         "gain": {
             "best_single": {"difference": 0.068, "interval": [0.011, 0.13], "p_value": 0.021},

@@ -26,7 +26,9 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
         *("greedy", "prediction_interval", "calibrated", "without_kinds"),
+        *("consensus", "purpose", "at_home"),
     }
+    assert (figures["purpose"], figures["at_home"]) == ("home", None)
     assert figures["n"] == 48
     assert figures["groups"] == 6
     assert figures["splitter"] == "5 folds by group"
@@ -230,3 +232,16 @@ def test_three_groups_are_enough_and_two_are_not(make_table):
         evaluate(QUICK, X, y, ["a"] * 12)
     with pytest.raises(TableError, match="has 3 labelled rows, at least 10"):
         evaluate(QUICK, X.iloc[:3], y[:3], ["a", "b", "c"])
+
+
+def test_abroad_says_what_home_would_have_had(make_table):
+    X, y, groups = make_table()
+    learners = ("ridge", "svr", "svr@1")
+    home = evaluate(SeiqaRegressor(learners, n_splits=3), X, y, groups, n_splits=3)
+    abroad = SeiqaRegressor(learners, n_splits=3, purpose="abroad")
+    figures = evaluate(abroad, X, y, groups, n_splits=3).figures
+    assert figures["purpose"] == "abroad"
+    assert figures["at_home"]["final"] == home.figures["honest"]["final"]
+    assert figures["consensus"]["gate"] == 0.5
+    assert 0.4 < figures["consensus"]["agree"] <= 1
+    assert figures["weights"]["final"] == pytest.approx(dict.fromkeys(learners, 1 / 3))

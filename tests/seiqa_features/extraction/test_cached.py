@@ -1,0 +1,122 @@
+"""Files → table by way of the store: what was damaged there is computed again, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from seiqa_features.datasets.pairs import Found, Pair, build_pairs
+from seiqa_features.errors import DataError, StoreError
+from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction.runner import RunReport
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.shards import as_table
+from seiqa_features.table.store import Store
+from seiqa_features.weights.files import WeightFiles
+
+RECIPE = Recipe.parse({"gms": ["max512"], "colour": ["s48"]})
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, save_picture: Callable[..., Path], index: ImageIndex) -> pd.DataFrame:
+    """Two references with three degraded versions each."""
+    found = [
+        Pair(
+            f"p{r}{d}",
+            save_picture(tmp_path / f"r{r}.png", seed=r),
+            save_picture(tmp_path / f"d{r}{d}.png", seed=10 * r + d + 100),
+            "train",
+        )
+        for r in range(2)
+        for d in range(3)
+    ]
+    table, problems = build_pairs(Found(tmp_path, found), index)
+    assert problems == []
+    return table
+
+
+def extract(pairs: pd.DataFrame, root: Path, **options: bool) -> tuple[pd.DataFrame, RunReport]:
+    runtime = Runtime(WeightFiles(Path("no-weights")))
+    table, seconds, report = extract_table(
+        pairs, RECIPE, Store(root), runtime, workers=1, **options
+    )
+    assert seconds > 0
+    return table, report
+
+
+def parts(root: Path) -> list[Path]:
+    return sorted(root.rglob("part-*.parquet"))
+
+
+def test_what_is_there_is_read(pairs: pd.DataFrame, tmp_path: Path) -> None:
+    first, report = extract(pairs, tmp_path / "store")
+    assert (report.computed, report.cached) == (6, 0)
+    second, report = extract(pairs, tmp_path / "store")
+    assert (report.computed, report.cached) == (0, 6)
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_shards_are_computed_again(
+    seed: int, pairs: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever the bit is: in the keys, which planning reads, or in the values, read at the end."""
+    root = tmp_path / "store"
+    expected, _ = extract(pairs, root)
+    draw = random.Random(seed)
+    for part in parts(root):
+        content = bytearray(part.read_bytes())
+        content[draw.randrange(len(content) // 2)] ^= 1 << draw.randrange(8)
+        part.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        table, report = extract(pairs, root)
+    assert len(caplog.messages) == 2
+    assert all("damaged shard" in line for line in caplog.messages)
+    assert report.computed >= 6
+    assert report.cached == 0
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+    _, report = extract(pairs, root)
+    assert (report.computed, report.cached) == (0, 6)
+
+
+def test_only_what_was_lost_is_computed_again(pairs: pd.DataFrame, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    extract(pairs.iloc[:2], root)
+    extract(pairs, root)
+    small = min(parts(root), key=lambda part: (part.parent.parent.name, part.stat().st_size))
+    small.write_bytes(b"")
+    lost = 6 - len(Store(root).keys(next(b for b in RECIPE.blocks if b.spec.name == "colour")))
+    _, report = extract(pairs, root)
+    assert report.computed == lost
+    assert 0 < lost < 6
+    assert report.cached == 6 - lost
+
+
+def test_a_disk_that_loses_everything_is_an_error(
+    pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "read", lambda _, block: as_table(block, []))
+    with pytest.raises(StoreError, match="rows get lost as fast as they are written"):
+        extract(pairs, tmp_path / "store")
+
+
+def test_pairs_that_fail_are_reported_once(pairs: pd.DataFrame, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    extract(pairs.iloc[:5], root)
+    Path(pairs["dist_path"][5]).unlink()
+    for part in parts(root):
+        content = bytearray(part.read_bytes())
+        content[len(content) // 3] ^= 1
+        part.write_bytes(content)
+    with pytest.raises(DataError, match="no such file"):
+        extract(pairs, root)
+    table, report = extract(pairs, root, keep_going=True)
+    assert list(report.failures) == ["p12"]
+    assert table.index.tolist() == pairs["pair_id"][:5].tolist()
