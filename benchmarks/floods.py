@@ -1,14 +1,15 @@
 """What strangers can cost: peak memory and seconds of floods at the page and of hostile bundles.
 
-    python benchmarks/floods.py
+    python benchmarks/floods.py [BUNDLE]
 
-A server is started on a free port of this machine with the bundle in the box, and each flood is
+A server is started on a free port of this machine, with the bundle in the box or another, and each flood is
 sent to it while its memory is watched; growth is beyond what it had before the flood. Then every
 hostile bundle of the tests is loaded in a process of its own, whose memory before it is taken off.
 """
 
 from __future__ import annotations
 
+# ruff: noqa: T201
 import io
 import json
 import shutil
@@ -31,16 +32,15 @@ import psutil
 MB = 2**20
 HALF_OPEN = 210
 BUNDLES = """
-import json, shutil, sys, time
+import json, sys, time
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from seiqa_models.bundle import load_bundle
 from seiqa_models.core.errors import TableError
-from seiqa_models.scorer import BOXED
-from tests.seiqa_models.inspection.hostile import MUTATIONS
-load_bundle(BOXED)
+from tests.seiqa_models.inspection.hostile import MUTATIONS, write_sound
 folder = Path(sys.argv[1]) / "bundle"
-shutil.copytree(BOXED, folder)
+write_sound(folder)
+load_bundle(folder)
 MUTATIONS[sys.argv[2]](folder)
 before, start = getrusage(RUSAGE_SELF).ru_maxrss, time.perf_counter()
 try:
@@ -57,8 +57,9 @@ print(json.dumps([end, (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024, secon
 
 @contextmanager
 def served() -> Iterator[tuple[psutil.Process, str]]:
-    """A page with the bundle in the box: its process and address."""
+    """A page: its process and address."""
     arguments = [sys.executable, "-m", "pipelines.cli", "serve", "--port", "0"]
+    arguments += ["--bundle", sys.argv[1]] if len(sys.argv) > 1 else []
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -157,7 +158,7 @@ def pair() -> tuple[bytes, bytes]:
 
 def floods() -> None:
     """Everything that is sent to the page."""
-    with served() as (server, address), httpx.Client(base_url=address, timeout=600) as client:
+    with served() as (server, address), _client(address) as client:
         ref, dist = pair()
         score(client, "score_pair", ref, dist)
         with watched(server, "one pair"):
@@ -179,6 +180,10 @@ def floods() -> None:
             _crowd(
                 lambda: score(httpx.Client(base_url=address, timeout=600), "score_pair", ref, dist)
             )
+
+
+def _client(address: str) -> httpx.Client:
+    return httpx.Client(base_url=address, timeout=600)
 
 
 def _crowd(work: Callable[[], object]) -> None:
