@@ -2,16 +2,17 @@
 
     python benchmarks/floods.py [BUNDLE]
 
-A server is started on a free port of this machine, with the bundle in the box or another, and each flood is
-sent to it while its memory is watched; growth is beyond what it had before the flood. Then every
-hostile bundle of the tests is loaded in a process of its own, whose memory before it is taken off.
+A server is started on a free port of this machine, with the bundle in the box or another. Each
+flood is sent to it while its memory is watched; growth is beyond what it had before the flood. Then
+every hostile bundle of the tests is loaded in a process of its own, forked from one that has loaded
+a sound bundle and whose memory is taken off.
 """
 
 from __future__ import annotations
 
 # ruff: noqa: T201
 import io
-import json
+import multiprocessing
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from urllib.parse import urlsplit
 
 import httpx
@@ -31,28 +33,6 @@ import psutil
 
 MB = 2**20
 HALF_OPEN = 210
-BUNDLES = """
-import json, sys, time
-from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
-from seiqa_models.bundle import load_bundle
-from seiqa_models.core.errors import TableError
-from tests.seiqa_models.inspection.hostile import MUTATIONS, write_sound
-folder = Path(sys.argv[1]) / "bundle"
-write_sound(folder)
-load_bundle(folder)
-MUTATIONS[sys.argv[2]](folder)
-before, start = getrusage(RUSAGE_SELF).ru_maxrss, time.perf_counter()
-try:
-    load_bundle(folder)
-    end = "loaded"
-except TableError as error:
-    end = "one line" if str(error).isprintable() else "several lines"
-except BaseException as error:
-    end = f"traceback: {type(error).__name__}"
-seconds = time.perf_counter() - start
-print(json.dumps([end, (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024, seconds]))
-"""
 
 
 @contextmanager
@@ -196,23 +176,42 @@ def _crowd(work: Callable[[], object]) -> None:
 
 def bundles() -> None:
     """Every hostile bundle, and the worst of them."""
-    from tests.seiqa_models.inspection.hostile import MUTATIONS
+    from tests.seiqa_models.inspection.hostile import MUTATIONS, write_sound
 
-    results = {}
-    for name in MUTATIONS:
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", BUNDLES, folder, name],
-                stdout=subprocess.PIPE, check=False, text=True,
-            )  # fmt: skip
-            results[name] = json.loads(done.stdout) if done.returncode == 0 else ["crash", 0, 0]
-            shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Path(folder) / "sound"
+        write_sound(sound)
+        load(sound)
+        results = {}
+        for name, mutate in MUTATIONS.items():
+            bundle = Path(shutil.copytree(sound, Path(folder) / name))
+            mutate(bundle)
+            with multiprocessing.get_context("fork").Pool(1) as process:
+                results[name] = process.apply(load, (bundle,))
+            shutil.rmtree(bundle, ignore_errors=True)
     bad = {name: end for name, (end, _, _) in results.items() if end != "one line"}
     largest = max(results, key=lambda name: results[name][1])
     slowest = max(results, key=lambda name: results[name][2])
     print(f"{len(results)} hostile bundles, {len(bad)} not one line {bad or ''}")
     print(f"  largest: {largest} {results[largest][1]:.0f} MB")
     print(f"  slowest: {slowest} {results[slowest][2]:.2f} s")
+
+
+def load(bundle: Path) -> tuple[str, float, float]:
+    """How loading ends, by how many MB the process grew at most, and the seconds it took."""
+    from seiqa_models.bundle import load_bundle
+    from seiqa_models.core.errors import TableError
+
+    before, start = getrusage(RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    try:
+        load_bundle(bundle)
+        end = "loaded"
+    except TableError as error:
+        end = "one line" if str(error).isprintable() else "several lines"
+    except BaseException as error:
+        end = f"traceback: {type(error).__name__}"
+    seconds = time.perf_counter() - start
+    return end, (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024, seconds
 
 
 if __name__ == "__main__":
