@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class ScoreMetric:
         self.scorer = scorer or Scorer.load()
         self.reset()
 
-    def update(self, preds: Sequence[Any], target: Sequence[Any]) -> None:
+    def update(self, preds: Iterable[Any], target: Iterable[Any]) -> None:
         """Score a batch.
 
         Parameters

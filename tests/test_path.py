@@ -2,7 +2,8 @@
 
 A file is on the path when it is on the call stack at one of the stations below. The families of
 extractors, learners and readers of one format are not counted: which of them run is the business of
-the bundle and of the file. Files that a
+the bundle and of the file. Nor are guards, which pass a call on: how many threads it has, whose error
+it is, whether a bundle from a stranger predicts at all. Files that a
 file of the path asks for something, and that lead to no station, are not on it either.
 """
 
@@ -22,19 +23,19 @@ from tools.path import STEPS, TARGET, draw
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipelines/", "seiqa_features/", "seiqa_models/")
 FORMATS = ("seiqa_features/pictures/png.py", "seiqa_features/pictures/tiff.py")
-FAMILIES = ("seiqa_features/extractors/", "seiqa_models/learners/", *FORMATS)
+GUARDS = ("seiqa_features/threads.py", "seiqa_models/plugins/", "seiqa_models/inspection/")
+FAMILIES = ("seiqa_features/extractors/", "seiqa_models/learners/", *FORMATS, *GUARDS)
 STATIONS = (
     ("seiqa_models/bundle.py", "load_bundle"),
     ("PIL/Image.py", "open"),
-    ("concurrent/futures/thread.py", "submit"),
+    ("concurrent/futures/_base.py", "wait"),
     ("seiqa_features/pictures/views.py", "prepare"),
     ("seiqa_features/extractors/", "extract"),
     ("seiqa_features/table/table.py", "assemble"),
     ("seiqa_models/learners/", "predict"),
     ("seiqa_models/score.py", "__new__"),
 )
-"""(part of the file's path, function): the model is loaded, a picture opened, the work handed to
-threads, a picture resized and measured, the table made, a learner asked, the score made."""
+"""(part of the file's path, function): the model is loaded, a picture opened, the work waited for, a picture resized and measured, the table made, a learner asked, the score made."""
 
 
 def files_on_stack(frame: FrameType | None) -> Iterator[str]:

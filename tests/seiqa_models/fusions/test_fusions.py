@@ -92,7 +92,7 @@ def test_one_learner_or_rows_of_one_score(name):
 def test_a_stack_uses_it(name, make_table):
     X, y, groups = make_table(n_groups=8)
     stack = SeiqaRegressor(("ridge", "svr"), fusion=name, n_splits=3).fit(X, y, groups)
-    assert type(stack.fusion_) is type(make_fusion(name))
+    assert type(stack.blend_.fusion_) is type(make_fusion(name))
     weights = stack.weights_
     assert weights is None or list(weights) == ["ridge", "svr"]
     assert final_score(y, stack.predict(X)) > 0.9
