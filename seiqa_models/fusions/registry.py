@@ -39,7 +39,7 @@ def list_fusions(pattern: str = "*") -> list[str]:
     """Names of the fusions that match a pattern.
 
     >>> list_fusions("b*")
-    ['best_single', 'bounded']
+    ['bagged', 'best_single', 'bounded']
     """
     return FUSIONS.names(pattern)
 
