@@ -128,7 +128,7 @@ class Parsed(HTMLParser):
 def drawn(**more) -> Parsed:
     parts = {"low": 3.0, "high": 4.5, "unfamiliar": True, "scale": (0.0, 5.0)} | more
     explain = {"baseline": 3.0, "<gms>": -0.25, "mdsi": 1.0}.copy
-    return Parsed(Score(3.75, **parts, explain=explain)._repr_html_())
+    return Parsed(Score(3.75, **parts, agree=True, explain=explain)._repr_html_())
 
 
 def test_a_notebook_shows_number_scale_interval_and_contributions() -> None:
