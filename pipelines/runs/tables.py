@@ -24,7 +24,7 @@ from seiqa_features.tabular.reading import TextTable, read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns, labelled_rows
 from seiqa_models.bundle import MANIFEST_FILE, load_bundle
 from seiqa_models.core.columns import is_dense, split_columns
-from seiqa_models.core.readiness import require_labels
+from seiqa_models.core.readiness import require_folds, require_labels
 from seiqa_models.evaluation.evaluate import evaluate
 
 PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
@@ -65,13 +65,24 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
     table, roles = by_role(cells, roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
-    require_labels(rows[roles.label], [f"row {cells.rows[row]}" for row in rows.index])
+    order = rows[roles.order] if roles.order else None
+    names = [f"row {cells.rows[row]}" for row in rows.index]
+    require_labels(rows[roles.label], names)
+    if rows[roles.group].notna().all():  # else evaluate says so
+        require_folds(
+            rows[roles.label],
+            rows[roles.group],
+            order,
+            names=names,
+            n_splits=settings.folds,
+            seed=settings.seed,
+        )
     evaluation = evaluate(
         make_regressor(settings),
         X,
         rows[roles.label],
         rows[roles.group],
-        rows[roles.order] if roles.order else None,
+        order,
         kinds=rows[roles.kind] if roles.kind else None,
         n_splits=settings.folds,
         seed=settings.seed,
