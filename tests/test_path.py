@@ -1,7 +1,8 @@
 """The drawn path from `seiqa score` to the number names the files that a call goes through.
 
 A file is on the path when it is on the call stack at one of the stations below. The families of
-extractors and learners are not counted: which of them run is the bundle's business. Files that a
+extractors, learners and readers of one format are not counted: which of them run is the business of
+the bundle and of the file. Files that a
 file of the path asks for something, and that lead to no station, are not on it either.
 """
 
@@ -20,7 +21,8 @@ from tools.path import STEPS, TARGET, draw
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipelines/", "seiqa_features/", "seiqa_models/")
-FAMILIES = ("seiqa_features/extractors/", "seiqa_models/learners/")
+FORMATS = ("seiqa_features/pictures/png.py", "seiqa_features/pictures/tiff.py")
+FAMILIES = ("seiqa_features/extractors/", "seiqa_models/learners/", *FORMATS)
 STATIONS = (
     ("seiqa_models/bundle.py", "load_bundle"),
     ("PIL/Image.py", "open"),

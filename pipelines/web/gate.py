@@ -108,9 +108,14 @@ class Gate:
 
     async def _upload(self, scope: Scope, receive: Receive, answer: Answer) -> Refusal | None:
         counted = Counted(receive, self.max_upload + ENVELOPE_BYTES, self._arriving)
+
+        async def unless_refused(message: Message) -> None:
+            if counted.refusal is None:  # else this is what Gradio makes of a client that has gone
+                await answer(message)
+
         try:
             with suppress(ClientDisconnect):
-                await self.app(scope, counted, answer)
+                await self.app(scope, counted, unless_refused)
         finally:
             counted.end()
         return counted.refusal

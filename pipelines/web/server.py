@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -88,6 +89,8 @@ def _run(gate: Gate, listener: socket.socket) -> int:
 
     from pipelines.web.connections import PER_CLIENT, Connection, end_late
 
+    # What is wrong with a request is its sender's business, and a flood of them no log's.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     server = uvicorn.Server(
         uvicorn.Config(
             gate,

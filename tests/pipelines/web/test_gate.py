@@ -15,6 +15,7 @@ from tests.pipelines.conftest import scene
 from tests.pipelines.web.made import LOCAL, call, completed, encoded, fetch, named, png, upload
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
+PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
 
 
 @LOCAL
@@ -139,7 +140,12 @@ def test_other_routes_are_out_of_reach(client: httpx.Client, path: str) -> None:
         ("POST", "/gradio_api/queue/join", {"content": iter([b"{}"])}, 422),
         ("POST", "/gradio_api/queue/join", {"content": iter([b" " * 300_000])}, 413),
         ("POST", "/gradio_api/cancel", {"content": iter([b" " * 300_000])}, 413),
-        ("POST", "/gradio_api/upload", {"content": iter([bytes(3 * MB)]), "headers": FORM}, 413),
+        (
+            "POST",
+            "/gradio_api/upload",
+            {"content": iter([PART, bytes(3 * MB)]), "headers": FORM},
+            413,
+        ),
         ("POST", "/gradio_api/upload", {"files": {"a": (None, b"text")}}, 400),
         ("POST", "/gradio_api/upload", {"files": [("files", ("a", b""))] * 5}, 400),
         ("POST", "/gradio_api/upload", {"files": {"files": ("a", bytes(3 * MB))}}, 413),

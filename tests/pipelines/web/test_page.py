@@ -69,7 +69,7 @@ def test_zip_becomes_a_table_and_a_file(page: Browser, tmp_path: Path) -> None:
     members: Members = {
         "Ref/<b>.png": png(0), "dist/<b>.png": png(0, 1), "Ref/b.png": png(1), "dist/b.png": b"no"
     }  # fmt: skip
-    (tmp_path / "pairs.zip").write_bytes(packed(members).content)
+    (tmp_path / "pairs.zip").write_bytes(packed(members))
     tab = "[...document.querySelectorAll('[role=tab]')].find(tab => tab.innerText == 'Many pairs')"
     page.wait_for(f"!!{tab}")
     page.evaluate(f"{tab}.click()")

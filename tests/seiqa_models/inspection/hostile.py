@@ -20,7 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import skops.io
+
+from seiqa_models.bundle import save_bundle
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 Mutation = Callable[[Path], None]
 Parts = dict[str, bytes]
@@ -32,6 +36,16 @@ MUTATIONS: dict[str, Mutation] = {}
 def mutation(function: Mutation) -> Mutation:
     MUTATIONS[function.__name__] = function
     return function
+
+
+def write_sound(folder: Path) -> None:
+    """A small bundle of the default learners, the one that is changed."""
+    rng = np.random.default_rng(0)
+    y = rng.uniform(0, 5, 60)
+    values = {f"metric{k}": (-1) ** k * y + rng.normal(size=60) for k in range(6)}
+    stack = SeiqaRegressor(learners=("gp", "monotone", "ridge"), n_splits=2)
+    stack.fit(pd.DataFrame(values), y, np.repeat(range(12), 5))
+    save_bundle(folder, stack, recipe={"table": {}}, card={"label_kind": "MOS"})
 
 
 def rewrite(folder: Path, **changes: Any) -> None:
@@ -497,14 +511,9 @@ def _attribute(change: Callable[[dict[str, Any]], Any], *path: str) -> Mutation:
 
 
 PARTS = (
-    "features_",
-    "preparation_",
-    "learners_",
-    "fusion_",
-    "interval_",
-    "label_range_",
-    "calibration_",
-)
+    "features_", "preparation_", "representations_", "learners_", "consensus_", "blend_",
+    "interval_", "label_range_",
+)  # fmt: skip
 for part in PARTS:
     MUTATIONS[f"without_{part}"] = _attribute(lambda held, part=part: held.pop(part))
     MUTATIONS[f"with_a_number_for_{part}"] = _attribute(
@@ -573,7 +582,7 @@ for kind, mutate in {
     "learners_none": _set(_whole, "learners_", lambda _: {}),
     "learners_scaler": _set(_whole, "learners_", lambda held: dict.fromkeys(held, held["gp"][0])),
     "learners_renamed": _set(
-        _whole, "learners_", lambda held: dict(zip("abcd", held.values(), strict=True))
+        _whole, "learners_", lambda held: dict(zip("abc", held.values(), strict=True))
     ),
 }.items():
     MUTATIONS[kind] = mutate

@@ -10,16 +10,28 @@ import pytest
 
 from seiqa_models.bundle import load_bundle
 from seiqa_models.core.errors import TableError
-from seiqa_models.scorer import BOXED
-from tests.seiqa_models.inspection.hostile import MUTATIONS
+from tests.seiqa_models.inspection.hostile import MUTATIONS, packed, plant, unpacked, write_sound
 
 MB = 2**20
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sound") / "bundle"
+    write_sound(folder)
+    return folder
+
+
+def test_the_bundle_that_is_changed_is_sound(sound: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(sound, tmp_path / "bundle"))
+    assert load_bundle(folder).regressor.label_range_[0] < 1
+    plant(folder, packed(unpacked(folder)))  # what every change of the model goes through
+    assert load_bundle(folder).regressor.label_range_[1] > 4
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_a_hostile_bundle_is_one_line(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "bundle"
-    shutil.copytree(BOXED, folder)
+def test_a_hostile_bundle_is_one_line(name: str, sound: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(sound, tmp_path / "bundle"))
     MUTATIONS[name](folder)
     tracemalloc.start()
     try:

@@ -8,14 +8,13 @@ import scipy.stats
 import torch
 from torch.nn import functional as F
 
+from seiqa_features.extractors.vit.maps import map_statistics, worst_regions
 from seiqa_features.extractors.vit.tokens import (
     MIDDLE_LAYERS,
     LastAttention,
     compare,
     cosine,
-    map_statistics,
     unit,
-    worst_regions,
 )
 
 Features = dict[str, torch.Tensor]
