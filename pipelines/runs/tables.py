@@ -61,12 +61,11 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
 
 
 def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
-    cells = read_text_table(settings.named_data())
-    table, roles = by_role(cells, roles)
+    table, roles = by_role(read_text_table(settings.named_data()), roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
     order = rows[roles.order] if roles.order else None
-    names = [f"row {cells.rows[row]}" for row in rows.index]
+    names = [f"row {row}" for row in rows.index]
     require_labels(rows[roles.label], names)
     if rows[roles.group].notna().all():  # else evaluate says so
         require_folds(
@@ -102,7 +101,7 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
     write_training(
         settings,
         metrics,
-        ids.join(predictions).rename_axis("row"),
+        ids.join(predictions),
         evaluation.regressor,
         recipe={"table": columns},
         card=_card(settings, metrics, columns),
@@ -138,6 +137,8 @@ def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
 def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
     """The table with a type for every column, and the roles as its header spells their columns.
 
+    Its index are the rows' numbers in the file.
+
     Label, order and every column without a role become float64 (NaN where a cell is missing),
     group and kind text (missing where a cell is empty). Columns to drop stay as they are, and so
     does a column without a role that holds more than numbers: it is no feature.
@@ -169,7 +170,7 @@ def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
     for name in texts:
         text = table.text(name)
         typed[name] = text.mask(text == "")
-    return typed, roles
+    return typed.set_axis(pd.Index(table.rows, name="row")), roles
 
 
 def features_of(table: TextTable, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
