@@ -36,7 +36,7 @@ def _as_bytes(match: re.Match[str]) -> str:
 
 def one_line(text: str) -> str:
     """A problem's line: printable, and no longer than `LINE_LENGTH`."""
-    line = printable(text.strip())
+    line = printable(text.rstrip())
     if len(line) <= LINE_LENGTH:
         return line
     half = LINE_LENGTH // 2

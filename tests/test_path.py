@@ -2,9 +2,9 @@
 
 A file is on the path when it is on the call stack at one of the stations below. The families of
 extractors, learners and readers of one format are not counted: which of them run is the business of
-the bundle and of the file. Nor are guards, which pass a call on: how many threads it has, whose error
-it is, whether a bundle from a stranger predicts at all. Files that a
-file of the path asks for something, and that lead to no station, are not on it either.
+the bundle and of the file. Nor are guards, which pass a call on: how many threads it has, whose
+error it is, whether a bundle from a stranger predicts at all. Files that a file of the path asks for
+something, and that lead to no station, are not on it either.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ STATIONS = (
     ("seiqa_models/learners/", "predict"),
     ("seiqa_models/score.py", "__new__"),
 )
-"""(part of the file's path, function): the model is loaded, a picture opened, the work waited for, a picture resized and measured, the table made, a learner asked, the score made."""
+"""(part of the file's path, function): the model is loaded, a picture opened, the work waited
+for, a picture resized and measured, the table made, a learner asked, the score made."""
 
 
 def files_on_stack(frame: FrameType | None) -> Iterator[str]:

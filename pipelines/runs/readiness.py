@@ -129,16 +129,20 @@ def _rehearse(settings: Settings, rows: int, columns: int) -> None:
     """Fit learners that do not come with the package to as little as they will get."""
     from seiqa_models.learners.registry import LEARNERS
     from seiqa_models.stack.pool import fit_learner
+    from seiqa_models.stack.representations import components_of, member
 
     rng = np.random.default_rng(settings.seed)
-    values, labels = rng.normal(size=(rows, columns)), rng.normal(size=rows)
+    labels = rng.normal(size=rows)
     for name in settings.learners:
-        if name in LEARNERS and not LEARNERS[name].__module__.startswith("seiqa_models."):
-            try:
-                fit_learner(name, values, labels, settings.seed).predict(values[:1])
-            except Exception as error:
-                said = " ".join(str(error).split())
-                raise UsageError(
-                    f"learner {name} fails on {rows} rows of {columns} columns, the least that the"
-                    f" folds leave to learn from ({type(error).__name__}: {said})"
-                ) from error
+        learner = member(name).learner
+        if LEARNERS[learner].__module__.startswith("seiqa_models."):
+            continue
+        values = rng.normal(size=(rows, components_of(name) or columns))
+        try:
+            fit_learner(learner, values, labels, settings.seed).predict(values[:1])
+        except Exception as error:
+            said = " ".join(str(error).split())
+            raise UsageError(
+                f"learner {name} fails on {rows} rows of {values.shape[1]} columns, the least that"
+                f" the folds leave to learn from ({said})"
+            ) from error

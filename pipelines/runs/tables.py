@@ -24,7 +24,7 @@ from seiqa_features.tabular.reading import TextTable, read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns, labelled_rows
 from seiqa_models.bundle import MANIFEST_FILE, load_bundle
 from seiqa_models.core.columns import is_dense, split_columns
-from seiqa_models.core.readiness import require_labels
+from seiqa_models.core.readiness import require_folds, require_labels
 from seiqa_models.evaluation.evaluate import evaluate
 
 PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
@@ -61,17 +61,27 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
 
 
 def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
-    cells = read_text_table(settings.named_data())
-    table, roles = by_role(cells, roles)
+    table, roles = by_role(read_text_table(settings.named_data()), roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
-    require_labels(rows[roles.label], [f"row {cells.rows[row]}" for row in rows.index])
+    order = rows[roles.order] if roles.order else None
+    names = [f"row {row}" for row in rows.index]
+    require_labels(rows[roles.label], names)
+    if rows[roles.group].notna().all():  # else evaluate says so
+        require_folds(
+            rows[roles.label],
+            rows[roles.group],
+            order,
+            names=names,
+            n_splits=settings.folds,
+            seed=settings.seed,
+        )
     evaluation = evaluate(
         make_regressor(settings),
         X,
         rows[roles.label],
         rows[roles.group],
-        rows[roles.order] if roles.order else None,
+        order,
         kinds=rows[roles.kind] if roles.kind else None,
         n_splits=settings.folds,
         seed=settings.seed,
@@ -91,7 +101,7 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
     write_training(
         settings,
         metrics,
-        ids.join(predictions).rename_axis("row"),
+        ids.join(predictions),
         evaluation.regressor,
         recipe={"table": columns},
         card=_card(settings, metrics, columns),
@@ -127,6 +137,8 @@ def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
 def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
     """The table with a type for every column, and the roles as its header spells their columns.
 
+    Its index are the rows' numbers in the file.
+
     Label, order and every column without a role become float64 (NaN where a cell is missing),
     group and kind text (missing where a cell is empty). Columns to drop stay as they are, and so
     does a column without a role that holds more than numbers: it is no feature.
@@ -158,7 +170,7 @@ def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
     for name in texts:
         text = table.text(name)
         typed[name] = text.mask(text == "")
-    return typed, roles
+    return typed.set_axis(pd.Index(table.rows, name="row")), roles
 
 
 def features_of(table: TextTable, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -222,7 +222,7 @@ def _missing_message(
     return [
         f"weights are missing: {len(missing)} files, {total} MB; {reason}",
         *(
-            f"{weight.name}  {weight.megabytes} MB  for {', '.join(needed[weight])}"
+            f"  {weight.name}  {weight.megabytes} MB  for {', '.join(needed[weight])}"
             for weight in missing
         ),
         "with a network, `seiqa weights fetch` (same --config) gets them once; without one,"

@@ -100,8 +100,8 @@ def _decoded(content: bytes, path: Path) -> str:
         except UnicodeDecodeError:
             raise ValueError("neither UTF-8 nor Windows-1252 text; save it as UTF-8") from None
         _log.warning("%s: not UTF-8, read as Windows-1252", path)
-    if "\0" in text:
-        raise ValueError("it holds NUL characters: no text, or UTF-16 without a byte order mark")
+    if 10 * text.count("\0") > len(text):  # one in a cell is that cell's affair
+        raise ValueError("it is full of NULs: no text, or UTF-16 without a byte order mark")
     return text
 
 

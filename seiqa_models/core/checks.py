@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.canonical import canonical_rows, codes_of
-from seiqa_models.core.columns import split_columns
+from seiqa_models.core.columns import scalar_matrix, split_columns
 from seiqa_models.core.errors import KindsError, TableError
+
+LARGEST = 1e30
+"""Of a feature: sums of squares stay finite, and single precision holds it."""
 
 MIN_ROWS_TO_FIT = 4
 MIN_ROWS_TO_EVALUATE = 10
@@ -85,14 +88,16 @@ def check_training_table(
     ------
     TableError
         Too few rows or groups; labels, groups or order of another length or with missing values;
-        constant labels; no feature column, or one of an unknown type.
+        constant labels; no feature column, one of an unknown type, or a number beyond ±1e30.
     KindsError
         Kinds of another length or with missing values.
     """
     if not isinstance(X, pd.DataFrame):
         raise TableError(f"X is a {type(X).__name__}, expected a pandas DataFrame")
-    if not any(split_columns(X)):
+    scalars, dense = split_columns(X)
+    if not scalars + dense:
         raise TableError("the table has no feature column: nothing can be learned from it")
+    _require_moderate(X, scalars)
     if len(X) < min_rows:
         raise TableError(
             f"the table has {len(X)} labelled rows, at least {min_rows} are needed: "
@@ -111,6 +116,18 @@ def check_training_table(
         None if kinds is None else _codes("kind", kinds, len(X), KindsError),
         groups is not None,
     )
+
+
+def _require_moderate(X: pd.DataFrame, scalars: list[str]) -> None:
+    """Refuse numbers whose squares overflow; infinite ones are bounded later."""
+    values = scalar_matrix(X, scalars)
+    large = (np.abs(values) > LARGEST) & np.isfinite(values)
+    if large.any():
+        row, column = np.argwhere(large)[0]
+        raise TableError(
+            f"column {scalars[column]!r} holds {values[row, column]:.3g} in row {X.index[row]!r}: no"
+            f" feature is beyond ±{LARGEST:g}; take its logarithm, correct it or drop the column"
+        )
 
 
 def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:

@@ -35,16 +35,21 @@ def require_labels(labels: ArrayLike, names: Sequence[str]) -> None:
     Parameters
     ----------
     labels : array-like of float [n]
-        Finite.
     names : sequence of str [n]
         What messages call the rows.
 
     Raises
     ------
     TableError
-        There are fewer than 10, all are equal, or few of them lie far from the rest.
+        There are fewer than 10, one is not finite, all are equal, or few lie far from the rest.
     """
     y = np.asarray(labels, dtype=np.float64)
+    finite = np.isfinite(y)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        raise TableError(
+            f"label {y[first]:g} of {names[first]} is not finite: correct it or leave the row out"
+        )
     if len(y) < MIN_ROWS_TO_EVALUATE:
         raise TableError(
             f"there are {len(y)} labelled rows for training, at least {MIN_ROWS_TO_EVALUATE} are"

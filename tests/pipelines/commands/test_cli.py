@@ -16,8 +16,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.table.recipe import Recipe
 from seiqa_models.fusions.bounded import BoundedFusion
-from seiqa_models.learners.registry import LEARNERS
-from seiqa_models.stack.representations import member
+from seiqa_models.stack.pool import check_members
 from tests.pipelines.conftest import Cli
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,7 +68,7 @@ def test_configurations_name_what_exists(path: Path) -> None:
     settings = load_settings(data="d", config=path.stem)
     recipe = Recipe.parse(settings.features)
     assert len({block.fingerprint for block in recipe.blocks}) == len(recipe.blocks)
-    assert {member(name).learner for name in settings.learners} <= LEARNERS.keys()
+    check_members(settings.learners)
 
 
 def test_classical_takes_everything_that_needs_no_weights_at_two_views() -> None:

@@ -209,7 +209,7 @@ def test_metrics_and_predictions_survive_any_names(cli: Cli, quick: Path, tmp_pa
         for level in range(4):
             name = f"{odd[2 * number]}{level}"
             rows.append((f"r{number}.png", f"r{(number + level) % 5}.png", 5 - level + number / 9,
-                         odd[number], odd[5 + level % 2], name))  # fmt: skip
+                         odd[number], odd[1 + level % 2], name))  # fmt: skip
     columns = ["ref", "dist", "mos", "group", "distortion", "pair_id"]
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "m.csv", index=False)
     code, _, err = cli("run", "m.csv", "--config", quick, "--run", "run")

@@ -275,8 +275,8 @@ def test_bundle_of_other_features_is_refused(
     ("arguments", "expected"),
     [
         (["features"], "give DATA"),
-        (["features", "data", "--config", "nope"], "there are best, boxed, classical, runner_up"),
-        (["features", "data", "--workers", "0"], "setting workers"),
+        (["features", "data", "--config", "nope"], "there are best, boxed, classical, "),
+        (["features", "data", "--workers", "0"], "Invalid value for '--workers'"),
         (["score", "a.png", "--bundle", "b"], "REF DIST"),
         (["frobnicate"], "No such command"),
     ],

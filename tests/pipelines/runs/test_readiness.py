@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sklearn.linear_model import LassoLarsIC
+from sklearn.neighbors import KNeighborsRegressor
 
 from pipelines.runs import model
 from seiqa_features.extraction import runner
@@ -112,17 +112,18 @@ def test_an_output_in_the_way_is_named_first(
 def test_a_learner_that_needs_more_rows_is_tried_before_extraction(
     cli: Cli, write: Callable[..., Path], quick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lars(random_state: int, n_jobs: int) -> LassoLarsIC:  # noqa: ARG001
-        return LassoLarsIC()
+    def neighbours(random_state: int, n_jobs: int) -> KNeighborsRegressor:  # noqa: ARG001
+        return KNeighborsRegressor(n_neighbors=12)
 
-    monkeypatch.setitem(LEARNERS, "lars", lars)
+    monkeypatch.setitem(LEARNERS, "neighbours", neighbours)
     monkeypatch.setattr(runner, "compute", None)
     config = yaml.safe_load(quick.read_text())
-    quick.write_text(yaml.safe_dump({**config, "learners": ["ridge", "lars"]}))
+    quick.write_text(yaml.safe_dump({**config, "learners": ["ridge", "neighbours"]}))
     code, _, err = cli("run", write(LABELS), "--config", quick, "--run", "run")
     assert code == 2
-    assert "learner lars fails on 8 rows of " in err
-    assert "columns, the least that the folds leave to learn from (ValueError: You are using" in err
+    assert "learner neighbours fails on 8 rows of " in err
+    assert "columns, the least that the folds leave to learn from (" in err
+    assert "n_neighbors = 12" in err
 
 
 def test_a_run_audits_once_and_reads_nothing_back(

@@ -91,7 +91,7 @@ def test_predictions_can_be_found_again_in_the_table(fitted: tuple[Path, str], t
         *("row", "picture", "distortion", "mos", "group_id", "fold", "score"),
         *("low", "high", "unfamiliar", "agree", "ridge", "svr"),
     ]
-    rows = pd.read_csv(table).iloc[predictions["row"]]
+    rows = pd.read_csv(table).iloc[predictions["row"] - 2]
     assert rows["picture"].tolist() == predictions["picture"].tolist()
     metrics = json.loads((out / "metrics.json").read_text())
     final = final_score(predictions["mos"], predictions["score"])
@@ -200,7 +200,7 @@ def test_columns_are_named_by_the_rule_and_dialects_do_not_matter(table: Path, q
     plain = fit(table, quick)
     for name in ("semicolon.csv", "commas.xlsx"):
         found = fit(rewrite(table, german, name), quick)
-        assert found["honest"] == plain["honest"]
+        assert found["honest"]["final"] == pytest.approx(plain["honest"]["final"], abs=1e-9)
         assert found["columns"]["label"] == "Mos"
         assert found["columns"]["features"] == ["SSIM", "gmsd"]
 
@@ -238,7 +238,7 @@ def test_predictions_stand_beside_the_cells_as_they_were(
     [
         ("MOS", "good", r"odd.csv row 7: 'good' in column 'MOS' is not a number"),
         ("MOS", "3,5", r"odd.csv row 7: '3,5' in column 'MOS' is not a number"),
-        ("MOS", "inf", "1 labels are missing or not finite"),
+        ("MOS", "inf", "label inf of row 7 is not finite: correct it or leave the row out"),
         ("ssim", "#DIV/0!", r"ssim: no number but text such as '#DIV/0!'\): add --drop ssim"),
         ("ref", "", "1 rows have no group"),
     ],

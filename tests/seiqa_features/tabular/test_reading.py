@@ -118,7 +118,7 @@ def test_apostrophes_of_our_own_are_taken_away(read: Read) -> None:
         ('a,b\n1,"2\n3,4\n', "a cell begins with a quote that nothing closes"),
         (b"a\x81,b\n", "neither UTF-8 nor Windows-1252"),
         (b"\xff\xfea", "its byte order mark says utf-16-le, which it is not"),
-        ("a,b\n1,2\n".encode("utf-16-le"), "it holds NUL characters"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "it is full of NULs"),
         (b"PK\x03\x04zip", "it is a zip archive; an Excel workbook"),
         (f"{'x' * 200_000},b\n1,2\n", "its header cannot be read (field larger"),
         (",".join(map(str, range(20_000))), "it has 20000 columns; expected at most 10000"),

@@ -15,7 +15,8 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 
 def linear(X, y, groups) -> SeiqaRegressor:
     """A stack whose score before clipping is linear in the columns."""
-    return SeiqaRegressor(("ridge",), n_splits=3, consensus=False, calibrate=False).fit(X, y, groups)
+    stack = SeiqaRegressor(("ridge",), n_splits=3, consensus=False, calibrate=False)
+    return stack.fit(X, y, groups)
 
 
 def bent(X, y, groups) -> SeiqaRegressor:
