@@ -3,8 +3,8 @@
 A file is on the path when it is on the call stack at one of the stations below. The families of
 extractors, learners and readers of one format are not counted: which of them run is the business of
 the bundle and of the file. Nor are guards, which pass a call on: how many threads it has, whose
-error it is, whether a bundle from a stranger predicts at all. Files that a file of the path asks for
-something, and that lead to no station, are not on it either.
+error it is, whether a bundle from a stranger predicts at all. Files that a file of the path asks
+for something, and that lead to no station, are not on it either.
 """
 
 from __future__ import annotations

@@ -125,8 +125,8 @@ def _require_moderate(X: pd.DataFrame, scalars: list[str]) -> None:
     if large.any():
         row, column = np.argwhere(large)[0]
         raise TableError(
-            f"column {scalars[column]!r} holds {values[row, column]:.3g} in row {X.index[row]!r}: no"
-            f" feature is beyond ±{LARGEST:g}; take its logarithm, correct it or drop the column"
+            f"column {scalars[column]!r} holds {values[row, column]:.3g} in row {X.index[row]!r}:"
+            f" no feature is beyond ±{LARGEST:g}; take its logarithm, correct it or drop the column"
         )
 
 
