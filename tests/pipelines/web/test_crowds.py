@@ -81,8 +81,9 @@ def test_a_busy_server_ends_when_it_is_told_to(bundle: Path, tmp_path: Path) -> 
             with ThreadPoolExecutor(1) as pool:
                 answer = pool.submit(call, client, named(path), function="score_zip")
                 _wait_until_scoring(busy)
+                assert not answer.done()
                 busy.stop(patience=30)
-                assert answer.exception() is not None or "completed" not in answer.result().text
+                answer.exception()  # or half an answer: whatever it is, it has ended
         assert list(tmp_path.glob("seiqa-serve-*")) == []
 
 
