@@ -99,4 +99,4 @@ def forms(names: Iterable[str]) -> list[str]:
 @representation(ALL)
 def all_columns() -> Any:
     """The prepared columns as they are."""
-    return FunctionTransformer()
+    return FunctionTransformer(feature_names_out="one-to-one")
