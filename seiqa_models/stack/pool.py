@@ -54,6 +54,7 @@ class FittedPool:
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
         """Each member's predictions, the consensus and the agreement, float64 columns by name."""
+        values = np.ascontiguousarray(values)  # its layout can change the last digit of a product
         with one_core():
             read = {name: form.transform(values) for name, form in self.representations.items()}
             predictions = {
