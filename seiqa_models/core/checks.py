@@ -125,9 +125,15 @@ def _require_moderate(X: pd.DataFrame, scalars: list[str]) -> None:
     if large.any():
         row, column = np.argwhere(large)[0]
         raise TableError(
-            f"column {scalars[column]!r} holds {values[row, column]:.3g} in row {X.index[row]!r}:"
+            f"column {scalars[column]!r} holds {values[row, column]:.3g} in row {_name(X, row)}:"
             f" no feature is beyond ±{LARGEST:g}; take its logarithm, correct it or drop the column"
         )
+
+
+def _name(X: pd.DataFrame, position: int) -> str:
+    """What a row is called: text in quotes, numbers plain."""
+    name = X.index[position]
+    return repr(name) if isinstance(name, str) else str(name)
 
 
 def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
@@ -139,9 +145,9 @@ def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
         raise TableError(f"{what}s have shape {vector.shape}, the table has {len(X)} rows")
     finite = np.isfinite(vector)
     if not finite.all():
-        row = X.index[int(np.argmin(finite))]
+        row = _name(X, int(np.argmin(finite)))
         raise TableError(
-            f"{int((~finite).sum())} {what}s are missing or not finite, first in row {row!r}: "
+            f"{int((~finite).sum())} {what}s are missing or not finite, first in row {row}: "
             "give the rows that have one"
         )
     return vector

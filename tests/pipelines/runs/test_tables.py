@@ -260,3 +260,49 @@ def test_missing_columns_and_rows_are_named(table: Path, quick: Path) -> None:
         seiqa("fit-table", table, "--label", "MOSS", "--group", "ref", "--out", table.parent / "o")
     with pytest.raises(DataError, match="no rows in it, expected a header and one row per pair"):
         fit(rewrite(table, lambda cells: cells.head(0), "none.csv"), quick)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            ["6e299", "-1e300"],
+            r"column 'ssim' holds 6e\+299 in row 4: no feature is beyond ±1e\+30",
+        ),
+        (["inf", "-inf"], None),
+        (["NA", ""], None),
+        (["1e29", "-1e29"], None),
+    ],
+)
+def test_extreme_features_are_learned_from_or_refused_by_name(
+    table: Path, quick: Path, cells: list[str], said: str | None
+) -> None:
+    def spoil(rows: pd.DataFrame) -> pd.DataFrame:
+        rows.loc[[2, 40], "ssim"] = cells
+        return rows
+
+    path = rewrite(table, spoil, "extreme.csv")
+    if said:
+        with pytest.raises(TableError, match=said):
+            fit(path, quick)
+        return
+    assert fit(path, quick)["n"] == 63
+    wild = rewrite(table, lambda rows: rows.assign(ssim=["1e300", "-1e308"] * 32), "wild.csv")
+    done = seiqa("predict-table", wild, "--bundle", table.parent / "fit-extreme")
+    scores = pd.read_csv(io.StringIO(done.stdout))["score"]
+    assert scores.between(1, 5).all()  # bounded by what was seen in training
+
+
+def test_uneven_groups_and_labels_far_off_are_said_of_the_file(table: Path, quick: Path) -> None:
+    groups = ["a"] * 61 + ["b", "c", "d"]
+    uneven = rewrite(table, lambda rows: rows.assign(ref=groups), "uneven.csv")
+    said = r"60 of 63 rows are in one group \(that of row 2\): 4 groups are too uneven for 3 folds"
+    with pytest.raises(TableError, match=said):
+        fit(uneven, quick)
+
+    def slip(rows: pd.DataFrame) -> pd.DataFrame:
+        rows.loc[7, "MOS"] = "1e9"
+        return rows
+
+    with pytest.raises(TableError, match=r"label 1e\+09 of row 9 is far from the other 62, which"):
+        fit(rewrite(table, slip, "slip.csv"), quick)
