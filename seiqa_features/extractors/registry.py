@@ -25,6 +25,8 @@ FAMILIES = (
     "classical.colour",
     "classical.fourier",
     "classical.alignment",
+    "content.text",
+    "content.objects",
     "convnet.timm_convnet",
     "deep.metrics",
     "openclip.embeddings",
