@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+import typer
 from PIL import Image, ImageDraw
 
 from seiqa_features import extract
@@ -26,10 +28,12 @@ CELL = (220, 150)
 MARGIN, CAPTION = 8, 18
 
 
-def main() -> None:
-    """Write every scenario's picture and table."""
+def main(pages: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Write every scenario's picture and table, or those of some pages only."""
     scorer = Scorer.load()
     for scenario in scenarios():
+        if pages and scenario.page not in pages:
+            continue
         sheet(scenario).save(FOLDER / "pictures" / f"{scenario.page}.webp", quality=80, method=6)
         page = FOLDER / f"{scenario.page}.md"
         table = "\n".join(measured(scorer, scenario))
@@ -94,4 +98,4 @@ def sheet(scenario: Scenario) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

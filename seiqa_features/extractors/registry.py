@@ -29,6 +29,7 @@ FAMILIES = (
     "content.objects",
     "convnet.timm_convnet",
     "deep.metrics",
+    "deep.dreamsim",
     "openclip.embeddings",
     "vit.timm_vit",
     "timm_any",

@@ -59,7 +59,7 @@ def library_metric(name: str, hub: Path, patch: pytest.MonkeyPatch) -> nn.Module
         options = {"backbone_pretrain": False}
     if name == "afine_fr":  # it reads OpenAI's CLIP first, and puts its own numbers over it
         clip = hub / "clip.pt"
-        torch.save(_afine(iqa.AFINE)["finetuned_clip"], clip)
+        _save_archive(_afine(iqa.AFINE)["finetuned_clip"], clip)
         options = {"clip_backbone": str(clip), "pretrained_model_path": str(place(iqa.AFINE, hub))}
     if name == "clipiqa":  # under its name only OpenAI's very file is read
         options = {"backbone": str(place(iqa.CLIP_RN50, hub))}

@@ -124,6 +124,7 @@ def test_the_detector_is_loaded_and_each_picture_goes_alone(
     def small(path: Path) -> object:
         network = load(path)
         network.transform.min_size = (64,)  # the real one enlarges pictures to 800 pixels
+        network.rpn._post_nms_top_n = {"training": 20, "testing": 20}
         network.roi_heads.score_thresh = 0.0
         return network
 

@@ -358,6 +358,8 @@ def test_every_tag_of_open_clip_has_a_file_on_the_hub() -> None:
         "timm/ViT-B-16-SigLIP/open_clip_model.safetensors",
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K/open_clip_pytorch_model.bin",
         "jienengchen/ViTamin-S/pytorch_model.bin",
+        "timm/ViT-SO400M-16-SigLIP2-512/open_clip_model.safetensors",
+        "timm/PE-Core-L-14-336/open_clip_model.safetensors",
     } <= files
 
 
