@@ -29,7 +29,7 @@ def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **e
         It raised anything.
     """
     try:
-        with _plain_scikit_learn():
+        with plain_scikit_learn():
             return estimator.fit(X, y, *more, **extra)
     except Exception as error:
         rows, columns = X.shape
@@ -49,7 +49,7 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
         It raised anything, or what it predicts is not one finite number for each row.
     """
     try:
-        with _plain_scikit_learn():
+        with plain_scikit_learn():
             predicted = np.asarray(estimator.predict(X), dtype=np.float64)
     except Exception as error:
         raise LearnerError(f"{what} cannot predict: {described(error)}") from error
@@ -90,7 +90,7 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _plain_scikit_learn() -> AbstractContextManager[None]:
+def plain_scikit_learn() -> AbstractContextManager[None]:
     """Whatever a user set globally for their own estimators, inside a stack it is the default."""
     plain: AbstractContextManager[None] = config_context(
         transform_output="default", enable_metadata_routing=False
