@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import config_context
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.errors import LearnerError
@@ -60,6 +62,26 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
     if odd:
         raise LearnerError(f"{what} predicts no finite number for {odd} of {len(X)} rows")
     return predicted
+
+
+def uses_kinds(learner: Any) -> bool:
+    """Whether the ``fit`` of a learner, or of a pipeline's last step, has a parameter ``kinds``."""
+    return bool(has_fit_parameter(_last(learner), "kinds"))
+
+
+def kinds_argument(learner: Any, kinds: ArrayLike | None) -> dict[str, Any]:
+    """Keyword arguments of ``fit`` that tell a learner the kinds [n]; none where it has no use.
+
+    They are those without metadata routing: a pipeline's step need not request anything.
+    """
+    if kinds is None or not uses_kinds(learner):
+        return {}
+    step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
+    return {f"{step}kinds": kinds}
+
+
+def _last(learner: Any) -> Any:
+    return learner[-1] if isinstance(learner, Pipeline) else learner
 
 
 def described(error: Exception) -> str:

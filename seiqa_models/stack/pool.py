@@ -15,8 +15,13 @@ from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
-from seiqa_models.learners.registry import kinds_argument, make_learner
-from seiqa_models.plugins.calls import fit_named, plain_scikit_learn, predict_named
+from seiqa_models.learners.registry import make_learner
+from seiqa_models.plugins.calls import (
+    fit_named,
+    kinds_argument,
+    plain_scikit_learn,
+    predict_named,
+)
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,

@@ -28,7 +28,6 @@ from seiqa_features.table.store import Store
 from seiqa_features.table.table import assemble
 from seiqa_features.weights.files import WeightFiles
 from seiqa_models import Scorer
-from seiqa_models import scorer as scorers
 from seiqa_models.bundle import save_bundle
 from seiqa_models.stack.regressor import SeiqaRegressor
 from tests.pipelines.conftest import Cli, degrade, scene
@@ -66,7 +65,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _boxed(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The small model in place of the built-in one."""
-    monkeypatch.setattr(scorers, "BOXED", trained)
+    monkeypatch.setattr("seiqa_models.bundle.BOXED", trained)
 
 
 @pytest.fixture
@@ -370,7 +369,7 @@ def test_names_that_a_spreadsheet_would_run_are_inert_and_come_back(
 def test_a_package_without_its_bundle_says_so(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scorers, "BOXED", tmp_path / "boxed")
+    monkeypatch.setattr("seiqa_models.bundle.BOXED", tmp_path / "boxed")
     scene(1).save(tmp_path / "a.png")
     code, _, err = cli("score", "a.png", "a.png")
     assert code == 3
