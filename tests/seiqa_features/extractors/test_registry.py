@@ -320,7 +320,7 @@ UNSTEADY = ("skewness", "kurtosis", "region_", "_top1", "_top5", "_top10", "_ent
 """But not of these: quotients of small numbers, what a threshold decides, bits out of nine."""
 
 
-@pytest.mark.parametrize("name", ["dists", TINY_VIT, TINY_CLIP])
+@pytest.mark.parametrize("name", ["lpips", TINY_VIT, TINY_CLIP])
 def test_mixed_precision_stays_near_and_does_not_depend_on_the_batch(
     name: str, picture: Callable[..., torch.Tensor], degraded: Callable[..., torch.Tensor]
 ) -> None:
