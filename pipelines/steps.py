@@ -27,7 +27,7 @@ from pipelines.runs.folder import (
 )
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics, learners_worth
-from pipelines.runs.model import Splits, ablate, choose_splits, estimate
+from pipelines.runs.model import Splits, ablate, choose_splits, estimate, known_directions
 from pipelines.runs.readiness import before_decoding, before_extraction, require_trainable
 from pipelines.runs.record import MODEL, Record, features_digest
 from pipelines.runs.writing import write_features, write_scores, write_training
@@ -235,8 +235,14 @@ def _evaluate(
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
     training, labelled = pairs[rows], table[rows.to_numpy()]
+    directions = known_directions(found.meta["recipe"])
     evaluation, left_out = estimate(
-        settings, training, labelled, blocks=splits.blocks, on_fold=on_fold
+        settings,
+        training,
+        labelled,
+        directions=directions,
+        blocks=splits.blocks,
+        on_fold=on_fold,
     )
     metrics = Metrics.of(
         evaluation.figures,
@@ -249,6 +255,7 @@ def _evaluate(
             training,
             labelled,
             learners_worth(evaluation.figures),
+            directions=directions,
             blocks=splits.blocks,
             kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,
