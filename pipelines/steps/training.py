@@ -13,7 +13,7 @@ from pipelines.runs.folder import (
 )
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics, learners_worth
-from pipelines.runs.model import Splits, ablate, choose_splits, estimate
+from pipelines.runs.model import Splits, ablate, choose_splits, estimate, known_directions
 from pipelines.runs.readiness import require_trainable
 from pipelines.runs.writing import write_training
 from pipelines.settings import Settings
@@ -112,8 +112,14 @@ def _evaluate(
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
     training, labelled = pairs[rows], table[rows.to_numpy()]
+    directions = known_directions(found.meta["recipe"])
     evaluation, left_out = estimate(
-        settings, training, labelled, blocks=splits.blocks, on_fold=on_fold
+        settings,
+        training,
+        labelled,
+        directions=directions,
+        blocks=splits.blocks,
+        on_fold=on_fold,
     )
     metrics = Metrics.of(
         evaluation.figures,
@@ -126,6 +132,7 @@ def _evaluate(
             training,
             labelled,
             learners_worth(evaluation.figures),
+            directions=directions,
             blocks=splits.blocks,
             kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,
