@@ -99,7 +99,8 @@ def features(
     recipe, data = Recipe.parse(settings.features), settings.named_data()
     listed = find_pairs(data)
     if to_train:
-        before_decoding(settings, listed)
+        before_decoding(settings, listed)  # first: it takes no time
+        check_learners(settings)
     runtime = settings.runtime()
     recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
     with exclusive(settings.run):
@@ -193,11 +194,12 @@ def train(
     UsageError
         A learner or the fusion does not exist.
     """
-    check_learners(settings)
     with exclusive(settings.run):
         found = done.extracted if done else _read_unchanged(settings)
         splits = (done and done.splits) or choose_splits(settings, found.pairs)
         require_trainable(settings, found.pairs, splits)
+        if done is None or done.splits is None:  # else they were tried before the extraction
+            check_learners(settings)
         evaluation, metrics = _evaluate(settings, found, splits, on_fold, on_ablation)
         training = found.pairs[_training_rows(found.pairs)]
         write_training(
