@@ -86,7 +86,7 @@ box: $(VENV)/.seiqa ## train the built-in model again: TID="tid2013_kodak tid201
 test: $(VENV)/.dev ## the tests, without the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
-test-slow: $(VENV)/.dev ## the tests that take minutes each
+test-slow: $(VENV)/.dev ## those that take minutes: kills at every write, flipped bits
 	$(BIN)/pytest -m slow
 
 notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
