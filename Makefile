@@ -11,7 +11,7 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
-  test test-slow notebooks lint lint-files docs dist package pictures \
+  test test-slow notebooks lint lint-files docs dist package pictures scenarios \
   bench bench-features bench-models bench-tables bench-small bench-sense \
   bench-transfer bench-claims clean
 
@@ -114,6 +114,9 @@ package: dist ## build them, and try the wheel in an environment of its own
 
 pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
 	$(BIN)/python -m tools.pictures
+
+scenarios: $(VENV)/.dev ## score the how-tos' scenarios anew, after the built-in model has changed
+	$(BIN)/python -m tools.scenarios
 
 bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 	$(BIN)/python benchmarks/bench_classical.py
