@@ -153,7 +153,7 @@ def fit_learner(
 
 
 def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
-    """The rows in each representation, of one memory layout: it can change a product's last digit."""
+    """The rows in each representation, in one memory layout: it can change a last digit."""
     values = np.ascontiguousarray(values)
     return {
         name: np.ascontiguousarray(form.transform(values), np.float64)
