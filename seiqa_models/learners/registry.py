@@ -28,6 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from seiqa_models.core.errors import LearnerError
+from seiqa_models.core.predictions import RESULT_COLUMNS
 from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP
@@ -38,7 +39,7 @@ from seiqa_models.learners.scaling import PartialWhitening, RankNormal
 from seiqa_models.plugins.calls import described
 from seiqa_models.plugins.registry import Registry
 
-LEARNERS = Registry("learner", group="seiqa.learners")
+LEARNERS = Registry("learner", group="seiqa.learners", reserved=RESULT_COLUMNS)
 """Every learner by name; the runner-up's are ``runner_up_...``."""
 
 LEARNERS.update(FACTORIES)

@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.frames import known_frame
+from seiqa_models.core.predictions import AGREEMENT
 from seiqa_models.core.threads import one_core
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.intervals import ConformalInterval
-from seiqa_models.stack.pool import AGREEMENT, FittedPool
+from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
 
 
