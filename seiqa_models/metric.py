@@ -16,7 +16,7 @@ class ScoreMetric:
     Parameters
     ----------
     scorer : Scorer, optional
-        By default that of the model in the box.
+        By default that of the built-in model.
 
     Attributes
     ----------
