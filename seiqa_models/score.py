@@ -31,7 +31,7 @@ def no_scores(index: pd.Index) -> pd.DataFrame:
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:
     """The scores, with pairs of equal pixels at the top of the scale and an interval of no width.
 
-    That nothing was lost is a fact, not a prediction, however unlike the training pictures they are.
+    That nothing was lost is a fact, not a prediction.
 
     Parameters
     ----------
