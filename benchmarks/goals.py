@@ -138,6 +138,7 @@ def abroad(
 def judge(stack: SeiqaRegressor, source: Collection, other: Collection) -> dict[str, Judged]:
     """A stack fitted to one collection and blended for each purpose, on the rows of another."""
     ((columns, _),) = shared(source, {"other": other})
+    stack.set_params(directions=source.directions)
     stack.fit(source.X[columns], source.y, source.scenes)
     X, members = other.X[columns], list(stack.learners_)
     predictions = stack.predict_learners(X)
