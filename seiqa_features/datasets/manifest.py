@@ -3,9 +3,9 @@
 Any table that `seiqa_features.tabular` reads. Paths are relative to the manifest; a name that is
 there in another Unicode form, or only with slashes for backslashes, is found. A column named
 `pseudo_label` instead of `mos` says that a program made the labels up. A column `dmos` holds
-difference scores, which are higher the worse the picture is: the label is −DMOS. Without `split`, labelled
-rows are for training and the others to be scored. `distortion` names the kind of distortion, in any
-words. Rows keep the manifest's order.
+difference scores, which are higher the worse the picture is: the label is −DMOS. Without `split`,
+labelled rows are for training and the others to be scored. `distortion` names the kind of
+distortion, in any words. Rows keep the manifest's order.
 """
 
 from __future__ import annotations

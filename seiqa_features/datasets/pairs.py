@@ -69,7 +69,7 @@ class Found:
     """What an adapter read from a folder or file.
 
     `problems` is everything that is wrong in it, `left_out` what was passed over though nothing is
-    wrong with it (a file that is no picture); a line each. `turned`: see the pair table's attributes.
+    wrong with it (a file that is no picture); a line each. `turned` is the pair table's.
     """
 
     source: Path

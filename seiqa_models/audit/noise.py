@@ -80,9 +80,9 @@ def said(noise: dict[str, Any]) -> list[str]:
     first, second = noise["widest"]
     lines = [
         f"{pictures} {'picture was' if pictures == 1 else 'pictures were'} scored more than once:"
-        f" labels of equal pixels differ by {noise['mean']:.3g} on average and {noise['largest']:.3g}"
-        f" at most ({first}, {second}); against labels of such noise even a perfect model would"
-        f" reach an SROCC of {noise['ceiling']:.3f} and no more"
+        f" labels of equal pixels differ by {noise['mean']:.3g} on average and"
+        f" {noise['largest']:.3g} at most ({first}, {second}); against labels of such noise even a"
+        f" perfect model would reach an SROCC of {noise['ceiling']:.3f} and no more"
     ]
     if noise["contradicting"]:
         lines.append(
