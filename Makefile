@@ -83,8 +83,8 @@ serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/â
 box: $(VENV)/.seiqa ## train the built-in model again: TID="tid2013_kodak tid2013_kodak_more", see pipelines/box.py
 	$(BIN)/python -m pipelines.box $(TID)
 
-test: $(VENV)/.dev ## all tests
-	$(BIN)/pytest -n 2
+test: $(VENV)/.dev ## all tests but the slow ones (pytest -m slow)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"  # one thread per worker: more would wait for each other
 
 notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
 	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks

@@ -48,6 +48,9 @@ MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
 
+BOXED = Path(__file__).parent / "boxed"
+"""The built-in model: the bundle that comes with the package."""
+
 LIBRARIES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
 """Libraries whose version can change what a saved model predicts."""
 
@@ -137,6 +140,22 @@ def load_bundle(folder: Path | str) -> Bundle:
         raise TableError(f"{path} holds other members than {MANIFEST_FILE} says: train again")
     _warn_of_other_versions(folder, manifest.versions)
     return Bundle(_read_model(path, model), manifest.recipe, manifest.card)
+
+
+def load_built_in() -> Bundle:
+    """Read the bundle that comes with the package.
+
+    Raises
+    ------
+    TableError
+        The installation lacks it; otherwise as `load_bundle`.
+    """
+    if not (BOXED / MANIFEST_FILE).is_file():
+        raise TableError(
+            f"{BOXED}: the built-in model is missing from this installation; name a trained run's"
+            " bundle (--bundle), or install the package again"
+        )
+    return load_bundle(BOXED)
 
 
 def _as_saved(regressor: SeiqaRegressor) -> SeiqaRegressor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,17 @@ from seiqa_models.score_html import score_html
 
 COVERAGE = 0.9
 """Intended share of new pairs whose label lies between a score's `low` and `high`."""
+
+
+NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree"]
+"""Columns of a table of scores: float64 numbers and boolean flags."""
+
+
+def no_scores(index: pd.Index) -> pd.DataFrame:
+    """A table of scores with nothing in it, a row per entry of the index."""
+    unknown = pd.array([pd.NA] * len(index), dtype="boolean")
+    columns = {**dict.fromkeys(NUMBERS, math.nan), **dict.fromkeys(FLAGS, unknown)}
+    return pd.DataFrame(columns, index=index)
 
 
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:
@@ -33,8 +45,8 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     """
     rows = np.asarray(identical, dtype=bool)
     settled = scores.copy()
-    settled.loc[rows, [name for name in ("score", "low", "high") if name in scores]] = top
-    for flag, settled_as in (("unfamiliar", False), ("agree", True)):
+    settled.loc[rows, [name for name in NUMBERS if name in scores]] = top
+    for flag, settled_as in zip(FLAGS, (False, True), strict=True):
         if flag in scores:
             settled.loc[rows, flag] = settled_as
     return settled
@@ -95,6 +107,15 @@ class Score(float):
         return score
 
     _explain: Callable[[], dict[str, float]]
+
+    @classmethod
+    def of_identical(cls, scale: tuple[float, float]) -> Score:
+        """The score of two pictures with the same pixels: the top of the scale, without doubt."""
+        top = scale[1]
+        return cls(
+            top, low=top, high=top, unfamiliar=False, agree=True, identical=True, scale=scale,
+            explain=lambda: {"baseline": top},
+        )  # fmt: skip
 
     @cached_property
     def contributions(self) -> dict[str, float]:

@@ -34,7 +34,7 @@ STEPS = (
     Step(6, "seiqa_features/pictures/views.py", "resizes and crops as an extractor wants it"),
     Step(6, "seiqa_features/extraction/forward.py", "calls an extractor: extractors/ has them all"),
     Step(4, "seiqa_features/table/table.py", "puts the columns of all features side by side"),
-    Step(3, "seiqa_models/stack/regressor.py", "fuses the learners' predictions"),
+    Step(3, "seiqa_models/stack/predicting.py", "fuses the learners' predictions"),
     Step(4, "seiqa_models/stack/pool.py", "asks each learner: learners/ has them all"),
     Step(3, "seiqa_models/score.py", "a float with interval and contributions"),
 )

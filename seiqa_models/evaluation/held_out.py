@@ -23,7 +23,8 @@ from seiqa_models.core.splits import Fold
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
 from seiqa_models.fusions.weighted import GreedyFusion
-from seiqa_models.learners.registry import make_learner, uses_kinds
+from seiqa_models.learners.registry import make_learner
+from seiqa_models.plugins.calls import uses_kinds
 from seiqa_models.stack.blend import PURPOSES
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.pool import AGREEMENT, CONSENSUS, predict_held_out

@@ -19,15 +19,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.feature_selection import SelectKBest, r_regression
 from sklearn.linear_model import LinearRegression, RidgeCV
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
-from sklearn.utils.validation import has_fit_parameter
 
 from seiqa_models.core.errors import LearnerError
 from seiqa_models.learners.consensus import Consensus
@@ -86,26 +84,6 @@ def list_learners(pattern: str = "*") -> list[str]:
     ['catboost', 'runner_up_catboost', 'runner_up_xgboost', 'xgboost']
     """
     return LEARNERS.names(pattern)
-
-
-def uses_kinds(learner: Any) -> bool:
-    """Whether the ``fit`` of a learner, or of a pipeline's last step, has a parameter ``kinds``."""
-    return bool(has_fit_parameter(_last(learner), "kinds"))
-
-
-def kinds_argument(learner: Any, kinds: ArrayLike | None) -> dict[str, Any]:
-    """Keyword arguments of ``fit`` that tell a learner the kinds [n]; none where it has no use.
-
-    They are those without metadata routing: a pipeline's step need not request anything.
-    """
-    if kinds is None or not uses_kinds(learner):
-        return {}
-    step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
-    return {f"{step}kinds": kinds}
-
-
-def _last(learner: Any) -> Any:
-    return learner[-1] if isinstance(learner, Pipeline) else learner
 
 
 @learner("catboost")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import config_context
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.errors import LearnerError
@@ -27,7 +29,7 @@ def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **e
         It raised anything.
     """
     try:
-        with _plain_scikit_learn():
+        with plain_scikit_learn():
             return estimator.fit(X, y, *more, **extra)
     except Exception as error:
         rows, columns = X.shape
@@ -47,7 +49,7 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
         It raised anything, or what it predicts is not one finite number for each row.
     """
     try:
-        with _plain_scikit_learn():
+        with plain_scikit_learn():
             predicted = np.asarray(estimator.predict(X), dtype=np.float64)
     except Exception as error:
         raise LearnerError(f"{what} cannot predict: {described(error)}") from error
@@ -62,13 +64,33 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
     return predicted
 
 
+def uses_kinds(learner: Any) -> bool:
+    """Whether the ``fit`` of a learner, or of a pipeline's last step, has a parameter ``kinds``."""
+    return bool(has_fit_parameter(_last(learner), "kinds"))
+
+
+def kinds_argument(learner: Any, kinds: ArrayLike | None) -> dict[str, Any]:
+    """Keyword arguments of ``fit`` that tell a learner the kinds [n]; none where it has no use.
+
+    They are those without metadata routing: a pipeline's step need not request anything.
+    """
+    if kinds is None or not uses_kinds(learner):
+        return {}
+    step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
+    return {f"{step}kinds": kinds}
+
+
+def _last(learner: Any) -> Any:
+    return learner[-1] if isinstance(learner, Pipeline) else learner
+
+
 def described(error: Exception) -> str:
     """An exception in one line: its type, and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _plain_scikit_learn() -> AbstractContextManager[None]:
+def plain_scikit_learn() -> AbstractContextManager[None]:
     """Whatever a user set globally for their own estimators, inside a stack it is the default."""
     plain: AbstractContextManager[None] = config_context(
         transform_output="default", enable_metadata_routing=False

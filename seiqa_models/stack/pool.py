@@ -15,8 +15,13 @@ from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
-from seiqa_models.learners.registry import kinds_argument, make_learner
-from seiqa_models.plugins.calls import fit_named, predict_named
+from seiqa_models.learners.registry import make_learner
+from seiqa_models.plugins.calls import (
+    fit_named,
+    kinds_argument,
+    plain_scikit_learn,
+    predict_named,
+)
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -48,15 +53,14 @@ class FittedPool:
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """What :meth:`predict_prepared` gives, for the rows of a feature table."""
-        with one_core():
+        with one_core(), plain_scikit_learn():
             values = self.preparation.transform(X)
         return self.predict_prepared(values).set_axis(X.index)
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
         """Each member's predictions, the consensus and the agreement, float64 columns by name."""
-        values = np.ascontiguousarray(values)  # its layout can change the last digit of a product
-        with one_core():
-            read = {name: form.transform(values) for name, form in self.representations.items()}
+        with one_core(), plain_scikit_learn():
+            read = _read(self.representations, values)
             predictions = {
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
                 for name, learner in self.learners.items()
@@ -100,20 +104,20 @@ def fit_pool(
     TableError
         There are fewer rows than a representation has components.
     """
-    with one_core():
+    with one_core(), plain_scikit_learn():
         preparation = Preparation()
         values = preparation.fit_transform(table.X, table.y, table.groups)
     y, kinds = table.y, table.kinds
     del table  # dense blocks taken for this fit alone go before the learners need memory
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     learnable = _learnable(values, y)
-    with one_core():
+    with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
         representations = {
             name: _told(make_representation(name if learnable else ALL), known).fit(values, y)
             for name in forms(names)
         }
-        read = {name: form.transform(values) for name, form in representations.items()}
+        read = _read(representations, values)
     learners = {}
     for name in names:
         learner, form = member(name)
@@ -146,6 +150,15 @@ def fit_learner(
     extra = kinds_argument(learner, kinds)
     with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
+
+
+def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
+    """The rows in each representation, of one memory layout: it can change a product's last digit."""
+    values = np.ascontiguousarray(values)
+    return {
+        name: np.ascontiguousarray(form.transform(values), np.float64)
+        for name, form in representations.items()
+    }
 
 
 def _learnable(values: FloatMatrix, y: FloatVector) -> bool:

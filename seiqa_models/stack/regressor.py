@@ -7,34 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.utils import Tags, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows, Table
-from seiqa_models.core.checks import TrainingTable, check_training_table
+from seiqa_models.core.arrays import FloatVector, Table
+from seiqa_models.core.checks import check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
-from seiqa_models.core.frames import frame_of, known_frame, note_features
-from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.threads import one_core
-from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions import make_fusion
-from seiqa_models.fusions.protocol import Fusion, HeldOut
+from seiqa_models.fusions.protocol import Fusion
 from seiqa_models.fusions.registry import DEFAULT_FUSION
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import Blend
-from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.intervals import ConformalInterval, Held
-from seiqa_models.stack.pool import (
-    AGREEMENT,
-    FittedPool,
-    check_members,
-    fit_pool,
-    predict_held_out,
-)
+from seiqa_models.stack.cross_fitting import cross_fit
+from seiqa_models.stack.pool import check_members, fit_pool
+from seiqa_models.stack.predicting import StackPredictor
 
 _NO_GROUPS = (
     "fitted without groups: every row counts as a group of its own, and rows of one reference image"
@@ -44,7 +33,7 @@ _NO_GROUPS = (
 )
 
 
-class SeiqaRegressor(RegressorMixin, BaseEstimator):
+class SeiqaRegressor(StackPredictor):
     """A stack whose fusion learns from predictions for groups that its learners never saw.
 
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
@@ -176,40 +165,32 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
-        folds = make_folds(
-            table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
-        )
-        cells = unseen_folds(folds, table.kinds, seed=self.random_state)
-        predicted = Parallel(n_jobs=self.n_jobs)(
-            delayed(predict_held_out)(table, fold, names, self.random_state, self.directions)
-            for fold in [*folds, *cells]
+        held_out = cross_fit(
+            table,
+            names,
+            n_splits=self.n_splits,
+            random_state=self.random_state,
+            directions=self.directions,
+            n_jobs=self.n_jobs,
         )
         pool, values = fit_pool(table, names, self.random_state, self.directions)
         self.preparation_, self.representations_ = pool.preparation, pool.representations
         self.learners_, self.consensus_ = pool.learners, pool.consensus
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
-        by_row = np.argsort(np.concatenate([test for _, test in folds]))
-        self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
         self.label_range_ = self.range_of(table.y)
-        unseen = list(zip(cells, predicted[len(folds) :], strict=True))
-        self.blend_ = self._blended(table, unseen)
-        self._fit_interval(table, values, unseen)
-        self.oof_ = self.oof_.iloc[np.argsort(rows)]
-        return self
-
-    def _blended(self, table: TrainingTable, unseen: list[tuple[Fold, pd.DataFrame]]) -> Blend:
-        """Fusion, consensus and calibration, from out-of-fold predictions."""
-        new_kinds = None
-        if unseen:
-            rows = np.concatenate([test for (_, test), _ in unseen])
-            predictions = pd.concat([part for _, part in unseen])
-            new_kinds = HeldOut(predictions, table.y[rows], table.groups[rows])
-        blend = Blend(self.purpose, self.consensus, self.calibrate)
         with one_core():
-            return blend.fit(
-                self.fresh_fusion(), self.oof_, self.learners, table.y, table.groups, new_kinds
+            self.blend_ = Blend(self.purpose, self.consensus, self.calibrate).fit(
+                self.fresh_fusion(),
+                held_out.by_group,
+                self.learners,
+                table.y,
+                table.groups,
+                held_out.new_kinds,
             )
+        self.interval_ = held_out.interval(values, self.fuse, self.random_state)
+        self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
+        return self
 
     def fresh_fusion(self) -> Any:
         """The fusion that was asked for, unfitted."""
@@ -219,122 +200,12 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f"fusion is {self.fusion!r}, expected a name or an unfitted fusion")
         return clone(self.fusion)
 
-    def _fit_interval(
-        self,
-        table: TrainingTable,
-        values: FloatMatrix,
-        unseen: list[tuple[Fold, pd.DataFrame]],
-    ) -> None:
-        def measured(rows: Rows, known: Rows, part: pd.DataFrame) -> Held:
-            return Held(rows, known, table.y[rows] - self.fuse(part), part[AGREEMENT].to_numpy())
-
-        every = np.arange(len(table.y))
-        self.interval_ = ConformalInterval(self.random_state)
-        self.interval_.fit(
-            values,
-            table.groups,
-            measured(every, every, self.oof_),
-            [measured(test, train, part) for (train, test), part in unseen],
-        )
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
 
-    def predict(self, X: Table) -> FloatVector:
-        """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
-
-        Raises
-        ------
-        TableError
-            A column seen in fit is missing.
-        """
-        return self.fuse(self.predict_learners(X))
-
-    @one_core()
-    def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
-        """Scores with the intervals that hold the label with probability ``coverage``.
-
-        The promise is one on average over rows like those of training, of new groups (and kinds,
-        if the kinds were given); for others the interval only widens.
-
-        Returns
-        -------
-        DataFrame indexed like X
-            ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
-            share of columns whose value lies beyond what training saw; ``unfamiliar`` bool,
-            whether the row is further from the training rows than 99 % of them from each other;
-            ``agree`` bool, whether the row's columns agree as far as those of most training rows.
-
-        Raises
-        ------
-        TableError
-            A column seen in fit is missing.
-        ValueError
-            ``coverage`` is not between 0 and 1.
-        """
-        pool, known = self.pool(X)
-        values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
-        predictions = pool.predict_prepared(values)
-        score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
-        novelty = self.interval_.novelty(values, excess)
-        half = self.interval_.half_width(novelty, agreement, coverage)
-        low, high = self.label_range_
-        return pd.DataFrame(
-            {
-                "score": score,
-                "low": np.maximum(score - half, low),
-                "high": np.minimum(score + half, high),
-                "outside": (excess != 0).mean(axis=1),
-                "unfamiliar": novelty > 1,
-                "agree": agreement >= self.consensus_.least_agreement_,
-            },
-            index=known.index,
-        )
-
-    def predict_learners(self, X: Table) -> pd.DataFrame:
-        """Each member's own predictions, float64 [n, members + 2], not clipped.
-
-        Two columns more, ``agreed_score`` and ``agreement``, are what
-        `seiqa_models.learners.consensus` says.
-        """
-        pool, known = self.pool(X)
-        return pool.predict(known)
-
-    def fuse(self, predictions: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] of what :meth:`predict_learners` gives, clipped."""
-        return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
-
-    @one_core()
-    def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] of what :meth:`predict_learners` gives, not clipped."""
-        return self.blend_.predict(predictions)
-
     def range_of(self, y: FloatVector) -> tuple[float, float]:
         """The range that predictions are clipped to after training on labels y float64 [n]."""
         low, high = self.label_range or (y.min(), y.max())
         return float(low), float(high)
-
-    @property
-    def weights_(self) -> dict[str, float] | None:
-        """Of what is learned, by member, sum 1; None where the fusion has no weights."""
-        return self.blend_.weights_
-
-    @property
-    def calibration_(self) -> MonotoneCalibration | None:
-        """The curve that the score ends with; None where none was asked for."""
-        return self.blend_.calibration_
-
-    def pool(self, X: Table) -> tuple[FittedPool, pd.DataFrame]:
-        """The fitted preparation and learners, and the columns of X that they read.
-
-        Raises
-        ------
-        TableError
-            A column seen in fit is missing.
-        """
-        check_is_fitted(self, "blend_")
-        known = known_frame(self, X, self.features_)
-        pool = FittedPool(self.preparation_, self.representations_, self.learners_, self.consensus_)
-        return pool, known
