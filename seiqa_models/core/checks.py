@@ -29,8 +29,8 @@ class TrainingTable:
     """A checked table: features X [n, columns], labels y [n], group codes [n].
 
     ``order`` [n], ``kinds`` [n] and ``collections`` [n] are None where not given. Groups, kinds and
-    collections are numbered from 0 in the order of their names. Where each row is a group of its own because none were given,
-    ``grouped`` is False and the numbers are positions.
+    collections are numbered from 0 in the order of their names. Where each row is a group of its
+    own because none were given, ``grouped`` is False and the numbers are positions.
     """
 
     X: pd.DataFrame
@@ -52,9 +52,7 @@ class TrainingTable:
         """
         table = self.by_column_name()
         groups = self.groups if self.grouped else None
-        rows = canonical_rows(
-            table.X, table.y, groups, table.order, table.kinds, table.collections
-        )
+        rows = canonical_rows(table.X, table.y, groups, table.order, table.kinds, table.collections)
         if not np.array_equal(rows, np.arange(len(rows))):
             table = table.take(rows)
         return (table if self.grouped else replace(table, groups=np.arange(len(rows)))), rows
@@ -121,9 +119,7 @@ def check_training_table(
         None if order is None else _finite("order", order, X),
         None if kinds is None else _codes("kind", kinds, len(X), KindsError),
         groups is not None,
-        None
-        if collections is None
-        else _codes("collection", collections, len(X), TableError),
+        None if collections is None else _codes("collection", collections, len(X), TableError),
     )
 
 

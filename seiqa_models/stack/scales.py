@@ -9,17 +9,17 @@ SPIE 5150, 2003; ITU-T Recommendation J.149):
    the first round it learns from the home collection alone.
 2. A prediction p for the label y of a held-out row is drawn towards the mean, so that its
    expectation S(y) is no straight line of slope 1. S is found on the home collection, whose labels
-   are the common scale already. Another collection's map m is then the one for which
-   S(m(label)) comes closest to the predictions, in least squares. Because both sides go through S, a
-   scale does not shrink: two halves of one collection are left as they are.
+   are the common scale already. Another collection's map m is then the one for which S(m(label))
+   comes closest to the predictions, in least squares. Because both sides go through S, a scale does
+   not shrink: two halves of one collection are left as they are.
 
-A map is a rising curve of two parameters (a line) or four. Where both collections know what label an
-undistorted picture has, the map takes the one to the other.
+A map is a rising curve of two parameters (a line) or four. Where both collections know what label
+an undistorted picture has, the map takes the one to the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,7 +116,7 @@ class Scales:
 
 def fit_scales(
     table: TrainingTable,
-    names: list[str],
+    names: Sequence[str],
     home: int,
     *,
     anchors: Mapping[str, float] | None = None,
@@ -130,7 +130,7 @@ def fit_scales(
     ----------
     table : TrainingTable
         In canonical order, with collections.
-    names : list of str
+    names : sequence of str
         Of the collections, by code.
     home : int
         Code of the collection whose scale is to be the common one.
@@ -174,7 +174,7 @@ def fit_scales(
     return Scales(home, maps, agreement, done)
 
 
-def _require_enough(table: TrainingTable, names: list[str]) -> None:
+def _require_enough(table: TrainingTable, names: Sequence[str]) -> None:
     for code, name in enumerate(names):
         rows = table.collections == code
         count, scenes = int(rows.sum()), len(np.unique(table.groups[rows]))
@@ -212,7 +212,7 @@ def _held_out(
 
 
 def _agreement(
-    labels: FloatVector, predicted: FloatVector, codes: Rows, names: list[str], home: int
+    labels: FloatVector, predicted: FloatVector, codes: Rows, names: Sequence[str], home: int
 ) -> list[float]:
     """SROCC of every collection's labels with the home collection's model.
 
@@ -291,9 +291,7 @@ def _curve(labels: FloatVector, predicted: FloatVector) -> ScaleMap:
     return _fitted(_line(labels, predicted), lambda curve: predicted - curve(labels), bent=True)
 
 
-def _fitted(
-    first: ScaleMap, missed: Callable[[ScaleMap], FloatVector], *, bent: bool
-) -> ScaleMap:
+def _fitted(first: ScaleMap, missed: Callable[[ScaleMap], FloatVector], *, bent: bool) -> ScaleMap:
     """The curve from `first` with the smallest sum of squares of what it misses."""
     span = abs(first.rise) or 1.0
     free = 4 if bent else 2
