@@ -11,7 +11,7 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
-  test notebooks lint lint-files docs dist package pictures \
+  test test-slow notebooks lint lint-files docs dist package pictures scenarios \
   bench bench-features bench-models bench-tables bench-small bench-sense \
   bench-transfer bench-claims clean
 
@@ -83,8 +83,12 @@ serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/â
 box: $(VENV)/.seiqa ## train the built-in model again: TID="tid2013_kodak tid2013_kodak_more", see pipelines/box.py
 	$(BIN)/python -m pipelines.box $(TID)
 
-test: $(VENV)/.dev ## all tests but the slow ones (pytest -m slow)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"  # one thread per worker: more would wait for each other
+# One thread per worker: more would only wait for each other.
+test: $(VENV)/.dev ## the tests, without the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.dev ## those that take minutes: kills at every write, flipped bits
+	$(BIN)/pytest -m slow
 
 notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
 	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks
@@ -111,6 +115,9 @@ package: dist ## build them, and try the wheel in an environment of its own
 
 pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
 	$(BIN)/python -m tools.pictures
+
+scenarios: $(VENV)/.dev ## score the how-tos' scenarios anew, after the built-in model has changed
+	$(BIN)/python -m tools.scenarios
 
 bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 	$(BIN)/python benchmarks/bench_classical.py

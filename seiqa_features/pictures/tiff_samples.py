@@ -25,6 +25,7 @@ from seiqa_features.pictures.tiff import (
     LOW,
     ORIENTATION,
     PLANAR,
+    PREMULTIPLIED,
     PROFILE,
     RGB,
     SIGNED,
@@ -33,7 +34,7 @@ from seiqa_features.pictures.tiff import (
     size_of,
 )
 
-PREMULTIPLIED, ALPHA = 1, 2  # ExtraSamples
+ALPHA = 2  # ExtraSamples
 _MODES = {
     (1, False): "L",
     (1, True): "LA",

@@ -36,6 +36,7 @@ from seiqa_models.learners.ordinal import OrdinalProcess
 from seiqa_models.learners.oriented import MonotoneBoosting, OrientedLog, OrientedRanks
 from seiqa_models.learners.runner_up import FACTORIES
 from seiqa_models.learners.scaling import PartialWhitening, RankNormal
+from seiqa_models.learners.trees import MAX_BIN
 from seiqa_models.plugins.calls import described
 from seiqa_models.plugins.registry import Registry
 
@@ -117,6 +118,7 @@ def xgboost(random_state: int, n_jobs: int) -> Any:
         min_child_weight=3,
         subsample=0.7,
         colsample_bynode=0.2,
+        max_bin=MAX_BIN,
         random_state=random_state,
         n_jobs=n_jobs,
     )
@@ -201,7 +203,7 @@ def _by_distance(process: type, random_state: int) -> Any:
 
 @learner("monotone")
 def monotone(random_state: int, n_jobs: int) -> Any:
-    """Trees that may use a column in one direction only, mean of three seeds."""
+    """Trees that may use a column in one direction only."""
     return MonotoneBoosting(random_state=random_state, n_jobs=n_jobs)
 
 
