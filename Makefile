@@ -45,9 +45,10 @@ setup: $(VENV)/.seiqa ## create .venv and install everything (the other targets 
 hooks: $(VENV)/.dev ## have git check every commit: ruff, mypy, import contract (no network)
 	$(BIN)/pre-commit install
 
-demo: $(VENV)/.seiqa ## the whole job, offline: bundled photographs → features → train → submit → report
+demo: $(VENV)/.seiqa ## the whole job, offline: scenes scored by people → features → train → submit → report
 	$(BIN)/seiqa demo runs/demo-data
 	$(BIN)/seiqa run runs/demo-data --config classical
+	$(BIN)/seiqa demo --truth runs/demo-data-classical
 
 run: $(VENV)/.seiqa ## features, train, submit and report on DATA
 	$(BIN)/seiqa run $(FLAGS) $(COMPUTING)

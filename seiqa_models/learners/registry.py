@@ -5,7 +5,8 @@ To add a learner, write one function that returns a scikit-learn regressor and d
 learner does its own scaling. It must be deterministic for a given ``random_state``, cope
 with more columns than rows, and be made of parts that skops can save. One whose ``fit`` has a
 parameter ``kinds``, or a pipeline whose last step has it, also gets the rows' kinds of distortion
-where they are known.
+where they are known, and by ``collections`` the code of the collection that a row is from, where
+there are several.
 
 A package of your own names its factory in the entry point group ``seiqa.learners``. The contract
 tests walk this registry.
