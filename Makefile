@@ -13,7 +13,7 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
 .PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
   test test-slow notebooks lint lint-files docs dist package pictures scenarios \
   bench bench-features bench-models bench-tables bench-small bench-sense \
-  bench-transfer bench-claims clean
+  bench-transfer bench-claims bench-ablation bench-goals clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,19 @@ bench-transfer: $(VENV)/.dev ## trained on A, judged on B: COLLECTIONS="a=runs/a
 
 bench-claims: $(VENV)/.dev ## do the claims made on few references come true? DATA=table.csv
 	$(BIN)/python benchmarks/claims.py "$(DATA)"
+
+bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
+	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"
+
+bench-goals: $(VENV)/.dev ## figures on collections that took no part: SHARED=folder with data/
+	$(BIN)/python benchmarks/shared_pictures.py "$(SHARED)/data" runs/goals
+	$(BIN)/seiqa features runs/goals/tid.csv --config classical --run runs/goals/tid
+	$(BIN)/seiqa features runs/goals/live.csv --config classical --run runs/goals/live
+	test -d runs/goals/demo-data || $(BIN)/seiqa demo runs/goals/demo-data
+	$(BIN)/seiqa features runs/goals/demo-data --config classical --run runs/goals/demo
+	$(BIN)/python benchmarks/goals.py tid=runs/goals/tid live=runs/goals/live \
+	  demo=runs/goals/demo tid_table="$(SHARED)/data/tables/tid2013_dev_metrics.csv" \
+	  kadid_table="$(SHARED)/data/tables/kadid10k_metrics.csv"
 
 bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model keeps [BUNDLE=runs/…/bundle]
 	$(BIN)/seiqa sense $(if $(BUNDLE),--bundle "$(BUNDLE)")

@@ -12,7 +12,7 @@ on the rest of the pool. So they are made once, for the outer folds and for the 
 outer training part, and what remains to be done for each pool is the fusion.
 
 p is that of a paired bootstrap over groups between the pool and the default one. `seconds` are CPU
-seconds for one fit on the whole table with its predictions of the same rows; `without @` is the pool
+seconds for one fit on the whole table and predictions of the same rows; `without @` is the pool
 without all members that read components.
 """
 # ruff: noqa: T201

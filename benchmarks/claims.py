@@ -87,7 +87,7 @@ def claim(
         drawn, X=some_metrics(drawn, int(rng.integers(METRICS[0], METRICS[1] + 1)), rng)
     )
     evaluation = evaluate(regressor, drawn.X, drawn.y, drawn.groups, kinds=drawn.kinds)
-    figures = evaluation.figures
+    figures = evaluation.to_dict()
     low, high = figures["honest"]["interval"]
     rest = np.flatnonzero(~np.isin(table.X.index, drawn.X.index))
     score = evaluation.regressor.predict(table.X.iloc[rest][drawn.X.columns])

@@ -9,9 +9,10 @@ purpose, what was judged, the figure, the figure of the best single metric of th
 the same rows, and what part the judged collection had in the choice of seiqa's defaults: `chosen`
 (they were chosen on it), `weak` (it was looked at before the last choice) or `none`.
 
-- *kinds*: trained on the six kinds of TID2013 whose pictures are exact, judged on the six that were
-  re-created, and the other way round, always on scenes that training lacked.
-- *abroad*: another laboratory's pictures, scenes that training lacked; all, within kinds, JPEG only.
+- *kinds*: trained on the six kinds of TID2013 whose pictures are exact, judged on the six that
+  were re-created, and the other way round, always on scenes that training lacked.
+- *abroad*: another laboratory's pictures of scenes that training lacked; all, within kinds, and
+  JPEG alone.
 - *tables*: KADID-10k's table (20 references, by a fixed seed) to TID2013's and back.
 - *meaning*: the demo's edited photographs, whose labels are pseudo-labels of a program.
 
@@ -39,7 +40,7 @@ from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.core.splits import make_folds
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.learners.registry import DEFAULT_POOL
-from seiqa_models.stack.blend import PURPOSES
+from seiqa_models.stack.blend import PURPOSES, Blend
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 EXACT = {7, 8, 10, 16, 17, 18}
@@ -51,14 +52,22 @@ PART = {"tid": "chosen", "live": "chosen", "demo": "none", "tid_table": "chosen"
         "kadid_table": "chosen"}  # fmt: skip
 """What part a collection had in the choice of the defaults; see generalising.md."""
 
+JOURNEYS = (
+    ("tid", "live"),
+    ("live", "tid"),
+    ("tid", "demo"),
+    ("kadid_table", "tid_table"),
+    ("tid_table", "kadid_table"),
+)
+"""Trained on the first, judged on the second."""
+
 
 class Judged(NamedTuple):
-    """Scores of the judged rows, their labels, and the best metric's scores of the same rows."""
+    """Labels of the judged rows, their scores, and the best metric's scores of the same rows."""
 
     y: FloatVector
     score: FloatVector
     metric: FloatVector
-    rows: np.typing.NDArray[np.intp]
 
 
 def main() -> None:
@@ -84,8 +93,7 @@ def lines(stack: SeiqaRegressor, found: dict[str, Collection]) -> Iterator[str]:
     """The printed lines, each as soon as it is measured."""
     if "tid" in found:
         yield from new_kinds(stack, found["tid"])
-    for trained, judged in (("tid", "live"), ("live", "tid"), ("tid", "demo"),
-                            ("kadid_table", "tid_table"), ("tid_table", "kadid_table")):  # fmt: skip
+    for trained, judged in JOURNEYS:
         if trained in found and judged in found:
             yield from abroad(stack, trained, judged, found)
 
@@ -94,19 +102,17 @@ def new_kinds(stack: SeiqaRegressor, tid: Collection) -> Iterator[str]:
     """Half of the kinds from the other half, on scenes left out."""
     numbers = [int(re.sub(r"\D", "", str(kind))) for kind in tid.kinds]
     exact = np.isin(numbers, list(EXACT))
-    scenes = pd.factorize(tid.scenes)[0]
+    folds = make_folds(pd.factorize(tid.scenes)[0], n_splits=5, seed=0)
     for name, known in (("6 exact kinds → 6 re-created", exact), ("the reverse", ~exact)):
+        parts = [
+            judge(stack, rows_of(tid, train[known[train]]), rows_of(tid, test[~known[test]]))
+            for train, test in folds
+        ]
         for purpose in PURPOSES:
-            parts = [
-                judge(
-                    stack.set_params(purpose=purpose),
-                    rows_of(tid, train[known[train]]),
-                    rows_of(tid, test[~known[test]]),
-                )
-                for train, test in make_folds(scenes, n_splits=5, seed=0)
-            ]
-            y, score, metric = (np.concatenate(part) for part in list(zip(*parts, strict=True))[:3])
-            yield line(f"TID, {name}, {purpose}", y, score, metric, PART["tid"])
+            pooled = Judged(
+                *map(np.concatenate, zip(*(part[purpose] for part in parts), strict=True))
+            )
+            yield line(f"TID, {name}, {purpose}", pooled, PART["tid"])
 
 
 def abroad(
@@ -115,30 +121,40 @@ def abroad(
     """One collection from another, on scenes that the first lacks: all, within kinds, JPEG."""
     other = found[judged]
     new = rows_of(other, np.flatnonzero(~np.isin(other.scenes, found[trained].scenes)))
-    for purpose in PURPOSES:
-        result = judge(stack.set_params(purpose=purpose), found[trained], new)
+    for purpose, result in judge(stack, found[trained], new).items():
         what = f"{trained} → {judged}, {purpose}"
-        yield line(what, result.y, result.score, result.metric, PART[judged])
+        yield line(what, result, PART[judged])
         if new.kinds is None:
             continue
         inside = [within(result.y, each, new.kinds) for each in (result.score, result.metric)]
-        yield f"{what + ', within kinds':44}        {inside[0]:.3f}  {inside[1]:.3f}      {PART[judged]}"
+        label = f"{what}, within kinds"
+        yield f"{label:44}        {inside[0]:.3f}  {inside[1]:.3f}      {PART[judged]}"
         jpeg = new.kinds == "jpeg"
         if jpeg.any():
-            yield line(f"{what}, JPEG", *(each[jpeg] for each in result[:3]), PART[judged])
+            alone = Judged(*(values[jpeg] for values in result))
+            yield line(f"{what}, JPEG", alone, PART[judged])
 
 
-def judge(stack: SeiqaRegressor, source: Collection, other: Collection) -> Judged:
-    """A stack fitted to one collection, on the rows of another."""
-    (columns,) = (names for names, _ in shared(source, {"other": other}))
+def judge(stack: SeiqaRegressor, source: Collection, other: Collection) -> dict[str, Judged]:
+    """A stack fitted to one collection and blended for each purpose, on the rows of another."""
+    ((columns, _),) = shared(source, {"other": other})
+    stack.set_params(directions=source.directions)
     stack.fit(source.X[columns], source.y, source.scenes)
-    X = other.X[columns]
+    X, members = other.X[columns], list(stack.learners_)
+    predictions = stack.predict_learners(X)
     metric, _ = best_single(checked(source.X[columns], source.y), checked(X, other.y))
-    return Judged(other.y, stack.predict(X), np.asarray(metric), np.arange(len(X)))
+    found = {}
+    for purpose in PURPOSES:
+        blend = Blend(purpose)
+        blend.fit(stack.fresh_fusion(), stack.oof_, members, source.y, source.scenes)
+        score = np.clip(blend.predict(predictions), *stack.label_range_)
+        found[purpose] = Judged(other.y, score, metric)
+    return found
 
 
-def line(what: str, y: FloatVector, score: FloatVector, metric: FloatVector, part: str) -> str:
-    """Final and SROCC of a score, SROCC of the metric."""
+def line(what: str, judged: Judged, part: str) -> str:
+    """Final and SROCC of the score, SROCC of the metric."""
+    y, score, metric = judged
     return (
         f"{what:44} {final_score(y, score):.3f}  {srocc(y, score):.3f}"
         f"  {srocc(y, metric):.3f}      {part}"

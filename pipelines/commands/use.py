@@ -137,7 +137,7 @@ def load_scorer(
 
 
 AGREE = "the metrics agree on this pair"
-DISAGREE = "the metrics do not agree on this pair: the score rests on what was learned"
+DISAGREE = "the metrics disagree on this pair: the score rests only on what was learned"
 
 
 def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:

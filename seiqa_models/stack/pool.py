@@ -12,6 +12,7 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
@@ -30,9 +31,6 @@ from seiqa_models.stack.representations import (
     make_representation,
     member,
 )
-
-CONSENSUS, AGREEMENT = "agreed_score", "agreement"
-"""Columns of the predictions beside the members': see `seiqa_models.learners.consensus`."""
 
 Directions = Mapping[str, int]
 """Column → 1 where more is better, -1 where less is; of others the labels are to tell."""
@@ -156,7 +154,7 @@ def fit_learner(
 
 
 def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
-    """The rows in each representation, of one memory layout: it can change a product's last digit."""
+    """The rows in each representation, in one memory layout, which can change a last digit."""
     values = np.ascontiguousarray(values)
     return {
         name: np.ascontiguousarray(form.transform(values), np.float64)

@@ -40,11 +40,12 @@ class SeiqaRegressor(StackPredictor):
 
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
     rows), the learners fitted, and the held-out groups predicted. The fusion is fitted to these
-    out-of-fold predictions, and the fused score is bent to the label's scale; then everything is
-    fitted once more on all rows. Given kinds of distortion, the Gaussian process learns to tell
-    them apart, and as many folds again leave out kinds as well: a fusion that can use them is kept
-    from trusting who fails on them, and the intervals cover them. The order of rows and columns
-    does not matter (:mod:`seiqa_models.core.canonical`).
+    out-of-fold predictions, and a monotone curve maps the fused score to the label's scale. Then
+    the learners are fitted once more, on all rows. Given kinds of distortion, the Gaussian process
+    learns to tell them apart, and the same number of additional folds also leave out kinds: a
+    fusion that can use these gives less weight to members that fail on new kinds, and the intervals
+    cover them. The order of rows and columns does not matter
+    (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -58,17 +59,17 @@ class SeiqaRegressor(StackPredictor):
         Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
         :mod:`seiqa_models.stack.blend`.
     consensus : bool
-        Whether what all columns say together has a part in the score where they agree.
+        Whether the consensus of all columns is part of the score where they agree.
     fusion : str or Fusion
         A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
         parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
     calibrate : bool
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` follows the fusion.
     directions : mapping of str to int, optional
-        Columns of which it is known, and not left to the labels, which way is better: 1 where more
-        is, -1 where less is. Names that X does not have are passed over.
+        Columns whose direction is known and not learned from the labels: 1 if higher is better, -1
+        if lower is. Names that X does not have are ignored.
     label_range : (float, float), optional
-        Predictions are clipped to it; by default to the range of the training labels.
+        Range that predictions are clipped to; by default that of the training labels.
     random_state : int
         Seed of folds and learners.
     n_jobs : int
@@ -83,7 +84,7 @@ class SeiqaRegressor(StackPredictor):
     Attributes
     ----------
     n_features_in_ : int; feature_names_in_ : array of str
-        As in all of scikit-learn; no names where fit was given an array.
+        As everywhere in scikit-learn; no names if fit was given an array.
     features_ : list of str
         Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
     preparation_ : Preparation
@@ -91,7 +92,7 @@ class SeiqaRegressor(StackPredictor):
     learners_ : dict of fitted regressors, by member
     consensus_ : Consensus
     blend_ : Blend
-    weights_ : dict of float, by member, sum 1; None where the fusion has no weights
+    weights_ : dict of float, by member, sum 1; None if the fusion has no weights
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
@@ -99,11 +100,11 @@ class SeiqaRegressor(StackPredictor):
         How the labels of several collections came onto one scale, as
         :func:`seiqa_models.stack.joining.on_one_scale` says it; only there where there are several.
     oof_ : DataFrame of float64 [n, members + 2], indexed like X
-        Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. A
-        saved bundle leaves them out.
+        Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. They
+        are not part of a saved bundle.
     """
 
-    # What fit takes beside X and y it asks for, where scikit-learn's metadata routing is on.
+    # With metadata routing enabled, fit requests all of its parameters beside X and y.
     __metadata_request__fit: ClassVar = {
         "groups": True, "order": True, "kinds": True, "collections": True
     }  # fmt: skip
@@ -160,22 +161,22 @@ class SeiqaRegressor(StackPredictor):
         ----------
         X : DataFrame or array-like [n, columns]
             Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is a
-            value that is not defined. An array holds scalars only.
+            undefined value. An array holds scalars only.
         y : array-like of float [n]
             Labels, higher is better.
         groups : array-like [n], optional
             Rows that stay together in the inner folds, usually those of one reference image. By
-            default each row by itself, with a GroupsWarning: scikit-learn's helpers drop the
-            groups they are given unless metadata routing is switched on.
+            default each row is its own group, with a GroupsWarning: scikit-learn's helpers drop the
+            groups they are given unless metadata routing is enabled.
         order : array-like of float [n], optional
-            File order; given, the inner folds are contiguous blocks of it.
+            File order; if given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
-            Kind of distortion of each row, text or numbers; predicting needs none.
+            Kind of distortion of each row, text or numbers; not needed to predict.
         collections : array-like of str [n], optional
-            Name of the collection that each row is from, where their labels are on scales of their
-            own. They are brought onto one (:mod:`seiqa_models.stack.scales`), the one that the
-            scores are on, and the ranker puts only rows of one collection in order. ``groups`` have
-            to be the same for a scene in whichever collections it is.
+            Name of the collection of each row, if their labels are on different scales. They are
+            mapped onto one scale (:mod:`seiqa_models.stack.scales`), that of the scores, and the
+            ranker compares only rows of one collection. ``groups`` have to be the same for a scene
+            in all of its collections.
 
         Raises
         ------

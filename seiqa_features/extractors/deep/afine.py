@@ -102,7 +102,8 @@ def _between(
 ) -> torch.Tensor:
     """A logistic curve: from the second limit up to the first, halfway at the middle."""
     top, bottom = limits
-    return (top - bottom) * ((raw - middle) / (abs(slope) + 1e-10)).sigmoid() + bottom
+    share: torch.Tensor = ((raw - middle) / (abs(slope) + 1e-10)).sigmoid()
+    return (top - bottom) * share + bottom
 
 
 def load(file: Path) -> Any:
