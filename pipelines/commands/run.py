@@ -37,7 +37,8 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     """Say what is in DATA and everything that is wrong with it."""
     from seiqa_features.datasets import find_pairs
     from seiqa_features.datasets.pairs import build_pairs
-    from seiqa_features.datasets.summary import summarise
+    from seiqa_features.datasets.scenes import reference_scenes
+    from seiqa_features.datasets.summary import shared_scenes, summarise
     from seiqa_features.errors import DataError, printable
     from seiqa_features.pictures.index import ImageIndex
 
@@ -50,7 +51,7 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
             workers=settings.workers,
             on_image=progress,
         )
-    for name, value in summarise(pairs):
+    for name, value in [*summarise(pairs), shared_scenes(pairs, reference_scenes(pairs))]:
         typer.echo(f"{name:>22}  {printable(value)}")
     say_left_out(found.left_out)
     if problems:
