@@ -45,9 +45,10 @@ setup: $(VENV)/.seiqa ## create .venv and install everything (the other targets 
 hooks: $(VENV)/.dev ## have git check every commit: ruff, mypy, import contract (no network)
 	$(BIN)/pre-commit install
 
-demo: $(VENV)/.seiqa ## the whole job, offline: bundled photographs → features → train → submit → report
+demo: $(VENV)/.seiqa ## the whole job, offline: scenes scored by people → features → train → submit → report
 	$(BIN)/seiqa demo runs/demo-data
 	$(BIN)/seiqa run runs/demo-data --config classical
+	$(BIN)/seiqa demo --truth runs/demo-data-classical
 
 run: $(VENV)/.seiqa ## features, train, submit and report on DATA
 	$(BIN)/seiqa run $(FLAGS) $(COMPUTING)
@@ -146,10 +147,8 @@ bench-goals: $(VENV)/.dev ## figures on collections that took no part: SHARED=fo
 	$(BIN)/python benchmarks/shared_pictures.py "$(SHARED)/data" runs/goals
 	$(BIN)/seiqa features runs/goals/tid.csv --config classical --run runs/goals/tid
 	$(BIN)/seiqa features runs/goals/live.csv --config classical --run runs/goals/live
-	test -d runs/goals/demo-data || $(BIN)/seiqa demo runs/goals/demo-data
-	$(BIN)/seiqa features runs/goals/demo-data --config classical --run runs/goals/demo
 	$(BIN)/python benchmarks/goals.py tid=runs/goals/tid live=runs/goals/live \
-	  demo=runs/goals/demo tid_table="$(SHARED)/data/tables/tid2013_dev_metrics.csv" \
+	  tid_table="$(SHARED)/data/tables/tid2013_dev_metrics.csv" \
 	  kadid_table="$(SHARED)/data/tables/kadid10k_metrics.csv"
 
 bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model keeps [BUNDLE=runs/…/bundle]

@@ -88,7 +88,7 @@ def print_figures(config: str, figures: dict[str, Any], minutes: float) -> None:
         shown = "" if weight is None else f"   weight {weight:.2f}"
         print_gain(f"{name:24} {part['final']:.4f}", figures["gain"][name], shown)
     for name, part in (figures["without_kinds"] or {}).items():
-        print_gain(f"{name + ', not told kinds':24} {part['final']:.4f}", part["gain"])
+        print_gain(f"{name + ', without kinds':24} {part['final']:.4f}", part["gain"])
 
 
 def print_gain(what: str, gain: dict[str, Any], more: str = "") -> None:

@@ -95,7 +95,9 @@ def save_bundle(
     if folder.is_dir():
         settle(folder)
     if _is_something_else(folder):
-        raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
+        raise TableError(
+            f"{folder} exists and is not a bundle, so it is not replaced: name another folder"
+        )
     text = render_card(card)
     model = canonical_dump(_as_saved(regressor))
     if refused := refused_types(model):
@@ -181,7 +183,7 @@ def _read_manifest(folder: Path) -> Manifest:
         text = read_bounded(path, MAX_BYTES)
     except OSError as error:
         reason = f"{MANIFEST_FILE} cannot be read ({error.strerror})"
-        raise TableError(f"{folder} is no bundle: {reason}") from error
+        raise TableError(f"{folder} is not a bundle: {reason}") from error
     return parse_manifest(text, str(path))
 
 
@@ -192,7 +194,7 @@ def _inspect(model: bytes, path: Path) -> dict[str, str]:
             members = list_members(archive)
             check_schema(archive)
     except UnsoundModelError as error:
-        raise TableError(f"{path} is no sound model: {error}") from None
+        raise TableError(f"{path} is not a sound model: {error}") from None
     return members
 
 
@@ -213,7 +215,7 @@ def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
     except ValueError as error:
         raise TableError(f"{path} holds what this version does not know: {error}") from None
     except UnsoundModelError as error:
-        raise TableError(f"{path} is no sound model: {error}") from None
+        raise TableError(f"{path} is not a sound model: {error}") from None
     return regressor
 
 

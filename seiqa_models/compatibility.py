@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 def matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     """The bundle's recipe, if this installation computes the same features.
 
-    Another extractor version, view, output or weights file is an error: the model would read other
-    numbers than it was trained on. Other library versions and another arithmetic (GPU or CPU) are
-    only warned of.
+    Another extractor version, view or weights file is an error, and so is a missing column: the
+    model would read other numbers than it was trained on. Other library versions and another
+    arithmetic (GPU or CPU) are only warned of. Outputs that the model does not read may come or go.
     """
     if "features" not in bundle.recipe:
         raise DataError(["bundle was trained on a table, not on pictures; use seiqa predict-table"])
@@ -39,6 +39,8 @@ def matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     recipe, _ = runtime.bind(recipe)
     for block in recipe.blocks:
         then, now = dict(saved.blocks.get(block.name, {})), dict(block.ingredients)
+        for ingredients in (then, now):
+            ingredients.pop("outputs", None)  # the columns that the model reads are there
         for name in ("libraries", "dtype"):
             before, after = then.pop(name, None), now.pop(name)
             if before != after:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from seiqa_models.score_html import score_html
 
 COVERAGE = 0.9
-"""Intended share of new pairs whose label lies between a score's `low` and `high`."""
+"""Intended share of new pairs whose label is between a score's `low` and `high`."""
 
 
 NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree"]
@@ -29,10 +29,9 @@ def no_scores(index: pd.Index) -> pd.DataFrame:
 
 
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:
-    """The scores, those of pairs of equal pixels at the top of the scale, with no doubt left.
+    """The scores, with pairs of equal pixels at the top of the scale and an interval of no width.
 
-    That nothing was lost is a fact and no prediction: no model is asked, however unlike its
-    training the picture is.
+    That nothing was lost is a fact, not a prediction.
 
     Parameters
     ----------
@@ -64,18 +63,18 @@ class Score(float):
     unfamiliar : bool
         Whether the pair is unlike everything the model was trained on; its interval is wider.
     agree : bool
-        Whether the metrics agree on the pair. Where they do not, the score rests on what was
-        learned from other pictures alone, and its interval is wider.
+        Whether the metrics agree on the pair. If not, the score rests only on what was learned
+        from other pictures, and its interval is wider.
     identical : bool
-        Whether the two pictures have the same pixels: the score is then the highest there is, its
-        interval has no width, and "baseline" is all that there is of contributions.
+        Whether the two pictures have the same pixels: the score is then the top of the scale, its
+        interval has no width, and "baseline" is the only contribution.
     scale : (float, float) or None
         Lowest and highest score that the model gives.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
-        They sum to the score before it was clipped to the scale. Worked out when first asked for.
+        They sum to the score before it was clipped to the scale. Computed on first access.
 
-    In a notebook it is drawn on its scale, with its interval and the contributions.
+    A notebook draws it on its scale, with its interval and the contributions.
     """
 
     low: float
@@ -128,7 +127,7 @@ class Score(float):
 
     @property
     def facts(self) -> list[str]:
-        """What else there is to say: "unfamiliar", "identical" or nothing."""
+        """Which of "unfamiliar" and "identical" apply."""
         return [name for name in ("unfamiliar", "identical") if getattr(self, name)]
 
     def _repr_html_(self) -> str:

@@ -44,14 +44,14 @@ class Scorer:
     are loaded for the first pair and kept. Calls of one scorer from several threads wait for each
     other, since each uses all workers; several scorers work side by side.
 
-    On one machine, with one set of library versions, the same pair gets the same score to the bit:
-    whatever the number of workers, the calling thread, the number of threads that PyTorch, OpenMP
-    or BLAS are set to, and whatever else the process computes meanwhile. The features are the same
-    to the bit in a batch as alone; the scores of a batch agree with those of single calls within
-    1e-12 of the scale, because a product of matrices rounds by its number of rows.
+    On one machine, with one set of library versions, the same pair gets the same score to the bit,
+    for any number of workers, from any thread, for any setting of PyTorch's, OpenMP's or BLAS's
+    threads, and whatever else the process computes meanwhile, unless that sets BLAS's threads. In a
+    batch the features are the same to the bit as alone; the scores agree within 1e-12 of the scale,
+    because the rounding of a matrix product depends on its number of rows.
 
-    A pair of equal pixels gets the highest score of the bundle's scale, and no interval: that is a
-    fact, and no model is asked.
+    A pair of equal pixels gets the top of the bundle's scale and an interval of no width, without
+    asking the model.
 
     Parameters
     ----------
@@ -240,5 +240,5 @@ class Scorer:
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
         if not np.isfinite(predicted[NUMBERS].to_numpy()).all():
-            raise DataError(["bundle gives a score that is no finite number; train again"])
+            raise DataError(["the bundle gives a score that is not finite; train again"])
         return predicted[[*NUMBERS, *FLAGS]].astype(dict.fromkeys(FLAGS, "boolean"))

@@ -14,6 +14,12 @@ SCENARIOS = {scenario.page: scenario for scenario in scenarios()}
 
 
 HIGHER = [
+    ("renderings", "price changed to $91.99", "moved down by 1 pixel"),
+    ("renderings", "price changed to $91.99", "letters 1 point larger"),
+    ("renderings", "button missing", "banner over the lower third"),
+    ("generated", "a quarter of the size, enlarged", "the same, sharpened"),
+    ("generated", "a quarter of the size, enlarged", "fine texture replaced by invented texture"),
+    ("generated", "eyes and mouth gone", "fine texture replaced by invented texture"),
     ("posters", "price changed to $8.50", "other colours, the same words"),
     ("posters", "other colours, the same words", "photograph replaced"),
     ("screenshots", "one figure changed", "JPEG, quality 50"),
@@ -64,13 +70,17 @@ def test_what_a_page_says_is_what_was_measured(page: str, better: str, worse: st
 
 
 def test_what_is_said_of_text_is_what_was_read() -> None:
-    posters, screenshots = rows_of("posters"), rows_of("screenshots")
+    posters, screenshots, pages = map(rows_of, ("posters", "screenshots", "renderings"))
     unchanged = ["0 %"] * 3
     for name in ("other colours, the same words", "photograph replaced"):
         assert posters[name][-3:] == unchanged
     for name in ("JPEG, quality 90", "JPEG, quality 50", "half the size"):
         assert screenshots[name][-3:] == unchanged
-    for row in (posters["price changed to $8.50"], screenshots["one figure changed"]):
+    for name in ("moved down by 1 pixel", "letters 1 point larger"):
+        assert pages[name][-3:] == unchanged
+    changed = "price changed to $8.50", "one figure changed", "price changed to $91.99"
+    for name, rows in zip(changed, (posters, screenshots, pages), strict=True):
+        row = rows[name]
         assert all(cell != "0 %" for cell in row[-3:])
     assert screenshots["a third of the size"][-2] != "0 %"
 

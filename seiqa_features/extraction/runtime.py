@@ -73,7 +73,7 @@ class Runtime:
         Raises
         ------
         DeviceError
-            One is not there.
+            One is not available.
         """
         if self._asked == "cpu":
             return ("cpu",)  # without PyTorch, which takes a second to import

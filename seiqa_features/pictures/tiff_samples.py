@@ -25,7 +25,6 @@ from seiqa_features.pictures.tiff import (
     LOW,
     ORIENTATION,
     PLANAR,
-    PREMULTIPLIED,
     PROFILE,
     RGB,
     SIGNED,
@@ -34,7 +33,7 @@ from seiqa_features.pictures.tiff import (
     size_of,
 )
 
-ALPHA = 2  # ExtraSamples
+PREMULTIPLIED, ALPHA = 1, 2  # ExtraSamples
 _MODES = {
     (1, False): "L",
     (1, True): "LA",

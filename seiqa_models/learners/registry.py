@@ -2,10 +2,11 @@
 
 To add a learner, write one function that returns a scikit-learn regressor and decorate it with
 ``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n]; the
-scaling it needs is its own business. It must be deterministic for a given ``random_state``, cope
+learner does its own scaling. It must be deterministic for a given ``random_state``, cope
 with more columns than rows, and be made of parts that skops can save. One whose ``fit`` has a
 parameter ``kinds``, or a pipeline whose last step has it, also gets the rows' kinds of distortion
-where they are known.
+where they are known, and by ``collections`` the code of the collection that a row is from, where
+there are several.
 
 A package of your own names its factory in the entry point group ``seiqa.learners``. The contract
 tests walk this registry.
@@ -28,6 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from seiqa_models.core.errors import LearnerError
+from seiqa_models.core.predictions import RESULT_COLUMNS
 from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP
@@ -39,7 +41,7 @@ from seiqa_models.learners.trees import MAX_BIN
 from seiqa_models.plugins.calls import described
 from seiqa_models.plugins.registry import Registry
 
-LEARNERS = Registry("learner", group="seiqa.learners")
+LEARNERS = Registry("learner", group="seiqa.learners", reserved=RESULT_COLUMNS)
 """Every learner by name; the runner-up's are ``runner_up_...``."""
 
 LEARNERS.update(FACTORIES)
@@ -50,11 +52,11 @@ DEFAULT_POOL = (
     *("gp@8", "catboost@8", "ranker@8", "svr@8", "extra_trees@8"),
     *("gp@6", "catboost@6", "svr@6", "extra_trees@6"),
 )
-"""The members of a stack unless told otherwise; `learner@8` reads 8 components of the columns.
+"""The default members of a stack; `learner@8` reads 8 components of the columns.
 
-First those that serve new scenes of the same study best; then those that keep their heads where
-references are few or a kind of distortion is new; then those of low rank, for pictures from
-anywhere. See docs/explanation/generalising.md for what each brings.
+First those that do best on new scenes of the same study; then those that are robust when references
+are few or a kind of distortion is new; then members of low rank, for pictures from anywhere.
+``benchmarks/ablate_pool.py`` measures what each contributes.
 """
 
 

@@ -1,4 +1,4 @@
-"""Calls of estimators that may be a stranger's: what goes wrong is one line that names them."""
+"""Calls of estimators that may be somebody else's: an error becomes one line that names them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **e
         hint = " It must cope with more columns than rows." if columns >= rows else ""
         raise LearnerError(
             f"{what} cannot learn from {rows} rows × {columns} columns: {described(error)}."
-            f"{hint} Mend it or leave it out"
+            f"{hint} Fix it or leave it out"
         ) from error
 
 
@@ -60,7 +60,7 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
         )
     odd = int((~np.isfinite(predicted)).sum())
     if odd:
-        raise LearnerError(f"{what} predicts no finite number for {odd} of {len(X)} rows")
+        raise LearnerError(f"{what} predicts values that are not finite for {odd} of {len(X)} rows")
     return predicted
 
 
@@ -69,15 +69,23 @@ def uses_kinds(learner: Any) -> bool:
     return bool(has_fit_parameter(_last(learner), "kinds"))
 
 
-def kinds_argument(learner: Any, kinds: ArrayLike | None) -> dict[str, Any]:
-    """Keyword arguments of ``fit`` that tell a learner the kinds [n]; none where it has no use.
+def row_arguments(learner: Any, **known: ArrayLike | None) -> dict[str, Any]:
+    """Keyword arguments of ``fit`` that pass what is known of the rows and the learner uses.
 
     They are those without metadata routing: a pipeline's step need not request anything.
+
+    Parameters
+    ----------
+    learner
+    known : array-like [n] or None, by the parameter of ``fit``
+        ``kinds`` of distortion and ``collections``, where they are known.
     """
-    if kinds is None or not uses_kinds(learner):
-        return {}
     step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
-    return {f"{step}kinds": kinds}
+    return {
+        f"{step}{name}": values
+        for name, values in known.items()
+        if values is not None and has_fit_parameter(_last(learner), name)
+    }
 
 
 def _last(learner: Any) -> Any:

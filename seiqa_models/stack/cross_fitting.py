@@ -14,11 +14,12 @@ from joblib import Parallel, delayed
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.predictions import AGREEMENT
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.stack.intervals import ConformalInterval, Held
-from seiqa_models.stack.pool import AGREEMENT, predict_held_out
+from seiqa_models.stack.pool import predict_held_out
 
 
 @dataclass(frozen=True)

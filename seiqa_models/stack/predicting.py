@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.frames import known_frame
+from seiqa_models.core.predictions import AGREEMENT
 from seiqa_models.core.threads import one_core
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.intervals import ConformalInterval
-from seiqa_models.stack.pool import AGREEMENT, FittedPool
+from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
 
 
@@ -46,18 +47,18 @@ class StackPredictor(RegressorMixin, BaseEstimator):
 
     @one_core()
     def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
-        """Scores with the intervals that hold the label with probability ``coverage``.
+        """Scores with intervals that contain the label with probability ``coverage``.
 
-        The promise is one on average over rows like those of training, of new groups (and kinds,
-        if the kinds were given); for others the interval only widens.
+        The coverage holds on average over rows like those of training, of new groups (and new
+        kinds, if kinds were given); for other rows the interval widens without such a promise.
 
         Returns
         -------
         DataFrame indexed like X
             ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
-            share of columns whose value lies beyond what training saw; ``unfamiliar`` bool,
+            share of columns whose value is outside the training range; ``unfamiliar`` bool,
             whether the row is further from the training rows than 99 % of them from each other;
-            ``agree`` bool, whether the row's columns agree as far as those of most training rows.
+            ``agree`` bool, whether the row's columns agree as well as in most training rows.
 
         Raises
         ------
@@ -88,29 +89,29 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     def predict_learners(self, X: Table) -> pd.DataFrame:
         """Each member's own predictions, float64 [n, members + 2], not clipped.
 
-        Two columns more, ``agreed_score`` and ``agreement``, are what
-        `seiqa_models.learners.consensus` says.
+        Two further columns, ``agreed_score`` and ``agreement``, come from
+        `seiqa_models.learners.consensus`.
         """
         pool, known = self.pool(X)
         return pool.predict(known)
 
     def fuse(self, predictions: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] of what :meth:`predict_learners` gives, clipped."""
+        """Scores float64 [n] from the output of :meth:`predict_learners`, clipped."""
         return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
 
     @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
-        """Scores float64 [n] of what :meth:`predict_learners` gives, not clipped."""
+        """Scores float64 [n] from the output of :meth:`predict_learners`, not clipped."""
         return self.blend_.predict(predictions)
 
     @property
     def weights_(self) -> dict[str, float] | None:
-        """Of what is learned, by member, sum 1; None where the fusion has no weights."""
+        """Weights of the members, by name, sum 1; None if the fusion has no weights."""
         return self.blend_.weights_
 
     @property
     def calibration_(self) -> MonotoneCalibration | None:
-        """The curve that the score ends with; None where none was asked for."""
+        """The curve that maps the fused score to the label's scale; None if switched off."""
         return self.blend_.calibration_
 
     def pool(self, X: Table) -> tuple[FittedPool, pd.DataFrame]:

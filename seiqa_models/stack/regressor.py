@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
-from seiqa_models.core.checks import check_training_table
+from seiqa_models.core.canonical import codes_of
+from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.threads import one_core
@@ -22,6 +23,7 @@ from seiqa_models.fusions.registry import DEFAULT_FUSION
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.cross_fitting import cross_fit
+from seiqa_models.stack.joining import on_one_scale
 from seiqa_models.stack.pool import check_members, fit_pool
 from seiqa_models.stack.predicting import StackPredictor
 
@@ -38,11 +40,12 @@ class SeiqaRegressor(StackPredictor):
 
     For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
     rows), the learners fitted, and the held-out groups predicted. The fusion is fitted to these
-    out-of-fold predictions, and the fused score is bent to the label's scale; then everything is
-    fitted once more on all rows. Given kinds of distortion, the Gaussian process learns to tell
-    them apart, and as many folds again leave out kinds as well: a fusion that can use them is kept
-    from trusting who fails on them, and the intervals cover them. The order of rows and columns
-    does not matter (:mod:`seiqa_models.core.canonical`).
+    out-of-fold predictions, and a monotone curve maps the fused score to the label's scale. Then
+    the learners are fitted once more, on all rows. Given kinds of distortion, the Gaussian process
+    learns to tell them apart, and the same number of additional folds also leave out kinds: a
+    fusion that can use these gives less weight to members that fail on new kinds, and the intervals
+    cover them. The order of rows and columns does not matter
+    (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -56,26 +59,32 @@ class SeiqaRegressor(StackPredictor):
         Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
         :mod:`seiqa_models.stack.blend`.
     consensus : bool
-        Whether what all columns say together has a part in the score where they agree.
+        Whether the consensus of all columns is part of the score where they agree.
     fusion : str or Fusion
         A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
         parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
     calibrate : bool
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` follows the fusion.
     directions : mapping of str to int, optional
-        Columns of which it is known, and not left to the labels, which way is better: 1 where more
-        is, -1 where less is. Names that X does not have are passed over.
+        Columns whose direction is known and not learned from the labels: 1 if higher is better, -1
+        if lower is. Names that X does not have are ignored.
     label_range : (float, float), optional
-        Predictions are clipped to it; by default to the range of the training labels.
+        Range that predictions are clipped to; by default that of the training labels.
     random_state : int
         Seed of folds and learners.
     n_jobs : int
         Inner folds fitted at the same time, one thread each. The result does not depend on it.
+    scale : str, optional
+        Of the scores, where there are several collections: the name of the one whose scale they
+        are on, by default that with the most rows; or ``"0..5"``, with 5 for an undistorted picture
+        and 0 for the worst label.
+    identity : mapping of str to float, optional
+        Label of an undistorted picture, by collection, where that is known.
 
     Attributes
     ----------
     n_features_in_ : int; feature_names_in_ : array of str
-        As in all of scikit-learn; no names where fit was given an array.
+        As everywhere in scikit-learn; no names if fit was given an array.
     features_ : list of str
         Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
     preparation_ : Preparation
@@ -83,17 +92,26 @@ class SeiqaRegressor(StackPredictor):
     learners_ : dict of fitted regressors, by member
     consensus_ : Consensus
     blend_ : Blend
-    weights_ : dict of float, by member, sum 1; None where the fusion has no weights
+    weights_ : dict of float, by member, sum 1; None if the fusion has no weights
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
+    scales_ : dict
+        How the labels of several collections came onto one scale, as
+        :func:`seiqa_models.stack.joining.on_one_scale` says it; only there where there are several.
     oof_ : DataFrame of float64 [n, members + 2], indexed like X
-        Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. A
-        saved bundle leaves them out.
+        Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. They
+        are not part of a saved bundle.
     """
 
-    # What fit takes beside X and y it asks for, where scikit-learn's metadata routing is on.
-    __metadata_request__fit: ClassVar = {"groups": True, "order": True, "kinds": True}
+    # With metadata routing enabled, fit requests all of its parameters beside X and y.
+    __metadata_request__fit: ClassVar = {
+        "groups": True, "order": True, "kinds": True, "collections": True
+    }  # fmt: skip
+
+    # What only several collections need is not saved where it says nothing.
+    scale: str | None = None
+    identity: Mapping[str, float] | None = None
 
     def __init__(
         self,
@@ -107,6 +125,8 @@ class SeiqaRegressor(StackPredictor):
         label_range: tuple[float, float] | None = None,
         random_state: int = 0,
         n_jobs: int = 1,
+        scale: str | None = None,
+        identity: Mapping[str, float] | None = None,
     ) -> None:
         self.learners = learners
         self.n_splits = n_splits
@@ -118,6 +138,13 @@ class SeiqaRegressor(StackPredictor):
         self.label_range = label_range
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.scale = scale
+        self.identity = identity
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        unneeded = {name for name in ("scale", "identity") if state.get(name) is None}
+        return {name: value for name, value in state.items() if name not in unneeded}
 
     def fit(
         self,
@@ -126,6 +153,7 @@ class SeiqaRegressor(StackPredictor):
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
+        collections: ArrayLike | None = None,
     ) -> Self:
         """Fit the stack.
 
@@ -133,17 +161,22 @@ class SeiqaRegressor(StackPredictor):
         ----------
         X : DataFrame or array-like [n, columns]
             Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is a
-            value that is not defined. An array holds scalars only.
+            undefined value. An array holds scalars only.
         y : array-like of float [n]
             Labels, higher is better.
         groups : array-like [n], optional
             Rows that stay together in the inner folds, usually those of one reference image. By
-            default each row by itself, with a GroupsWarning: scikit-learn's helpers drop the
-            groups they are given unless metadata routing is switched on.
+            default each row is its own group, with a GroupsWarning: scikit-learn's helpers drop the
+            groups they are given unless metadata routing is enabled.
         order : array-like of float [n], optional
-            File order; given, the inner folds are contiguous blocks of it.
+            File order; if given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
-            Kind of distortion of each row, text or numbers; predicting needs none.
+            Kind of distortion of each row, text or numbers; not needed to predict.
+        collections : array-like of str [n], optional
+            Name of the collection of each row, if their labels are on different scales. They are
+            mapped onto one scale (:mod:`seiqa_models.stack.scales`), that of the scores, and the
+            ranker compares only rows of one collection. ``groups`` have to be the same for a scene
+            in all of its collections.
 
         Raises
         ------
@@ -161,10 +194,12 @@ class SeiqaRegressor(StackPredictor):
             y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
             warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
-        checked = check_training_table(frame_of(X), y, groups, order, kinds)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds, collections)
         note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
+        if collections is not None:
+            table = self._on_one_scale(table, codes_of(collections)[1].tolist())
         held_out = cross_fit(
             table,
             names,
@@ -191,6 +226,21 @@ class SeiqaRegressor(StackPredictor):
         self.interval_ = held_out.interval(values, self.fuse, self.random_state)
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
         return self
+
+    def _on_one_scale(self, table: TrainingTable, names: list[str]) -> TrainingTable:
+        """The table with the labels that are learned from."""
+        table, told = on_one_scale(
+            table,
+            names,
+            scale=self.scale,
+            identity=self.identity,
+            n_splits=self.n_splits,
+            random_state=self.random_state,
+            directions=self.directions,
+        )
+        if told is not None:
+            self.scales_ = told
+        return table
 
     def fresh_fusion(self) -> Any:
         """The fusion that was asked for, unfitted."""

@@ -69,3 +69,11 @@ def test_an_extractor_that_is_gone_is_named(bundle: tuple[Path, Found]) -> None:
     object.__setattr__(loaded, "recipe", other)
     with pytest.raises(DataError, match=r"other features: extractor 'retired' .*train again"):
         matching_recipe(loaded, RUNTIME)
+
+
+def test_an_output_that_the_model_does_not_read_may_come_or_go(bundle: tuple[Path, Found]) -> None:
+    loaded = load_bundle(bundle[0])
+    other = copy.deepcopy(loaded.recipe)
+    other["blocks"]["gms__max128"]["outputs"]["retired"] = 0
+    object.__setattr__(loaded, "recipe", other)
+    assert "retired" not in str(matching_recipe(loaded, RUNTIME).to_dict())

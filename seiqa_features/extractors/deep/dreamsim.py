@@ -8,10 +8,9 @@ downloaded but the files that are named.
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,20 +94,24 @@ def load(resources: Resources) -> Any:
     Exception
         What the libraries say of a file that is damaged or of another architecture.
     """
-    from dreamsim import dreamsim
+    from dreamsim.config import dreamsim_args
+    from dreamsim.model import PerceptualModel
+    from peft import PeftModel
 
+    config = dreamsim_args["model_config"]["ensemble"]
+    device = resources.device
     with (
         only_these_files([], resources),
         _own_dino(resources.weights[DINO.name]),
         TemporaryDirectory() as folder,
-        redirect_stdout(io.StringIO()),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", ".*weight_norm", FutureWarning)
         with ZipFile(resources.weights[ENSEMBLE.name]) as archive:
             archive.extractall(folder)
-        network, _ = dreamsim(device=resources.device, cache_dir=folder)
-    return network
+        network = PerceptualModel(**config, device=device, load_dir=folder, normalize_embeds=True)
+        tuned = PeftModel.from_pretrained(network, str(Path(folder, "ensemble_lora")))
+    return tuned.to(device).eval().requires_grad_(False)
 
 
 @contextmanager

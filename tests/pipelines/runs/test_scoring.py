@@ -307,7 +307,7 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(
         (["names.csv", "--out", "s.csv"], "names.csv: no column dist; expected ref, dist"),
         (["gone.csv", "--out", "s.csv"], "gone.csv: no such file"),
         (["a.png", "--out", "s.csv"], "a.png: expected a manifest (.csv, .xlsx, …)"),
-        (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is no bundle"),
+        (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is not a bundle"),
     ],
 )
 def test_what_cannot_be_scored_is_named(

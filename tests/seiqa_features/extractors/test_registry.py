@@ -22,6 +22,7 @@ from seiqa_features.extractors.registry import (
     list_extractors,
 )
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
+from seiqa_features.table.pairing import paired_outputs
 from tests.seiqa_features.random_networks import (
     CONTENT,
     TINY_CLIP,
@@ -141,6 +142,14 @@ def test_embedding_outputs_come_in_pairs(name: str) -> None:
             assert stem != output
             assert roles[f"{stem}_{other}"] == other
             assert spec_of(name).outputs[output].dim == spec_of(name).outputs[f"{stem}_{other}"].dim
+
+
+@pytest.mark.parametrize("name", [*all_extractors(), TINY_VIT, TINY_CLIP])
+def test_no_output_has_the_name_of_a_column_that_embeddings_are_paired_to(name: str) -> None:
+    outputs = spec_of(name).outputs
+    values = {output for output, facts in outputs.items() if facts.role == "value"}
+    paired = paired_outputs({key: outputs[key] for key in outputs.keys() - values})
+    assert not values & paired.keys()
 
 
 def test_there_are_the_families_we_promise() -> None:
