@@ -19,11 +19,11 @@ from seiqa_models.core.checks import (
     check_training_table,
 )
 from seiqa_models.core.frames import frame_of, note_features
+from seiqa_models.core.predictions import SCORED
 from seiqa_models.core.readiness import require_folds
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.evaluation.figures import evaluation_figures
 from seiqa_models.evaluation.held_out import (
-    SCORED,
     fit_everything,
     joined,
     learner_columns,

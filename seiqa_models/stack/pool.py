@@ -12,11 +12,17 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
-from seiqa_models.learners.registry import kinds_argument, make_learner
-from seiqa_models.plugins.calls import fit_named, predict_named
+from seiqa_models.learners.registry import make_learner
+from seiqa_models.plugins.calls import (
+    fit_named,
+    plain_scikit_learn,
+    predict_named,
+    row_arguments,
+)
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -25,9 +31,6 @@ from seiqa_models.stack.representations import (
     make_representation,
     member,
 )
-
-CONSENSUS, AGREEMENT = "agreed_score", "agreement"
-"""Columns of the predictions beside the members': see `seiqa_models.learners.consensus`."""
 
 Directions = Mapping[str, int]
 """Column → 1 where more is better, -1 where less is; of others the labels are to tell."""
@@ -48,15 +51,14 @@ class FittedPool:
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """What :meth:`predict_prepared` gives, for the rows of a feature table."""
-        with one_core():
+        with one_core(), plain_scikit_learn():
             values = self.preparation.transform(X)
         return self.predict_prepared(values).set_axis(X.index)
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
         """Each member's predictions, the consensus and the agreement, float64 columns by name."""
-        values = np.ascontiguousarray(values)  # its layout can change the last digit of a product
-        with one_core():
-            read = {name: form.transform(values) for name, form in self.representations.items()}
+        with one_core(), plain_scikit_learn():
+            read = _read(self.representations, values)
             predictions = {
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
                 for name, learner in self.learners.items()
@@ -100,26 +102,26 @@ def fit_pool(
     TableError
         There are fewer rows than a representation has components.
     """
-    with one_core():
+    with one_core(), plain_scikit_learn():
         preparation = Preparation()
         values = preparation.fit_transform(table.X, table.y, table.groups)
-    y, kinds = table.y, table.kinds
+    y, kinds, collections = table.y, table.kinds, table.collections
     del table  # dense blocks taken for this fit alone go before the learners need memory
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     learnable = _learnable(values, y)
-    with one_core():
+    with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
         representations = {
             name: _told(make_representation(name if learnable else ALL), known).fit(values, y)
             for name in forms(names)
         }
-        read = {name: form.transform(values) for name, form in representations.items()}
+        read = _read(representations, values)
     learners = {}
     for name in names:
         learner, form = member(name)
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
-        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told)
+        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
     return FittedPool(preparation, representations, learners, consensus), values
 
 
@@ -130,8 +132,11 @@ def fit_learner(
     random_state: int,
     kinds: Rows | None = None,
     directions: Sequence[int] | None = None,
+    collections: Rows | None = None,
 ) -> Any:
-    """A learner, fitted to rows [n, columns], their labels, any kinds, and known directions [n].
+    """A learner, fitted to rows [n, columns] and their labels, and told what is known beside them.
+
+    That are the kinds and collections of the rows [n], and the directions [columns].
 
     A small fold can be left with one label or no varying column: its mean is all there is.
 
@@ -143,9 +148,18 @@ def fit_learner(
     if not _learnable(values, y):
         return DummyRegressor().fit(values, y)
     learner = _told(make_learner(name, random_state=random_state), directions)
-    extra = kinds_argument(learner, kinds)
+    extra = row_arguments(learner, kinds=kinds, collections=collections)
     with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
+
+
+def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
+    """The rows in each representation, in one memory layout, which can change a last digit."""
+    values = np.ascontiguousarray(values)
+    return {
+        name: np.ascontiguousarray(form.transform(values), np.float64)
+        for name, form in representations.items()
+    }
 
 
 def _learnable(values: FloatMatrix, y: FloatVector) -> bool:

@@ -26,7 +26,7 @@ def encoder(
 
     Parameters
     ----------
-    network : timm model
+    network : timm model, or one like it
         With ``forward_intermediates``.
     names : sequence of str
         Of its stages in their order, and last of its final map, which is left out where it equals
@@ -87,7 +87,7 @@ class StageWork:
         return cosine(refs[self.stages[-1]], dists[self.stages[-1]])[0]
 
     def _compare(self, ref: Features, dist: Features) -> dict[str, torch.Tensor]:
-        values = {"embedding_cosine": cosine(ref["embedding"], dist["embedding"])}
+        values: dict[str, torch.Tensor] = {}
         for name in self.stages:
             values |= compare_maps(name, ref[name], dist[name])
         for name in self.matched:
