@@ -54,7 +54,7 @@ def main() -> None:
     for config in options.configs:
         started = sum(os.times()[:4])
         evaluation = evaluation_of(config, table, kinds=options.kinds and not scores)
-        print_figures(config, evaluation.figures, (sum(os.times()[:4]) - started) / 60)
+        print_figures(config, evaluation.to_dict(), (sum(os.times()[:4]) - started) / 60)
         scores[config] = evaluation.predictions["score"]
         if options.out:
             keep(options.out, f"{options.table.stem}_{config}", evaluation)
@@ -101,7 +101,7 @@ def print_gain(what: str, gain: dict[str, Any], more: str = "") -> None:
 def keep(folder: Path, name: str, evaluation: Evaluation) -> None:
     """Write figures and held-out predictions."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(evaluation.figures, indent=1))
+    (folder / f"{name}.json").write_text(json.dumps(evaluation.to_dict(), indent=1))
     evaluation.predictions.to_csv(folder / f"{name}.csv")
 
 

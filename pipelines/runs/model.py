@@ -12,6 +12,7 @@ import pandas as pd
 from pipelines.settings import Settings
 from seiqa_features.errors import UsageError
 from seiqa_features.progress import Progress
+from seiqa_features.table.recipe import Recipe
 
 if TYPE_CHECKING:
     from seiqa_models.evaluation.evaluate import Evaluation
@@ -25,9 +26,11 @@ _QUICK = ("gp", "ridge")
 
 
 def make_regressor(
-    settings: Settings, label_range: tuple[float, float] | None = None
+    settings: Settings,
+    label_range: tuple[float, float] | None = None,
+    directions: Mapping[str, int] | None = None,
 ) -> SeiqaRegressor:
-    """An unfitted stack; `label_range` as in `SeiqaRegressor`.
+    """An unfitted stack; `label_range` and `directions` as in `SeiqaRegressor`.
 
     Raises
     ------
@@ -48,10 +51,23 @@ def make_regressor(
         purpose=settings.purpose,
         consensus=settings.consensus,
         calibrate=settings.calibrate,
+        directions=directions,
         label_range=label_range,
         random_state=settings.seed,
         n_jobs=settings.workers,
     )
+
+
+def known_directions(recipe: Mapping[str, Any]) -> dict[str, int]:
+    """What a feature table's extractors say of its columns: 1 where more is better, -1 where less.
+
+    Parameters
+    ----------
+    recipe : mapping
+        What :meth:`seiqa_features.table.recipe.Recipe.to_dict` gives.
+    """
+    directions = Recipe.from_dict(recipe).directions
+    return {name: 1 if better == "higher" else -1 for name, better in directions.items()}
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,7 @@ def estimate(
     training: pd.DataFrame,
     table: pd.DataFrame,
     *,
+    directions: Mapping[str, int],
     blocks: bool,
     on_fold: Progress,
 ) -> tuple[Evaluation, str | None]:
@@ -110,6 +127,8 @@ def estimate(
     ----------
     training : pd.DataFrame
         Rows of the pair table; `table` has the same rows' features.
+    directions : Mapping[str, int]
+        See `known_directions`.
     blocks : bool
         Folds are contiguous blocks of file order.
 
@@ -128,7 +147,7 @@ def estimate(
 
     evaluation = partial(
         evaluate,
-        make_regressor(settings, training.attrs["label_range"]),
+        make_regressor(settings, training.attrs["label_range"], directions),
         table,
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
@@ -150,6 +169,7 @@ def ablate(
     table: pd.DataFrame,
     worth: Mapping[str, float],
     *,
+    directions: Mapping[str, int],
     blocks: bool,
     kinds: bool,
     on_fit: Progress,
@@ -160,7 +180,7 @@ def ablate(
 
     Parameters
     ----------
-    training, table, blocks
+    training, table, directions, blocks
         As for `estimate`.
     worth : Mapping[str, float]
         Of each learner; see `pipelines.runs.metrics.learners_worth`.
@@ -185,6 +205,7 @@ def ablate(
         training["order"].to_numpy() if blocks else None,
         learner=max(worth, key=lambda name: (name in _QUICK, worth[name])),
         kinds=known_kinds(training) if kinds else None,
+        directions=directions,
         n_splits=settings.folds,
         seed=settings.seed,
         n_jobs=settings.workers,

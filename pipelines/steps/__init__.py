@@ -7,6 +7,6 @@ outside the run folder changes.
 
 from pipelines.steps.extracting import Features, features
 from pipelines.steps.results import report, score_test, submit
-from pipelines.steps.training import check_learners, train
+from pipelines.steps.training import train
 
-__all__ = ["Features", "check_learners", "features", "report", "score_test", "submit", "train"]
+__all__ = ["Features", "features", "report", "score_test", "submit", "train"]

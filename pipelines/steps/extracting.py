@@ -12,7 +12,7 @@ from pipelines.runs.folder import (
     read_run,
 )
 from pipelines.runs.model import Splits, choose_splits
-from pipelines.runs.readiness import before_decoding, before_extraction
+from pipelines.runs.readiness import before_decoding, before_extraction, check_learners
 from pipelines.runs.record import features_digest
 from pipelines.runs.writing import write_features
 from pipelines.settings import Settings
@@ -79,7 +79,8 @@ def features(
     recipe, data = Recipe.parse(settings.features), settings.named_data()
     listed = find_pairs(data)
     if to_train:
-        before_decoding(settings, listed)
+        before_decoding(settings, listed)  # first: it takes no time
+        check_learners(settings)
     runtime = settings.runtime()
     recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
     with exclusive(settings.run):

@@ -13,40 +13,15 @@ from pipelines.runs.folder import (
 )
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics, learners_worth
-from pipelines.runs.model import Splits, ablate, choose_splits, estimate
-from pipelines.runs.readiness import require_trainable
+from pipelines.runs.model import Splits, ablate, choose_splits, estimate, known_directions
+from pipelines.runs.readiness import check_learners, require_trainable
 from pipelines.runs.writing import write_training
 from pipelines.settings import Settings
 from pipelines.steps.extracting import Features, read_unchanged
-from seiqa_features.errors import UsageError
 from seiqa_features.progress import Progress, unwatched
 
 if TYPE_CHECKING:
     from seiqa_models.evaluation.evaluate import Evaluation
-
-
-def check_learners(settings: Settings) -> None:
-    """Try the learners and the fusion before hours of feature extraction, and not after.
-
-    Raises
-    ------
-    UsageError
-        No learner or fusion has that name, the fusion has no such parameter, or one of them fails
-        on a small made-up table, or cannot be saved and loaded.
-    """
-    from pipelines.runs.model import make_regressor
-    from seiqa_models.evaluation.trial import try_fusion, try_learner
-    from seiqa_models.stack.pool import check_members
-    from seiqa_models.stack.representations import member
-
-    fusion = make_regressor(settings).fusion
-    try:
-        check_members(settings.learners)
-        for name in dict.fromkeys(member(name).learner for name in settings.learners):
-            try_learner(name, random_state=settings.seed)
-        try_fusion(fusion)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
 
 
 def train(
@@ -77,11 +52,12 @@ def train(
     UsageError
         A learner or the fusion does not exist.
     """
-    check_learners(settings)
     with exclusive(settings.run):
         found = done.extracted if done else read_unchanged(settings)
         splits = (done and done.splits) or choose_splits(settings, found.pairs)
         require_trainable(settings, found.pairs, splits)
+        if done is None or done.splits is None:  # else they were tried before the extraction
+            check_learners(settings)
         evaluation, metrics = _evaluate(settings, found, splits, on_fold, on_ablation)
         training = found.pairs[_training_rows(found.pairs)]
         write_training(
@@ -112,8 +88,14 @@ def _evaluate(
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
     training, labelled = pairs[rows], table[rows.to_numpy()]
+    directions = known_directions(found.meta["recipe"])
     evaluation, left_out = estimate(
-        settings, training, labelled, blocks=splits.blocks, on_fold=on_fold
+        settings,
+        training,
+        labelled,
+        directions=directions,
+        blocks=splits.blocks,
+        on_fold=on_fold,
     )
     metrics = Metrics.of(
         evaluation.figures,
@@ -126,6 +108,7 @@ def _evaluate(
             training,
             labelled,
             learners_worth(evaluation.figures),
+            directions=directions,
             blocks=splits.blocks,
             kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,

@@ -148,7 +148,7 @@ class Runtime:
         unavailable: dict[str, str] = {}
         for weight in missing:
             for name in needed[weight]:
-                unavailable[name] = f"weights {weight.name} are missing"
+                unavailable[name] = self.weight_files.why_missing(weight)
         rest = recipe.without(unavailable)
         if not rest.blocks:
             raise WeightsError(

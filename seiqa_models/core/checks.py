@@ -28,9 +28,9 @@ FEW_GROUPS = 15
 class TrainingTable:
     """A checked table: features X [n, columns], labels y [n], group codes [n].
 
-    ``order`` [n] and ``kinds`` [n] are None where not given. Groups and kinds are numbered from 0
-    in the order of their names. Where each row is a group of its own because none were given,
-    ``grouped`` is False and the numbers are positions.
+    ``order`` [n], ``kinds`` [n] and ``collections`` [n] are None where not given. Groups, kinds and
+    collections are numbered from 0 in the order of their names. Where each row is a group of its
+    own because none were given, ``grouped`` is False and the numbers are positions.
     """
 
     X: pd.DataFrame
@@ -39,6 +39,7 @@ class TrainingTable:
     order: FloatVector | None
     kinds: Rows | None = None
     grouped: bool = True
+    collections: Rows | None = None
 
     def in_canonical_order(self) -> tuple[TrainingTable, Rows]:
         """Columns by name and rows by content, so that nothing fitted hangs on their order.
@@ -51,7 +52,7 @@ class TrainingTable:
         """
         table = self.by_column_name()
         groups = self.groups if self.grouped else None
-        rows = canonical_rows(table.X, table.y, groups, table.order, table.kinds)
+        rows = canonical_rows(table.X, table.y, groups, table.order, table.kinds, table.collections)
         if not np.array_equal(rows, np.arange(len(rows))):
             table = table.take(rows)
         return (table if self.grouped else replace(table, groups=np.arange(len(rows)))), rows
@@ -69,6 +70,7 @@ class TrainingTable:
             None if self.order is None else self.order[rows],
             None if self.kinds is None else self.kinds[rows],
             self.grouped,
+            None if self.collections is None else self.collections[rows],
         )
 
 
@@ -78,6 +80,7 @@ def check_training_table(
     groups: ArrayLike | None = None,
     order: ArrayLike | None = None,
     kinds: ArrayLike | None = None,
+    collections: ArrayLike | None = None,
     *,
     min_rows: int = MIN_ROWS_TO_FIT,
     min_groups: int = MIN_GROUPS_TO_FIT,
@@ -87,7 +90,8 @@ def check_training_table(
     Raises
     ------
     TableError
-        Too few rows or groups; labels, groups or order of another length or with missing values;
+        Too few rows or groups; labels, groups, order or collections of another length or with
+        missing values;
         constant labels; no feature column, one of an unknown type, or a number beyond ±1e30.
     KindsError
         Kinds of another length or with missing values.
@@ -115,6 +119,7 @@ def check_training_table(
         None if order is None else _finite("order", order, X),
         None if kinds is None else _codes("kind", kinds, len(X), KindsError),
         groups is not None,
+        None if collections is None else _codes("collection", collections, len(X), TableError),
     )
 
 

@@ -85,11 +85,19 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         self.batch_size = batch_size
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> PairwiseRanker:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, collections: ArrayLike | None = None
+    ) -> PairwiseRanker:
         """Train on X float [n, p] and y float [n].
 
         The result depends on neither PyTorch's threads nor its global generator, and leaves both
         as they are.
+
+        Parameters
+        ----------
+        X, y
+        collections : array-like of int [n], optional
+            Code of the collection of each row; only rows of the same one are put in order.
 
         Raises
         ------
@@ -103,6 +111,8 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         label: FloatVector = checked[1].astype(np.float64)
         centre, scale = float(label.mean()), float(label.std()) or 1.0
         target = ((label - centre) / scale).astype(np.float32)[:, None]
+        if collections is not None:
+            target = np.column_stack([target, np.asarray(collections)]).astype(np.float32)
         layers = _trained_layers(self, values.astype(np.float32), target)
         self.coefs_ = [weight.T.astype(np.float64) for weight, _ in layers]
         self.intercepts_ = [bias.astype(np.float64) for _, bias in layers]
@@ -147,7 +157,10 @@ def _trained_layers(
     # skorch wants the loss as a class, and this module must not need torch to be imported.
     class Loss(torch.nn.Module):
         def forward(self, prediction: Any, target: Any) -> Any:
-            return LOSSES[ranker.loss](prediction, target)
+            if target.shape[1] == 1:
+                return LOSSES[ranker.loss](prediction, target)
+            label, collection = target[:, :1], target[:, 1:]
+            return LOSSES[ranker.loss](prediction, label, collection == collection.T)
 
     callbacks: list[Any] = [
         LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=ranker.max_epochs)

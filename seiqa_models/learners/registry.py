@@ -5,7 +5,8 @@ To add a learner, write one function that returns a scikit-learn regressor and d
 learner does its own scaling. It must be deterministic for a given ``random_state``, cope
 with more columns than rows, and be made of parts that skops can save. One whose ``fit`` has a
 parameter ``kinds``, or a pipeline whose last step has it, also gets the rows' kinds of distortion
-where they are known.
+where they are known, and by ``collections`` the code of the collection that a row is from, where
+there are several.
 
 A package of your own names its factory in the entry point group ``seiqa.learners``. The contract
 tests walk this registry.
@@ -36,6 +37,7 @@ from seiqa_models.learners.ordinal import OrdinalProcess
 from seiqa_models.learners.oriented import MonotoneBoosting, OrientedLog, OrientedRanks
 from seiqa_models.learners.runner_up import FACTORIES
 from seiqa_models.learners.scaling import PartialWhitening, RankNormal
+from seiqa_models.learners.trees import MAX_BIN
 from seiqa_models.plugins.calls import described
 from seiqa_models.plugins.registry import Registry
 
@@ -98,6 +100,7 @@ def catboost(random_state: int, n_jobs: int) -> Any:
         depth=4,
         l2_leaf_reg=3.0,
         rsm=0.2,
+        border_count=MAX_BIN,
         random_seed=random_state,
         thread_count=n_jobs,
         allow_writing_files=False,
@@ -117,6 +120,7 @@ def xgboost(random_state: int, n_jobs: int) -> Any:
         min_child_weight=3,
         subsample=0.7,
         colsample_bynode=0.2,
+        max_bin=MAX_BIN,
         random_state=random_state,
         n_jobs=n_jobs,
     )
@@ -135,6 +139,7 @@ def lightgbm(random_state: int, n_jobs: int) -> Any:
         subsample=0.7,
         subsample_freq=1,
         colsample_bytree=0.25,
+        max_bin=MAX_BIN - 1,
         reg_lambda=1.0,
         random_state=random_state,
         n_jobs=n_jobs,
@@ -201,7 +206,7 @@ def _by_distance(process: type, random_state: int) -> Any:
 
 @learner("monotone")
 def monotone(random_state: int, n_jobs: int) -> Any:
-    """Trees that may use a column in one direction only, mean of three seeds."""
+    """Trees that may use a column in one direction only."""
     return MonotoneBoosting(random_state=random_state, n_jobs=n_jobs)
 
 

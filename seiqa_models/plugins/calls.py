@@ -69,15 +69,23 @@ def uses_kinds(learner: Any) -> bool:
     return bool(has_fit_parameter(_last(learner), "kinds"))
 
 
-def kinds_argument(learner: Any, kinds: ArrayLike | None) -> dict[str, Any]:
-    """Keyword arguments of ``fit`` that pass the kinds [n]; none if the learner does not use them.
+def row_arguments(learner: Any, **known: ArrayLike | None) -> dict[str, Any]:
+    """Keyword arguments of ``fit`` that pass what is known of the rows and the learner uses.
 
     They are those without metadata routing: a pipeline's step need not request anything.
+
+    Parameters
+    ----------
+    learner
+    known : array-like [n] or None, by the parameter of ``fit``
+        ``kinds`` of distortion and ``collections``, where they are known.
     """
-    if kinds is None or not uses_kinds(learner):
-        return {}
     step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
-    return {f"{step}kinds": kinds}
+    return {
+        f"{step}{name}": values
+        for name, values in known.items()
+        if values is not None and has_fit_parameter(_last(learner), name)
+    }
 
 
 def _last(learner: Any) -> Any:

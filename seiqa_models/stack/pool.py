@@ -19,9 +19,9 @@ from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import (
     fit_named,
-    kinds_argument,
     plain_scikit_learn,
     predict_named,
+    row_arguments,
 )
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
@@ -105,7 +105,7 @@ def fit_pool(
     with one_core(), plain_scikit_learn():
         preparation = Preparation()
         values = preparation.fit_transform(table.X, table.y, table.groups)
-    y, kinds = table.y, table.kinds
+    y, kinds, collections = table.y, table.kinds, table.collections
     del table  # dense blocks taken for this fit alone go before the learners need memory
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     learnable = _learnable(values, y)
@@ -121,7 +121,7 @@ def fit_pool(
         learner, form = member(name)
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
-        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told)
+        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
     return FittedPool(preparation, representations, learners, consensus), values
 
 
@@ -132,8 +132,11 @@ def fit_learner(
     random_state: int,
     kinds: Rows | None = None,
     directions: Sequence[int] | None = None,
+    collections: Rows | None = None,
 ) -> Any:
-    """A learner, fitted to rows [n, columns], their labels, any kinds, and known directions [n].
+    """A learner, fitted to rows [n, columns] and their labels, and told what is known beside them.
+
+    That are the kinds and collections of the rows [n], and the directions [columns].
 
     A small fold can be left with one label or no varying column: its mean is all there is.
 
@@ -145,7 +148,7 @@ def fit_learner(
     if not _learnable(values, y):
         return DummyRegressor().fit(values, y)
     learner = _told(make_learner(name, random_state=random_state), directions)
-    extra = kinds_argument(learner, kinds)
+    extra = row_arguments(learner, kinds=kinds, collections=collections)
     with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
 

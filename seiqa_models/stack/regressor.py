@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
-from seiqa_models.core.checks import check_training_table
+from seiqa_models.core.canonical import codes_of
+from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.threads import one_core
@@ -22,6 +23,7 @@ from seiqa_models.fusions.registry import DEFAULT_FUSION
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.cross_fitting import cross_fit
+from seiqa_models.stack.joining import on_one_scale
 from seiqa_models.stack.pool import check_members, fit_pool
 from seiqa_models.stack.predicting import StackPredictor
 
@@ -72,6 +74,12 @@ class SeiqaRegressor(StackPredictor):
         Seed of folds and learners.
     n_jobs : int
         Inner folds fitted at the same time, one thread each. The result does not depend on it.
+    scale : str, optional
+        Of the scores, where there are several collections: the name of the one whose scale they
+        are on, by default that with the most rows; or ``"0..5"``, with 5 for an undistorted picture
+        and 0 for the worst label.
+    identity : mapping of str to float, optional
+        Label of an undistorted picture, by collection, where that is known.
 
     Attributes
     ----------
@@ -88,13 +96,22 @@ class SeiqaRegressor(StackPredictor):
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
+    scales_ : dict
+        How the labels of several collections came onto one scale, as
+        :func:`seiqa_models.stack.joining.on_one_scale` says it; only there where there are several.
     oof_ : DataFrame of float64 [n, members + 2], indexed like X
         Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. They
         are not part of a saved bundle.
     """
 
     # With metadata routing enabled, fit requests all of its parameters beside X and y.
-    __metadata_request__fit: ClassVar = {"groups": True, "order": True, "kinds": True}
+    __metadata_request__fit: ClassVar = {
+        "groups": True, "order": True, "kinds": True, "collections": True
+    }  # fmt: skip
+
+    # What only several collections need is not saved where it says nothing.
+    scale: str | None = None
+    identity: Mapping[str, float] | None = None
 
     def __init__(
         self,
@@ -108,6 +125,8 @@ class SeiqaRegressor(StackPredictor):
         label_range: tuple[float, float] | None = None,
         random_state: int = 0,
         n_jobs: int = 1,
+        scale: str | None = None,
+        identity: Mapping[str, float] | None = None,
     ) -> None:
         self.learners = learners
         self.n_splits = n_splits
@@ -119,6 +138,13 @@ class SeiqaRegressor(StackPredictor):
         self.label_range = label_range
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.scale = scale
+        self.identity = identity
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        unneeded = {name for name in ("scale", "identity") if state.get(name) is None}
+        return {name: value for name, value in state.items() if name not in unneeded}
 
     def fit(
         self,
@@ -127,6 +153,7 @@ class SeiqaRegressor(StackPredictor):
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
+        collections: ArrayLike | None = None,
     ) -> Self:
         """Fit the stack.
 
@@ -145,6 +172,11 @@ class SeiqaRegressor(StackPredictor):
             File order; if given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
             Kind of distortion of each row, text or numbers; not needed to predict.
+        collections : array-like of str [n], optional
+            Name of the collection of each row, if their labels are on different scales. They are
+            mapped onto one scale (:mod:`seiqa_models.stack.scales`), that of the scores, and the
+            ranker compares only rows of one collection. ``groups`` have to be the same for a scene
+            in all of its collections.
 
         Raises
         ------
@@ -162,10 +194,12 @@ class SeiqaRegressor(StackPredictor):
             y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
             warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
-        checked = check_training_table(frame_of(X), y, groups, order, kinds)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds, collections)
         note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
+        if collections is not None:
+            table = self._on_one_scale(table, codes_of(collections)[1].tolist())
         held_out = cross_fit(
             table,
             names,
@@ -192,6 +226,21 @@ class SeiqaRegressor(StackPredictor):
         self.interval_ = held_out.interval(values, self.fuse, self.random_state)
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
         return self
+
+    def _on_one_scale(self, table: TrainingTable, names: list[str]) -> TrainingTable:
+        """The table with the labels that are learned from."""
+        table, told = on_one_scale(
+            table,
+            names,
+            scale=self.scale,
+            identity=self.identity,
+            n_splits=self.n_splits,
+            random_state=self.random_state,
+            directions=self.directions,
+        )
+        if told is not None:
+            self.scales_ = told
+        return table
 
     def fresh_fusion(self) -> Any:
         """The fusion that was asked for, unfitted."""

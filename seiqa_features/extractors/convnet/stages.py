@@ -26,7 +26,7 @@ def encoder(
 
     Parameters
     ----------
-    network : timm model
+    network : timm model, or one like it
         With ``forward_intermediates``.
     names : sequence of str
         Of its stages in their order, and last of its final map, which is left out where it equals

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from seiqa_features.extractors.common import timm_models
@@ -64,6 +63,8 @@ class Facts:
         Of the weights' own configuration.
     side : int or None
         The only view side it takes, None for views of any size.
+    own : bool
+        Whether the network is written out in `lite0.py`, so that timm is not imported for it.
     """
 
     model: str
@@ -75,6 +76,7 @@ class Facts:
     source: str
     resampling: Resampling = "bicubic"
     side: int | None = None
+    own: bool = False
 
 
 def extractor(name: str, facts: Facts) -> Extractor:
@@ -95,8 +97,8 @@ def extractor(name: str, facts: Facts) -> Extractor:
         version=1,
         outputs=outputs,
         colour="RGB, normalised by the weights' own mean and standard deviation",
-        libraries=("torch", "timm"),
-        licence="MIT (ours), Apache-2.0 (timm)",
+        libraries=("torch",) if facts.own else ("torch", "timm"),
+        licence="MIT (ours)" if facts.own else "MIT (ours), Apache-2.0 (timm)",
         source=facts.source,
         cost=facts.cost,
         weights=(facts.weight,),
@@ -122,6 +124,7 @@ register(
             classes=True,
             cost=0.25,
             source="Tan and Le, EfficientNet, ICML 2019; Lite0 without squeeze-excite, 2020",
+            own=True,
         ),
     )
 )
@@ -189,31 +192,13 @@ def _operations(network: Any, side: int) -> float:
 def _build(facts: Facts, resources: Resources) -> Extract:
     import torch
 
+    from seiqa_features.extractors.convnet import lite0
     from seiqa_features.extractors.convnet.stages import StageWork, encoder
 
     file = resources.weights[facts.weight.name]
-    load = _load_lite0 if facts.weight is LITE0 else partial(timm_models.load, facts.model)
+    load = lite0.load if facts.own else partial(timm_models.load, facts.model)
     network = load(file).eval().requires_grad_(False).to(resources.device)
     if resources.device != "cpu":
         network.to(memory_format=torch.channels_last)
     encode = encoder(network, facts.stages, resources.device)
     return StageWork(encode, facts.stages, _matched(facts))
-
-
-def _load_lite0(file: Path) -> Any:
-    """timm's network with the package's numbers.
-
-    The package names the tensors otherwise, but has them in timm's order; every shape is checked.
-    """
-    import timm
-    import torch
-
-    network = timm.create_model("tf_efficientnet_lite0")
-    theirs = torch.load(file, map_location="cpu", weights_only=True)
-    numbers = [value for key, value in theirs.items() if not key.endswith("num_batches_tracked")]
-    state = network.state_dict()
-    names = [key for key in state if not key.endswith("num_batches_tracked")]
-    if [state[name].shape for name in names] != [value.shape for value in numbers]:
-        raise ValueError("tensors of other shapes than those of tf_efficientnet_lite0")
-    network.load_state_dict({**state, **dict(zip(names, numbers, strict=True))})
-    return network

@@ -9,10 +9,14 @@ import pandas as pd
 import pytest
 
 from pipelines.runs import model
-from pipelines.runs.model import ablate
+from pipelines.runs.folder import read_run
+from pipelines.runs.model import ablate, known_directions
 from pipelines.settings import Settings, load_settings
 from seiqa_features.progress import unwatched
+from seiqa_features.table.recipe import Recipe
+from seiqa_models.bundle import load_bundle
 from seiqa_models.evaluation.ablation import feature_ablation
+from tests.pipelines.runs.conftest import TwoRuns
 
 ROWS = 24
 WEIGHTS = {"svr": 0.3, "ridge": 0.7}
@@ -52,7 +56,14 @@ def test_ablation_is_of_the_learner_with_the_largest_weight_on_the_runs_folds(
     settings: Settings, training: pd.DataFrame, table: pd.DataFrame, blocks: bool
 ) -> None:
     result = ablate(
-        settings, training, table, WEIGHTS, blocks=blocks, kinds=False, on_fit=unwatched
+        settings,
+        training,
+        table,
+        WEIGHTS,
+        directions={},
+        blocks=blocks,
+        kinds=False,
+        on_fit=unwatched,
     )
     order = training["order"] if blocks else None
     assert result == feature_ablation(
@@ -68,10 +79,39 @@ def test_no_ablation_of_one_extractor_or_of_many_rows(
 ) -> None:
     def result(features: pd.DataFrame) -> object:
         return ablate(
-            settings, training, features, WEIGHTS, blocks=False, kinds=False, on_fit=unwatched
+            settings,
+            training,
+            features,
+            WEIGHTS,
+            directions={},
+            blocks=False,
+            kinds=False,
+            on_fit=unwatched,
         )
 
     assert result(table) is not None
     assert result(table.filter(like="good")) is None
     monkeypatch.setattr(model, "_ABLATION_ROWS", ROWS - 1)
     assert result(table) is None
+
+
+def test_directions_are_those_of_the_extractors() -> None:
+    recipe = Recipe.parse({"gms": ["max128"], "fourier": ["max128"]}).to_dict()
+    known = known_directions(recipe)
+    assert known["gms__max128__gmsd"] == -1
+    assert known["gms__max128__mean"] == 1
+    assert not any("band" in name for name in known)
+
+
+def test_a_run_trains_with_the_extractors_directions_whatever_its_labels_say(
+    finished: TwoRuns,
+) -> None:
+    """The second run's labels are the first one's upside down."""
+    for settings in (finished.first, finished.second):
+        known = known_directions(read_run(settings).meta["recipe"])
+        regressor = load_bundle(settings.run / "bundle").regressor
+        assert known["gms__max128__gmsd"] == -1
+        assert regressor.directions == known
+        ranks = regressor.consensus_.component_.ranks_
+        of_column = dict(zip(regressor.preparation_.columns_, ranks.signs_, strict=True))
+        assert of_column["gms__max128__gmsd"] == -1

@@ -128,3 +128,19 @@ def test_prediction_needs_no_torch(fitted, curve):
     )
     job = pickle.dumps((fitted, curve[0], fitted.predict(curve[0])))
     subprocess.run([sys.executable, "-c", code], input=job, check=True)
+
+
+def test_one_collection_is_as_good_as_none(curve):
+    X, y = curve
+    one = PairwiseRanker(max_epochs=3).fit(X[:40], y[:40])
+    same = PairwiseRanker(max_epochs=3).fit(X[:40], y[:40], np.zeros(40, dtype=int))
+    np.testing.assert_array_equal(one.predict(X), same.predict(X))
+
+
+def test_what_another_collection_has_above_it_changes_the_order_learned(curve):
+    X, y = curve
+    collections = np.arange(150) % 2
+    told = PairwiseRanker(max_epochs=3).fit(X[:150], y[:150], collections)
+    untold = PairwiseRanker(max_epochs=3).fit(X[:150], y[:150])
+    assert (told.predict(X) != untold.predict(X)).any()
+    assert srocc(y[150:], told.predict(X[150:])) > 0.8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skimage.data
+import timm
 import torch
 from PIL import Image, ImageFilter
 
@@ -16,7 +19,7 @@ from seiqa_features.errors import WeightsError
 from seiqa_features.extraction.direct import compute_table, held
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.common.drift import distribution_drift
-from seiqa_features.extractors.convnet import timm_convnet
+from seiqa_features.extractors.convnet import lite0
 from seiqa_features.extractors.convnet.stages import compare_maps
 from seiqa_features.extractors.convnet.timm_convnet import LITE0
 from seiqa_features.extractors.registry import get_extractor
@@ -81,13 +84,53 @@ def test_classes_drift_to_another_picture(values: pd.DataFrame) -> None:
 
 
 def test_the_network_is_the_one_its_authors_trained(tmp_path: Path) -> None:
-    network = timm_convnet._load_lite0(WeightFiles(tmp_path).verified(LITE0)).eval()
+    network = lite0.load(WeightFiles(tmp_path).verified(LITE0)).eval()
     cat = np.asarray(photograph("chelsea").resize((224, 224)), dtype=np.float32) / 255
     with torch.inference_mode():
         logits = network((torch.from_numpy(cat).permute(2, 0, 1)[None] - 0.5) / 0.5)
     assert network.pretrained_cfg["mean"] == network.pretrained_cfg["std"] == (0.5, 0.5, 0.5)
     # ImageNet's classes 281 to 285 are domestic cats.
     assert set(logits.topk(3).indices[0].tolist()) <= set(range(281, 286))
+
+
+@pytest.mark.parametrize("size", [(224, 298), (63, 97)])
+def test_the_network_is_timms_to_the_bit(tmp_path: Path, size: tuple[int, int]) -> None:
+    ours = lite0.load(WeightFiles(tmp_path).verified(LITE0)).eval()
+    theirs = timm.create_model("tf_efficientnet_lite0").eval()
+    state = ours.state_dict().values()
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), state, strict=True)))
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        last, maps = ours.forward_intermediates(images)
+        their_last, their_maps = theirs.forward_intermediates(images)
+        assert torch.equal(last, their_last)
+        assert all(torch.equal(a, b) for a, b in zip(maps, their_maps, strict=True))
+        for pre_logits in (True, False):
+            assert torch.equal(
+                ours.forward_head(last, pre_logits), theirs.forward_head(last, pre_logits)
+            )
+
+
+def test_tensors_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(3, 3)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="other shapes than those of EfficientNet-Lite0"):
+        lite0.load(tmp_path / "other.pth")
+
+
+def test_no_zoo_of_networks_is_imported_for_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from seiqa_features.extraction.runtime import Runtime\n"
+        "from seiqa_features.table.recipe import Recipe\n"
+        "from seiqa_features.weights.files import WeightFiles\n"
+        "runtime = Runtime(WeightFiles(Path(sys.argv[1])))\n"
+        "recipe, _ = runtime.bind(Recipe.parse({'lite0': ['min224']}))\n"
+        "from seiqa_features.extractors.convnet.lite0 import load\n"
+        "print(*{'timm', 'torchvision'} & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_pinned_weights_need_no_lock_file(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""EfficientNet-Lite0 (torch), with the numbers that an installed package holds.
+
+Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019,
+table 1; Lite0 (2020) is without squeeze-and-excite, with ReLU6 for swish, stem and head unscaled.
+timm has the same network, to the bit, and a test holds that. It is written out here because timm
+imports torchvision and its whole zoo, which took as long as everything else that scores a pair.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+STAGES = (
+    # blocks, kernel, stride, expansion, channels
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+"""Rows 2 to 8 of table 1."""
+
+WIDEST = (0, 1, 2, 4, 6)
+"""Stages of which each is the last of its resolution."""
+
+STEM, HEAD, CLASSES = 32, 1280, 1000
+
+EPSILON = 1e-3
+"""Of batch normalisation, as TensorFlow trained it."""
+
+
+class Convolution(nn.Conv2d):
+    """Without bias, padded as TensorFlow's SAME: to ⌈side / stride⌉, the odd pixel behind."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1
+    ) -> None:
+        padding = kernel // 2 if stride == 1 else 0
+        super().__init__(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Maps [n, outputs, ⌈h / stride⌉, ⌈w / stride⌉]."""
+        if self.stride[0] > 1:
+            x = F.pad(x, [*self._border(x.shape[3]), *self._border(x.shape[2])])
+        return super().forward(x)
+
+    def _border(self, side: int) -> tuple[int, int]:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        missing = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        return missing // 2, missing - missing // 2
+
+
+class Block(nn.Module):
+    """Inverted residual: wider by 1×1, one kernel per channel, narrower by 1×1; with ReLU6."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = inputs * expansion
+        widening = [] if expansion == 1 else [Convolution(inputs, width, 1), *_normalised(width)]
+        self.layers = nn.Sequential(
+            *widening,
+            Convolution(width, width, kernel, stride=stride, groups=width),
+            *_normalised(width),
+            Convolution(width, outputs, 1),
+            nn.BatchNorm2d(outputs, eps=EPSILON),
+        )
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Maps [n, outputs, ⌈h / stride⌉, ⌈w / stride⌉]."""
+        out: torch.Tensor = self.layers(x)
+        return out + x if self.residual else out
+
+
+class Lite0(nn.Module):
+    """The network, for pictures float32 [n, 3, h, w] normalised by mean and deviation .5.
+
+    It has those names of timm's networks that `seiqa_features.extractors.convnet.stages` uses.
+    """
+
+    num_classes = CLASSES
+    pretrained_cfg: ClassVar = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(Convolution(3, STEM, 3, stride=2), *_normalised(STEM))
+        self.stages, channels = nn.ModuleList(), STEM
+        for count, kernel, stride, expansion, outputs in STAGES:
+            blocks = nn.Sequential(Block(channels, outputs, kernel, stride, expansion))
+            for _ in range(count - 1):
+                blocks.append(Block(outputs, outputs, kernel, 1, expansion))
+            self.stages.append(blocks)
+            channels = outputs
+        self.head = nn.Sequential(Convolution(channels, HEAD, 1), *_normalised(HEAD))
+        self.classifier = nn.Linear(HEAD, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The classes' logits [n, 1000]."""
+        return self.forward_head(self.forward_intermediates(x)[0])
+
+    def forward_intermediates(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The final map [n, 1280, h/32, w/32], and that of each resolution from h/2 to h/32."""
+        x, maps = self.stem(x), []
+        for number, stage in enumerate(self.stages):
+            x = stage(x)
+            if number in WIDEST:
+                maps.append(x)
+        return self.head(x), maps
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+        """The final map's mean [n, 1280], or the classes' logits [n, 1000]."""
+        pooled = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        scored: torch.Tensor = pooled if pre_logits else self.classifier(pooled)
+        return scored
+
+
+def load(file: Path) -> Lite0:
+    """The network with the package's numbers.
+
+    The package names the tensors otherwise, but has them in the order in which they are used; every
+    shape is checked.
+
+    Raises
+    ------
+    ValueError
+        The file holds tensors of other shapes.
+    """
+    theirs = torch.load(file, map_location="cpu", weights_only=True)
+    numbers = [value for key, value in theirs.items() if not key.endswith("num_batches_tracked")]
+    with torch.device("meta"):  # no random numbers are drawn that the file replaces
+        network = Lite0()
+    state = network.state_dict()
+    names = [key for key in state if not key.endswith("num_batches_tracked")]
+    if [state[name].shape for name in names] != [value.shape for value in numbers]:
+        raise ValueError("tensors of other shapes than those of EfficientNet-Lite0")
+    # Copied and not assigned: where a tensor lies in the file can change a product's last digit.
+    network.to_empty(device="cpu")
+    counts = {key: torch.zeros_like(network.state_dict()[key]) for key in state.keys() - set(names)}
+    network.load_state_dict({**counts, **dict(zip(names, numbers, strict=True))})
+    return network
+
+
+def _normalised(channels: int) -> tuple[nn.Module, nn.Module]:
+    return nn.BatchNorm2d(channels, eps=EPSILON), nn.ReLU6(inplace=True)
