@@ -11,6 +11,7 @@ import os
 import reprlib
 import textwrap
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -73,8 +74,8 @@ class _Once(yaml.SafeLoader):
 
 
 class _ConfigFile(YamlConfigSettingsSource):
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
-        return dict(yaml.load(file_path.read_text(self.yaml_file_encoding), _Once) or {})
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return dict(yaml.load(file_path.read_text(encoding=self.yaml_file_encoding), _Once) or {})
 
 
 class Settings(BaseSettings):
