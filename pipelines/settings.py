@@ -100,6 +100,12 @@ class Settings(BaseSettings):
     )
     consensus: bool = Field(True, description="let the metrics' consensus count where they agree")
     calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
+    orders: bool = Field(
+        False, description="learn also from orders constructed from the training references"
+    )
+    sense: bool = Field(
+        True, description="judge the trained model by relations that hold by construction"
+    )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 
     @field_validator("fusion", mode="before")

@@ -31,6 +31,8 @@ from pipelines.runs.model import Splits, ablate, choose_splits, estimate
 from pipelines.runs.readiness import before_decoding, before_extraction, require_trainable
 from pipelines.runs.record import MODEL, Record, features_digest
 from pipelines.runs.writing import write_features, write_scores, write_training
+from pipelines.sense.constructed import construct, orders_of
+from pipelines.sense.judging import judge_stack
 from pipelines.settings import Settings
 from seiqa_features.datasets import check_pairs, find_pairs
 from seiqa_features.errors import DataError, UsageError
@@ -73,6 +75,7 @@ def features(
     to_train: bool = False,
     on_image: Progress = unwatched,
     on_pair: Progress = unwatched,
+    on_order: Progress = unwatched,
 ) -> Features:
     """Check the data, extract what the store lacks, and write the run's feature table.
 
@@ -124,6 +127,9 @@ def features(
         )
         left_out += report.failures.values()
         pairs = report.kept(found)
+        constructed = None
+        if settings.orders:
+            constructed = construct(settings, pairs, recipe, runtime, on_pair=on_order)
         meta = {
             "recipe": recipe.to_dict(),
             "columns": table.shape[1],
@@ -137,8 +143,9 @@ def features(
             "versions": _versions(recipe),
         }
         digest = features_digest(pairs, recipe)
-        write_features(settings, pairs, table, meta, digest=digest)
-    return Features(Extracted(pairs, table, meta, digest), report, left_out, splits)
+        write_features(settings, pairs, table, meta, constructed, digest=digest)
+    extracted = Extracted(pairs, table, meta, digest, constructed)
+    return Features(extracted, report, left_out, splits)
 
 
 def check_learners(settings: Settings) -> None:
@@ -171,13 +178,15 @@ def train(
     *,
     on_fold: Progress = unwatched,
     on_ablation: Progress = unwatched,
+    on_sense: Progress = unwatched,
 ) -> Metrics:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
 
     The run gets a line in the ledger beside its folder.
 
     Rows for training are those of split train that have a label. Labelled rows of val and test are
-    never trained on; the fitted stack's score on them is reported as held out.
+    never trained on; the fitted stack's score on them is reported as held out. At last the stack
+    is judged by a suite of relations (`pipelines.sense`), as far as that takes about a minute.
 
     Parameters
     ----------
@@ -199,6 +208,14 @@ def train(
         splits = (done and done.splits) or choose_splits(settings, found.pairs)
         require_trainable(settings, found.pairs, splits)
         evaluation, metrics = _evaluate(settings, found, splits, on_fold, on_ablation)
+        sense, left_out = judge_stack(
+            settings,
+            evaluation.regressor,
+            found.meta["recipe"],
+            found.meta["seconds_per_pair"],
+            on_pair=on_sense,
+        )
+        metrics = metrics.model_copy(update={"sense": sense, "sense_left_out": left_out})
         training = found.pairs[_training_rows(found.pairs)]
         write_training(
             settings,
@@ -235,8 +252,9 @@ def _evaluate(
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
     training, labelled = pairs[rows], table[rows.to_numpy()]
+    orders, said = orders_of(found.constructed) if found.constructed else (None, None)
     evaluation, left_out = estimate(
-        settings, training, labelled, blocks=splits.blocks, on_fold=on_fold
+        settings, training, labelled, orders, blocks=splits.blocks, on_fold=on_fold
     )
     metrics = Metrics.of(
         evaluation.figures,
@@ -253,6 +271,7 @@ def _evaluate(
             kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,
         ),
+        orders=said,
         label_kind=pairs.attrs["label_kind"],
         source=pairs.attrs["source"],
     )

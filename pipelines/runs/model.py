@@ -14,6 +14,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.progress import Progress
 
 if TYPE_CHECKING:
+    from seiqa_models.core.orders import Orders
     from seiqa_models.evaluation.evaluate import Evaluation
     from seiqa_models.results import Ablation
     from seiqa_models.stack.regressor import SeiqaRegressor
@@ -100,6 +101,7 @@ def estimate(
     settings: Settings,
     training: pd.DataFrame,
     table: pd.DataFrame,
+    orders: Orders | None = None,
     *,
     blocks: bool,
     on_fold: Progress,
@@ -110,6 +112,8 @@ def estimate(
     ----------
     training : pd.DataFrame
         Rows of the pair table; `table` has the same rows' features.
+    orders : Orders | None
+        Constructed orders to learn from besides.
     blocks : bool
         Folds are contiguous blocks of file order.
 
@@ -133,6 +137,7 @@ def estimate(
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
         training["order"].to_numpy() if blocks else None,
+        orders=orders,
         n_splits=settings.folds,
         seed=settings.seed,
         n_jobs=settings.workers,

@@ -12,6 +12,7 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.orders import Orders
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
@@ -28,6 +29,9 @@ from seiqa_models.stack.representations import (
 
 CONSENSUS, AGREEMENT = "agreed_score", "agreement"
 """Columns of the predictions beside the members': see `seiqa_models.learners.consensus`."""
+
+TEACHER = "gp"
+"""Learner whose first fit says where constructed rows lie."""
 
 Directions = Mapping[str, int]
 """Column → 1 where more is better, -1 where less is; of others the labels are to tell."""
@@ -90,8 +94,13 @@ def fit_pool(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> tuple[FittedPool, FloatMatrix]:
     """Fit all that a :class:`FittedPool` holds; also the prepared rows, cross-fitted.
+
+    Where the table has constructed orders, the learners and the consensus also learn from their
+    rows, at what :meth:`seiqa_models.core.orders.Orders.targets` makes of a first fit on the
+    labels; those rows come last in the result.
 
     Raises
     ------
@@ -102,10 +111,16 @@ def fit_pool(
     """
     with one_core():
         preparation = Preparation()
-        values = preparation.fit_transform(table.X, table.y, table.groups)
+        more = table.orders and table.orders.X
+        values = preparation.fit_transform(table.X, table.y, table.groups, more)
     y, kinds = table.y, table.kinds
-    del table  # dense blocks taken for this fit alone go before the learners need memory
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
+    orders = table.orders
+    if orders is not None and len(orders.X) and _learnable(values, y):
+        values, y, kinds = _with_orders(
+            table, orders, preparation, values, scale, random_state, known
+        )
+    del table  # dense blocks taken for this fit alone go before the learners need memory
     learnable = _learnable(values, y)
     with one_core():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
@@ -121,6 +136,31 @@ def fit_pool(
         told = known if components_of(name) is None else first_is_best
         learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told)
     return FittedPool(preparation, representations, learners, consensus), values
+
+
+def _with_orders(
+    table: TrainingTable,
+    orders: Orders,
+    preparation: Preparation,
+    values: FloatMatrix,
+    scale: tuple[float, float] | None,
+    random_state: int,
+    directions: Sequence[int],
+) -> tuple[FloatMatrix, FloatVector, Rows | None]:
+    """Rows, targets and kinds with those of the constructed orders, which are a kind of their own.
+
+    The first fit is a Gaussian process's: quick, and the best single learner on new references.
+    """
+    y, kinds = table.y, table.kinds
+    with one_core():
+        made = preparation.transform(orders.X)
+    first = fit_learner(TEACHER, values, y, random_state, kinds, directions)
+    with one_core():
+        predicted = predict_named(f"learner {TEACHER!r}", first, made)
+    targets = orders.targets(predicted, scale or (y.min(), y.max()), float(y.std()))
+    if kinds is not None:
+        kinds = np.concatenate([kinds, np.full(len(made), kinds.max() + 1)])
+    return np.concatenate([values, made]), np.concatenate([y, targets]), kinds
 
 
 def fit_learner(
@@ -164,8 +204,9 @@ def predict_held_out(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Fit a pool on the training rows of a fold; its predictions of the held-out rows."""
     train, test = fold
-    pool, _ = fit_pool(table.take(train), names, random_state, directions)
+    pool, _ = fit_pool(table.take(train), names, random_state, directions, scale)
     return pool.predict(table.X.iloc[test])

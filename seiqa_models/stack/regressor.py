@@ -18,6 +18,7 @@ from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows, Table
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, known_frame, note_features
+from seiqa_models.core.orders import Orders
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.threads import one_core
 from seiqa_models.core.transfer import unseen_folds
@@ -104,7 +105,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
     """
 
     # What fit takes beside X and y it asks for, where scikit-learn's metadata routing is on.
-    __metadata_request__fit: ClassVar = {"groups": True, "order": True, "kinds": True}
+    __metadata_request__fit: ClassVar = {
+        "groups": True, "order": True, "kinds": True, "orders": True,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -137,6 +140,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
+        orders: Orders | None = None,
     ) -> Self:
         """Fit the stack.
 
@@ -155,6 +159,9 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             File order; given, the inner folds are contiguous blocks of it.
         kinds : array-like [n], optional
             Kind of distortion of each row, text or numbers; predicting needs none.
+        orders : Orders, optional
+            Rows without labels whose order is known, of the same groups. Those of held-out groups
+            take no part in an inner fold; none takes part in fusion, calibration or residuals.
 
         Raises
         ------
@@ -172,7 +179,7 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
             warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
-        checked = check_training_table(frame_of(X), y, groups, order, kinds)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds, orders)
         note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
@@ -180,18 +187,18 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             table.groups, table.order, n_splits=self.n_splits, seed=self.random_state
         )
         cells = unseen_folds(folds, table.kinds, seed=self.random_state)
+        self.label_range_ = self.range_of(table.y)
+        told = (names, self.random_state, self.directions, self.label_range_)
         predicted = Parallel(n_jobs=self.n_jobs)(
-            delayed(predict_held_out)(table, fold, names, self.random_state, self.directions)
-            for fold in [*folds, *cells]
+            delayed(predict_held_out)(table, fold, *told) for fold in [*folds, *cells]
         )
-        pool, values = fit_pool(table, names, self.random_state, self.directions)
+        pool, values = fit_pool(table, *told)
         self.preparation_, self.representations_ = pool.preparation, pool.representations
         self.learners_, self.consensus_ = pool.learners, pool.consensus
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
         by_row = np.argsort(np.concatenate([test for _, test in folds]))
         self.oof_ = pd.concat(predicted[: len(folds)]).iloc[by_row]
-        self.label_range_ = self.range_of(table.y)
         unseen = list(zip(cells, predicted[len(folds) :], strict=True))
         self.blend_ = self._blended(table, unseen)
         self._fit_interval(table, values, unseen)
@@ -229,10 +236,13 @@ class SeiqaRegressor(RegressorMixin, BaseEstimator):
             return Held(rows, known, table.y[rows] - self.fuse(part), part[AGREEMENT].to_numpy())
 
         every = np.arange(len(table.y))
+        groups = table.groups
+        if table.orders is not None and len(values) > len(groups):
+            groups = np.concatenate([groups, table.orders.groups])
         self.interval_ = ConformalInterval(self.random_state)
         self.interval_.fit(
             values,
-            table.groups,
+            groups,
             measured(every, every, self.oof_),
             [measured(test, train, part) for (train, test), part in unseen],
         )
