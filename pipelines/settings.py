@@ -7,6 +7,7 @@ A configuration file names a system: which features, which learners. It is one o
 from __future__ import annotations
 
 import logging
+import math
 import os
 import reprlib
 import textwrap
@@ -100,6 +101,9 @@ class Settings(BaseSettings):
     )
     consensus: bool = Field(True, description="let the metrics' consensus count where they agree")
     calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
+    scale: tuple[float, float] | None = Field(
+        None, description="lowest and highest score there is, where the data do not say"
+    )
     orders: bool = Field(
         False, description="learn also from orders constructed from the training references"
     )
@@ -118,6 +122,13 @@ class Settings(BaseSettings):
             except yaml.YAMLError:
                 raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("scale")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not -math.inf < value[0] < value[1] < math.inf:
+            raise ValueError("expected [lowest, highest], two finite numbers")
+        return value
 
     @classmethod
     def settings_customise_sources(

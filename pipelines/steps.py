@@ -212,7 +212,7 @@ def train(
             settings,
             evaluation.regressor,
             found.meta["recipe"],
-            found.meta["seconds_per_pair"],
+            found.meta.get("seconds_per_pair"),
             on_pair=on_sense,
         )
         metrics = metrics.model_copy(update={"sense": sense, "sense_left_out": left_out})

@@ -126,8 +126,11 @@ def _show_sense(runs: list[Trained]) -> None:
     def row(name: str, shares: list[float | None]) -> list[str]:
         return [name, *("–" if share is None else f"{share:.3f}" for share in shares)]
 
-    rows = [row(kind, [sense and sense.shares.get(kind) for sense in found]) for kind in classes]
-    rows.append(row("mean", [sense and sense.mean for sense in found]))
+    rows = [
+        row(kind, [sense.shares.get(kind) if sense else None for sense in found])
+        for kind in classes
+    ]
+    rows.append(row("mean", [sense.mean if sense else None for sense in found]))
     rows.append(["photographs", *(str(sense.photographs) if sense else "–" for sense in found)])
     show_table(("relations kept", *(str(run.folder) for run in runs)), rows)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.runs.metrics import Metrics
-from pipelines.runs.model import known_kinds
+from pipelines.runs.model import known_kinds, scale_of
 from pipelines.settings import Settings
 
 LIMITS = (
@@ -29,7 +29,7 @@ def model_card(
         Content of features.json.
     metrics : Metrics
     """
-    low, high = training.attrs["label_range"] or (metrics.label.min, metrics.label.max)
+    low, high = scale_of(settings, training) or (metrics.label.min, metrics.label.max)
     return {
         "name": settings.run.name,
         "label_kind": training.attrs["label_kind"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipelines.settings import Settings
-from seiqa_features.errors import UsageError
+from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import Progress
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
 def audit_pairs(pairs: pd.DataFrame, *, seed: int) -> dict[str, Any]:
     """The audit of a pair table; near-duplicates are not looked for where a picture has gone."""
     from seiqa_features.datasets.hashes import reference_hashes
-    from seiqa_features.errors import DataError
     from seiqa_models.audit.audit import audit
 
     try:
@@ -132,7 +131,7 @@ def estimate(
 
     evaluation = partial(
         evaluate,
-        make_regressor(settings, training.attrs["label_range"]),
+        make_regressor(settings, scale_of(settings, training)),
         table,
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
@@ -147,6 +146,27 @@ def estimate(
         return evaluation(kinds=known_kinds(training)), None
     except KindsError as error:  # known before anything is fitted
         return evaluation(), str(error)
+
+
+def scale_of(settings: Settings, training: pd.DataFrame) -> tuple[float, float] | None:
+    """Lowest and highest score, as the data or the settings say; None: as far as labels go.
+
+    Raises
+    ------
+    DataError
+        A label lies outside the setting's scale.
+    """
+    if (declared := training.attrs["label_range"]) is not None:
+        return float(declared[0]), float(declared[1])
+    scale = settings.scale
+    if scale is not None:
+        low, high = training["mos"].min(), training["mos"].max()
+        if not scale[0] <= low <= high <= scale[1]:
+            raise DataError(
+                [f"{training.attrs['source']}: labels go from {low:g} to {high:g}, outside the"
+                 f" scale {scale[0]:g} to {scale[1]:g} of the settings; correct either"]
+            )  # fmt: skip
+    return scale
 
 
 def ablate(

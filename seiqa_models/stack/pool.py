@@ -111,7 +111,7 @@ def fit_pool(
     """
     with one_core():
         preparation = Preparation()
-        more = table.orders and table.orders.X
+        more = None if table.orders is None else table.orders.X
         values = preparation.fit_transform(table.X, table.y, table.groups, more)
     y, kinds = table.y, table.kinds
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from pipelines.runs import model
-from pipelines.runs.model import ablate
+from pipelines.runs.model import ablate, scale_of
 from pipelines.settings import Settings, load_settings
+from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import unwatched
 from seiqa_models.evaluation.ablation import feature_ablation
 
@@ -75,3 +76,22 @@ def test_no_ablation_of_one_extractor_or_of_many_rows(
     assert result(table.filter(like="good")) is None
     monkeypatch.setattr(model, "_ABLATION_ROWS", ROWS - 1)
     assert result(table) is None
+
+
+def test_the_scale_is_what_the_data_say_or_else_the_settings(
+    settings: Settings, training: pd.DataFrame
+) -> None:
+    training.attrs = {"label_range": None, "source": "mine"}
+    assert scale_of(settings, training) is None
+    told = settings.model_copy(update={"scale": (0.0, 10.0)})
+    assert scale_of(told, training) == (0, 10)
+    with pytest.raises(DataError, match=r"mine: labels go from .*, outside the scale 0 to 2 of"):
+        scale_of(settings.model_copy(update={"scale": (0.0, 2.0)}), training)
+    training.attrs["label_range"] = [0, 5]
+    assert scale_of(told, training) == (0, 5)
+
+
+@pytest.mark.parametrize("scale", [(5.0, 0.0), (1.0, 1.0), (0.0, float("inf"))])
+def test_a_scale_rises(quick: Path, tmp_path: Path, scale: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match=r"setting scale: .*two finite numbers"):
+        load_settings(config=str(quick), run=tmp_path / "run", scale=scale)
