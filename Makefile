@@ -11,9 +11,9 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
-  test notebooks lint lint-files docs dist package pictures \
+  test test-slow notebooks lint lint-files docs dist package pictures scenarios \
   bench bench-features bench-models bench-tables bench-small bench-sense \
-  bench-transfer bench-claims clean
+  bench-transfer bench-claims bench-ablation bench-goals clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,9 +45,10 @@ setup: $(VENV)/.seiqa ## create .venv and install everything (the other targets 
 hooks: $(VENV)/.dev ## have git check every commit: ruff, mypy, import contract (no network)
 	$(BIN)/pre-commit install
 
-demo: $(VENV)/.seiqa ## the whole job, offline: bundled photographs → features → train → submit → report
+demo: $(VENV)/.seiqa ## the whole job, offline: scenes scored by people → features → train → submit → report
 	$(BIN)/seiqa demo runs/demo-data
 	$(BIN)/seiqa run runs/demo-data --config classical
+	$(BIN)/seiqa demo --truth runs/demo-data-classical
 
 run: $(VENV)/.seiqa ## features, train, submit and report on DATA
 	$(BIN)/seiqa run $(FLAGS) $(COMPUTING)
@@ -82,8 +83,12 @@ serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/�
 box: $(VENV)/.seiqa ## train the built-in model again: TID="tid2013_kodak tid2013_kodak_more", see pipelines/box.py
 	$(BIN)/python -m pipelines.box $(TID)
 
-test: $(VENV)/.dev ## all tests
-	$(BIN)/pytest -n 2
+# One thread per worker: more would only wait for each other.
+test: $(VENV)/.dev ## the tests, without the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.dev ## those that take minutes: kills at every write, flipped bits
+	$(BIN)/pytest -m slow
 
 notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
 	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks
@@ -111,6 +116,9 @@ package: dist ## build them, and try the wheel in an environment of its own
 pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
 	$(BIN)/python -m tools.pictures
 
+scenarios: $(VENV)/.dev ## score the how-tos' scenarios anew, after the built-in model has changed
+	$(BIN)/python -m tools.scenarios
+
 bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 	$(BIN)/python benchmarks/bench_classical.py
 
@@ -131,6 +139,19 @@ bench-transfer: $(VENV)/.dev ## trained on A, judged on B: COLLECTIONS="a=runs/a
 
 bench-claims: $(VENV)/.dev ## do the claims made on few references come true? DATA=table.csv
 	$(BIN)/python benchmarks/claims.py "$(DATA)"
+
+bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
+	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"
+
+bench-goals: $(VENV)/.dev ## figures on collections that took no part: SHARED=folder with data/
+	$(BIN)/python benchmarks/shared_pictures.py "$(SHARED)/data" runs/goals
+	$(BIN)/seiqa features runs/goals/tid.csv --config classical --run runs/goals/tid
+	$(BIN)/seiqa features runs/goals/live.csv --config classical --run runs/goals/live
+	test -d runs/goals/demo-data || $(BIN)/seiqa demo runs/goals/demo-data
+	$(BIN)/seiqa features runs/goals/demo-data --config classical --run runs/goals/demo
+	$(BIN)/python benchmarks/goals.py tid=runs/goals/tid live=runs/goals/live \
+	  demo=runs/goals/demo tid_table="$(SHARED)/data/tables/tid2013_dev_metrics.csv" \
+	  kadid_table="$(SHARED)/data/tables/kadid10k_metrics.csv"
 
 bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model keeps [BUNDLE=runs/…/bundle]
 	$(BIN)/seiqa sense $(if $(BUNDLE),--bundle "$(BUNDLE)")

@@ -11,13 +11,16 @@ there are kinds, for references and kinds that are both new. A learner's predict
 on the rest of the pool. So they are made once, for the outer folds and for the folds within each
 outer training part, and what remains to be done for each pool is the fusion.
 
-p is that of a paired bootstrap over groups between the pool and the default one.
+p is that of a paired bootstrap over groups between the pool and the default one. `seconds` are CPU
+seconds for one fit on the whole table and predictions of the same rows; `without @` is the pool
+without all members that read components.
 """
 # ruff: noqa: T201
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +40,8 @@ from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS
 from seiqa_models.learners.runner_up import FACTORIES
 from seiqa_models.stack.blend import Blend
-from seiqa_models.stack.pool import predict_held_out
+from seiqa_models.stack.pool import fit_learner, fit_pool, predict_held_out
+from seiqa_models.stack.representations import components_of, make_representation, member
 
 N_SPLITS = 5
 SEED = 0
@@ -104,15 +108,17 @@ def sample(rows: pd.DataFrame, group: str, size: int) -> pd.DataFrame:
 def ablate(table: TrainingTable, learners: Sequence[str], *, n_jobs: int = 1) -> pd.DataFrame:
     """One row for the default pool, for each of its learners left out, and for each other added.
 
-    Columns: those of `estimate`, and with kinds the same for references and kinds both new.
+    Columns: those of `estimate`, with kinds the same for references and kinds both new, and the
+    `costs` of the learner.
     """
     table, _ = table.in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=N_SPLITS, seed=SEED)
     found = estimate(table, folds, learners, n_jobs)
-    if table.kinds is None:
-        return found
-    cells = transfer_folds(folds, table.kinds)
-    return found.join(estimate(table, cells, learners, n_jobs).add_prefix("new kind "))
+    if table.kinds is not None:
+        cells = transfer_folds(folds, table.kinds)
+        found = found.join(estimate(table, cells, learners, n_jobs).add_prefix("new kind "))
+    spent = costs(table, [*dict.fromkeys([*DEFAULT_POOL, *learners])])
+    return found.assign(seconds=[spent.get(pool[2:]) for pool in found.index])
 
 
 def estimate(
@@ -127,6 +133,7 @@ def estimate(
     pools = {"default": [*DEFAULT_POOL]}
     pools |= {f"- {name}": [n for n in DEFAULT_POOL if n != name] for name in DEFAULT_POOL}
     pools |= {f"+ {name}": [*DEFAULT_POOL, name] for name in others}
+    pools["without @"] = [name for name in DEFAULT_POOL if components_of(name) is None]
     names = [*DEFAULT_POOL, *others]
     parts = Parallel(n_jobs=n_jobs)(delayed(predict)(table, fold, names) for fold in folds)
     ranges = [(part.train.y.min(), part.train.y.max()) for part in parts]
@@ -145,10 +152,28 @@ def estimate(
             "final": final_score(y, score),
             "gain": gain["difference"],
             "p": gain["p_value"],
-            "weight": {**default_weights, **weights}[name],
-            "alone": final_score(y, held_out[name]),
         }
+        if name in held_out:
+            figures[pool]["weight"] = {**default_weights, **weights}[name]
+            figures[pool]["alone"] = final_score(y, held_out[name])
     return pd.DataFrame.from_dict(figures, orient="index")
+
+
+def costs(table: TrainingTable, names: Sequence[str]) -> pd.Series:
+    """CPU seconds of each member: one fit on the prepared table, and predictions of its rows.
+
+    Representations are shared by their members and not counted.
+    """
+    _, values = fit_pool(table, ["single"], SEED)
+    seconds = {}
+    for name in names:
+        learner, form = member(name)
+        shape = make_representation(form).fit(values, table.y)
+        read = shape.transform(values)
+        started = time.process_time()
+        fit_learner(learner, read, table.y, SEED, table.kinds).predict(read)
+        seconds[name] = time.process_time() - started
+    return pd.Series(seconds, name="seconds")
 
 
 def predict(table: TrainingTable, fold: Fold, names: Sequence[str]) -> OuterFold:

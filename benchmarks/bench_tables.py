@@ -54,7 +54,7 @@ def main() -> None:
     for config in options.configs:
         started = sum(os.times()[:4])
         evaluation = evaluation_of(config, table, kinds=options.kinds and not scores)
-        print_figures(config, evaluation.figures, (sum(os.times()[:4]) - started) / 60)
+        print_figures(config, evaluation.to_dict(), (sum(os.times()[:4]) - started) / 60)
         scores[config] = evaluation.predictions["score"]
         if options.out:
             keep(options.out, f"{options.table.stem}_{config}", evaluation)
@@ -88,7 +88,7 @@ def print_figures(config: str, figures: dict[str, Any], minutes: float) -> None:
         shown = "" if weight is None else f"   weight {weight:.2f}"
         print_gain(f"{name:24} {part['final']:.4f}", figures["gain"][name], shown)
     for name, part in (figures["without_kinds"] or {}).items():
-        print_gain(f"{name + ', not told kinds':24} {part['final']:.4f}", part["gain"])
+        print_gain(f"{name + ', without kinds':24} {part['final']:.4f}", part["gain"])
 
 
 def print_gain(what: str, gain: dict[str, Any], more: str = "") -> None:
@@ -101,7 +101,7 @@ def print_gain(what: str, gain: dict[str, Any], more: str = "") -> None:
 def keep(folder: Path, name: str, evaluation: Evaluation) -> None:
     """Write figures and held-out predictions."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(evaluation.figures, indent=1))
+    (folder / f"{name}.json").write_text(json.dumps(evaluation.to_dict(), indent=1))
     evaluation.predictions.to_csv(folder / f"{name}.csv")
 
 

@@ -1,161 +1,90 @@
 """Kill seiqa at every write and rename, and flip bits in its store: nothing false may come of it.
 
-    python benchmarks/kills.py [--every N] [--flips N] [--kills N]
+    python benchmarks/kills.py [--every N] [--flips N] [--stops N]
 
 Prints, for `features`, `train` and `submit` on a small run: at how many points the step was killed,
-and how often a table was joined wrongly, files of two runs were taken for one, a traceback appeared
-or the step did not succeed afterwards. Then how many flipped bits in shards were believed, and what
-was left of an extraction that was killed in its first seconds. All but the first and the last
-figure are to be 0. Kills are injected by `strace` at each system call that changes files, where it
-is installed, and by Python's audit events in any case.
+how many different states of the files that left, and in how many of these a table was joined
+wrongly, files of two runs were taken for one, a traceback appeared or the step did not succeed
+afterwards. Then how many flipped bits in shards were believed, and what was left of an extraction
+that was told to stop or killed in its first seconds. All but the number of points and states, of
+bits and of rows kept are to be 0. Kills are injected by `strace` before each system call that
+changes files; without strace, before the changes that Python's audit events tell of.
 """
 
 from __future__ import annotations
 
 # ruff: noqa: T201
 import argparse
-import contextlib
-import io
 import json
-import logging
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from itertools import count
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
-import yaml
-from PIL import Image, ImageFilter
+from killable import ROOT, Bench, Command
+from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-SYSCALLS = "rename,renameat2,unlink,mkdir,rmdir,link,fsync,ftruncate"
-WRITES = "write,pwrite64"
-SCENES, LEVELS = 5, 4
+VERBS = ("features", "train", "submit")
 WRONG = (
     "misjoins", "tracebacks", "mixed", "other results", "failed afterwards", "left lying",
 )  # fmt: skip
-Command = list[str]
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
+_NAMES = re.compile(r"(?<=\.seiqa-)[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}|(?<=part-)[0-9a-f]{32}")
+
+State = tuple[tuple[str, int], ...]
 
 
-def make_data(folder: Path) -> None:
-    """Two manifests without pair_id on the same pictures: other rows under the same names."""
-    rows = []
-    for number in range(SCENES):
-        drawn = random.Random(number)
-        coarse = Image.frombytes("RGB", (8, 6), drawn.randbytes(144))
-        scene = coarse.resize((96, 72), Image.Resampling.BICUBIC)
-        scene.save(folder / f"r{number}.png")
-        for level in range(LEVELS):
-            blurred = scene.filter(ImageFilter.GaussianBlur(1.5 * level))
-            blurred.save(folder / f"d{number}{level}.png")
-            mos = None if number == SCENES - 1 else 5 - level
-            rows.append((f"r{number}.png", f"d{number}{level}.png", mos))
-    table = pd.DataFrame(rows, columns=["ref", "dist", "mos"])
-    table.to_csv(folder / "a.csv", index=False)
-    table.iloc[::-1].assign(mos=5.5 - table["mos"]).to_csv(folder / "b.csv", index=False)
-    config = {
-        "features": {"gms": ["max128"], "colour": ["max128"]},
-        "learners": ["ridge"],
-        "folds": 3,
-        "workers": 1,
-    }
-    (folder / "quick.yaml").write_text(yaml.safe_dump(config))
+def kill_everywhere(bench: Bench, verb: str, every: int = 1) -> Counter[str]:
+    """Kill a step of run b on a copy of run a (features) or b, and look at what is left.
 
-
-class Bench:
-    """A folder with finished runs `a` and `b`, and what is tried on copies of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        make_data(folder)
-        for name in ("a", "b"):
-            self.succeed(self.command("run", name, run=name))
-
-    def command(self, verb: str, data: str, *, run: str) -> Command:
-        """Arguments of seiqa."""
-        return [verb, f"{data}.csv", "--config", "quick.yaml", "--run", run, *self.cache(verb)]
-
-    def cache(self, verb: str) -> Command:
-        """The option that names the feature store, for verbs that have it."""
-        return ["--cache", "cache"] if verb in ("features", "run") else []
-
-    def killed(self, started: Command, command: Command) -> bool:
-        """Run seiqa in another process, and see whether it was killed."""
-        done = subprocess.run(
-            [*started, *command],
-            cwd=self.folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-        return done.returncode != 0
-
-    def call(self, command: Command) -> tuple[int, str]:
-        """Exit code and standard error of seiqa in this process."""
-        from pipelines.cli import main as seiqa
-
-        said = io.StringIO()
-        logging.getLogger().handlers = [logging.StreamHandler(said)]
-        with contextlib.chdir(self.folder), redirect_stderr(said), redirect_stdout(io.StringIO()):
-            try:
-                seiqa(command)
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-            except Exception:
-                traceback.print_exc(file=said)
-                code = 1
-        return code, said.getvalue()
-
-    def succeed(self, command: Command) -> None:
-        """Run seiqa, which has to succeed."""
-        code, err = self.call(command)
-        if code:
-            raise RuntimeError(f"{' '.join(command)}: {err}")
-
-    def copy(self, run: str) -> Path:
-        """A fresh copy of a run, called x."""
-        shutil.rmtree(self.folder / "x", ignore_errors=True)
-        return Path(shutil.copytree(self.folder / run, self.folder / "x"))
-
-    def ways_to_kill(self, every: int) -> dict[str, Callable[[int], Command]]:
-        """By name: what starts seiqa so that it is killed at the n-th point."""
-        ways = {
-            "audit events": lambda n: [
-                sys.executable, "-m", "tests.killing", str(n), str(self.folder),
-            ]
-        }  # fmt: skip
-        if shutil.which("strace"):
-            for name, calls, step in (("system calls", SYSCALLS, 1), ("writes", WRITES, every)):
-                ways[name] = lambda n, calls=calls, step=step: [
-                    *("strace", "-f", "-qq", "--seccomp-bpf", "-o", os.devnull),
-                    *("-e", f"trace={calls}"),
-                    *("-e", f"inject={calls}:signal=SIGKILL:when={1 + (n - 1) * step}"),
-                    *(sys.executable, "-m", "pipelines.cli"),
-                ]
-        return ways
-
-
-def kill_everywhere(bench: Bench, verb: str, every: int) -> Counter[str]:
-    """Kill a step of run b on a copy of run a (features) or b, and look at what is left."""
-    figures = Counter(dict.fromkeys(("kills", *WRONG), 0))
+    What `features` computes it has to compute anew each time. States in which the same files are
+    the old ones, and the others have one length, are looked at once.
+    """
+    figures = Counter(dict.fromkeys(("points", "kills", "states", *WRONG), 0))
     command = bench.command(verb, "b", run="x")
-    for way in bench.ways_to_kill(every).values():
-        for nth in count(1):
-            bench.copy("a" if verb == "features" else "b")
-            if not bench.killed(way(nth), command):
-                break
-            figures["kills"] += 1
+    old = "a" if verb == "features" else "b"
+    stored = "no such cache" if verb == "features" else None
+    bench.copy(old, cache=stored)
+    points = bench.points(command)
+    figures["points"] = len(points)
+    seen: set[State] = set()
+    for point in islice(points, None, None, every):
+        bench.copy(old, cache=stored)
+        code, _ = bench.call(command, point)
+        figures["kills"] += code == -signal.SIGKILL
+        left = state(bench, old)
+        if left not in seen:
+            seen.add(left)
             look(bench, verb, command, figures)
+    figures["states"] = len(seen)
     return figures
+
+
+def state(bench: Bench, old: str) -> State:
+    """By file of run x and of the store: -1 if it is as in the old run, else its length."""
+    found = []
+    for folder in (bench.folder / "x", bench.folder / "cache"):
+        for path in folder.rglob("*"):
+            name = _NAMES.sub("…", str(path.relative_to(bench.folder)))
+            before = bench.folder / old / path.relative_to(folder)
+            length = path.stat().st_size if path.is_file() else 0
+            if ".tmp" in name:
+                length = min(length, 1)
+            elif path.is_file() and before.is_file() and path.read_bytes() == before.read_bytes():
+                length = -1
+            found.append((name, length))
+    return tuple(sorted(found))
 
 
 def look(bench: Bench, verb: str, command: Command, figures: Counter[str]) -> None:
@@ -199,7 +128,9 @@ def table_by_pixels(run: Path) -> pd.DataFrame:
 
 def flip_bits(bench: Bench, flips: int) -> Counter[str]:
     """Flip one bit of one shard at a time, and extract again: believed if the table differs."""
-    figures: Counter[str] = Counter()
+    figures = Counter(dict.fromkeys(("flips", "noticed", "believed", "failed"), 0))
+    bench.copy("b", cache="no such cache")
+    bench.succeed(bench.command("features", "b", run="x"))
     shards = sorted((bench.folder / "cache").rglob("part-*.parquet"))
     sound = {shard: shard.read_bytes() for shard in shards}
     draw = random.Random(0)
@@ -222,19 +153,21 @@ def flip_bits(bench: Bench, flips: int) -> Counter[str]:
     return figures
 
 
-def kill_early(bench: Bench, kills: int) -> Iterator[tuple[float, int]]:
-    """Kill extractions of larger pictures: seconds that they had for it, and rows in the store."""
+def stop_early(bench: Bench, stops: int) -> Iterator[str]:
+    """Stop extractions of larger pictures after some seconds of work: what is kept of it."""
     rows = []
     for number in range(20):
-        with Image.open(bench.folder / f"r{number % SCENES}.png") as scene:
+        with Image.open(bench.folder / f"r{number % 4}.png") as scene:
             scene.resize((512, 384)).save(bench.folder / f"large-r{number}.png")
-        for level in (1, 2):
-            with Image.open(bench.folder / f"d{number % SCENES}{level}.png") as degraded:
-                degraded.resize((512, 384)).save(bench.folder / f"large-d{number}{level}.png")
+        for level in range(3):
+            with Image.open(bench.folder / f"d{number % 4}{level}.png") as degraded:
+                degraded.resize((512 + number, 384)).save(
+                    bench.folder / f"large-d{number}{level}.png"
+                )
             rows.append((f"large-r{number}.png", f"large-d{number}{level}.png"))
     pd.DataFrame(rows, columns=["ref", "dist"]).to_csv(bench.folder / "large.csv", index=False)
     cache, draw = bench.folder / "early", random.Random(0)
-    for _ in range(kills):
+    for number in range(stops):
         shutil.rmtree(cache, ignore_errors=True)
         child = subprocess.Popen(
             [
@@ -246,28 +179,35 @@ def kill_early(bench: Bench, kills: int) -> Iterator[tuple[float, int]]:
         )  # fmt: skip
         while not (cache / "images.sqlite").exists():
             time.sleep(0.01)
-        seconds = draw.uniform(1, 20)
-        time.sleep(seconds)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        parts = cache.rglob("part-*.parquet")
-        yield seconds, sum(pq.read_metadata(part).num_rows for part in parts)
+        told, worked = SIGNALS[number % len(SIGNALS)], draw.uniform(4, 12)
+        time.sleep(worked)
+        child.send_signal(told)
+        start = time.perf_counter()
+        code = child.wait()
+        ending = time.perf_counter() - start
+        parts = [pq.read_metadata(part).num_rows for part in cache.rglob("part-*.parquet")]
+        yield (
+            f"{told.name} after {worked:4.1f} s of work: ended within {ending:.2f} s (code {code}),"
+            f" {min(parts, default=0)} pairs whole, {sum(parts)} rows of blocks kept"
+        )
 
 
 def main() -> None:
-    """Kill at every few writes, and print what was left each time."""
+    """Kill at every point, and print what was left each time."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--every", type=int, default=10, help="of the writes, which to kill at")
+    options.add_argument("--every", type=int, default=1, help="of the points, which to kill at")
     options.add_argument("--flips", type=int, default=400)
-    options.add_argument("--kills", type=int, default=20)
+    options.add_argument("--stops", type=int, default=8)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="seiqa-kills-") as folder:
         bench = Bench(Path(folder))
-        for verb in ("features", "train", "submit"):
-            print(verb, dict(kill_everywhere(bench, verb, chosen.every)), flush=True)
+        for verb in VERBS:
+            start = time.perf_counter()
+            figures = kill_everywhere(bench, verb, chosen.every)
+            print(verb, dict(figures), f"{time.perf_counter() - start:.0f} s", flush=True)
         print("shards", dict(flip_bits(bench, chosen.flips)), flush=True)
-        for seconds, rows in kill_early(bench, chosen.kills):
-            print(f"killed after {seconds:.1f} s: {rows} rows kept", flush=True)
+        for line in stop_early(bench, chosen.stops):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -20,24 +20,25 @@ How seiqa's defaults were chosen with it is told in docs/explanation/generalisin
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from public_tables import load
 
-from pipelines.runs.folder import FEATURES, PAIRS
+from pipelines.runs.folder import FEATURES, FEATURES_META, PAIRS, read_json
+from pipelines.runs.model import known_directions
 from seiqa_features.table.table import read_table
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import check_training_table as checked
 from seiqa_models.core.metrics import srocc
+from seiqa_models.core.predictions import CONSENSUS
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.fusions import FUSIONS, make_fusion
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import PURPOSES, Blend
-from seiqa_models.stack.pool import CONSENSUS
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 FEWEST = 5
@@ -46,12 +47,13 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class Collection:
-    """Features [n, columns], labels [n], scenes [n] and kinds [n] or None."""
+    """Features [n, columns], labels [n], scenes [n], kinds [n] or None, and known directions."""
 
     X: pd.DataFrame
     y: FloatVector
     scenes: Rows
     kinds: Rows | None
+    directions: Mapping[str, int] = field(default_factory=dict)
 
 
 def main() -> None:
@@ -65,7 +67,9 @@ def main() -> None:
     found = {name: read(Path(where)) for name, where in named.items()}
     for trained, source in found.items():
         for columns, judged in shared(source, found):
-            stack = SeiqaRegressor(options.learners, n_jobs=options.jobs)
+            stack = SeiqaRegressor(
+                options.learners, directions=source.directions, n_jobs=options.jobs
+            )
             stack.fit(source.X[columns], source.y, source.scenes)
             for name in judged:
                 table = judge(stack, source, found[name], itself=name == trained)
@@ -92,6 +96,7 @@ def read(where: Path) -> Collection:
         pairs.loc[rows, "mos"].to_numpy(np.float64),
         pairs.loc[rows, "group_id"].to_numpy(),
         None if kinds.isna().any() else kinds.to_numpy(),
+        known_directions(read_json(where / FEATURES_META)["recipe"]),
     )
 
 

@@ -18,8 +18,7 @@ import typer
 from pipelines import steps
 from pipelines.commands.console import bars
 from pipelines.settings import load_settings
-from seiqa_models.bundle import load_bundle, save_bundle
-from seiqa_models.scorer import BOXED
+from seiqa_models.bundle import BOXED, load_bundle, save_bundle
 
 SCALE = 5.0
 """Top of the built-in model's scale, that of SeIQA's labels."""

@@ -78,30 +78,32 @@ class Settings(BaseSettings):
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
     precision: Literal["auto", "float32", "mixed"] = Field(
-        "auto", description="of networks: mixed is faster (auto: mixed on a GPU only)"
+        "auto", description="of networks: mixed is faster (auto: mixed on a GPU, float32 on a CPU)"
     )
-    gpu_memory: float | None = Field(None, gt=0, description="ceiling in GB of what a GPU gives")
+    gpu_memory: float | None = Field(None, gt=0, description="limit on GPU memory, in GB")
     weights: Path = Field(
-        DEFAULT_FOLDER, description="folder of own copies of pretrained files, and of the lock"
+        DEFAULT_FOLDER, description="folder of your own weights, and of the recorded checksums"
     )
     weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")
-    skip_unavailable: bool = Field(False, description="go on without features that lack weights")
+    skip_unavailable: bool = Field(
+        False, description="leave out features whose weights are missing"
+    )
     features: dict[str, list[str]] = Field(min_length=1, description="extractor -> views")
-    learners: list[str] = Field(min_length=1, description="the pool")
+    learners: list[str] = Field(min_length=1, description="members of the pool")
     folds: int = Field(5, ge=2, description="outer and inner folds")
     splits: Literal["auto", "group", "block"] = Field(
-        "auto", description="folds by group, or by block of file order (auto: as the layout needs)"
+        "auto", description="folds by group, or by block of file order (auto: as the audit says)"
     )
     fusion: Annotated[FusionSettings, NoDecode] = Field(
         FusionSettings(),
-        description="how the learners become one score: a name, or with parameters",
+        description="how members become one score: a name, or {name: …, parameter: …}",
     )
     purpose: Literal["home", "abroad"] = Field(
         "home", description="score new scenes of this study, or pictures from anywhere"
     )
-    consensus: bool = Field(True, description="let the metrics' consensus count where they agree")
-    calibrate: bool = Field(True, description="end with a monotone curve where it helps PLCC")
-    scale: tuple[float, float] | None = Field(
+    consensus: bool = Field(True, description="use the consensus of the metrics where they agree")
+    calibrate: bool = Field(True, description="apply a monotone curve if it raises PLCC")
+    label_range: tuple[float, float] | None = Field(
         None, description="lowest and highest score there is, where the data do not say"
     )
     orders: bool = Field(
@@ -123,7 +125,7 @@ class Settings(BaseSettings):
                 raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
 
-    @field_validator("scale")
+    @field_validator("label_range")
     @classmethod
     def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value is not None and not -math.inf < value[0] < value[1] < math.inf:

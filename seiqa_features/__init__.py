@@ -5,7 +5,7 @@ The public names are loaded on first use, so that importing the package costs no
 ===================  ==========================================================================
 `extract`            metrics and other features of one pair or of many, in one call
 `create_metric`      a metric as a differentiable function of batches of tensors
-`list_extractors`    what there is, by name
+`list_extractors`    names of all extractors and metrics
 `load_pairs`         a data set's pairs as one checked table
 ===================  ==========================================================================
 """

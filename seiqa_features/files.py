@@ -28,21 +28,33 @@ _ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")
 _BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
-def why_unreadable(path: Path) -> str | None:
-    """What keeps a path from being opened as a file, or None. Nothing is opened to find out.
+def why_irregular(path: Path) -> str | None:
+    """What a path is that is no regular file, or None. Nothing is opened to find out.
 
     Opening a FIFO waits for a writer, and a device may have no end.
+
+    Raises
+    ------
+    OSError
+        It is not there, or may not be looked at.
+    ValueError
+        There is a NUL in the name.
     """
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return "no such file"
-    except (OSError, ValueError) as error:  # no permission, a loop of links, a NUL in the name
-        return f"cannot be read ({reason(error)})"
+    mode = path.stat().st_mode
     if stat.S_ISREG(mode):
         return None
     kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")
     return f"is {kind}; expected a regular file"
+
+
+def why_unreadable(path: Path) -> str | None:
+    """What keeps a path from being opened as a file, or None, as `why_irregular` finds it."""
+    try:
+        return why_irregular(path)
+    except FileNotFoundError:
+        return "no such file"
+    except (OSError, ValueError) as error:  # no permission, a loop of links, a NUL in the name
+        return f"cannot be read ({reason(error)})"
 
 
 def require_regular(path: Path) -> None:

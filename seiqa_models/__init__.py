@@ -3,7 +3,7 @@
 The public names are loaded on first use, so that importing the package costs nothing.
 
 ==================  ===========================================================================
-`Scorer`            scores pairs of pictures with a trained model, or with the one in the box
+`Scorer`            scores pairs of pictures with a trained model, or with the built-in one
 `Score`             what it returns: a number with its interval and its contributions
 `ScoreMetric`       the mean score of an evaluation loop: update, compute, reset
 `SeiqaRegressor`    the stack as a scikit-learn regressor, for any table of features

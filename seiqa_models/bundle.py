@@ -48,6 +48,9 @@ MODEL_FILE = "model.skops"
 MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
 
+BOXED = Path(__file__).parent / "boxed"
+"""The built-in model: the bundle that comes with the package."""
+
 LIBRARIES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
 """Libraries whose version can change what a saved model predicts."""
 
@@ -92,7 +95,9 @@ def save_bundle(
     if folder.is_dir():
         settle(folder)
     if _is_something_else(folder):
-        raise TableError(f"{folder} exists and is no bundle: it is not replaced, name another")
+        raise TableError(
+            f"{folder} exists and is not a bundle, so it is not replaced: name another folder"
+        )
     text = render_card(card)
     model = canonical_dump(_as_saved(regressor))
     if refused := refused_types(model):
@@ -139,6 +144,22 @@ def load_bundle(folder: Path | str) -> Bundle:
     return Bundle(_read_model(path, model), manifest.recipe, manifest.card)
 
 
+def load_built_in() -> Bundle:
+    """Read the bundle that comes with the package.
+
+    Raises
+    ------
+    TableError
+        The installation lacks it; otherwise as `load_bundle`.
+    """
+    if not (BOXED / MANIFEST_FILE).is_file():
+        raise TableError(
+            f"{BOXED}: the built-in model is missing from this installation; name a trained run's"
+            " bundle (--bundle), or install the package again"
+        )
+    return load_bundle(BOXED)
+
+
 def _as_saved(regressor: SeiqaRegressor) -> SeiqaRegressor:
     """Without what is no part of predicting: out-of-fold predictions, the order of the columns."""
     slim = copy.copy(regressor)
@@ -162,7 +183,7 @@ def _read_manifest(folder: Path) -> Manifest:
         text = read_bounded(path, MAX_BYTES)
     except OSError as error:
         reason = f"{MANIFEST_FILE} cannot be read ({error.strerror})"
-        raise TableError(f"{folder} is no bundle: {reason}") from error
+        raise TableError(f"{folder} is not a bundle: {reason}") from error
     return parse_manifest(text, str(path))
 
 
@@ -173,7 +194,7 @@ def _inspect(model: bytes, path: Path) -> dict[str, str]:
             members = list_members(archive)
             check_schema(archive)
     except UnsoundModelError as error:
-        raise TableError(f"{path} is no sound model: {error}") from None
+        raise TableError(f"{path} is not a sound model: {error}") from None
     return members
 
 
@@ -194,7 +215,7 @@ def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
     except ValueError as error:
         raise TableError(f"{path} holds what this version does not know: {error}") from None
     except UnsoundModelError as error:
-        raise TableError(f"{path} is no sound model: {error}") from None
+        raise TableError(f"{path} is not a sound model: {error}") from None
     return regressor
 
 

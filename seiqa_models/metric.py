@@ -1,4 +1,4 @@
-"""ScoreMetric: a scorer with the face of a torchmetrics metric, for evaluation loops."""
+"""ScoreMetric: a scorer with the interface of a torchmetrics metric, for evaluation loops."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from seiqa_models.scorer import Scorer
 
 
 class ScoreMetric:
-    """Mean score of all the pairs that an evaluation loop has shown.
+    """Mean score of all pairs passed to `update`.
 
     Parameters
     ----------
     scorer : Scorer, optional
-        By default that of the model in the box.
+        By default that of the built-in model.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class ScoreMetric:
         Raises
         ------
         DataError
-            There are more of one than of the other, or a picture is unusable.
+            The two differ in number, or a picture is unusable.
         """
         self.scores += self.scorer.score_many(list(target), list(preds))["score"].tolist()
 
@@ -66,7 +66,7 @@ class ScoreMetric:
             There are none.
         """
         if not self.scores:
-            raise ValueError("no pair was scored yet: call update before compute")
+            raise ValueError("no pair has been scored yet: call update before compute")
         return float(np.mean(self.scores))
 
     def reset(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -13,14 +14,24 @@ from numpy.typing import ArrayLike
 from seiqa_models.score_html import score_html
 
 COVERAGE = 0.9
-"""Intended share of new pairs whose label lies between a score's `low` and `high`."""
+"""Intended share of new pairs whose label is between a score's `low` and `high`."""
+
+
+NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree"]
+"""Columns of a table of scores: float64 numbers and boolean flags."""
+
+
+def no_scores(index: pd.Index) -> pd.DataFrame:
+    """A table of scores with nothing in it, a row per entry of the index."""
+    unknown = pd.array([pd.NA] * len(index), dtype="boolean")
+    columns = {**dict.fromkeys(NUMBERS, math.nan), **dict.fromkeys(FLAGS, unknown)}
+    return pd.DataFrame(columns, index=index)
 
 
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:
-    """The scores, those of pairs of equal pixels at the top of the scale, with no doubt left.
+    """The scores, with pairs of equal pixels at the top of the scale and an interval of no width.
 
-    That nothing was lost is a fact and no prediction: no model is asked, however unlike its
-    training the picture is.
+    That nothing was lost is a fact, not a prediction.
 
     Parameters
     ----------
@@ -33,8 +44,8 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     """
     rows = np.asarray(identical, dtype=bool)
     settled = scores.copy()
-    settled.loc[rows, [name for name in ("score", "low", "high") if name in scores]] = top
-    for flag, settled_as in (("unfamiliar", False), ("agree", True)):
+    settled.loc[rows, [name for name in NUMBERS if name in scores]] = top
+    for flag, settled_as in zip(FLAGS, (False, True), strict=True):
         if flag in scores:
             settled.loc[rows, flag] = settled_as
     return settled
@@ -52,18 +63,18 @@ class Score(float):
     unfamiliar : bool
         Whether the pair is unlike everything the model was trained on; its interval is wider.
     agree : bool
-        Whether the metrics agree on the pair. Where they do not, the score rests on what was
-        learned from other pictures alone, and its interval is wider.
+        Whether the metrics agree on the pair. If not, the score rests only on what was learned
+        from other pictures, and its interval is wider.
     identical : bool
-        Whether the two pictures have the same pixels: the score is then the highest there is, its
-        interval has no width, and "baseline" is all that there is of contributions.
+        Whether the two pictures have the same pixels: the score is then the top of the scale, its
+        interval has no width, and "baseline" is the only contribution.
     scale : (float, float) or None
         Lowest and highest score that the model gives.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
-        They sum to the score before it was clipped to the scale. Worked out when first asked for.
+        They sum to the score before it was clipped to the scale. Computed on first access.
 
-    In a notebook it is drawn on its scale, with its interval and the contributions.
+    A notebook draws it on its scale, with its interval and the contributions.
     """
 
     low: float
@@ -96,6 +107,15 @@ class Score(float):
 
     _explain: Callable[[], dict[str, float]]
 
+    @classmethod
+    def of_identical(cls, scale: tuple[float, float]) -> Score:
+        """The score of two pictures with the same pixels: the top of the scale, without doubt."""
+        top = scale[1]
+        return cls(
+            top, low=top, high=top, unfamiliar=False, agree=True, identical=True, scale=scale,
+            explain=lambda: {"baseline": top},
+        )  # fmt: skip
+
     @cached_property
     def contributions(self) -> dict[str, float]:
         """What each feature group adds, and "baseline", the score of a typical pair."""
@@ -107,7 +127,7 @@ class Score(float):
 
     @property
     def facts(self) -> list[str]:
-        """What else there is to say: "unfamiliar", "identical" or nothing."""
+        """Which of "unfamiliar" and "identical" apply."""
         return [name for name in ("unfamiliar", "identical") if getattr(self, name)]
 
     def _repr_html_(self) -> str:

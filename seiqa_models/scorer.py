@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
-from seiqa_features.errors import DataError, UsageError
+from seiqa_features.errors import DataError
 from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.direct import compute_table, equal_pixels, gather, held
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.index import ImageIndex
-from seiqa_features.pictures.inputs import Picture, as_rgb, both_sides
+from seiqa_features.pictures.inputs import Picture, both_sides, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
-from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
-from seiqa_features.table.table import column_dims
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
-from seiqa_models.bundle import MANIFEST_FILE, Bundle, load_bundle
-from seiqa_models.core.errors import TableError
-from seiqa_models.inspection.soundness import expected_columns
-from seiqa_models.score import COVERAGE, Score, settle_identical
-from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.bundle import Bundle, load_built_in, load_bundle
+from seiqa_models.compatibility import matching_recipe
+from seiqa_models.evaluation.contributions import contributions_of_row
+from seiqa_models.score import COVERAGE, FLAGS, NUMBERS, Score, no_scores, settle_identical
 
 logger = logging.getLogger(__name__)
-
-BOXED = Path(__file__).parent / "boxed"
-"""The bundle that comes with the package."""
-
-FLAGS = ["unfamiliar", "agree"]
-COLUMNS = ["score", "low", "high", *FLAGS]
 
 
 class Scorer:
@@ -57,14 +44,14 @@ class Scorer:
     are loaded for the first pair and kept. Calls of one scorer from several threads wait for each
     other, since each uses all workers; several scorers work side by side.
 
-    On one machine, with one set of library versions, the same pair gets the same score to the bit:
-    whatever the number of workers, the calling thread, the number of threads that PyTorch, OpenMP
-    or BLAS are set to, and whatever else the process computes meanwhile. The features are the same
-    to the bit in a batch as alone; the scores of a batch agree with those of single calls within
-    1e-12 of the scale, because a product of matrices rounds by its number of rows.
+    On one machine, with one set of library versions, the same pair gets the same score to the bit,
+    for any number of workers, from any thread, for any setting of PyTorch's, OpenMP's or BLAS's
+    threads, and whatever else the process computes meanwhile, unless that sets BLAS's threads. In a
+    batch the features are the same to the bit as alone; the scores agree within 1e-12 of the scale,
+    because the rounding of a matrix product depends on its number of rows.
 
-    A pair of equal pixels gets the highest score of the bundle's scale, and no interval: that is a
-    fact, and no model is asked.
+    A pair of equal pixels gets the top of the bundle's scale and an interval of no width, without
+    asking the model.
 
     Parameters
     ----------
@@ -82,7 +69,7 @@ class Scorer:
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
-        self.recipe = _matching_recipe(bundle, self.runtime)
+        self.recipe = matching_recipe(bundle, self.runtime)
         self._one_at_a_time = Lock()  # each call uses all of its workers
 
     @classmethod
@@ -104,14 +91,8 @@ class Scorer:
         WeightsError
             Pretrained weights that it needs are missing.
         """
-        if bundle is None:
-            bundle = BOXED
-            if not (BOXED / MANIFEST_FILE).is_file():
-                raise TableError(
-                    f"{BOXED}: the built-in model is missing from this installation; name a"
-                    " trained run's bundle (--bundle), or install the package again"
-                )
-        return cls(load_bundle(bundle), workers=workers, runtime=runtime)
+        loaded = load_built_in() if bundle is None else load_bundle(bundle)
+        return cls(loaded, workers=workers, runtime=runtime)
 
     def score(self, ref: Picture, dist: Picture) -> Score:
         """The score of one pair, on the scale of the training labels.
@@ -121,23 +102,10 @@ class Scorer:
         DataError
             Everything wrong with the two pictures.
         """
-        pictures: dict[str, Image.Image] = {}
-        problems: list[str] = []
-        for name, picture in (("ref", ref), ("dist", dist)):
-            try:
-                pictures[name] = as_rgb(picture, name=name)
-            except DataError as error:
-                problems += error.problems
-        if problems:
-            raise DataError(problems)
-        if pixel_key(pictures["ref"]) == pixel_key(pictures["dist"]):
-            top = self._top
-            return Score(
-                top, low=top, high=top, unfamiliar=False, agree=True, identical=True,
-                scale=self._scale,
-                explain=lambda: {"baseline": top},
-            )  # fmt: skip
-        table, failures = self._compute({"0": (held(pictures["ref"]), held(pictures["dist"]))})
+        one, other = pair_as_rgb(ref, dist)
+        if pixel_key(one) == pixel_key(other):
+            return Score.of_identical(self._scale)
+        table, failures = self._compute({"0": (held(one), held(other))})
         if failures:
             raise DataError(list(failures.values()))
         predicted = self._predict(table).iloc[0]
@@ -148,7 +116,7 @@ class Scorer:
             unfamiliar=predicted["unfamiliar"],
             agree=predicted["agree"],
             scale=self._scale,
-            explain=partial(_explain, self.bundle.regressor, table),
+            explain=partial(contributions_of_row, self.bundle.regressor, table),
         )
 
     def score_many(
@@ -264,86 +232,13 @@ class Scorer:
         low, high = self.bundle.regressor.label_range_
         return float(low), float(high)
 
-    @property
-    def _top(self) -> float:
-        return self._scale[1]
-
     def _settled(self, table: pd.DataFrame, index: pd.Index, identical: set[str]) -> pd.DataFrame:
         """Scores of the pairs in `index`: predicted where they have a row, or a fact."""
-        if table.empty:
-            nothing = pd.array([pd.NA] * len(index), dtype="boolean")
-            numbers = dict.fromkeys(("score", "low", "high"), math.nan)
-            scores = pd.DataFrame({**numbers, **dict.fromkeys(FLAGS, nothing)}, index=index)
-        else:
-            scores = self._predict(table).reindex(index)
-        return settle_identical(scores, index.isin(identical), self._top)
+        scores = no_scores(index) if table.empty else self._predict(table).reindex(index)
+        return settle_identical(scores, index.isin(identical), self._scale[1])
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
-        if not np.isfinite(predicted[COLUMNS[:3]].to_numpy()).all():
-            raise DataError(["bundle gives a score that is no finite number; train again"])
-        return predicted[COLUMNS].astype(dict.fromkeys(FLAGS, "boolean"))
-
-
-def _matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
-    """The bundle's recipe, if this installation computes the same features.
-
-    Another extractor version, view, output or weights file is an error: the model would read other
-    numbers than it was trained on. Other library versions and another arithmetic (GPU or CPU) are
-    only warned of.
-    """
-    if "features" not in bundle.recipe:
-        raise DataError(["bundle was trained on a table, not on pictures; use seiqa predict-table"])
-    try:
-        saved = _SavedRecipe.model_validate(bundle.recipe)
-        recipe = Recipe.parse(saved.features)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise DataError([f"bundle's recipe: {where} has another type than it must have"]) from None
-    except UsageError as error:
-        raise DataError([f"bundle was trained on other features: {error}; train again"]) from None
-    _require_columns(bundle.regressor, recipe)
-    recipe, _ = runtime.bind(recipe)
-    for block in recipe.blocks:
-        then, now = dict(saved.blocks.get(block.name, {})), dict(block.ingredients)
-        for name in ("libraries", "dtype"):
-            before, after = then.pop(name, None), now.pop(name)
-            if before != after:
-                logger.warning(
-                    "%s: the bundle was trained with %s %s, now %s; scores may differ slightly",
-                    block.name, name, before, after,
-                )  # fmt: skip
-        if then != now:
-            name = next(name for name in {**now, **then} if now.get(name) != then.get(name))
-            raise DataError(
-                [f"bundle was trained on {block.name} with {name} {then.get(name)}, this"
-                 f" installation has {now.get(name)}; train again"]
-            )  # fmt: skip
-    return recipe
-
-
-class _SavedRecipe(BaseModel):
-    """What a bundle says of its features, as `Recipe.to_dict` wrote it."""
-
-    model_config = ConfigDict(strict=True)
-
-    features: dict[str, list[str]]
-    blocks: dict[str, dict[str, Any]]
-
-
-def _require_columns(regressor: SeiqaRegressor, recipe: Recipe) -> None:
-    """Refuse a model that reads what the recipe beside it does not make, before any picture."""
-    made = column_dims(recipe)
-    for name, dim in expected_columns(regressor).items():
-        if made.get(name) != dim:
-            raise DataError(
-                [f"bundle: its model reads {name} of {dim} values, its recipe makes"
-                 f" {made.get(name, 'no such column')}; train again"]
-            )  # fmt: skip
-
-
-def _explain(regressor: SeiqaRegressor, row: pd.DataFrame) -> dict[str, float]:
-    from seiqa_models.evaluation.contributions import contributions
-
-    shares = contributions(regressor, row).iloc[0]
-    return {str(group): float(share) for group, share in shares.items()}
+        if not np.isfinite(predicted[NUMBERS].to_numpy()).all():
+            raise DataError(["the bundle gives a score that is not finite; train again"])
+        return predicted[[*NUMBERS, *FLAGS]].astype(dict.fromkeys(FLAGS, "boolean"))

@@ -60,14 +60,15 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 @contextmanager
-def _faults(faults: Faults) -> Iterator[Faults]:
+def faults(struck: Faults) -> Iterator[Faults]:
+    """Let faults strike while the code inside runs."""
     global _active, _installed
     if not _installed:  # it can never be removed
         sys.addaudithook(_hook)
         _installed = True
-    _active = faults
+    _active = struck
     try:
-        yield faults
+        yield struck
     finally:
         _active = None
 
@@ -79,8 +80,8 @@ def killed_at(nth: int, root: Path) -> Iterator[Faults]:
     def die(event: str, path: object) -> None:
         raise Killed(f"{event} {path}")
 
-    with _faults(Faults(root, nth, die)) as faults, suppress(Killed):
-        yield faults
+    with faults(Faults(root, nth, die)) as struck, suppress(Killed):
+        yield struck
 
 
 @contextmanager
@@ -91,15 +92,15 @@ def full_disk_at(nth: int, root: Path) -> Iterator[Faults]:
         if event in ALLOCATING:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
-    with _faults(Faults(root, nth, refuse)) as faults:
-        yield faults
+    with faults(Faults(root, nth, refuse)) as struck:
+        yield struck
 
 
 def main(nth: int, root: Path, arguments: list[str]) -> None:
     """Run the command line until its n-th change to files below `root`."""
     from pipelines.cli import main as seiqa
 
-    with _faults(Faults(root, nth, lambda *_: os.kill(os.getpid(), signal.SIGKILL))):
+    with faults(Faults(root, nth, lambda *_: os.kill(os.getpid(), signal.SIGKILL))):
         seiqa(arguments)
 
 

@@ -100,8 +100,12 @@ def test_wheel_holds_the_packages_and_their_data() -> None:
     assert held == {name for name in tracked() if name.startswith(PACKAGES)}
     assert told["Author"] == "seiqa developers"
     assert told["License-Expression"] == "MIT"
-    assert told["License-File"] == "LICENSE"
+    assert told.get_all("License-File") == ["LICENSE", "pipelines/demo/live/LICENSE.txt"]
     assert told["Description-Content-Type"] == "text/markdown"
+
+
+def test_wheel_is_small() -> None:
+    assert built("*.whl").stat().st_size <= 12_000_000
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """The drawn path from `seiqa score` to the number names the files that a call goes through.
 
-A file is on the path when it is on the call stack at one of the stations below. The families of
-extractors, learners and readers of one format are not counted: which of them run is the business of
-the bundle and of the file. Nor are guards, which pass a call on: how many threads it has, whose
-error it is, whether a bundle from a stranger predicts at all. Files that a file of the path asks
-for something, and that lead to no station, are not on it either.
+A file is on the path when it is on the call stack at one of the stations below. Families are not
+counted: which extractors, learners, fusions and readers of one format run depends on the bundle and
+the file. Nor are guards, which only pass a call on: with how many threads, with whose name in an
+error, after trying whether a bundle predicts at all. Files that answer a question of a file on the
+path, and lead to no station, are not on it either.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipelines/", "seiqa_features/", "seiqa_models/")
 FORMATS = ("seiqa_features/pictures/png.py", "seiqa_features/pictures/tiff.py")
 GUARDS = ("seiqa_features/threads.py", "seiqa_models/plugins/", "seiqa_models/inspection/")
-FAMILIES = ("seiqa_features/extractors/", "seiqa_models/learners/", *FORMATS, *GUARDS)
+FAMILIES = (
+    "seiqa_features/extractors/",
+    "seiqa_models/learners/",
+    "seiqa_models/fusions/",
+    *FORMATS,
+    *GUARDS,
+)
 STATIONS = (
     ("seiqa_models/bundle.py", "load_bundle"),
     ("PIL/Image.py", "open"),
@@ -33,10 +39,12 @@ STATIONS = (
     ("seiqa_features/extractors/", "extract"),
     ("seiqa_features/table/table.py", "assemble"),
     ("seiqa_models/learners/", "predict"),
+    ("seiqa_models/fusions/", "predict"),
     ("seiqa_models/score.py", "__new__"),
 )
 """(part of the file's path, function): the model is loaded, a picture opened, the work waited
-for, a picture resized and measured, the table made, a learner asked, the score made."""
+for, a picture resized and measured, the table made, a learner asked, their predictions fused, the
+score made."""
 
 
 def files_on_stack(frame: FrameType | None) -> Iterator[str]:

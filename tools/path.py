@@ -30,12 +30,12 @@ STEPS = (
     Step(4, "seiqa_features/pictures/decoding.py", "decodes a file, or says what is wrong with it"),
     Step(3, "seiqa_features/extraction/direct.py", "makes a feature table without a store"),
     Step(4, "seiqa_features/extraction/runner.py", "shares the work among threads"),
-    Step(5, "seiqa_features/extraction/work.py", "one task: a pair and some of its features"),
+    Step(5, "seiqa_features/extraction/work.py", "one task: calls extractors (in extractors/)"),
     Step(6, "seiqa_features/pictures/views.py", "resizes and crops as an extractor wants it"),
-    Step(6, "seiqa_features/extraction/forward.py", "calls an extractor: extractors/ has them all"),
     Step(4, "seiqa_features/table/table.py", "puts the columns of all features side by side"),
-    Step(3, "seiqa_models/stack/regressor.py", "fuses the learners' predictions"),
-    Step(4, "seiqa_models/stack/pool.py", "asks each learner: learners/ has them all"),
+    Step(3, "seiqa_models/stack/predicting.py", "the score and its interval"),
+    Step(4, "seiqa_models/stack/pool.py", "asks each member of the pool (in learners/)"),
+    Step(4, "seiqa_models/stack/blend.py", "fuses their predictions (with one of fusions/)"),
     Step(3, "seiqa_models/score.py", "a float with interval and contributions"),
 )
 

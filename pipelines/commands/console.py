@@ -62,7 +62,7 @@ def say_kinds(metrics: Metrics) -> None:
         gain = without_kinds.gain
         low, high = gain.interval
         typer.echo(
-            f"not told the kinds of distortion, {name} alone: final {without_kinds.final:.4f};"
+            f"without kinds of distortion, {name} alone: final {without_kinds.final:.4f};"
             f" the stack minus that {gain.difference:+.4f} ({low:+.4f} to {high:+.4f})"
         )
     if transfer := metrics.transfer:

@@ -102,7 +102,6 @@ def run(
     seed: Seed = None,
 ) -> None:  # fmt: skip
     """Run features, train, submit (if there are test pairs of the challenge) and report."""
-    from pipelines import steps
     from pipelines.runs.folder import exclusive
 
     settings = _settings(
@@ -110,7 +109,6 @@ def run(
         precision=precision, gpu_memory=gpu_memory, weights=weights,
         skip_unavailable=skip_unavailable, keep_going=keep_going, seed=seed,
     )  # fmt: skip
-    steps.check_learners(settings)
     with exclusive(settings.run):
         done = _features(settings, to_train=True)
         _train(settings, done)

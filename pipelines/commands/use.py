@@ -16,20 +16,53 @@ if TYPE_CHECKING:
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where the demo's pictures go.")] = Path(
-        "runs/demo-data"
-    ),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the degradations.")] = 0,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where the pictures go [runs/demo-data, or runs/demo-semantic]."),
+    ] = None,
+    semantic: Annotated[
+        bool,
+        typer.Option(
+            "--semantic", help="Photographs with edits of their meaning, and pseudo-labels."
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the edits of --semantic.")] = 0,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Of this run on the demo: its claim beside people's scores."),
+    ] = None,
 ) -> None:
-    """Write the demo data set: bundled photographs, degraded, with pseudo-labels."""
-    from pipelines.demo.data import make_demo_data
-    from seiqa_features.errors import DataError
+    """Write the demo data set: eight scenes scored by people, two of them held back as test pairs.
 
+    After a run on it, --truth RUN says what people think of those two.
+    """
+    from seiqa_features.errors import DataError, UsageError
+
+    if truth is not None:
+        from pipelines.demo.verdict import judge
+
+        if folder is not None or semantic:
+            raise UsageError("--truth RUN stands alone: without FOLDER and --semantic")
+        typer.echo("\n".join(judge(truth).lines()))
+        return
     try:
-        made = make_demo_data(folder, seed=seed)
+        typer.echo(_write_semantic(folder, seed) if semantic else _write_rated(folder))
     except ValueError as error:
         raise DataError([str(error)]) from None
-    typer.echo(f"demo data in {made}; its labels are pseudo-labels, made up by a recipe")
+
+
+def _write_rated(folder: Path | None) -> str:
+    from pipelines.demo.data import make_demo_data
+
+    made = make_demo_data(folder or Path("runs/demo-data"))
+    return f"demo data in {made}; its scores are people's, of the LIVE database, release 2"
+
+
+def _write_semantic(folder: Path | None, seed: int) -> str:
+    from pipelines.demo.semantic import make_semantic_data
+
+    made = make_semantic_data(folder or Path("runs/demo-semantic"), seed=seed)
+    return f"demo data in {made}; its labels are pseudo-labels, made up by a recipe"
 
 
 def score(
@@ -104,7 +137,7 @@ def load_scorer(
 
 
 AGREE = "the metrics agree on this pair"
-DISAGREE = "the metrics do not agree on this pair: the score rests on what was learned"
+DISAGREE = "the metrics disagree on this pair: the score rests only on what was learned"
 
 
 def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:

@@ -1,1 +1,1 @@
-"""The demo's data: bundled photographs, degraded by recipe."""
+"""The demo's data: scenes that people scored, and photographs edited by recipe."""

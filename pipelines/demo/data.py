@@ -1,90 +1,77 @@
-"""The demo data set: photographs that came with installed packages, degraded by recipe.
+"""The demo data set: eight scenes that people scored, in the challenge's layout.
 
-Nothing is downloaded. The labels are pseudo-labels: numbers that a formula (`pseudo_label`) derives
-from the recipe of a degradation. Nobody looked at the pictures.
+Two scenes are held back as test pairs. What people said of them is in no file of the data set, and
+stays in the package until the model has scored them; `pipelines.demo.verdict` then compares.
+
+Nothing is downloaded; `pipelines.demo.renderings` says where pictures and scores come from.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from pipelines.demo.degradations import (
-    AREA_SHARES,
-    LEVELS,
-    PERCEPTUAL,
-    SEMANTIC,
-    RGBImage,
-    degrade,
-)
+from pipelines.demo.renderings import Rated, RGBImage, rated_pictures, reference, render
 from pipelines.runs.submission import workbook_bytes
 from seiqa_features.files import write_whole
 
-LONGEST_SIDE = 320
-"""Pixels of the photographs' longer side: small enough for a demo of minutes."""
+HELD_BACK = ("rapids", "womanhat")
+"""Scenes of the test pairs: one in landscape format, one in portrait format."""
 
-SCENES = {
-    "Train": (
-        "skimage/data/astronaut.png",
-        "skimage/data/camera.png",
-        "skimage/data/coffee.png",
-        "skimage/data/coins.png",
-        "skimage/data/ihc.png",
-        "skimage/data/motorcycle_left.png",
-        "sklearn/datasets/images/china.jpg",
-        "sklearn/datasets/images/flower.jpg",
-    ),
-    "Val": ("skimage/data/moon.png", "skimage/data/rocket.jpg"),
-    "Test": (
-        "skimage/data/chelsea.png",
-        "skimage/data/hubble_deep_field.jpg",
-        "skimage/data/retina.jpg",
-    ),
-}
-"""Photographs by split: package, then path in it. No scene is in two splits."""
+SPLITS = ("Train", "Val", "Test")
+RECIPE_FILE = "recipe.csv"
 
-PAIRS_PER_SCENE = {"Train": 15, "Val": 9, "Test": 12}
-"""Twice as many test as validation pairs: as in the challenge, every third number is validation."""
-
-LABELS_FILE = "pseudo_labels.csv"
+BEST, DMOS_PER_POINT = 5.0, 20.0
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How one degraded picture is made."""
+class DemoPair:
+    """A rated picture and its place in the data set: split, and file name in Ref and in Dist."""
 
     split: str
-    name: str  # file name in Ref and in Dist
-    scene: int  # index in SCENES[split]
-    kind: str
-    level: int  # 1 (barely there) to LEVELS
-    seed: tuple[int, ...]
-
-    @property
-    def family(self) -> str:
-        """perceptual or semantic."""
-        return "perceptual" if self.kind in PERCEPTUAL else "semantic"
+    name: str
+    rated: Rated
 
 
-def make_demo_data(folder: Path, *, seed: int = 0) -> Path:
-    """Write the demo pictures in the SeIQA folder layout.
+def score_of(dmos: float) -> float:
+    """LIVE's score on the challenge's scale: 5 − DMOS / 20, put on the end it is beyond.
 
-    Train/Train_scores.xlsx holds the training pseudo-labels, as the challenge does it;
-    pseudo_labels.csv says how every pair of every split was made.
+    DMOS is 0 for a picture as good as the reference and about 100 for the worst. Six of the 178
+    are beyond the ends: three of -2.6 and the like, three up to 106.
+    """
+    return round(float(np.clip(BEST - dmos / DMOS_PER_POINT, 0.0, BEST)), 4)
+
+
+def demo_pairs() -> list[DemoPair]:
+    """All pairs of the demo, training first, scene by scene as in LIVE."""
+    rated = list(rated_pictures())
+    train = (picture for picture in rated if picture.scene not in HELD_BACK)
+    test = (picture for picture in rated if picture.scene in HELD_BACK)
+    return [*_numbered("Train", train), *_numbered("Test", test)]
+
+
+def _numbered(split: str, pictures: Iterator[Rated]) -> Iterator[DemoPair]:
+    for number, rated in enumerate(pictures, 1):
+        yield DemoPair(split, f"{number:06d}.png", rated)
+
+
+def make_demo_data(folder: Path) -> Path:
+    """Write the demo's pictures in the SeIQA folder layout.
+
+    Train/Train_scores.xlsx holds people's scores of the training pairs, as the challenge does it;
+    recipe.csv says how every picture was made, and how exactly it is LIVE's.
 
     Parameters
     ----------
     folder : Path
-        Where to write; made if it is not there. The same seed writes the same bytes again, so
-        running it again repairs an interrupted run.
-    seed : int
-        Places of the edits, donors and the order of recipes.
+        Where to write; made if it is not there. The same bytes are written every time, so running
+        it again repairs an interrupted run.
 
     Returns
     -------
@@ -96,102 +83,47 @@ def make_demo_data(folder: Path, *, seed: int = 0) -> Path:
     ValueError
         The folder holds a data set that this function did not write.
     """
-    foreign = any((folder / split).exists() for split in SCENES)
-    if foreign and not (folder / LABELS_FILE).is_file():
-        raise ValueError(f"{folder}: already holds another data set; choose an empty folder")
-
-    recipes = list(_recipes(seed))
-    write_whole(folder / LABELS_FILE, _labels_csv(recipes))  # first: marks the folder as ours
-    scenes = {split: [photograph(path) for path in paths] for split, paths in SCENES.items()}
-    references = {split: [_png(picture) for picture in group] for split, group in scenes.items()}
-    for recipe in recipes:
-        target = folder / recipe.split
-        write_whole(target / "Ref" / recipe.name, references[recipe.split][recipe.scene])
-        write_whole(target / "Dist" / recipe.name, _png(_degraded(scenes[recipe.split], recipe)))
-
-    labels = [
-        (recipe.name, float(pseudo_label(recipe.kind, recipe.level)))
-        for recipe in recipes
-        if recipe.split == "Train"
-    ]
-    sheet = workbook_bytes(("picture name", "pseudo_label"), labels)
+    require_own(folder, RECIPE_FILE)
+    pairs = demo_pairs()
+    write_whole(folder / RECIPE_FILE, _recipe_csv(pairs))  # first: marks the folder as ours
+    references = {scene: reference(scene) for scene in {pair.rated.scene for pair in pairs}}
+    as_png = {scene: png(picture) for scene, picture in references.items()}
+    for pair in pairs:
+        scene, target = pair.rated.scene, folder / pair.split
+        write_whole(target / "Ref" / pair.name, as_png[scene])
+        write_whole(target / "Dist" / pair.name, png(render(references[scene], pair.rated)))
+    scores = [(pair.name, score_of(pair.rated.dmos)) for pair in pairs if pair.split == "Train"]
+    sheet = workbook_bytes(("picture name", "mos"), scores)
     write_whole(folder / "Train" / "Train_scores.xlsx", sheet)
     return folder
 
 
-def pseudo_label(kind: str, level: int) -> int:
-    """The made-up label of a degradation: an integer from 0 (meaning gone) to 5 (all of it there).
+def require_own(folder: Path, marker: str) -> None:
+    """Refuse a folder with a data set in it that was not written together with `marker`.
 
-    With strength s = level / LEVELS, edited share a of the picture's area and the kind's weight w,
-
-        perceptual: label = 5 − w·s³                costs little until extreme
-        semantic:   label = 5·exp(−w·a)             costs at once, by area
-
-    rounded to the nearest integer. The weights are ours and stand for no experiment.
+    Raises
+    ------
+    ValueError
+        So it is.
     """
-    if kind in PERCEPTUAL:
-        value = 5 - PERCEPTUAL[kind].weight * (level / LEVELS) ** 3
-    else:
-        value = 5 * np.exp(-SEMANTIC[kind].weight * AREA_SHARES[level - 1])
-    return int(np.clip(np.rint(value), 0, 5))
+    foreign = any((folder / split).exists() for split in SPLITS)
+    if foreign and not (folder / marker).is_file():
+        raise ValueError(f"{folder}: already holds another data set; choose an empty folder")
 
 
-def _recipes(seed: int) -> Iterator[Recipe]:
-    """All recipes in file order: training first, then validation and test."""
-    pairs = {split: PAIRS_PER_SCENE[split] * len(scenes) for split, scenes in SCENES.items()}
-    shared = range(1, pairs["Val"] + pairs["Test"] + 1)
-    numbers = {
-        "Train": range(1, pairs["Train"] + 1),
-        "Val": [number for number in shared if number % 3 == 0],
-        "Test": [number for number in shared if number % 3 != 0],
-    }
-    for split_index, (split, scenes) in enumerate(SCENES.items()):
-        remaining = iter(numbers[split])
-        for scene in range(len(scenes)):
-            scene_seed = (seed, split_index, scene)
-            for kind, level in _choice(PAIRS_PER_SCENE[split], np.random.default_rng(scene_seed)):
-                number = next(remaining)
-                yield Recipe(split, f"{number:06d}.png", scene, kind, level, (*scene_seed, number))
-
-
-def _choice(count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
-    """`count` different (kind, level) in random order; half, or one more, are semantic."""
-    chosen: list[tuple[str, int]] = []
-    for family, share in ((SEMANTIC, (count + 1) // 2), (PERCEPTUAL, count // 2)):
-        cells = [(kind, level) for kind in family for level in range(1, LEVELS + 1)]
-        chosen += [cells[i] for i in rng.choice(len(cells), share, replace=False)]
-    return [chosen[i] for i in rng.permutation(count)]
-
-
-def _degraded(scenes: list[RGBImage], recipe: Recipe) -> RGBImage:
-    """The recipe carried out; a donor is another photograph of the same split."""
-    rng = np.random.default_rng(recipe.seed)
-    others = [i for i in range(len(scenes)) if i != recipe.scene]
-    donor = scenes[others[rng.integers(len(others))]]
-    return degrade(scenes[recipe.scene], donor, kind=recipe.kind, level=recipe.level, rng=rng)
-
-
-def photograph(path: str) -> RGBImage:
-    """A photograph out of an installed package, as uint8 [H, W, 3] of LONGEST_SIDE."""
-    package, _, name = path.partition("/")
-    with (files(package) / name).open("rb") as file:
-        image = Image.open(file).convert("RGB")
-    scale = LONGEST_SIDE / max(image.size)
-    size = (round(image.width * scale), round(image.height * scale))
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
-
-
-def _png(picture: RGBImage) -> bytes:
+def png(picture: RGBImage) -> bytes:
+    """A picture as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=1)  # thrice as fast, 5 % larger
     return buffer.getvalue()
 
 
-def _labels_csv(recipes: Sequence[Recipe]) -> bytes:
-    lines = ["file,split,family,kind,level,pseudo_label"]
-    for recipe in recipes:
-        label = pseudo_label(recipe.kind, recipe.level)
-        lines.append(
-            f"{recipe.name},{recipe.split},{recipe.family},{recipe.kind},{recipe.level},{label}"
-        )
-    return ("\n".join(lines) + "\n").encode()
+def _recipe_csv(pairs: Sequence[DemoPair]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("file", "split", "scene", "picture", "kind", "setting", "status"))
+    for pair in pairs:
+        rated = pair.rated
+        what = (rated.scene, rated.picture, rated.kind, f"{rated.setting:g}", rated.status)
+        writer.writerow((pair.name, pair.split, *what))
+    return text.getvalue().encode()

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.runs.metrics import Metrics
-from pipelines.runs.model import known_kinds, scale_of
+from pipelines.runs.model import known_kinds, label_range_of
 from pipelines.settings import Settings
 
 LIMITS = (
@@ -29,7 +29,7 @@ def model_card(
         Content of features.json.
     metrics : Metrics
     """
-    low, high = scale_of(settings, training) or (metrics.label.min, metrics.label.max)
+    low, high = label_range_of(settings, training) or (metrics.label.min, metrics.label.max)
     return {
         "name": settings.run.name,
         "label_kind": training.attrs["label_kind"],

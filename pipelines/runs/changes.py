@@ -41,7 +41,7 @@ def require_same_data(settings: Settings, found: Extracted) -> None:
     meta = found.meta
     data = settings.data or Path(meta["data"])
     if settings.data is None and not data.exists():
-        logger.warning("%s: not there any more; its labels are those of the features", data)
+        logger.warning("%s is gone; the labels that were read with the features are used", data)
         return
     cache = Path(meta["cache"])
     now, problems = build_pairs(

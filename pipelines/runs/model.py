@@ -12,6 +12,7 @@ import pandas as pd
 from pipelines.settings import Settings
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import Progress
+from seiqa_features.table.recipe import Recipe
 
 if TYPE_CHECKING:
     from seiqa_models.core.orders import Orders
@@ -26,9 +27,11 @@ _QUICK = ("gp", "ridge")
 
 
 def make_regressor(
-    settings: Settings, label_range: tuple[float, float] | None = None
+    settings: Settings,
+    label_range: tuple[float, float] | None = None,
+    directions: Mapping[str, int] | None = None,
 ) -> SeiqaRegressor:
-    """An unfitted stack; `label_range` as in `SeiqaRegressor`.
+    """An unfitted stack; `label_range` and `directions` as in `SeiqaRegressor`.
 
     Raises
     ------
@@ -49,10 +52,23 @@ def make_regressor(
         purpose=settings.purpose,
         consensus=settings.consensus,
         calibrate=settings.calibrate,
+        directions=directions,
         label_range=label_range,
         random_state=settings.seed,
         n_jobs=settings.workers,
     )
+
+
+def known_directions(recipe: Mapping[str, Any]) -> dict[str, int]:
+    """What a feature table's extractors say of its columns: 1 where more is better, -1 where less.
+
+    Parameters
+    ----------
+    recipe : mapping
+        What :meth:`seiqa_features.table.recipe.Recipe.to_dict` gives.
+    """
+    directions = Recipe.from_dict(recipe).directions
+    return {name: 1 if better == "higher" else -1 for name, better in directions.items()}
 
 
 @dataclass(frozen=True)
@@ -102,6 +118,7 @@ def estimate(
     table: pd.DataFrame,
     orders: Orders | None = None,
     *,
+    directions: Mapping[str, int],
     blocks: bool,
     on_fold: Progress,
 ) -> tuple[Evaluation, str | None]:
@@ -113,6 +130,8 @@ def estimate(
         Rows of the pair table; `table` has the same rows' features.
     orders : Orders | None
         Constructed orders to learn from besides.
+    directions : Mapping[str, int]
+        See `known_directions`.
     blocks : bool
         Folds are contiguous blocks of file order.
 
@@ -131,7 +150,7 @@ def estimate(
 
     evaluation = partial(
         evaluate,
-        make_regressor(settings, scale_of(settings, training)),
+        make_regressor(settings, label_range_of(settings, training), directions),
         table,
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
@@ -148,25 +167,25 @@ def estimate(
         return evaluation(), str(error)
 
 
-def scale_of(settings: Settings, training: pd.DataFrame) -> tuple[float, float] | None:
+def label_range_of(settings: Settings, training: pd.DataFrame) -> tuple[float, float] | None:
     """Lowest and highest score, as the data or the settings say; None: as far as labels go.
 
     Raises
     ------
     DataError
-        A label lies outside the setting's scale.
+        A label lies outside the range of the settings.
     """
     if (declared := training.attrs["label_range"]) is not None:
         return float(declared[0]), float(declared[1])
-    scale = settings.scale
-    if scale is not None:
+    told = settings.label_range
+    if told is not None:
         low, high = training["mos"].min(), training["mos"].max()
-        if not scale[0] <= low <= high <= scale[1]:
+        if not told[0] <= low <= high <= told[1]:
             raise DataError(
                 [f"{training.attrs['source']}: labels go from {low:g} to {high:g}, outside the"
-                 f" scale {scale[0]:g} to {scale[1]:g} of the settings; correct either"]
+                 f" label_range {told[0]:g} to {told[1]:g} of the settings; correct either"]
             )  # fmt: skip
-    return scale
+    return told
 
 
 def ablate(
@@ -175,6 +194,7 @@ def ablate(
     table: pd.DataFrame,
     worth: Mapping[str, float],
     *,
+    directions: Mapping[str, int],
     blocks: bool,
     kinds: bool,
     on_fit: Progress,
@@ -185,7 +205,7 @@ def ablate(
 
     Parameters
     ----------
-    training, table, blocks
+    training, table, directions, blocks
         As for `estimate`.
     worth : Mapping[str, float]
         Of each learner; see `pipelines.runs.metrics.learners_worth`.
@@ -210,6 +230,7 @@ def ablate(
         training["order"].to_numpy() if blocks else None,
         learner=max(worth, key=lambda name: (name in _QUICK, worth[name])),
         kinds=known_kinds(training) if kinds else None,
+        directions=directions,
         n_splits=settings.folds,
         seed=settings.seed,
         n_jobs=settings.workers,

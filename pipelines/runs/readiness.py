@@ -82,16 +82,16 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
     Raises
     ------
     DataError, TableError
-        As `before_decoding`; or a label lies outside the scale of the settings.
+        As `before_decoding`; or a label lies outside the range of the settings.
     """
-    from pipelines.runs.model import scale_of
+    from pipelines.runs.model import label_range_of
     from seiqa_models.core.readiness import require_labels
 
     training = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
     if training.empty:
         raise DataError([f"{pairs.attrs['source']}: {NO_LABELS}"])
     require_labels(training["mos"], training["pair_id"].tolist())
-    scale_of(settings, training)
+    label_range_of(settings, training)
     return _require_folds(settings, training, blocks=splits.blocks)
 
 
@@ -148,3 +148,27 @@ def _rehearse(settings: Settings, rows: int, columns: int) -> None:
                 f"learner {name} fails on {rows} rows of {values.shape[1]} columns, the least that"
                 f" the folds leave to learn from ({said})"
             ) from error
+
+
+def check_learners(settings: Settings) -> None:
+    """Try the learners and the fusion before hours of feature extraction, and not after.
+
+    Raises
+    ------
+    UsageError
+        No learner or fusion has that name, the fusion has no such parameter, or one of them fails
+        on a small made-up table, or cannot be saved and loaded.
+    """
+    from pipelines.runs.model import make_regressor
+    from seiqa_models.evaluation.trial import try_fusion, try_learner
+    from seiqa_models.stack.pool import check_members
+    from seiqa_models.stack.representations import member
+
+    fusion = make_regressor(settings).fusion
+    try:
+        check_members(settings.learners)
+        for name in dict.fromkeys(member(name).learner for name in settings.learners):
+            try_learner(name, random_state=settings.seed)
+        try_fusion(fusion)
+    except ValueError as error:
+        raise UsageError(str(error)) from None

@@ -162,7 +162,7 @@ def write_scores(
         Something cannot be written.
     """
     if record.features is None or record.training is None:
-        raise ValueError("scores come of features and a training")
+        raise ValueError("scores come from features and a training")
     with _results(settings.run) as fresh:
         (fresh / SCORES).write_text(inert_csv(scores), encoding="utf-8")
         names = [SCORES]

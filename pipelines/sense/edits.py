@@ -10,62 +10,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy import ndimage
 
-Edit = Callable[["Scene", np.random.Generator], Image.Image]
-Share = tuple[float, float, float, float]
-"""Left, top, right, bottom of a box as shares of width and height."""
+from pipelines.sense.scenes import Scene, picture_of, pixels_of
 
+Edit = Callable[[Scene, np.random.Generator], Image.Image]
 TILES = 12
 """A shuffled picture is cut into TILES × TILES tiles."""
 
 PRICE, OTHER_PRICE = "$19.99", "$91.99"
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A photograph, where its main object is, and photographs of something else.
-
-    Attributes
-    ----------
-    name : str
-        Of the photograph.
-    picture : PIL image
-        RGB, at its size in the suite.
-    subject : tuple of float
-        The box of the object, or part of it, that carries the meaning.
-    others : tuple of PIL images
-        Photographs of something else, RGB, of any size.
-    """
-
-    name: str
-    picture: Image.Image
-    subject: Share
-    others: tuple[Image.Image, ...]
-
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        """The subject's box in pixels."""
-        width, height = self.picture.size
-        left, top, right, bottom = self.subject
-        return (
-            round(left * width),
-            round(top * height),
-            round(right * width),
-            round(bottom * height),
-        )
-
-
 def shift(pixels: int) -> Edit:
     """Content moved to the right and down; the border is repeated."""
 
     def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
-        padded = np.pad(_array(scene.picture), ((pixels, 0), (pixels, 0), (0, 0)), mode="edge")
-        return _image(padded[: scene.picture.height, : scene.picture.width])
+        padded = np.pad(pixels_of(scene.picture), ((pixels, 0), (pixels, 0), (0, 0)), mode="edge")
+        return picture_of(padded[: scene.picture.height, : scene.picture.width])
 
     return edit
 
@@ -86,7 +50,7 @@ def gamma(exponent: float) -> Edit:
     """Values in 0..1 raised to 1/exponent."""
 
     def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
-        return _image(255 * (_array(scene.picture) / 255) ** (1 / exponent))
+        return picture_of(255 * (pixels_of(scene.picture) / 255) ** (1 / exponent))
 
     return edit
 
@@ -123,8 +87,8 @@ def noise(sigma: float) -> Edit:
     """Gaussian noise, its standard deviation of 255."""
 
     def edit(scene: Scene, rng: np.random.Generator) -> Image.Image:
-        pixels = _array(scene.picture)
-        return _image(pixels + rng.normal(0, sigma, pixels.shape))
+        pixels = pixels_of(scene.picture)
+        return picture_of(pixels + rng.normal(0, sigma, pixels.shape))
 
     return edit
 
@@ -142,20 +106,20 @@ def grey(scene: Scene, _: np.random.Generator) -> Image.Image:
 def removed(scene: Scene, _: np.random.Generator) -> Image.Image:
     """The subject's box filled from its surroundings by normalised convolution (Knutsson, 1993)."""
     left, top, right, bottom = scene.box
-    pixels = _array(scene.picture)
+    pixels = pixels_of(scene.picture)
     known = np.ones(pixels.shape[:2])
     known[top:bottom, left:right] = 0
     sigma = max(right - left, bottom - top) / 3
     weights = ndimage.gaussian_filter(known, sigma)
     spread = ndimage.gaussian_filter(pixels * known[..., None], (sigma, sigma, 0))
     filled = spread / np.maximum(weights, 1e-6)[..., None]
-    return _image(np.where(known[..., None] > 0, pixels, filled))
+    return picture_of(np.where(known[..., None] > 0, pixels, filled))
 
 
 def covered(scene: Scene, _: np.random.Generator) -> Image.Image:
     """A plain box over the subject, as somebody hides a face."""
     result = scene.picture.copy()
-    mean = tuple(int(value) for value in _array(scene.picture).mean(axis=(0, 1)))
+    mean = tuple(int(value) for value in pixels_of(scene.picture).mean(axis=(0, 1)))
     ImageDraw.Draw(result).rectangle(scene.box, fill=mean)
     return result
 
@@ -182,13 +146,13 @@ def inserted(scene: Scene, _: np.random.Generator) -> Image.Image:
 
 def swapped(scene: Scene, _: np.random.Generator) -> Image.Image:
     """Left and right half exchanged."""
-    pixels = _array(scene.picture)
-    return _image(np.roll(pixels, pixels.shape[1] // 2, axis=1))
+    pixels = pixels_of(scene.picture)
+    return picture_of(np.roll(pixels, pixels.shape[1] // 2, axis=1))
 
 
 def shuffled(scene: Scene, rng: np.random.Generator) -> Image.Image:
     """All tiles in another order."""
-    pixels = _array(scene.picture)
+    pixels = pixels_of(scene.picture)
     rows, columns = pixels.shape[0] // TILES, pixels.shape[1] // TILES
     result = pixels.copy()
     order = rng.permutation(TILES * TILES)
@@ -197,7 +161,7 @@ def shuffled(scene: Scene, rng: np.random.Generator) -> Image.Image:
         result[y * rows : (y + 1) * rows, x * columns : (x + 1) * columns] = pixels[
             v * rows : (v + 1) * rows, u * columns : (u + 1) * columns
         ]
-    return _image(result)
+    return picture_of(result)
 
 
 def another(number: int) -> Edit:
@@ -214,15 +178,15 @@ def flat(level: int | None) -> Edit:
     """One colour: a grey level, or with None the picture's mean."""
 
     def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
-        colour = _array(scene.picture).mean(axis=(0, 1)) if level is None else [level] * 3
-        return _image(np.broadcast_to(colour, _array(scene.picture).shape))
+        colour = pixels_of(scene.picture).mean(axis=(0, 1)) if level is None else [level] * 3
+        return picture_of(np.broadcast_to(colour, pixels_of(scene.picture).shape))
 
     return edit
 
 
 def static(scene: Scene, rng: np.random.Generator) -> Image.Image:
     """Even random noise and nothing else."""
-    return _image(rng.integers(0, 256, _array(scene.picture).shape))
+    return picture_of(rng.integers(0, 256, pixels_of(scene.picture).shape))
 
 
 def labelled(picture: Image.Image, text: str) -> Image.Image:
@@ -265,11 +229,3 @@ DOSES: dict[str, tuple[Edit, ...]] = {
     "size": tuple(rescaled(factor) for factor in (1.5, 3, 6, 12)),
 }
 """Weaker first."""
-
-
-def _array(image: Image.Image) -> np.typing.NDArray[np.float64]:
-    return np.asarray(image, dtype=np.float64)
-
-
-def _image(values: np.typing.NDArray[np.generic]) -> Image.Image:
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

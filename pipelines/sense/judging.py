@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pipelines.runs.metrics import Sense
-from pipelines.sense.suite import PAIRS_PER_SCENE, Scores, held_relations, scenes, shares_of
+from pipelines.sense.scenes import scenes
+from pipelines.sense.suite import PAIRS_PER_SCENE, Scores, held_relations, shares_of
 from pipelines.settings import Settings
 from seiqa_features.errors import SeiqaError
 from seiqa_features.progress import Progress, unwatched

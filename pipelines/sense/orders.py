@@ -20,7 +20,8 @@ from PIL import Image
 from scipy import ndimage
 
 from pipelines.sense import edits
-from pipelines.sense.edits import Edit, Scene, Share
+from pipelines.sense.edits import Edit
+from pipelines.sense.scenes import Scene, Share
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.pictures.decoding import load_rgb
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Protocol
 
 import numpy as np
@@ -18,22 +16,9 @@ import pandas as pd
 from PIL import Image
 
 from pipelines.sense import edits
-from pipelines.sense.edits import DAMAGING, DOSES, GONE, HARMLESS, RECOGNISABLE, Scene, Share
+from pipelines.sense.edits import DAMAGING, DOSES, GONE, HARMLESS, RECOGNISABLE
+from pipelines.sense.scenes import Scene, scenes
 from seiqa_features.progress import Progress, unwatched
-
-LONGEST_SIDE = 384
-
-SUBJECTS: dict[str, Share] = {
-    "skimage/data/astronaut.png": (0.30, 0.05, 0.58, 0.38),  # her face
-    "skimage/data/camera.png": (0.30, 0.12, 0.65, 0.50),  # head and camera
-    "skimage/data/coffee.png": (0.28, 0.02, 0.72, 0.58),  # the cup
-    "skimage/data/motorcycle_left.png": (0.12, 0.12, 0.95, 0.92),
-    "sklearn/datasets/images/china.jpg": (0.12, 0.06, 0.58, 0.86),  # the pagoda
-    "sklearn/datasets/images/flower.jpg": (0.26, 0.20, 0.70, 0.85),
-    "skimage/data/rocket.jpg": (0.44, 0.30, 0.58, 0.98),
-    "skimage/data/chelsea.png": (0.28, 0.25, 0.80, 0.95),  # the cat's eyes and nose
-}
-"""Photographs that come with installed packages: package, path in it, and their subject's box."""
 
 CLASSES = (
     "identity on top",
@@ -74,22 +59,6 @@ class Scores(Protocol):
     ) -> pd.DataFrame:
         """Scores of pairs, one row each."""
         ...
-
-
-@cache
-def scenes() -> tuple[Scene, ...]:
-    """The photographs of the suite."""
-    pictures = {name: _photograph(name) for name in SUBJECTS}
-    names = list(SUBJECTS)
-    return tuple(
-        Scene(
-            name.rsplit("/", 1)[1].split(".")[0],
-            pictures[name],
-            SUBJECTS[name],
-            (pictures[names[(i + 3) % len(names)]], pictures[names[(i + 5) % len(names)]]),
-        )
-        for i, name in enumerate(names)
-    )
 
 
 def pictures_of(scene: Scene) -> dict[str, tuple[Image.Image, Image.Image]]:
@@ -183,11 +152,3 @@ def held_relations(
         (table["kind"] == "identity on top") & (table["high"] >= table["low"])
     )
     return table
-
-
-def _photograph(name: str) -> Image.Image:
-    package, path = name.split("/", 1)
-    with files(package).joinpath(path).open("rb") as file:
-        image = Image.open(file).convert("RGB")
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    return image

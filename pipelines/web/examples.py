@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipelines.demo.data import photograph
 from pipelines.demo.degradations import degrade
+from pipelines.demo.semantic import photograph
 
 EXAMPLES = "examples"
 """Folder of these pictures, among the uploads."""

@@ -49,7 +49,7 @@ class Scale:
 
 
 AGREE = "The metrics agree on this pair."
-DISAGREE = "The metrics do not agree on this pair: the score rests on what was learned."
+DISAGREE = "The metrics disagree on this pair: the score rests only on what was learned."
 
 
 def score_card(score: Score, scale: Scale) -> str:

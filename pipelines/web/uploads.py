@@ -14,12 +14,11 @@ from typing import Any
 from PIL import Image
 
 from seiqa_features.errors import DataError
+from seiqa_features.files import why_irregular
 from seiqa_features.pictures.decoding import MAX_PIXELS, read_rgb
+from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for
 
 MB = 2**20  # as Gradio counts them
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")
-"""Pillow's decoders that an upload may use; EPS, for one, would start another program."""
-
 NAME_LENGTH = 100
 """Characters of a file's name that are shown."""
 
@@ -83,8 +82,12 @@ def find_upload(
     """
     if payload is None:
         raise DataError(["nothing was uploaded; choose a file first"])
-    path = Path(str(payload.get("path"))).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        path = Path(str(payload.get("path"))).resolve()
+        here = path.is_relative_to(folder.resolve()) and why_irregular(path) is None
+    except (OSError, ValueError):  # no name that a file can have
+        here = False
+    if not here:
         raise DataError(["the upload is no longer here; choose the file again"])
     name = str(payload.get("orig_name") or "upload")[:NAME_LENGTH]
     if path.stat().st_size > limits.upload:
@@ -107,19 +110,14 @@ def decode(upload: Upload, limits: Limits) -> Image.Image:
         One line, what is wrong with it.
     """
     file = io.BytesIO(upload.content)
-    try:
-        return read_rgb(file, name=upload.name, formats=FORMATS, max_pixels=limits.pixels)
-    except DataError:
-        raise
-    except Exception as error:  # a file made to confuse a decoder can make it raise anything
-        problem = f"{upload.name}: damaged image ({type(error).__name__}); save it again"
-        raise DataError([problem]) from None
+    return read_rgb(file, name=upload.name, max_pixels=limits.pixels)
 
 
 def is_animation(upload: Upload) -> bool:
     """Whether a picture that `decode` took has more than one frame."""
+    decoders = decoders_for(upload.content[:HEAD_BYTES], upload.name)
     try:
-        with Image.open(io.BytesIO(upload.content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(upload.content), formats=decoders) as image:
             return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
     except Exception:  # only its first frame is known to be sound
         return True

@@ -81,31 +81,31 @@ def extract(
         [H, W, C], torch tensors [H, W] or [C, H, W], uint8 in 0..255 or float in 0..1. Or as many
         of each, or `ref` alone: a DataFrame with columns ref and dist, or a pair table of
         `load_pairs`. Floats are rounded to the 256 levels of a file. A degraded picture of another
-        size is brought to the reference's.
+        size is resized to the reference's.
     view : str | None
-        What is looked at, such as "max512" or "s256" (`seiqa_features.pictures.views`). [The
-        pictures at their own size; for networks of a fixed size, squeezed to that.]
+        Size and crop, such as "max512" or "s256" (`seiqa_features.pictures.views`) [the pictures
+        at their own size; for networks of a fixed size, squeezed to that].
     details : bool
-        Besides each metric the other scalars of its extractor, such as SSIM by patches.
+        Also return the other scalars of each metric's extractor, such as SSIM by patches.
     device : str
         For pretrained networks: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:<number>".
     weights : Path | str | Mapping[str, Path] | None
         Folder of pretrained weights, or files by name (`seiqa weights list`) [the libraries' own
-        caches]. What is nowhere is downloaded. Networks are loaded once in a process.
+        caches]. Missing files are downloaded. Networks are loaded once per process.
     workers : int | None
         Threads [all cores]; the values do not depend on it.
     keep_going : bool
-        Of many: leave bad pairs' rows empty and log why, instead of stopping.
+        For several pairs: leave bad pairs' rows empty and log why, instead of stopping.
     on_pair : Progress
-        Of many: told how many pairs of how many are done.
+        For several pairs: called with the number of pairs done and the number of all pairs.
 
     Returns
     -------
     dict[str, float] | pd.DataFrame
-        For one pair name → value, in the order of `names`; for many a row per pair and a float64
-        column per name, with the DataFrame's index (a pair table's pair_id) or 0, 1, 2, … NaN means
-        undefined, as a metric is for a picture that is too small for it. On one machine, with the
-        same library versions, the same pair gives the same values to the bit, alone and among
+        For one pair, name → value in the order of `names`; for several, a row per pair and a
+        float64 column per name, with the DataFrame's index (a pair table's pair_id) or 0, 1, 2, …
+        NaN means undefined, for example if a picture is too small for a metric. On one machine,
+        with the same library versions, a pair has the same values to the bit, alone and among
         others.
 
     Raises
@@ -115,7 +115,7 @@ def extract(
     DataError
         Everything wrong with the pictures.
     WeightsError
-        Pretrained weights are missing, and cannot be had.
+        Pretrained weights are missing and cannot be downloaded.
 
     Examples
     --------

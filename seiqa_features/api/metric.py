@@ -1,4 +1,4 @@
-"""Metrics to be called on batches of tensors: in a training loop, as a loss, on any device."""
+"""Metrics on batches of tensors: in a training loop, as a loss, on any device."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def create_metric(name: str, *, weights: Weights = None) -> Metric:
     Raises
     ------
     UsageError
-        Nothing has that name, or it stands for several numbers.
+        There is no metric of that name, or the name stands for several numbers.
     WeightsError
-        Pretrained weights are missing, and cannot be had.
+        Pretrained weights are missing and cannot be downloaded.
 
     Examples
     --------
@@ -61,13 +61,13 @@ class Metric:
     name : str
         Published name, or `<extractor>__<output>`.
     better : Better | None
-        "higher" or "lower", None where the number has no such direction.
+        "higher" or "lower", None if the number has no direction.
     identity : float | None
-        The value of equal pictures, None where there is no fixed one.
+        The value for identical pictures, None if there is no fixed one.
     differentiable : bool
-        Whether gradients flow to `dist`. Rounding to 8 bits, part of many metrics' definition, is
-        passed through as if it were not there, and a flat region has the gradient 0. Where it is
-        false the value has none.
+        Whether gradients flow to `dist`. Rounding to 8 bits, which is part of many metrics'
+        definition, is ignored in the backward pass, and flat regions have the gradient 0. If false,
+        the value has no gradient.
     """
 
     def __init__(self, quantity: Quantity, weights: Weights = None) -> None:
@@ -87,13 +87,13 @@ class Metric:
         dist : torch.Tensor
             Float [B, 3, H, W], RGB in 0..1. Nothing is resized.
         ref : torch.Tensor
-            The same, or [1, 3, H, W] for one reference of all, on the same device.
+            The same, or [1, 3, H, W] for one reference for all pairs, on the same device.
 
         Returns
         -------
         torch.Tensor
             float64 [B] on that device. Networks run there if it is a CPU or a CUDA GPU, everything
-            else on the CPU. Kernels use as many threads as the caller's, so that last digits may
+            else on the CPU. Kernels use the caller's number of threads, so the last digits may
             differ from those of `extract` (by 1e-5 of the value).
 
         Raises

@@ -1,10 +1,11 @@
-"""A manifest, one row per pair: `ref, dist[, mos, group, split, distortion, pair_id]`.
+"""A manifest, one row per pair: `ref, dist[, mos or dmos, group, split, distortion, pair_id]`.
 
 Any table that `seiqa_features.tabular` reads. Paths are relative to the manifest; a name that is
 there in another Unicode form, or only with slashes for backslashes, is found. A column named
-`pseudo_label` instead of `mos` says that a program made the labels up. Without `split`, labelled
-rows are for training and the others to be scored. `distortion` names the kind of distortion, in any
-words. Rows keep the manifest's order.
+`pseudo_label` instead of `mos` says that a program made the labels up. A column `dmos` holds
+difference scores, which are higher the worse the picture is: the label is −DMOS. Without `split`,
+labelled rows are for training and the others to be scored. `distortion` names the kind of
+distortion, in any words. Rows keep the manifest's order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from seiqa_features.tabular.names import nearest
 from seiqa_features.tabular.numbers import is_missing
 from seiqa_features.tabular.reading import TextTable, is_table, read_text_table
 
-COLUMNS = ("ref", "dist", "mos", "pseudo_label", "group", "split", "distortion", "pair_id")
+LABELS = ("mos", "pseudo_label", "dmos")
+COLUMNS = ("ref", "dist", *LABELS, "group", "split", "distortion", "pair_id")
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +58,15 @@ def read_pairs(table: TextTable) -> Found:
             f" split, distortion, pair_id], found {table.shown()}"
         )
         return found
-    if {"mos", "pseudo_label"} <= columns.keys():
+    labels = [name for name in LABELS if name in columns]
+    if len(labels) > 1:
         found.problems.append(
-            f"{table.source}: has columns mos and pseudo_label; keep the one to learn from"
+            f"{table.source}: has columns {' and '.join(labels)}; keep the one to learn from"
         )
         return found
-    label = "pseudo_label" if "pseudo_label" in columns else "mos"
+    label = labels[0] if labels else "mos"
     found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
+    found.turned = "−DMOS" if label == "dmos" else None
     texts = {name: _shared(table.text(column)) for name, column in columns.items()}
     if label in columns:
         texts["label"] = _shared(table.number_text(columns[label]))
@@ -104,6 +108,8 @@ def _read_row(cells: dict[str, str], pair_id: str, where: str, files: Files, fou
         mos = parse_label(cells["label"], where=f"{where} ({cells['dist']})", found=found)
         if mos is None:
             return
+        if "dmos" in cells:
+            mos = 0.0 - mos  # a DMOS of 0 stays 0, and not -0
     split = cells.get("split", "").lower() or ("test" if mos is None else "train")
     if split not in SPLITS:
         found.problems.append(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")

@@ -7,7 +7,8 @@ pair_id        str       unique
 ref_path       str       reference image, as `files.path_text` writes it
 dist_path      str       degraded image, as `files.path_text` writes it
 mos            float64   label, NaN where there is none
-group_id       str       rows that must stay together in every split (default: ref_key)
+group_id       str       rows that must stay together in every split (default: ref_key); rows of
+                         equal pixels are in one group, whatever groups they were given
 split          str       train, val or test
 order          int64     position in file order, for block splits
 distortion     str       kind of distortion, missing where it is not known
@@ -18,9 +19,10 @@ dist_size      str       "width×height" of the degraded image
 =============  ========  ====================================================================
 
 `DataFrame.attrs` says what the labels are: `source` (where the table came from), `label_kind`
-("MOS", or "pseudo-label" if a program made them up), `label_range` ([low, high] or None) and
+("MOS", or "pseudo-label" if a program made them up), `label_range` ([low, high] or None),
 `neighbours_alike` (True where files next to each other are alike, so that only block splits are
-honest). Every later step may rely on all of this.
+honest) and, where the files hold scores of which lower is better, `turned` (how the label was made
+of them, such as "100 − DMOS"). Every later step may rely on all of this.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from seiqa_features.datasets.grouping import joined_groups
 from seiqa_features.errors import DataError, one_line
 from seiqa_features.files import path_text
 from seiqa_features.pictures.index import ImageIndex
@@ -66,7 +69,7 @@ class Found:
     """What an adapter read from a folder or file.
 
     `problems` is everything that is wrong in it, `left_out` what was passed over though nothing is
-    wrong with it (a file that is no picture); a line each.
+    wrong with it (a file that is no picture); a line each. `turned` is the pair table's.
     """
 
     source: Path
@@ -76,6 +79,7 @@ class Found:
     label_kind: str = "MOS"
     label_range: tuple[float, float] | None = None
     neighbours_alike: bool = False
+    turned: str | None = None
 
 
 def parse_label(text: object, *, where: str, found: Found) -> float | None:
@@ -136,16 +140,18 @@ def build_pairs(
             orders.append(order)
     pairs = [found.pairs[order] for order in orders]
     refs, dists = [facts[pair.ref] for pair in pairs], [facts[pair.dist] for pair in pairs]
+    groups = [
+        key if pair.group is None else pair.group
+        for pair, (_, key, _) in zip(pairs, refs, strict=True)
+    ]
+    pixels = [(ref, dist) for (_, ref, _), (_, dist, _) in zip(refs, dists, strict=True)]
     table = pd.DataFrame(
         {
             "pair_id": [pair.pair_id for pair in pairs],
             "ref_path": [path for path, _, _ in refs],
             "dist_path": [path for path, _, _ in dists],
             "mos": [math.nan if pair.mos is None else pair.mos for pair in pairs],
-            "group_id": [
-                key if pair.group is None else pair.group
-                for pair, (_, key, _) in zip(pairs, refs, strict=True)
-            ],
+            "group_id": joined_groups(groups, pixels),
             "split": [pair.split for pair in pairs],
             "order": orders,
             "distortion": [pair.distortion for pair in pairs],
@@ -162,6 +168,8 @@ def build_pairs(
         "label_range": None if found.label_range is None else list(found.label_range),
         "neighbours_alike": found.neighbours_alike,
     }
+    if found.turned is not None:
+        table.attrs["turned"] = found.turned
     if not found.pairs and not problems:
         problems.append(f"{found.source}: no image pairs in it")
     return table, problems

@@ -103,6 +103,8 @@ def add_pairs(
         The label of a flawless picture where the file holds DMOS (lower is better); the
         label becomes best − DMOS. None where higher is better already.
     """
+    if best is not None:
+        found.turned = f"{best:g} − DMOS"
     times = Counter(named(rating.dist) for rating in ratings)
     lost: Counter[str] = Counter()
     for rating in ratings:

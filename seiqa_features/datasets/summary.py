@@ -23,6 +23,7 @@ def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
     ]
     if len(labels):
         lines.append((f"{kind} range", f"{labels.min():g} to {labels.max():g}"))
+        lines.append(("higher is better", _direction(pairs.attrs.get("turned"))))
     if pairs["distortion"].notna().any():
         lines.append(("kinds of distortion", _kinds(pairs["distortion"])))
     sizes = sorted(
@@ -46,14 +47,23 @@ def _kinds(kinds: pd.Series) -> str:
     return f"{kinds.nunique()}" + (f" ({unknown} pairs have none)" if unknown else "")
 
 
+def _direction(turned: str | None) -> str:
+    if turned is None:
+        return "taken as given"
+    return f"the label is {turned}: in the files lower is better"
+
+
 def _identical(pairs: pd.DataFrame) -> str:
     same = pairs.loc[pairs["ref_key"] == pairs["dist_key"], "pair_id"]
     return _named(same, "reference and degraded image have the same pixels")
 
 
 def _duplicates(pairs: pd.DataFrame) -> str:
-    twice = pairs.loc[pairs.duplicated(["ref_key", "dist_key"], keep=False), "pair_id"]
-    return _named(twice, "the same pixels as another pair")
+    twice = pairs[pairs.duplicated(["ref_key", "dist_key"], keep=False)]
+    labels = twice.groupby(["ref_key", "dist_key"])["mos"]
+    widest = (labels.max() - labels.min()).max()
+    apart = f"; their labels differ by up to {widest:.3g}" if widest > 0 else ""
+    return _named(twice["pair_id"], f"the same pixels as another pair{apart}")
 
 
 def _named(pair_ids: pd.Series, meaning: str) -> str:

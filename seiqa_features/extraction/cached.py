@@ -60,5 +60,7 @@ def extract_table(
         with suppress(MissingRowsError):
             table, seconds = assemble(report.kept(pairs), recipe, store)
             return table, seconds, report
+        for block in recipe.blocks:
+            store.read(block)  # sets aside what else is damaged, to be computed in the same round
         report = report.followed_by(compute())
     raise StoreError(f"{store.root}: rows get lost as fast as they are written; check the disk")

@@ -32,7 +32,7 @@ def _existing_device(name: str, count: int) -> str:
     number = int(match[1] or 0)
     if number >= count:
         raise DeviceError(
-            f"device {name}: not there, PyTorch sees {count} GPUs; use --device cpu, or fix the"
+            f"device {name}: not available, PyTorch sees {count} GPUs; use --device cpu, or fix the"
             " driver"
         )
     return f"cuda:{number}"

@@ -74,7 +74,7 @@ class Runtime:
         Raises
         ------
         DeviceError
-            One is not there.
+            One is not available.
         """
         if self._asked == "cpu":
             return ("cpu",)  # without PyTorch, which takes a second to import
@@ -151,7 +151,7 @@ class Runtime:
         unavailable: dict[str, str] = {}
         for weight in missing:
             for name in needed[weight]:
-                unavailable[name] = f"weights {weight.name} are missing"
+                unavailable[name] = self.weight_files.why_missing(weight)
         rest = recipe.without(unavailable)
         if not rest.blocks:
             raise WeightsError(

@@ -1,4 +1,4 @@
-"""Being told to stop: what is finished is written before the process ends."""
+"""Signals that stop a run: what is finished is written before the process ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(SystemExit):
-    """The process was told to stop; the exit code is 128 + the signal's number, as in a shell."""
+    """A signal stopped the process; the exit code is 128 + the signal's number, as in a shell."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def stopping() -> Iterator[None]:
             signal.signal(number, _stop)
         yield
     except Stopped:
-        logger.warning("told to stop; what was computed is kept")
+        logger.warning("stopping; what was computed is kept")
         raise
     finally:
         for number in mine:

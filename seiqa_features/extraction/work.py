@@ -1,25 +1,34 @@
 """One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
 
 Blocks that run on a GPU get their views prepared here; `gpu_batches.py` batches them over tasks.
+`forward` runs one block: pixels to the device, the extractor's call, values back, crops pooled.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.forward import Crops, forward
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extractors.specs import Extract
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.views import Resampling
+from seiqa_features.table.pooling import pool
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import KEYS, SECONDS, PairKey
+
+if TYPE_CHECKING:
+    import torch
 
 # What a metric's library raises on a picture it cannot work with; anything else is our mistake.
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
@@ -27,6 +36,9 @@ Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
 Load = Callable[[], Image.Image]
 """Returns a picture, RGB, or raises DataError."""
+
+Crops = NDArray[np.uint8]
+"""A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +134,78 @@ def run_block(
         }
         for i, pair in enumerate(batch)
     )
+
+
+def forward(
+    block: Block,
+    work: Extract,
+    *,
+    ref: Sequence[Crops],
+    dist: Sequence[Crops],
+    ref_index: Sequence[int],
+    device: str = "cpu",
+) -> Mapping[str, NDArray[np.floating]]:
+    """Values of a batch of pairs whose views all have one shape.
+
+    Parameters
+    ----------
+    ref : Sequence[Crops]
+        The batch's unique references.
+    dist : Sequence[Crops]
+        Degraded pictures, B of them.
+    ref_index : Sequence[int]
+        Which reference each belongs to.
+
+    Returns
+    -------
+    Mapping[str, NDArray[np.floating]]
+        Output name → float64 [B] or float32 [B, d].
+    """
+    import torch
+
+    count, height = len(dist[0]), min(dist[0].shape[2:])
+    if height < block.spec.min_side:
+        return {
+            name: np.full((len(dist), output.dim) if output.dim else len(dist), np.nan)
+            for name, output in block.outputs.items()
+        }
+    crop_index = [r * count + k for r in ref_index for k in range(count)]
+    with torch.inference_mode(), _arithmetic(block, device):
+        values = work(
+            ref=_to_device(ref, device),
+            dist=_to_device(dist, device),
+            ref_index=torch.tensor(crop_index, device=device),
+        )
+        found = {name: values[name].cpu().numpy() for name in block.spec.outputs}
+    if block.view.kind != "grid":
+        return found
+    pairs = range(0, len(dist) * count, count)
+    pooled = [
+        pool({name: v[i : i + count] for name, v in found.items()}, block.spec.outputs)
+        for i in pairs
+    ]
+    return {name: np.stack([row[name] for row in pooled]) for name in block.outputs}
+
+
+def _to_device(pictures: Iterable[Crops], device: str) -> torch.Tensor:
+    """float32 [n, 3, H, W] in 0..1; bytes are transferred and become floats on the device."""
+    import torch
+
+    pixels = torch.from_numpy(np.concatenate(list(pictures)))
+    if device != "cpu":
+        pixels = pixels.pin_memory().to(device, non_blocking=True)
+    return pixels.float().div_(255)
+
+
+def _arithmetic(block: Block, device: str) -> AbstractContextManager[object]:
+    import torch
+
+    if block.dtype != "float32":
+        return torch.autocast(torch.device(device).type, getattr(torch, block.dtype))
+    if device == "cpu":
+        return nullcontext()
+    # By default cuDNN rounds float32 to TF32, which has 10 bits.
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -88,6 +88,22 @@ DISTANCE = Output(identity=0.0, symmetric=True, better="lower", differentiable=T
 
 
 @dataclass(frozen=True)
+class Extra:
+    """An optional extra of seiqa: packages that not every installation has.
+
+    Attributes
+    ----------
+    name : str
+        As in `pip install 'seiqa[name]'`.
+    packages : tuple[str, ...]
+        Distributions that it brings.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Weight:
     """One file of pretrained weights.
 
@@ -105,6 +121,8 @@ class Weight:
         Of the weights.
     sha256 : str | None
         Of the published file where it is known beforehand; any other file is then refused.
+    extra : Extra | None
+        Whose packages read the file, None where every installation can.
     """
 
     name: str
@@ -112,6 +130,7 @@ class Weight:
     megabytes: int
     licence: str
     sha256: str | None = None
+    extra: Extra | None = None
 
     @property
     def package(self) -> str | None:

@@ -58,13 +58,7 @@ def load_rgb(path: Path) -> Image.Image:
         raise DataError([f"{path}: cannot be read ({reason(error)})"]) from None
 
 
-def read_rgb(
-    file: BinaryIO,
-    *,
-    name: str,
-    formats: tuple[str, ...] | None = None,
-    max_pixels: int | None = None,
-) -> Image.Image:
+def read_rgb(file: BinaryIO, *, name: str, max_pixels: int | None = None) -> Image.Image:
     """Decode what an open file holds to an upright 8-bit sRGB image.
 
     Grey and palette images are expanded, transparency is laid over white, CMYK is converted,
@@ -78,8 +72,6 @@ def read_rgb(
         Positioned at its start.
     name : str
         What errors call it.
-    formats : tuple[str, ...] | None
-        Pillow's names of the formats to decode [`formats.FORMATS`, and those of the extra].
     max_pixels : int | None
         Of a picture [MAX_PIXELS].
 
@@ -94,9 +86,9 @@ def read_rgb(
         head = file.read(HEAD_BYTES)
         if not head:
             raise DataError([f"{name}: empty file (0 bytes); copy it again"])
-        decoders = formats or decoders_for(head, name)
+        decoders = decoders_for(head, name)
         sizes = partial(check_size, name, max_pixels=max_pixels)
-        if head.startswith(png.SIGNATURE) and "PNG" in decoders:
+        if head.startswith(png.SIGNATURE):
             file.seek(len(png.SIGNATURE))
             return _finished(png.decode(file, name=name, check_size=sizes), name)
         if head.startswith(tiff.SIGNATURES):
@@ -108,7 +100,7 @@ def read_rgb(
             with Image.open(file, formats=decoders) as image:
                 return _decoded(image, name, sizes, file)
         except UnidentifiedImageError:
-            if head.startswith(tiff.SIGNATURES) and "TIFF" in decoders:
+            if head.startswith(tiff.SIGNATURES):
                 return _finished(tiff_samples.read(file, name=name, check_size=sizes), name)
             raise DataError([f"{name}: {unknown(head)}"]) from None
         except OSError:

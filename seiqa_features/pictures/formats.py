@@ -72,9 +72,16 @@ _SIGNATURES = (
     (b"PK\x03\x04", "a zip"),
     (b"\x1f\x8b", "gzip"),
     (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"II\xbc\x01", "JPEG XR"),
+    (b"gimp xcf", "a GIMP document"),
+    (b"P7\n", "PAM"),
+    (b"PF\n", "a PFM of colours"),
+    (b"RIFF", "a sound or video (RIFF)"),
 )
 _PICTURES = (
-    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
     b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"qoif",
 )  # fmt: skip
 """What pictures of the list begin with: one of these that no decoder takes is damaged."""
@@ -110,16 +117,26 @@ def decoders_for(head: bytes, name: str) -> tuple[str, ...]:
 
 def _extra(head: bytes) -> Extra | None:
     heif, jpeg_xl = EXTRAS
-    if head[4:8] == b"ftyp":
-        brands = {head[at : at + 4] for at in (8, *range(16, len(head), 4))}
+    if brands := _brands(head):
         return heif if brands & _HEIF_BRANDS and not brands & _AVIF_BRANDS else None
     return jpeg_xl if head.startswith((jxl.CODESTREAM, jxl.CONTAINER)) else None
 
 
+def _brands(head: bytes) -> set[bytes]:
+    """What an ISO media file says it is; none of another file."""
+    if head[4:8] != b"ftyp":
+        return set()
+    return {head[at : at + 4] for at in (8, *range(16, len(head), 4))}
+
+
 def unknown(head: bytes) -> str:
     """What is said of a file that no decoder on the list takes."""
-    if head.startswith(_PICTURES) or head[4:8] == b"ftyp":
+    brands = _brands(head)
+    webp = head.startswith(b"RIFF") and b"WEBP".startswith(head[8:12])
+    if head.startswith(_PICTURES) or webp or brands & (_AVIF_BRANDS | _HEIF_BRANDS):
         return "damaged or truncated image (its header makes no sense); copy it again"
+    if brands:
+        return f"not an image but a video or other ISO media file; expected {ACCEPTED}"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for signature, kind in _SIGNATURES:
         if start.lower().startswith(signature.lower()):

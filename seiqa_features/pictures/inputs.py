@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from seiqa_features.errors import DataError
+from seiqa_features.files import reason
 from seiqa_features.pictures.colour import levels
 from seiqa_features.pictures.decoding import check_size, decode_rgb, load_rgb, orientation
 
@@ -73,6 +74,26 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     )  # fmt: skip
 
 
+def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
+    """Both pictures of a pair as `as_rgb` gives them.
+
+    Raises
+    ------
+    DataError
+        Everything wrong with either of them.
+    """
+    pictures: list[Image.Image] = []
+    problems: list[str] = []
+    for name, picture in (("ref", ref), ("dist", dist)):
+        try:
+            pictures.append(as_rgb(picture, name=name))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return pictures[0], pictures[1]
+
+
 def is_picture(value: object) -> bool:
     """Whether it is one picture, of whatever content, and no collection of them."""
     torch = sys.modules.get("torch")  # where nobody imported it there are no tensors
@@ -116,9 +137,12 @@ def _pixels_last(tensor: torch.Tensor, name: str) -> NDArray[Any]:
             [f"{name}: tensor of shape {list(tensor.shape)}; expected [C, H, W] with 1, 3 or 4"
              " channels, or [H, W]"]
         )  # fmt: skip
-    pixels = (tensor.permute(1, 2, 0) if planes else tensor).detach().cpu()
-    # numpy knows no bfloat16
-    array: NDArray[Any] = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
+    try:
+        pixels = (tensor.permute(1, 2, 0) if planes else tensor).detach().cpu()
+        # numpy knows no bfloat16
+        array: NDArray[Any] = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
+    except (RuntimeError, TypeError) as error:  # sparse, quantised, without data, …
+        raise DataError([f"{name}: a tensor without plain pixels ({reason(error)})"]) from None
     return array
 
 
@@ -128,6 +152,8 @@ def _from_array(array: NDArray[Any], name: str) -> Image.Image:
             [f"{name}: array of shape {list(array.shape)}; expected [H, W, C] with 1, 3 or 4"
              " channels, or [H, W]"]
         )  # fmt: skip
+    if np.ma.is_masked(array):
+        raise DataError([f"{name}: some of its values are masked; fill them, with white maybe"])
     height, width = array.shape[:2]
     check_size(name, width, height)
     if array.ndim == 3 and array.shape[2] == 1:

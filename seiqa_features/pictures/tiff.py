@@ -1,8 +1,8 @@
 """TIFF as Pillow reads it: what the file states about its samples, and whether all of it is there.
 
 Pillow decodes 8-bit samples and the common 16-bit layouts right; it takes planar 16-bit colours
-for others, ignores that white may be zero, and knows no floating-point colours. Those are for
-`seiqa_features.pictures.tiff_samples`.
+for others, ignores that white may be zero, and knows neither planar samples beside the colours nor
+floating-point colours. Those are for `seiqa_features.pictures.tiff_samples`.
 Source: Adobe, "TIFF Revision 6.0", 1992, sections 8 and 19.
 """
 
@@ -26,12 +26,13 @@ PLANAR = 2  # PlanarConfiguration
 UNCOMPRESSED, DEFLATE = 1, (8, 32946)  # Compression
 
 BITS, COMPRESSION, PHOTOMETRIC, PLANAR_CONFIGURATION, FORMAT = 258, 259, 262, 284, 339
+EXTRA = 338  # samples beside the colours
 LOW, HIGH = 340, 341  # SMinSampleValue, SMaxSampleValue
 PROFILE, ORIENTATION = 34675, 274
 _OFFSETS, _COUNTS = (273, 324), (279, 325)  # of strips, of tiles
 _DECISIVE = frozenset({
     256, 257, BITS, COMPRESSION, PHOTOMETRIC, 266, *_OFFSETS, 277, 278, *_COUNTS,
-    PLANAR_CONFIGURATION, 317, 320, 322, 323, 338, FORMAT, LOW, HIGH, 347,
+    PLANAR_CONFIGURATION, 317, 320, 322, 323, EXTRA, FORMAT, LOW, HIGH, 347,
 })  # fmt: skip
 """Tags without which the pixels would be others."""
 
@@ -47,9 +48,9 @@ def stated_bits(image: TiffImageFile) -> int | None:
         return None
     (depth,) = bits
     photometric = tags.get(PHOTOMETRIC)
-    if depth <= 8:
-        return 8
     chunky = tags.get(PLANAR_CONFIGURATION, 1) != PLANAR
+    if depth <= 8:
+        return 8 if chunky or EXTRA not in tags else None
     if depth == 16 and chunky and photometric in (BLACK_IS_ZERO, RGB, CMYK):
         # Black in the 8 bits that Pillow keeps: only the low bytes tell whether it is meant.
         return None if image.mode == "RGB" and image.load() and not image.getbbox() else 16

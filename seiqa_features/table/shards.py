@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from seiqa_features.files import replacing
+from seiqa_features.files import replacing, why_irregular
 from seiqa_features.table.recipe import Block
 
 FORMAT = 2
@@ -71,8 +70,8 @@ def read_shard(path: Path, block: Block, *, keys_only: bool = False) -> pa.Table
     OSError
         It is not there, or cannot be opened.
     """
-    if not stat.S_ISREG(path.stat().st_mode):  # a FIFO would be waited for
-        raise DamagedShardError("no regular file")
+    if problem := why_irregular(path):
+        raise DamagedShardError(problem)
     try:
         # A sixth of what pq.read_table takes on shards this small.
         with pq.ParquetFile(path) as file:

@@ -146,7 +146,7 @@ class Store:
                 self._set_aside(part, damage)
             except OSError as error:
                 raise StoreError(
-                    f"{part}: cannot be read ({error.strerror or error}); give yourself access, or"
+                    f"{part}: cannot be read ({error.strerror or error}); check its permissions, or"
                     " name another folder with --cache"
                 ) from None
 

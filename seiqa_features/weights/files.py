@@ -16,7 +16,13 @@ from pathlib import Path
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
 from seiqa_features.files import write_whole
-from seiqa_features.weights.places import download, installed, online, reinstall
+from seiqa_features.weights.places import (
+    download,
+    installed,
+    online,
+    reinstall,
+    without_packages,
+)
 
 DEFAULT_FOLDER = Path("~/.cache/seiqa/weights")
 LOCK_FILE = "weights.lock.json"
@@ -38,13 +44,15 @@ class WeightFiles:
         self.files = {name: path.expanduser() for name, path in (files or {}).items()}
 
     def find(self, weight: Weight) -> Path | None:
-        """The weight's file, None if it is not on this machine.
+        """The weight's file, None if it is not on this machine or nothing here can read it.
 
         Raises
         ------
         WeightsError
             The user named a file that does not exist.
         """
+        if without_packages(weight):
+            return None
         if weight.name in self.files:
             path = self.files[weight.name]
             if not path.is_file():
@@ -56,6 +64,10 @@ class WeightFiles:
     def missing(self, weights: Iterable[Weight]) -> list[Weight]:
         """Those that are not on this machine."""
         return [weight for weight in weights if self.find(weight) is None]
+
+    def why_missing(self, weight: Weight) -> str:
+        """One line about a weight that is not there."""
+        return without_packages(weight) or f"weights {weight.name} are missing"
 
     def checksum(self, weight: Weight) -> str:
         """SHA-256 of a weight that is there; hashed only if its size or date changed.
@@ -107,10 +119,13 @@ class WeightFiles:
         Raises
         ------
         WeightsError
-            Offline, or a download failed; what was fetched before is kept.
+            Offline, a package is not installed, or a download failed; what was fetched before is
+            kept.
         """
         missing = self.missing(weights)
         for weight in missing:
+            if reason := without_packages(weight):
+                raise WeightsError(reason)
             if weight.package is not None:
                 raise WeightsError(reinstall(weight))
         if missing and not online(missing):

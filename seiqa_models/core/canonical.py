@@ -61,6 +61,7 @@ def canonical_rows(
     groups: Rows | None,
     order: FloatVector | None = None,
     kinds: Rows | None = None,
+    collections: Rows | None = None,
 ) -> Rows:
     """Positions of the rows in canonical order.
 
@@ -70,7 +71,7 @@ def canonical_rows(
         Columns sorted by name. Rows of equal content are ordered by the index, so that each
         keeps its own result.
     y : float64 [n]
-    groups, kinds : int [n], optional
+    groups, kinds, collections : int [n], optional
         Codes that do not depend on the order of rows; see `codes_of`.
     order : float64 [n], optional
         File order.
@@ -79,7 +80,7 @@ def canonical_rows(
     -------
     int [n]
     """
-    keys = [key for key in (groups, y, order, kinds) if key is not None]
+    keys = [key for key in (groups, y, order, kinds, collections) if key is not None]
     rows = np.lexsort(keys[::-1])
     first = np.zeros(len(rows), dtype=bool)
     for key in keys:

@@ -29,10 +29,10 @@ FEW_GROUPS = 15
 class TrainingTable:
     """A checked table: features X [n, columns], labels y [n], group codes [n].
 
-    ``order`` [n] and ``kinds`` [n] are None where not given. Groups and kinds are numbered from 0
-    in the order of their names. Where each row is a group of its own because none were given,
-    ``grouped`` is False and the numbers are positions. ``orders`` are constructed ones of the same
-    groups, numbered alike, or None.
+    ``order`` [n], ``kinds`` [n] and ``collections`` [n] are None where not given. Groups, kinds and
+    collections are numbered from 0 in the order of their names. Where each row is a group of its
+    own because none were given, ``grouped`` is False and the numbers are positions. ``orders`` are
+    constructed ones of the same groups, numbered alike, or None.
     """
 
     X: pd.DataFrame
@@ -41,6 +41,7 @@ class TrainingTable:
     order: FloatVector | None
     kinds: Rows | None = None
     grouped: bool = True
+    collections: Rows | None = None
     orders: Orders | None = None
 
     def in_canonical_order(self) -> tuple[TrainingTable, Rows]:
@@ -54,7 +55,7 @@ class TrainingTable:
         """
         table = self.by_column_name()
         groups = self.groups if self.grouped else None
-        rows = canonical_rows(table.X, table.y, groups, table.order, table.kinds)
+        rows = canonical_rows(table.X, table.y, groups, table.order, table.kinds, table.collections)
         if not np.array_equal(rows, np.arange(len(rows))):
             table = table.take(rows)
         return (table if self.grouped else replace(table, groups=np.arange(len(rows)))), rows
@@ -74,6 +75,7 @@ class TrainingTable:
             None if self.order is None else self.order[rows],
             None if self.kinds is None else self.kinds[rows],
             self.grouped,
+            None if self.collections is None else self.collections[rows],
             self.orders and self.orders.within(np.unique(self.groups[rows])),
         )
 
@@ -84,6 +86,7 @@ def check_training_table(
     groups: ArrayLike | None = None,
     order: ArrayLike | None = None,
     kinds: ArrayLike | None = None,
+    collections: ArrayLike | None = None,
     orders: Orders | None = None,
     *,
     min_rows: int = MIN_ROWS_TO_FIT,
@@ -94,7 +97,8 @@ def check_training_table(
     Raises
     ------
     TableError
-        Too few rows or groups; labels, groups or order of another length or with missing values;
+        Too few rows or groups; labels, groups, order or collections of another length or with
+        missing values;
         constant labels; no feature column, one of an unknown type, or a number beyond ±1e30;
         constructed orders without groups, or without one of the columns.
     KindsError
@@ -128,6 +132,7 @@ def check_training_table(
         None if order is None else _finite("order", order, X),
         None if kinds is None else _codes("kind", kinds, len(X), KindsError),
         groups is not None,
+        None if collections is None else _codes("collection", collections, len(X), TableError),
         orders,
     )
 

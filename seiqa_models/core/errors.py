@@ -25,7 +25,7 @@ class KindsError(TableError):
 
 
 class LearnerError(TableError):
-    """A learner or a fusion, perhaps a stranger's, does not do what the stack needs of it."""
+    """A learner or a fusion, perhaps from another package, does not work as the stack requires."""
 
 
 class GroupsWarning(UserWarning):

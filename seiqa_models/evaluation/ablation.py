@@ -26,7 +26,7 @@ from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.threads import one_core
 from seiqa_models.results import AblatedGroup, Ablation
-from seiqa_models.stack.pool import fit_learner
+from seiqa_models.stack.pool import Directions, fit_learner
 from seiqa_models.stack.preparation import Preparation
 
 
@@ -34,7 +34,8 @@ from seiqa_models.stack.preparation import Preparation
 class _Part:
     """An outer fold, prepared: training rows with their labels and any kinds, and held-out rows.
 
-    ``held_out`` are the positions of the latter in the table, ``groups`` those of the columns.
+    ``held_out`` are the positions of the latter in the table; ``groups`` and ``directions`` belong
+    to the columns.
     """
 
     train: FloatMatrix
@@ -43,13 +44,17 @@ class _Part:
     test: FloatMatrix
     held_out: Rows
     groups: list[str]
+    directions: list[int]
 
     def only(self, kept: Set[str]) -> _Part:
         """The columns of some groups; preparing them on their own would give the same."""
         columns = [at for at, group in enumerate(self.groups) if group in kept]
-        groups = [self.groups[at] for at in columns]
         return replace(
-            self, train=self.train[:, columns], test=self.test[:, columns], groups=groups
+            self,
+            train=self.train[:, columns],
+            test=self.test[:, columns],
+            groups=[self.groups[at] for at in columns],
+            directions=[self.directions[at] for at in columns],
         )
 
 
@@ -61,6 +66,7 @@ def feature_ablation(
     *,
     learner: str,
     kinds: ArrayLike | None = None,
+    directions: Directions | None = None,
     n_splits: int = 5,
     seed: int = 0,
     n_jobs: int = 1,
@@ -77,6 +83,8 @@ def feature_ablation(
         As for `seiqa_models.evaluation.evaluate.evaluate`.
     learner : str
         A name from `seiqa_models.learners.registry.LEARNERS`.
+    directions : mapping of str to int, optional
+        As for `seiqa_models.stack.regressor.SeiqaRegressor`.
     n_splits : int
         Outer folds; fewer when there are fewer groups of rows.
     seed : int
@@ -112,7 +120,9 @@ def feature_ablation(
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
-    parts = Parallel(n_jobs=n_jobs)(delayed(_prepared)(table, fold) for fold in folds)
+    parts = Parallel(n_jobs=n_jobs)(
+        delayed(_prepared)(table, fold, directions or {}) for fold in folds
+    )
     owners = [feature_group(column) for column in table.X.columns]
     names = sorted(set(owners))
     everything = frozenset(names)
@@ -138,21 +148,22 @@ def feature_ablation(
     )
 
 
-def _prepared(table: TrainingTable, fold: Fold) -> _Part:
+def _prepared(table: TrainingTable, fold: Fold, directions: Directions) -> _Part:
     train, held_out = table.take(fold[0]), table.take(fold[1])
     preparation = Preparation()
     with one_core():
         values = preparation.fit_transform(train.X, train.y, train.groups)
         test = preparation.transform(held_out.X)
     owners = [feature_group(column) for column in preparation.columns_]
-    return _Part(values, train.y, train.kinds, test, fold[1], owners)
+    known = [directions.get(name, 0) for name in preparation.columns_]
+    return _Part(values, train.y, train.kinds, test, fold[1], owners, known)
 
 
 def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
     """Held-out predictions; None without a column to read."""
     if not part.groups:
         return None
-    fitted = fit_learner(learner, part.train, part.y, seed, part.kinds)
+    fitted = fit_learner(learner, part.train, part.y, seed, part.kinds, part.directions)
     with one_core():
         return np.asarray(fitted.predict(part.test), dtype=np.float64)
 

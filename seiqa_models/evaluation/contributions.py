@@ -104,6 +104,12 @@ def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.D
     return table
 
 
+def contributions_of_row(regressor: SeiqaRegressor, row: Table) -> dict[str, float]:
+    """The `contributions` of the only row of a feature table, and ``baseline``, by name."""
+    shares = contributions(regressor, row).iloc[0]
+    return {str(group): float(share) for group, share in shares.items()}
+
+
 def _worth(
     score: Callable[[FloatMatrix], FloatVector],
     values: FloatMatrix,

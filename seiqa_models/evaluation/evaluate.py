@@ -20,11 +20,11 @@ from seiqa_models.core.checks import (
 )
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
+from seiqa_models.core.predictions import SCORED
 from seiqa_models.core.readiness import require_folds
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.evaluation.figures import evaluation_figures
 from seiqa_models.evaluation.held_out import (
-    SCORED,
     fit_everything,
     joined,
     learner_columns,
@@ -113,7 +113,7 @@ def evaluate(
         groups,
         order,
         kinds,
-        orders,
+        orders=orders,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()

@@ -10,18 +10,17 @@ import pandas as pd
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.metrics import score_summary, srocc
+from seiqa_models.core.predictions import AGREEMENT, CONSENSUS, SCORED
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.evaluation.compare import compare
 from seiqa_models.evaluation.held_out import (
     NOMINAL_COVERAGE,
-    SCORED,
     Fits,
     FoldResult,
     joined,
     learner_columns,
 )
-from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 
 Kinds = np.typing.NDArray[Any]
 

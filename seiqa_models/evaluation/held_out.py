@@ -19,27 +19,21 @@ from sklearn.base import clone
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, TrainingTable
 from seiqa_models.core.errors import KindsError
+from seiqa_models.core.predictions import AGREEMENT, RESULT_COLUMNS, SCORED
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
 from seiqa_models.fusions.weighted import GreedyFusion
-from seiqa_models.learners.registry import make_learner, uses_kinds
+from seiqa_models.learners.registry import make_learner
+from seiqa_models.plugins.calls import uses_kinds
 from seiqa_models.stack.blend import PURPOSES
 from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.pool import AGREEMENT, CONSENSUS, predict_held_out
+from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import member
 
 NOMINAL_COVERAGE = 0.9
 """Share of labels that the reported intervals promise to hold."""
-
-SCORED = ("score", "low", "high", "unfamiliar", "agree")
-"""Columns of held-out predictions that come from :meth:`SeiqaRegressor.predict_interval`."""
-
-_OTHER_SCORES = ("best_single", "greedy", "index_only", "at_home", CONSENSUS)
-
-_NO_LEARNER = (*SCORED, *_OTHER_SCORES, AGREEMENT)
-"""Columns of held-out predictions that belong to no single learner of the pool."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,7 @@ class FoldResult:
     """Result of one outer fold: predictions for its held-out rows.
 
     ``predictions`` is indexed by row position; its columns are the learners' names and those of
-    ``_NO_LEARNER`` (``index_only`` only where the order is known).
+    `seiqa_models.core.predictions` (``index_only`` only where the order is known).
     """
 
     predictions: pd.DataFrame
@@ -76,7 +70,7 @@ def joined(results: list[FoldResult]) -> pd.DataFrame:
 
 def learner_columns(held_out: pd.DataFrame) -> list[str]:
     """Names of the columns that are a learner's predictions."""
-    return [name for name in held_out.columns if name not in _NO_LEARNER]
+    return [name for name in held_out.columns if name not in RESULT_COLUMNS]
 
 
 def transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
@@ -143,7 +137,7 @@ def fit_everything(
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
     """A clone of the regressor, fitted on the whole table."""
     fresh: SeiqaRegressor = clone(regressor)
-    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds, table.orders)
+    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds, orders=table.orders)
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:

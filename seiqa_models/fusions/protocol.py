@@ -1,4 +1,4 @@
-"""What a stack asks of a fusion, and what a fusion may offer beyond that."""
+"""What a fusion must provide, and what it may provide in addition."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class HeldOut(NamedTuple):
 class Fusion(Protocol):
     """A scikit-learn regressor (it can be cloned) whose inputs are predictions of learners.
 
-    Everything it learns it learns in ``fit``, from out-of-fold predictions: those of rows whose
-    groups the learners had not met. A stack gives ``fit`` and ``predict`` DataFrames with the
-    learners' names as columns, in the same order. What ``predict`` returns is in the unit of the
-    labels, or near it; a monotone calibration may follow.
+    It learns only in ``fit``, from out-of-fold predictions: those of rows whose groups the learners
+    had not met. A stack passes DataFrames to ``fit`` and ``predict``, with the learners' names as
+    columns, in the same order. ``predict`` returns values roughly in the unit of the labels; a
+    monotone calibration may follow.
 
-    Two things are optional, and nothing assumes either:
+    Two things are optional, and no other code relies on them:
 
     - ``weights_`` : float64 [m], 0 or more, sum 1, in the order of the columns. A fusion whose
-      score is a weighted mean has them after ``fit``; they are then reported.
+      score is a weighted mean sets them in ``fit``; they are then reported.
     - a parameter ``unseen`` of ``fit``: a `HeldOut` of rows predicted by learners that had
-      met neither the rows' groups nor their kinds of distortion, or None. A fusion that has the
-      parameter gets them where the kinds are known.
+      met neither the rows' groups nor their kinds of distortion, or None. It is passed if the
+      kinds are known and the fusion has the parameter.
     """
 
     def fit(self, P: Predictions, y: ArrayLike, groups: ArrayLike | None = None) -> Self:

@@ -5,6 +5,11 @@ may be the first to fail on a new one. So they are moved towards the best weight
 far as what new kinds gain outweighs what new references lose. A gain there counts for less than a
 loss here: its evidence comes from few rows of few kinds, and trusting it fully cost more than it
 gained.
+
+So the weights that come out lie between the two ends, whatever the new kinds say; new references
+lose at most `AFFORDABLE` of their final, and at most `GAIN_SHARE` of what new kinds gain. How far
+the weights themselves move is not bounded otherwise: where final hardly depends on them, they may
+go all the way to the other end.
 """
 
 from __future__ import annotations

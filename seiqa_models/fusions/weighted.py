@@ -1,4 +1,4 @@
-"""Fusions that are a weighted mean, with weights that take no search: equal, one, or counted."""
+"""Fusions by weighted mean without a search: equal weights, the best member, greedy selection."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def _check_part(part: Any) -> None:
     if type(part).__module__.startswith("seiqa_models."):
         for key, value in held.items():
             if not all(_is_finite(one) for one in _held(value)):
-                raise UnsoundModelError(f"{key} of its {name} holds what is no finite number")
+                raise UnsoundModelError(f"{key} of its {name} holds a value that is not finite")
     if "tree_" in held and held["tree_"].n_features != held.get("n_features_in_"):
         raise UnsoundModelError(f"its {name} reads other columns than it was given")
     if any(one.n_features_in_ != part.n_features_in_ for one in held.get("estimators_", ())):

@@ -1,7 +1,9 @@
 """Losses that look at pairs of rows, for `seiqa_models.learners.ranker.PairwiseRanker`.
 
-Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. torch
-is imported only when a loss is computed.
+Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. Given
+`together`, a tensor bool [b, b], only pairs for which it holds are compared: scores of different
+laboratories say nothing about which picture is the better. torch is imported only when a loss is
+computed.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ _EPSILON = 1e-6
 """Keeps square roots and norms away from zero, where their gradients have no bound."""
 
 
-def softplus_loss(prediction: Any, target: Any) -> Any:
+def softplus_loss(prediction: Any, target: Any, together: Any = None) -> Any:
     """The runner-up's loss (LoViF 2026 SeIQA, arXiv 2604.11207).
 
         0.25 · mean (f_i - y_i)² + 0.80 · mean softplus(-(f_i - f_j) · sign(y_i - y_j))
@@ -26,13 +28,15 @@ def softplus_loss(prediction: Any, target: Any) -> Any:
 
     squared = functional.mse_loss(prediction, target)
     sign = (target - target.T).sign()
+    if together is not None:
+        sign = sign * together
     ordered = sign.abs()
     # Weights of 0 and 1 instead of picking the ordered pairs, which would copy them one by one.
     wrong_way = functional.softplus(-(prediction - prediction.T) * sign) * ordered
     return MSE_WEIGHT * squared + RANK_WEIGHT * wrong_way.sum() / ordered.sum().clamp_min(1)
 
 
-def fidelity_loss(prediction: Any, target: Any) -> Any:
+def fidelity_loss(prediction: Any, target: Any, together: Any = None) -> Any:
     """The winner's loss (same paper), ½ · (1 - PLCC) + ½ · mean fidelity over pairs i ≠ j.
 
     With p = Φ(f_i - f_j), the chance that i is preferred under unit noise, and
@@ -44,6 +48,8 @@ def fidelity_loss(prediction: Any, target: Any) -> Any:
     f, y = prediction - prediction.mean(), target - target.mean()
     plcc = (f * y).sum() / (f.norm() * y.norm() + _EPSILON)
     apart = ~torch.eye(len(target), dtype=torch.bool)
+    if together is not None:
+        apart = apart & together
     p = torch.special.ndtr((prediction - prediction.T)[apart])
     g = ((target - target.T).sign()[apart] + 1) / 2
     pairs = 1 - (p * g + _EPSILON).sqrt() - ((1 - p) * (1 - g) + _EPSILON).sqrt()

@@ -8,8 +8,8 @@ predicting or loading a saved model needs neither.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from seiqa_features.threads import on_one_core
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.losses import fidelity_loss, softplus_loss
 
@@ -84,8 +85,19 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         self.batch_size = batch_size
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> PairwiseRanker:
-        """Train on X float [n, p] and y float [n]; on one thread, whatever torch is set to.
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, collections: ArrayLike | None = None
+    ) -> PairwiseRanker:
+        """Train on X float [n, p] and y float [n].
+
+        The result depends on neither PyTorch's threads nor its global generator, and leaves both
+        as they are.
+
+        Parameters
+        ----------
+        X, y
+        collections : array-like of int [n], optional
+            Code of the collection of each row; only rows of the same one are put in order.
 
         Raises
         ------
@@ -99,8 +111,9 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         label: FloatVector = checked[1].astype(np.float64)
         centre, scale = float(label.mean()), float(label.std()) or 1.0
         target = ((label - centre) / scale).astype(np.float32)[:, None]
-        with _isolated_torch(self.random_state):
-            layers = _trained_layers(self, values.astype(np.float32), target)
+        if collections is not None:
+            target = np.column_stack([target, np.asarray(collections)]).astype(np.float32)
+        layers = _trained_layers(self, values.astype(np.float32), target)
         self.coefs_ = [weight.T.astype(np.float64) for weight, _ in layers]
         self.intercepts_ = [bias.astype(np.float64) for _, bias in layers]
         self.slope_, self.intercept_ = scale, centre
@@ -128,6 +141,7 @@ def _line(x: FloatVector, y: FloatVector) -> tuple[float, float]:
     return slope, float(y.mean() - slope * x.mean())
 
 
+@on_one_core
 def _trained_layers(
     ranker: PairwiseRanker,
     inputs: np.typing.NDArray[np.float32],
@@ -143,7 +157,10 @@ def _trained_layers(
     # skorch wants the loss as a class, and this module must not need torch to be imported.
     class Loss(torch.nn.Module):
         def forward(self, prediction: Any, target: Any) -> Any:
-            return LOSSES[ranker.loss](prediction, target)
+            if target.shape[1] == 1:
+                return LOSSES[ranker.loss](prediction, target)
+            label, collection = target[:, :1], target[:, 1:]
+            return LOSSES[ranker.loss](prediction, label, collection == collection.T)
 
     callbacks: list[Any] = [
         LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=ranker.max_epochs)
@@ -152,8 +169,9 @@ def _trained_layers(
     if ranker.patience is not None:
         split = ValidSplit(_VALIDATION_SHARE, random_state=ranker.random_state)
         callbacks.append(EarlyStopping(patience=ranker.patience, load_best=True, sink=noop))
+    draws = torch.Generator().manual_seed(ranker.random_state)
     net = NeuralNetRegressor(
-        _network(inputs.shape[1], ranker.hidden, ranker.dropout),
+        _network(inputs.shape[1], ranker.hidden, ranker.dropout, draws),
         criterion=Loss,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=ranker.weight_decay,
@@ -161,6 +179,8 @@ def _trained_layers(
         max_epochs=ranker.max_epochs,
         batch_size=ranker.batch_size,
         iterator_train=_Batches,
+        iterator_train__draws=draws,
+        iterator_valid=_Batches,
         train_split=split,
         callbacks=callbacks,
         callbacks__print_log=None,
@@ -175,44 +195,51 @@ def _trained_layers(
 
 
 class _Batches:
-    """The rows of a skorch data set in random batches, each cut from one tensor.
+    """The rows of a skorch data set in batches, each cut from one tensor; random given draws.
 
-    torch's own loader fetches a batch row by row, which took longer than the step that follows.
+    torch's own loader fetches a batch row by row, which took longer than the step that follows,
+    and draws from the global generator.
     """
 
-    def __init__(self, dataset: Any, batch_size: int) -> None:
+    def __init__(self, dataset: Any, batch_size: int, draws: Any = None) -> None:
         whole, rows = getattr(dataset, "dataset", dataset), getattr(dataset, "indices", slice(None))
         self.inputs, self.outputs = whole.X[rows], whole.y[rows]
         self.batch_size = batch_size
+        self.draws = draws
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         import torch
 
         inputs, outputs = torch.from_numpy(self.inputs), torch.from_numpy(self.outputs)
-        for rows in torch.split(torch.randperm(len(inputs)), self.batch_size):
+        order = torch.arange(len(inputs))
+        if self.draws is not None:
+            order = torch.randperm(len(inputs), generator=self.draws)
+        for rows in torch.split(order, self.batch_size):
             yield inputs[rows], outputs[rows]
 
 
-def _network(n_inputs: int, hidden: tuple[int, ...], dropout: float) -> Any:
+def _network(n_inputs: int, hidden: tuple[int, ...], dropout: float, draws: Any) -> Any:
+    """Layers whose weights and dropout come from one generator, in PyTorch's order of drawing."""
+    import torch
     from torch import nn
+
+    class Dropout(nn.Module):
+        """`torch.nn.Dropout`, which knows the global generator only."""
+
+        def forward(self, values: Any) -> Any:
+            if not self.training or not dropout:
+                return values
+            kept = torch.empty_like(values).bernoulli_(1 - dropout, generator=draws)
+            return values * kept.div_(1 - dropout)
+
+    def linear(n_in: int, n_out: int) -> Any:
+        layer = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")  # draws nothing
+        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=draws)
+        nn.init.uniform_(layer.bias, -1 / math.sqrt(n_in), 1 / math.sqrt(n_in), generator=draws)
+        return layer
 
     layers: list[Any] = []
     for width in hidden:
-        layers += [nn.Linear(n_inputs, width), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [linear(n_inputs, width), nn.ReLU(), Dropout()]
         n_inputs = width
-    return nn.Sequential(*layers, nn.Linear(n_inputs, 1))
-
-
-@contextmanager
-def _isolated_torch(seed: int) -> Iterator[None]:
-    """Seed torch and use one thread, then restore the caller's generator and threads."""
-    import torch
-
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    return nn.Sequential(*layers, linear(n_inputs, 1))

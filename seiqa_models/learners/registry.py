@@ -2,10 +2,11 @@
 
 To add a learner, write one function that returns a scikit-learn regressor and decorate it with
 ``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n]; the
-scaling it needs is its own business. It must be deterministic for a given ``random_state``, cope
+learner does its own scaling. It must be deterministic for a given ``random_state``, cope
 with more columns than rows, and be made of parts that skops can save. One whose ``fit`` has a
 parameter ``kinds``, or a pipeline whose last step has it, also gets the rows' kinds of distortion
-where they are known.
+where they are known, and by ``collections`` the code of the collection that a row is from, where
+there are several.
 
 A package of your own names its factory in the entry point group ``seiqa.learners``. The contract
 tests walk this registry.
@@ -19,17 +20,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.feature_selection import SelectKBest, r_regression
 from sklearn.linear_model import LinearRegression, RidgeCV
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
-from sklearn.utils.validation import has_fit_parameter
 
 from seiqa_models.core.errors import LearnerError
+from seiqa_models.core.predictions import RESULT_COLUMNS
 from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP
@@ -37,10 +37,11 @@ from seiqa_models.learners.ordinal import OrdinalProcess
 from seiqa_models.learners.oriented import MonotoneBoosting, OrientedLog, OrientedRanks
 from seiqa_models.learners.runner_up import FACTORIES
 from seiqa_models.learners.scaling import PartialWhitening, RankNormal
+from seiqa_models.learners.trees import MAX_BIN
 from seiqa_models.plugins.calls import described
 from seiqa_models.plugins.registry import Registry
 
-LEARNERS = Registry("learner", group="seiqa.learners")
+LEARNERS = Registry("learner", group="seiqa.learners", reserved=RESULT_COLUMNS)
 """Every learner by name; the runner-up's are ``runner_up_...``."""
 
 LEARNERS.update(FACTORIES)
@@ -51,11 +52,11 @@ DEFAULT_POOL = (
     *("gp@8", "catboost@8", "ranker@8", "svr@8", "extra_trees@8"),
     *("gp@6", "catboost@6", "svr@6", "extra_trees@6"),
 )
-"""The members of a stack unless told otherwise; `learner@8` reads 8 components of the columns.
+"""The default members of a stack; `learner@8` reads 8 components of the columns.
 
-First those that serve new scenes of the same study best; then those that keep their heads where
-references are few or a kind of distortion is new; then those of low rank, for pictures from
-anywhere. See docs/explanation/generalising.md for what each brings.
+First those that do best on new scenes of the same study; then those that are robust when references
+are few or a kind of distortion is new; then members of low rank, for pictures from anywhere.
+``benchmarks/ablate_pool.py`` measures what each contributes.
 """
 
 
@@ -88,26 +89,6 @@ def list_learners(pattern: str = "*") -> list[str]:
     return LEARNERS.names(pattern)
 
 
-def uses_kinds(learner: Any) -> bool:
-    """Whether the ``fit`` of a learner, or of a pipeline's last step, has a parameter ``kinds``."""
-    return bool(has_fit_parameter(_last(learner), "kinds"))
-
-
-def kinds_argument(learner: Any, kinds: ArrayLike | None) -> dict[str, Any]:
-    """Keyword arguments of ``fit`` that tell a learner the kinds [n]; none where it has no use.
-
-    They are those without metadata routing: a pipeline's step need not request anything.
-    """
-    if kinds is None or not uses_kinds(learner):
-        return {}
-    step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
-    return {f"{step}kinds": kinds}
-
-
-def _last(learner: Any) -> Any:
-    return learner[-1] if isinstance(learner, Pipeline) else learner
-
-
 @learner("catboost")
 def catboost(random_state: int, n_jobs: int) -> Any:
     """Oblivious trees with ordered leaves; the column sampling decorrelates collinear metrics."""
@@ -119,6 +100,7 @@ def catboost(random_state: int, n_jobs: int) -> Any:
         depth=4,
         l2_leaf_reg=3.0,
         rsm=0.2,
+        border_count=MAX_BIN,
         random_seed=random_state,
         thread_count=n_jobs,
         allow_writing_files=False,
@@ -138,6 +120,7 @@ def xgboost(random_state: int, n_jobs: int) -> Any:
         min_child_weight=3,
         subsample=0.7,
         colsample_bynode=0.2,
+        max_bin=MAX_BIN,
         random_state=random_state,
         n_jobs=n_jobs,
     )
@@ -156,6 +139,7 @@ def lightgbm(random_state: int, n_jobs: int) -> Any:
         subsample=0.7,
         subsample_freq=1,
         colsample_bytree=0.25,
+        max_bin=MAX_BIN - 1,
         reg_lambda=1.0,
         random_state=random_state,
         n_jobs=n_jobs,
@@ -222,7 +206,7 @@ def _by_distance(process: type, random_state: int) -> Any:
 
 @learner("monotone")
 def monotone(random_state: int, n_jobs: int) -> Any:
-    """Trees that may use a column in one direction only, mean of three seeds."""
+    """Trees that may use a column in one direction only."""
     return MonotoneBoosting(random_state=random_state, n_jobs=n_jobs)
 
 

@@ -1,4 +1,4 @@
-"""Calls of estimators that may be a stranger's: what goes wrong is one line that names them."""
+"""Calls of estimators that may be somebody else's: an error becomes one line that names them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import config_context
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.errors import LearnerError
@@ -27,14 +29,14 @@ def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **e
         It raised anything.
     """
     try:
-        with _plain_scikit_learn():
+        with plain_scikit_learn():
             return estimator.fit(X, y, *more, **extra)
     except Exception as error:
         rows, columns = X.shape
         hint = " It must cope with more columns than rows." if columns >= rows else ""
         raise LearnerError(
             f"{what} cannot learn from {rows} rows × {columns} columns: {described(error)}."
-            f"{hint} Mend it or leave it out"
+            f"{hint} Fix it or leave it out"
         ) from error
 
 
@@ -47,7 +49,7 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
         It raised anything, or what it predicts is not one finite number for each row.
     """
     try:
-        with _plain_scikit_learn():
+        with plain_scikit_learn():
             predicted = np.asarray(estimator.predict(X), dtype=np.float64)
     except Exception as error:
         raise LearnerError(f"{what} cannot predict: {described(error)}") from error
@@ -58,8 +60,36 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
         )
     odd = int((~np.isfinite(predicted)).sum())
     if odd:
-        raise LearnerError(f"{what} predicts no finite number for {odd} of {len(X)} rows")
+        raise LearnerError(f"{what} predicts values that are not finite for {odd} of {len(X)} rows")
     return predicted
+
+
+def uses_kinds(learner: Any) -> bool:
+    """Whether the ``fit`` of a learner, or of a pipeline's last step, has a parameter ``kinds``."""
+    return bool(has_fit_parameter(_last(learner), "kinds"))
+
+
+def row_arguments(learner: Any, **known: ArrayLike | None) -> dict[str, Any]:
+    """Keyword arguments of ``fit`` that pass what is known of the rows and the learner uses.
+
+    They are those without metadata routing: a pipeline's step need not request anything.
+
+    Parameters
+    ----------
+    learner
+    known : array-like [n] or None, by the parameter of ``fit``
+        ``kinds`` of distortion and ``collections``, where they are known.
+    """
+    step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
+    return {
+        f"{step}{name}": values
+        for name, values in known.items()
+        if values is not None and has_fit_parameter(_last(learner), name)
+    }
+
+
+def _last(learner: Any) -> Any:
+    return learner[-1] if isinstance(learner, Pipeline) else learner
 
 
 def described(error: Exception) -> str:
@@ -68,7 +98,7 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _plain_scikit_learn() -> AbstractContextManager[None]:
+def plain_scikit_learn() -> AbstractContextManager[None]:
     """Whatever a user set globally for their own estimators, inside a stack it is the default."""
     plain: AbstractContextManager[None] = config_context(
         transform_output="default", enable_metadata_routing=False

@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import inspect
 import logging
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -31,11 +31,14 @@ class Registry(MutableMapping[str, Factory]):
         What the factories make, for messages.
     group : str
         Group of the entry points.
+    reserved : collection of str
+        Names that nothing may have.
     """
 
-    def __init__(self, what: str, group: str) -> None:
+    def __init__(self, what: str, group: str, reserved: Collection[str] = ()) -> None:
         self.what = what
         self.group = group
+        self.reserved = frozenset(reserved)
         self._factories: dict[str, Factory] = {}
 
     def register(self, name: str) -> Callable[[F], F]:
@@ -44,13 +47,13 @@ class Registry(MutableMapping[str, Factory]):
         Raises
         ------
         ValueError
-            The name is taken.
+            The name is taken or reserved.
         """
 
         def add(factory: F) -> F:
             if name in self._factories:
                 raise ValueError(f"{self.what} {name!r} is registered twice")
-            self._factories[name] = factory
+            self[name] = factory
             return factory
 
         return add
@@ -93,7 +96,7 @@ class Registry(MutableMapping[str, Factory]):
 
     @cached_property
     def plugins(self) -> dict[str, EntryPoint]:
-        """Entry points of installed packages by name; one that has a name of ours is left out."""
+        """Entry points of installed packages by name, without those whose name is taken."""
         found: dict[str, EntryPoint] = {}
         for point in sorted(entry_points(group=self.group), key=lambda point: point.value):
             if point.name in self._factories or point.name in found:
@@ -101,6 +104,9 @@ class Registry(MutableMapping[str, Factory]):
                     "%s %r of %s is left out: there is another of that name",
                     self.what, point.name, point.value,
                 )  # fmt: skip
+                continue
+            if point.name in self.reserved:
+                logger.warning("%s is left out: %s", point.value, self._refusal(point.name))
                 continue
             found[point.name] = point
         return found
@@ -118,7 +124,12 @@ class Registry(MutableMapping[str, Factory]):
         return self._factories[name]
 
     def __setitem__(self, name: str, factory: Factory) -> None:
+        if name in self.reserved:
+            raise ValueError(self._refusal(name))
         self._factories[name] = factory
+
+    def _refusal(self, name: str) -> str:
+        return f"no {self.what} can be called {name!r}, which is a column of the results: rename it"
 
     def __delitem__(self, name: str) -> None:
         del self._factories[name]

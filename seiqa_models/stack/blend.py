@@ -1,18 +1,17 @@
-"""Blend: what the members learned and what the columns agree on, weighed for the purpose.
+"""Blend: what the members learned and what the columns agree on, combined for the purpose.
 
-What serves new scenes of one's own collection and what serves pictures from anywhere differ. *Home*
-trusts what groups left out say of the members. *Abroad* they count alike, because what one
-collection says of them does not carry over: from TID2013's pictures to LIVE's, weights found on
-TID2013's scenes had a final of .958, equal ones .967. So the share of the members that see few
-components only is a stated one: their share of the pool.
+New scenes of one's own collection and pictures from anywhere need different weights. *Home* uses
+weights fitted on held-out groups. *Abroad* gives all members equal weight, because weights from one
+collection do not carry over: from TID2013's pictures to LIVE's, weights fitted on TID2013's scenes
+had a final of .958, equal ones .967. The members that see only a few components then have a fixed
+share: that of their number in the pool.
 
-On top comes the consensus of the columns, as far as they agree:
+The consensus of the columns is added as far as they agree:
 
     score = (1 - w) · learned + w · consensus,   w = gate · agreement
 
-(see :mod:`seiqa_models.learners.consensus`). At home the gate is opened as far as that costs
-nothing on groups left out; abroad it is a stated half. The figures behind all this are in
-docs/explanation/generalising.md.
+(see :mod:`seiqa_models.learners.consensus`). At home the gate is the largest that costs nothing on
+held-out groups; abroad it is fixed at one half. docs/explanation/generalising.md has the figures.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.metrics import final_score
+from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.fusions.registry import named
 from seiqa_models.fusions.weighted import MeanFusion
 from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.calibration import MonotoneCalibration
-from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 
 PURPOSES = ("home", "abroad")
 

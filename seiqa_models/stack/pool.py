@@ -12,12 +12,17 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.orders import Orders
+from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
-from seiqa_models.learners.registry import kinds_argument, make_learner
-from seiqa_models.plugins.calls import fit_named, predict_named
+from seiqa_models.learners.registry import make_learner
+from seiqa_models.plugins.calls import (
+    fit_named,
+    plain_scikit_learn,
+    predict_named,
+    row_arguments,
+)
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -26,9 +31,6 @@ from seiqa_models.stack.representations import (
     make_representation,
     member,
 )
-
-CONSENSUS, AGREEMENT = "agreed_score", "agreement"
-"""Columns of the predictions beside the members': see `seiqa_models.learners.consensus`."""
 
 TEACHER = "gp"
 """Learner whose first fit says where constructed rows lie."""
@@ -52,15 +54,14 @@ class FittedPool:
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """What :meth:`predict_prepared` gives, for the rows of a feature table."""
-        with one_core():
+        with one_core(), plain_scikit_learn():
             values = self.preparation.transform(X)
         return self.predict_prepared(values).set_axis(X.index)
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
         """Each member's predictions, the consensus and the agreement, float64 columns by name."""
-        values = np.ascontiguousarray(values)  # its layout can change the last digit of a product
-        with one_core():
-            read = {name: form.transform(values) for name, form in self.representations.items()}
+        with one_core(), plain_scikit_learn():
+            read = _read(self.representations, values)
             predictions = {
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
                 for name, learner in self.learners.items()
@@ -94,13 +95,14 @@ def fit_pool(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
-    scale: tuple[float, float] | None = None,
+    label_range: tuple[float, float] | None = None,
 ) -> tuple[FittedPool, FloatMatrix]:
     """Fit all that a :class:`FittedPool` holds; also the prepared rows, cross-fitted.
 
     Where the table has constructed orders, the learners and the consensus also learn from their
     rows, at what :meth:`seiqa_models.core.orders.Orders.targets` makes of a first fit on the
-    labels; those rows come last in the result.
+    labels; those rows come last in the result. ``label_range`` are the ends of the scale [those of
+    the labels].
 
     Raises
     ------
@@ -109,58 +111,62 @@ def fit_pool(
     TableError
         There are fewer rows than a representation has components.
     """
-    with one_core():
+    with one_core(), plain_scikit_learn():
         preparation = Preparation()
         more = None if table.orders is None else table.orders.X
         values = preparation.fit_transform(table.X, table.y, table.groups, more)
-    y, kinds = table.y, table.kinds
+    y, kinds, collections = table.y, table.kinds, table.collections
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
-    orders = table.orders
-    if orders is not None and len(orders.X) and _learnable(values, y):
-        values, y, kinds = _with_orders(
-            table, orders, preparation, values, scale, random_state, known
-        )
+    if table.orders is not None and len(table.orders.X) and _learnable(values, y):
+        made, targets = _constructed(table, preparation, values, random_state, known, label_range)
+        values, y = np.concatenate([values, made]), np.concatenate([y, targets])
+        kinds, collections = (_with_one_more(codes, len(made)) for codes in (kinds, collections))
     del table  # dense blocks taken for this fit alone go before the learners need memory
     learnable = _learnable(values, y)
-    with one_core():
+    with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
         representations = {
             name: _told(make_representation(name if learnable else ALL), known).fit(values, y)
             for name in forms(names)
         }
-        read = {name: form.transform(values) for name, form in representations.items()}
+        read = _read(representations, values)
     learners = {}
     for name in names:
         learner, form = member(name)
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
-        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told)
+        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
     return FittedPool(preparation, representations, learners, consensus), values
 
 
-def _with_orders(
+def _constructed(
     table: TrainingTable,
-    orders: Orders,
     preparation: Preparation,
     values: FloatMatrix,
-    scale: tuple[float, float] | None,
     random_state: int,
     directions: Sequence[int],
-) -> tuple[FloatMatrix, FloatVector, Rows | None]:
-    """Rows, targets and kinds with those of the constructed orders, which are a kind of their own.
+    label_range: tuple[float, float] | None,
+) -> tuple[FloatMatrix, FloatVector]:
+    """Prepared rows of the constructed orders, and their targets.
 
     The first fit is a Gaussian process's: quick, and the best single learner on new references.
     """
-    y, kinds = table.y, table.kinds
-    with one_core():
-        made = preparation.transform(orders.X)
-    first = fit_learner(TEACHER, values, y, random_state, kinds, directions)
-    with one_core():
+    if table.orders is None:
+        raise ValueError("the table has no constructed orders")
+    with one_core(), plain_scikit_learn():
+        made = preparation.transform(table.orders.X)
+    first = fit_learner(
+        TEACHER, values, table.y, random_state, table.kinds, directions, table.collections
+    )
+    with one_core(), plain_scikit_learn():
         predicted = predict_named(f"learner {TEACHER!r}", first, made)
-    targets = orders.targets(predicted, scale or (y.min(), y.max()), float(y.std()))
-    if kinds is not None:
-        kinds = np.concatenate([kinds, np.full(len(made), kinds.max() + 1)])
-    return np.concatenate([values, made]), np.concatenate([y, targets]), kinds
+    scale = label_range or (float(table.y.min()), float(table.y.max()))
+    return made, table.orders.targets(predicted, scale, float(table.y.std()))
+
+
+def _with_one_more(codes: Rows | None, count: int) -> Rows | None:
+    """Codes of the rows and of constructed ones, which are a kind of their own."""
+    return None if codes is None else np.concatenate([codes, np.full(count, codes.max() + 1)])
 
 
 def fit_learner(
@@ -170,8 +176,11 @@ def fit_learner(
     random_state: int,
     kinds: Rows | None = None,
     directions: Sequence[int] | None = None,
+    collections: Rows | None = None,
 ) -> Any:
-    """A learner, fitted to rows [n, columns], their labels, any kinds, and known directions [n].
+    """A learner, fitted to rows [n, columns] and their labels, and told what is known beside them.
+
+    That are the kinds and collections of the rows [n], and the directions [columns].
 
     A small fold can be left with one label or no varying column: its mean is all there is.
 
@@ -183,9 +192,18 @@ def fit_learner(
     if not _learnable(values, y):
         return DummyRegressor().fit(values, y)
     learner = _told(make_learner(name, random_state=random_state), directions)
-    extra = kinds_argument(learner, kinds)
+    extra = row_arguments(learner, kinds=kinds, collections=collections)
     with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
+
+
+def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
+    """The rows in each representation, in one memory layout, which can change a last digit."""
+    values = np.ascontiguousarray(values)
+    return {
+        name: np.ascontiguousarray(form.transform(values), np.float64)
+        for name, form in representations.items()
+    }
 
 
 def _learnable(values: FloatMatrix, y: FloatVector) -> bool:
@@ -204,9 +222,9 @@ def predict_held_out(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
-    scale: tuple[float, float] | None = None,
+    label_range: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Fit a pool on the training rows of a fold; its predictions of the held-out rows."""
     train, test = fold
-    pool, _ = fit_pool(table.take(train), names, random_state, directions, scale)
+    pool, _ = fit_pool(table.take(train), names, random_state, directions, label_range)
     return pool.predict(table.X.iloc[test])

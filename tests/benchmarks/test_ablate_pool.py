@@ -44,7 +44,7 @@ def test_a_pool_gets_the_figures_of_a_full_evaluation(rows):
     X, y, groups = rows[["distance", "similarity"]], rows["MOS"], rows["ref_img"]
     table = check_training_table(X, y, groups, kinds=rows["distortion"])
     found = ablate(table, ["nonnegative", "ridge"])
-    assert list(found.index) == ["default", "- ridge", "- single", "+ nonnegative"]
+    assert list(found.index) == ["default", "- ridge", "- single", "+ nonnegative", "without @"]
     stack = SeiqaRegressor(("ridge", "single", "nonnegative"))
     full = evaluate(stack, X, y, groups, kinds=rows["distortion"]).to_dict()
     row = found.loc["+ nonnegative"]
@@ -63,7 +63,7 @@ def test_a_pool_gets_the_figures_of_a_full_evaluation(rows):
 def test_without_kinds_only_new_references_are_estimated(rows):
     table = check_training_table(rows[["similarity", "distance"]], rows["MOS"], rows["ref_img"])
     found = ablate(table, [])
-    assert list(found.columns) == ["final", "gain", "p", "weight", "alone"]
+    assert list(found.columns) == ["final", "gain", "p", "weight", "alone", "seconds"]
     assert found.loc["- single", "final"] == pytest.approx(found.loc["- ridge", "alone"], abs=0.01)
 
 

@@ -12,6 +12,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,6 +35,7 @@ METRICS = {
     "pieapp": "pieapp",
     "topiq_fr": "topiq_fr",
     "topiq_fr_pipal": "topiq_fr-pipal",
+    "afine_fr": "afine_fr",
     "musiq": "musiq",
     "clipiqa": "clipiqa",
 }
@@ -55,6 +57,10 @@ def library_metric(name: str, hub: Path, patch: pytest.MonkeyPatch) -> nn.Module
     options: dict[str, object] = {}
     if name.startswith("topiq"):  # the backbone is in the checkpoint; else it asks a hub for one
         options = {"backbone_pretrain": False}
+    if name == "afine_fr":  # it reads OpenAI's CLIP first, and puts its own numbers over it
+        clip = hub / "clip.pt"
+        _save_archive(_afine(iqa.AFINE)["finetuned_clip"], clip)
+        options = {"clip_backbone": str(clip), "pretrained_model_path": str(place(iqa.AFINE, hub))}
     if name == "clipiqa":  # under its name only OpenAI's very file is read
         options = {"backbone": str(place(iqa.CLIP_RN50, hub))}
     with warnings.catch_warnings():
@@ -84,8 +90,12 @@ def place(weight: Weight, folder: Path) -> Path:
 
 
 def architecture(weight: Weight) -> nn.Module:
-    """The network that the file fills, without memory behind it; full-size, but for CLIP's."""
+    """The network that the file fills, without memory behind it; full-size, but for CLIP's.
+
+    Of A-FINE's the CLIP, whose text tower alone is a narrow one.
+    """
     import torchvision
+    from pyiqa.archs.afineclip_model import AFINECLIP
     from pyiqa.archs.clip_model import CLIP
     from pyiqa.archs.musiq_arch import MUSIQ
     from pyiqa.archs.pieapp_arch import PieAPP
@@ -93,6 +103,12 @@ def architecture(weight: Weight) -> nn.Module:
     from pyiqa.archs.topiq_arch import CFANet
 
     with torch.device("meta"):
+        if weight == iqa.AFINE:
+            return AFINECLIP(
+                embed_dim=32, image_resolution=224, vision_layers=12, vision_width=768,
+                vision_patch_size=32, context_length=77, vocab_size=512, transformer_width=64,
+                transformer_heads=1, transformer_layers=1,
+            )  # fmt: skip
         if weight.name.startswith("torchvision"):
             return torchvision.models.get_model(weight.name.split("/")[1])
         if weight in (iqa.TOPIQ_KADID, iqa.TOPIQ_PIPAL):
@@ -160,6 +176,21 @@ def _topiq(weight: Weight) -> dict[str, Tensors]:
     return {"params": _state(weight)}
 
 
+def _afine(weight: Weight) -> dict[str, Tensors]:
+    from pyiqa.archs import afine_arch
+
+    heads = {
+        "natural": afine_arch.AFINEQhead,
+        "fidelity": afine_arch.AFINEDhead,
+        "natural_scale": partial(afine_arch.AFINENLM_NR_Fit, yita3=0.1, yita4=1.0),
+        "fidelity_scale": partial(afine_arch.AFINENLM_FR_Fit_with_limit, yita3=0.5, yita4=0.15),
+        "adapter": afine_arch.AFINELearnLambda,
+    }
+    torch.manual_seed(0)  # the heads' own beginnings are random enough
+    states = {part: head().state_dict() for part, head in heads.items()}
+    return {"finetuned_clip": _state(weight), **states}
+
+
 CONTENTS: Mapping[Weight, Callable[[Weight], Tensors | dict[str, Tensors]]] = {
     iqa.ALEXNET: _backbone,
     iqa.VGG16: _backbone,
@@ -171,6 +202,7 @@ CONTENTS: Mapping[Weight, Callable[[Weight], Tensors | dict[str, Tensors]]] = {
     iqa.PIEAPP: _pieapp,
     iqa.TOPIQ_KADID: _topiq,
     iqa.TOPIQ_PIPAL: _topiq,
+    iqa.AFINE: _afine,
     iqa.MUSIQ: _state,
     iqa.CLIP_RN50: _clip,
 }

@@ -6,7 +6,9 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from scipy import ndimage
 from skimage import data
 
 SOURCES = {
@@ -41,6 +43,12 @@ def jpeg(picture: Image.Image, quality: float) -> Image.Image:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=int(quality))
     return Image.open(file).convert("RGB")
+
+
+def moved(pixels: NDArray[np.uint8], y: float, x: float) -> NDArray[np.uint8]:
+    """Pixels uint8 [H, W, 3], their content moved down by y and to the right by x pixels."""
+    shifted = ndimage.shift(pixels.astype(float), (y, x, 0), order=3, mode="nearest")
+    return np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
 
 
 LADDERS: Mapping[str, tuple[Callable[[Image.Image, float], Image.Image], Sequence[float]]] = {

@@ -17,9 +17,12 @@ from tests.seiqa_features import iqa_weights
 TINY_VIT = "timm:test_vit.r160_in1k"
 TINY_CLIP = "openclip:seiqa-tiny:openai"
 
+CONTENT = frozenset({"text", "objects"})
+"""Extractors that have tests of their own: these textures hold neither text nor objects."""
+
 CLIP_SIDE = 64
 CLIP_TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-CLIP_VISION = {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16}
+CLIP_VISION = {"image_size": 64, "layers": 4, "width": 64, "head_width": 32, "patch_size": 16}
 CLIP_CONFIG = {"embed_dim": 32, "vision_cfg": CLIP_VISION, "text_cfg": CLIP_TEXT}
 
 

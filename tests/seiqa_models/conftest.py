@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+
+from seiqa_features.datasets.pairs import Found
+from tests.seiqa_models.made_bundle import train_bundle
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
+    """A small trained bundle and the pairs it was trained on; it is only read."""
+    return train_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_a_folder_that_is_no_bundle_is_not_replaced(fitted, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.png").touch()
     for path in (tmp_path / "photos", tmp_path / "photos" / "1.png"):
-        with pytest.raises(TableError, match="is no bundle"):
+        with pytest.raises(TableError, match="is not a bundle"):
             save_bundle(path, fitted[0], recipe=RECIPE, card=CARD)
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["1.png"]
 
@@ -134,7 +134,7 @@ def test_another_object_or_garbage_is_refused(saved):
 
 
 def test_missing_broken_or_foreign_manifest_is_refused(saved, tmp_path):
-    with pytest.raises(TableError, match="is no bundle"):
+    with pytest.raises(TableError, match="is not a bundle"):
         load_bundle(tmp_path / "nowhere")
     rewrite(saved, format=99)
     with pytest.raises(TableError, match=f"format 99, this version reads {FORMAT_VERSION}"):

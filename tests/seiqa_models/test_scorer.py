@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,57 +14,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from seiqa_features.datasets.pairs import Found, Pair, build_pairs
+from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.runner import extract
-from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.pictures.index import ImageIndex
-from seiqa_features.table.recipe import Recipe
-from seiqa_features.table.store import Store
-from seiqa_features.table.table import assemble
-from seiqa_features.weights.files import WeightFiles
 from seiqa_models import scorer as scorers
-from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
 from seiqa_models.stack.regressor import SeiqaRegressor
 from tests.busy_process import process_uses, unrest
 
 CLOSE = 1e-12  # matrix products round differently for one row and for many
-RECIPE = Recipe.parse({"gms": ["max128"], "colour": ["max128"]})
-
-
-def _write_pairs(folder: Path) -> Found:
-    pairs = []
-    for number in range(4):
-        coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        ref = Image.fromarray(coarse).resize((80, 60), Image.Resampling.BICUBIC)
-        ref.save(folder / f"r{number}.png")
-        for level in range(3):
-            path = folder / f"d{number}{level}.png"
-            ref.filter(ImageFilter.GaussianBlur(2 * level)).save(path)
-            pair_id = f"{number}-{level}"
-            pairs.append(Pair(pair_id, folder / f"r{number}.png", path, "train", 5.0 - level))
-    return Found(folder, pairs=pairs)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
-    """A small trained bundle and the pairs it was trained on."""
-    folder = tmp_path_factory.mktemp("scorer")
-    found = _write_pairs(folder)
-    pairs, problems = build_pairs(found, ImageIndex(folder / "cache"))
-    assert not problems
-    store = Store(folder / "cache")
-    extract(pairs, RECIPE, store, Runtime(WeightFiles(folder)), workers=1)
-    table, _ = assemble(pairs, RECIPE, store)
-    regressor = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
-    regressor.fit(table, pairs["mos"].to_numpy(), groups=pairs["group_id"].to_numpy())
-    save_bundle(folder / "bundle", regressor, recipe=RECIPE.to_dict(), card={"label_kind": "MOS"})
-    return folder / "bundle", found
 
 
 def test_scores_are_the_regressors_own(bundle: tuple[Path, Found], tmp_path: Path) -> None:
@@ -251,45 +211,14 @@ def test_the_bundle_in_the_box_is_the_default(
     bundle: tuple[Path, Found], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder, found = bundle
-    monkeypatch.setattr(scorers, "BOXED", folder)
+    monkeypatch.setattr("seiqa_models.bundle.BOXED", folder)
     pair = found.pairs[3]
     assert Scorer.load().score(pair.ref, pair.dist) == Scorer.load(folder).score(
         pair.ref, pair.dist
     )
-    monkeypatch.setattr(scorers, "BOXED", tmp_path / "boxed")
+    monkeypatch.setattr("seiqa_models.bundle.BOXED", tmp_path / "boxed")
     with pytest.raises(TableError, match=r"boxed: the built-in model is missing"):
         Scorer.load()
-
-
-def test_other_library_versions_are_warned_of(
-    bundle: tuple[Path, Found], caplog: pytest.LogCaptureFixture
-) -> None:
-    loaded = load_bundle(bundle[0])
-    other = copy.deepcopy(loaded.recipe)
-    other["blocks"]["gms__max128"]["libraries"]["torch"] = "1.0"
-    object.__setattr__(loaded, "recipe", other)
-    with caplog.at_level(logging.WARNING):
-        Scorer(loaded)
-    assert "gms__max128" in caplog.text
-    assert "1.0" in caplog.text
-
-
-def test_another_extractor_version_is_refused(bundle: tuple[Path, Found]) -> None:
-    loaded = load_bundle(bundle[0])
-    other = copy.deepcopy(loaded.recipe)
-    other["blocks"]["colour__max128"]["version"] = 0
-    object.__setattr__(loaded, "recipe", other)
-    with pytest.raises(DataError, match="bundle was trained on colour__max128"):
-        Scorer(loaded)
-
-
-def test_an_extractor_that_is_gone_is_named(bundle: tuple[Path, Found]) -> None:
-    loaded = load_bundle(bundle[0])
-    other = copy.deepcopy(loaded.recipe)
-    other["features"]["retired"] = ["max128"]
-    object.__setattr__(loaded, "recipe", other)
-    with pytest.raises(DataError, match=r"other features: extractor 'retired' .*train again"):
-        Scorer(loaded)
 
 
 # --- equal pixels ----------------------------------------------------------------------------

@@ -8,38 +8,23 @@ three metrics look again at the part that both pictures show.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seiqa_features.extractors.classical.piq_parts import piq_part
+from seiqa_features.extractors.classical.registration import (
+    Affine,
+    align,
+    filled_box,
+    inside_of,
+    warp,
+)
 from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 
 if TYPE_CHECKING:
     import torch
-
-Grey = NDArray[np.float32]
-Affine = NDArray[np.float32]
-"""A 2×3 matrix that takes places of the reference to places of the degraded picture, in pixels."""
-
-SIDE = 256
-"""Longest side at which the map is looked for."""
-
-ROUNDS = 40
-FARTHEST = 0.25
-"""A shift by more than this share of the shorter side counts as not found."""
-
-MOST_TURN = 0.35
-"""Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % of scale."""
-
-LEAST_GAIN = 0.002
-"""Correlation that an alignment has to bring before it is taken for one."""
-
-FLAT = 1e-4
-"""Standard deviation of luma in 0..1 below which a picture has nothing to align by."""
 
 SMALLEST = 96
 """Pixels a side of what both pictures show; below that the metrics are undefined."""
@@ -84,7 +69,8 @@ def aligned() -> Extract:
     def compare(ref: torch.Tensor, dist: torch.Tensor) -> dict[str, torch.Tensor]:
         one, other = ((luma(image[None])[0, 0] / 255).numpy() for image in (ref, dist))
         found = align(one, other)
-        values = found.features(one.shape)
+        movement = found.movement(one.shape)
+        values = {name: torch.tensor(value).double() for name, value in movement.items()}
         moved, (top, bottom, left, right) = _warped(dist, found.matrix)
         if min(bottom - top, right - left) < SMALLEST:
             undefined = ("residual", *metrics)
@@ -105,130 +91,6 @@ def aligned() -> Extract:
     return extract
 
 
-@dataclass(frozen=True)
-class Alignment:
-    """A map from the reference to the degraded picture, and the correlation with and without it."""
-
-    matrix: Affine
-    before: float
-    after: float
-
-    def features(self, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
-        """The features that need no aligned picture; shape is the pictures' [H, W]."""
-        import torch
-
-        height, width = shape
-        linear = self.matrix[:, :2].astype(np.float64)
-        # Where the centre goes: a turn about it is no shift.
-        centre = np.array([width - 1, height - 1]) / 2
-        travel = linear @ centre + self.matrix[:, 2] - centre
-        inside = _inside(self.matrix, height, width)
-        values = {
-            "shift": np.hypot(*travel) / np.hypot(height, width),
-            "rotation": abs(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], np.trace(linear)))),
-            "scale": abs(np.log2(max(np.linalg.det(linear), 1e-6))) / 2,
-            "overlap": inside.mean(),
-            "correlation": self.after,
-            "gain": self.after - self.before,
-        }
-        return {name: torch.tensor(float(value)).double() for name, value in values.items()}
-
-
-def align(ref: Grey, dist: Grey) -> Alignment:
-    """Align two luma pictures float32 [H, W] in 0..1.
-
-    The identity is kept where nothing correlates better by `LEAST_GAIN`: flat pictures, another
-    picture, or none that moved.
-    """
-    import cv2
-
-    height, width = ref.shape
-    scale = min(1.0, SIDE / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    one, other = (
-        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-        for image in (ref, dist)
-    )
-    identity = np.eye(2, 3, dtype=np.float32)
-    before = _correlation(one, other, identity)
-    best, after = identity, before
-    for find in (_shifted, _refined):
-        matrix = find(one, other, best)
-        if matrix is None:
-            continue
-        reached = _correlation(one, other, matrix)
-        # Once there is a shift, any better map near it is the same movement told more precisely.
-        if reached > after + (LEAST_GAIN if best is identity else 0):
-            best, after = matrix, reached
-    full = best.astype(np.float64)
-    scales = np.array([size[0] / width, size[1] / height])
-    # Pixel centres lie at half units, at either size.
-    full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
-    return Alignment(full.astype(np.float32), before, after)
-
-
-def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
-    """The shift by phase correlation, to a fraction of a pixel; None where it is implausible."""
-    import cv2
-
-    window = cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F)
-    (x, y), _ = cv2.phaseCorrelate(one, other, window)
-    if not np.isfinite([x, y]).all() or max(abs(x), abs(y)) > FARTHEST * min(one.shape):
-        return None
-    return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
-
-
-def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
-    """The affine map of the largest correlation near a start; None where there is none nearby."""
-    import cv2
-
-    everywhere = np.ones(one.shape, dtype=np.uint8)
-    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ROUNDS, 1e-5)
-    try:
-        _, matrix = cv2.findTransformECC(
-            one, other, start.copy(), cv2.MOTION_AFFINE, stop, everywhere, 5
-        )
-    except cv2.error:  # flat, or nothing in common: it does not converge
-        return None
-    if np.abs(matrix[:, :2] - np.eye(2)).max() > MOST_TURN:
-        return None
-    return np.asarray(matrix, dtype=np.float32)
-
-
-def _correlation(one: Grey, other: Grey, matrix: Affine) -> float:
-    """Correlation of what both show; 1 where both are flat and equal, 0 where one is flat."""
-    inside = _inside(matrix, *one.shape)
-    if inside.mean() < 0.5:
-        return -1.0
-    a, b = (values[inside].astype(np.float64) for values in (one, _warp(other, matrix)))
-    if min(a.std(), b.std()) < FLAT:
-        return float(np.array_equal(one, other))
-    return float(np.mean((a - a.mean()) * (b - b.mean())) / (a.std() * b.std()))
-
-
-def _warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:
-    import cv2
-
-    height, width = image.shape[:2]
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(
-        image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(np.clip(warped, 0, 1), dtype=np.float32)
-
-
-def _inside(matrix: Affine, height: int, width: int) -> NDArray[np.bool_]:
-    """Which places of the reference lie in the degraded picture too, bool [H, W]."""
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
-    down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
-    slack = 0.5
-    return np.asarray(
-        (across >= -slack) & (across <= width - 1 + slack)
-        & (down >= -slack) & (down <= height - 1 + slack)
-    )  # fmt: skip
-
-
 def _warped(dist: torch.Tensor, matrix: Affine) -> tuple[torch.Tensor, tuple[int, int, int, int]]:
     """The degraded picture [3, H, W] put back, and top, bottom, left, right of what both show."""
     import torch
@@ -236,24 +98,9 @@ def _warped(dist: torch.Tensor, matrix: Affine) -> tuple[torch.Tensor, tuple[int
     height, width = dist.shape[1:]
     if np.array_equal(matrix, np.eye(2, 3)):
         return dist, (0, height, 0, width)
-    moved = _warp(np.ascontiguousarray(dist.permute(1, 2, 0).numpy()), matrix)
-    inside = _inside(matrix, height, width)
-    return torch.from_numpy(moved).permute(2, 0, 1), _filled_box(inside)
-
-
-def _filled_box(inside: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """A large box (top, bottom, left, right) without a place outside; empty if there is none."""
-    top, bottom, left, right = 0, inside.shape[0], 0, inside.shape[1]
-    while top < bottom and left < right:
-        part = inside[top:bottom, left:right]
-        if part.all():
-            break
-        # The border line with the largest share outside goes.
-        shares = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
-        line = int(np.argmin(shares))
-        top, bottom = top + (line == 0), bottom - (line == 1)
-        left, right = left + (line == 2), right - (line == 3)
-    return top, bottom, left, right
+    moved = warp(np.ascontiguousarray(dist.permute(1, 2, 0).numpy()), matrix)
+    inside = inside_of(matrix, height, width)
+    return torch.from_numpy(moved).permute(2, 0, 1), filled_box(inside)
 
 
 def _metrics() -> dict[str, Any]:

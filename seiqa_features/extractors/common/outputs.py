@@ -30,3 +30,27 @@ def matching_outputs(prefix: str) -> dict[str, Output]:
         },
         f"{prefix}transport": DISTANCE,
     }
+
+
+TOKEN_SIMILARITIES = (
+    "patch_mean", "patch_min", "patch_q01", "patch_q05", "patch_q10", "patch_q25",
+    "mid1_mean", "mid1_q05", "mid2_mean", "mid2_q05", "mid3_mean", "mid3_q05",
+    "mean_token_cosine",
+)  # fmt: skip
+TOKEN_DIFFERENCES = (
+    "patch_std", "patch_skewness", "patch_kurtosis", "patch_gap",
+    "mid1_std", "mid2_std", "mid3_std",
+)  # fmt: skip
+
+
+def token_outputs() -> dict[str, Output]:
+    """What `tokens.compare` returns for any network; attention comes on top where there is one."""
+    return {
+        **dict.fromkeys(TOKEN_SIMILARITIES, SIMILARITY),
+        **dict.fromkeys(TOKEN_DIFFERENCES, replace(DISTANCE, better=None)),
+        "region_cosine": replace(SIMILARITY, differentiable=False),
+        "region_share": Output(identity=0.0, symmetric=True),
+        "region_deficit": replace(DISTANCE, differentiable=False),
+        **matching_outputs("last_"),
+        "grid": Output(dim=64, identity=1.0, symmetric=True),
+    }

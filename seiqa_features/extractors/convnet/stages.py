@@ -87,7 +87,7 @@ class StageWork:
         return cosine(refs[self.stages[-1]], dists[self.stages[-1]])[0]
 
     def _compare(self, ref: Features, dist: Features) -> dict[str, torch.Tensor]:
-        values = {"embedding_cosine": cosine(ref["embedding"], dist["embedding"])}
+        values: dict[str, torch.Tensor] = {}
         for name in self.stages:
             values |= compare_maps(name, ref[name], dist[name])
         for name in self.matched:

@@ -81,7 +81,7 @@ class Facts:
 
 def extractor(name: str, facts: Facts) -> Extractor:
     """The extractor of a network."""
-    outputs: dict[str, Output] = {"embedding_cosine": SIMILARITY}
+    outputs: dict[str, Output] = {}  # a table has embedding_cosine too, of the paired embeddings
     for stage in facts.stages:
         for statistic in ("mean", "q05", "pooled"):
             outputs[f"{stage}_{statistic}"] = SIMILARITY

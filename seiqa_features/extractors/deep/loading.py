@@ -70,7 +70,7 @@ class Network:
         from pyiqa.models.inference_model import InferenceModel
 
         untrained = {"pretrained": False} if self.checkpoint else {}
-        with _only_these_files([self.backbone] if self.backbone else [], resources):
+        with only_these_files([self.backbone] if self.backbone else [], resources):
             net = InferenceModel(self.metric, device="cpu", **untrained, **self.options).net
         if self.checkpoint:
             _fill(net, resources.weights[self.checkpoint.name], self.key, self.elsewhere)
@@ -87,7 +87,7 @@ def load_clip(weight: Weight, resources: Resources) -> Any:
     """
     from pyiqa.archs.clip_model import load
 
-    with _only_these_files([], resources):
+    with only_these_files([], resources):
         return _on_device(load(str(resources.weights[weight.name]), "cpu"), resources.device)
 
 
@@ -124,7 +124,7 @@ def _fill(net: Any, path: Path, key: str | None, elsewhere: tuple[str, ...]) -> 
 
 
 @contextmanager
-def _only_these_files(weights: Sequence[Weight], resources: Resources) -> Iterator[None]:
+def only_these_files(weights: Sequence[Weight], resources: Resources) -> Iterator[None]:
     """Have libraries find these files in torch.hub's cache and read them as plain tensors."""
     import torch
 

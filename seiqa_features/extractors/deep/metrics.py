@@ -2,7 +2,7 @@
 
 Sizes of files are parameters times bytes, or published. AHIQ is left out: pyiqa puts it on whatever
 backbones timm serves under their bare names (its own benchmark then has AHIQ at SROCC .71 on
-TID2013, TOPIQ at .92). A-FINE is left out: pyiqa's takes one pair at a time.
+TID2013, TOPIQ at .92).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from seiqa_features.extractors.deep import afine
 from seiqa_features.extractors.deep.loading import Network
 from seiqa_features.extractors.deep.values import called_whole, clipiqa, dists, lpips, opinion
 from seiqa_features.extractors.registry import register
@@ -48,6 +49,7 @@ DISTS = _pyiqa("DISTS_weights", "-f5e65c96", 1, "MIT")
 PIEAPP = _pyiqa("PieAPPv0.1", "-0937b014", 274, "none stated by the authors")
 TOPIQ_KADID = _pyiqa("cfanet_fr_kadid_res50", "-2c4cc61d", 144, NONCOMMERCIAL)
 TOPIQ_PIPAL = _pyiqa("cfanet_fr_pipal_res50", "-69bbe5ba", 144, NONCOMMERCIAL)
+AFINE = _pyiqa("afine", "", 607, "none stated by the authors")
 MUSIQ = _pyiqa("musiq_koniq_ckpt", "-e95806b9", 109, "Apache-2.0")
 CLIP_RN50 = Weight(
     "clip/RN50",
@@ -144,6 +146,11 @@ _register(
     "topiq_fr_pipal", called_whole, _topiq("topiq_fr-pipal", TOPIQ_PIPAL), QUALITY,
     cost=0.8, libraries=("timm",),
     source="Chen et al., TOPIQ trained on PIPAL, IEEE TIP 33, 2024",
+)  # fmt: skip
+_register(
+    "afine_fr", afine.afine, Network("afine_fr", checkpoint=AFINE), afine.OUTPUTS,
+    cost=0.9, libraries=("torchvision",),
+    source="Chen et al., A-FINE, its fidelity, naturalness and overall terms, CVPR 2025",
 )  # fmt: skip
 _register(
     "musiq", opinion, Network("musiq", checkpoint=MUSIQ), OPINION,

@@ -1,8 +1,10 @@
 """OpenCLIP: networks trained on pictures with captions, so that they see what a picture says.
 
-`clip_b16`, `clip_l14` and `clip_l14_336` are presets; `openclip:<model>:<tag>` is any other model
-that open_clip lists. What the weights' own preprocessing does to a picture of other proportions
-is a view: c224 for the presets (shortest side, then the centre), s224 for models that squeeze.
+A picture is seen as a whole (its embedding, and by that its similarity to texts), and where the
+tower is a vision transformer also place by place, at several depths (`tokens.compare`). CLIP and
+PE-Core are presets; `openclip:<model>:<tag>` is any other model that open_clip lists. What the
+weights' own preprocessing does to a picture of other proportions is a view: c224 for CLIP
+(shortest side, then the centre), s224 for models that squeeze, such as PE-Core.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seiqa_features.errors import UsageError
-from seiqa_features.extractors.common.outputs import drift_outputs
+from seiqa_features.extractors.common.outputs import (
+    drift_outputs,
+    matching_outputs,
+    token_outputs,
+)
 from seiqa_features.extractors.openclip.facts import PRESETS, Facts, facts_of
 from seiqa_features.extractors.openclip.prompts import Matrix, remembered, texts
 from seiqa_features.extractors.registry import register, resolver
@@ -56,6 +62,8 @@ TEXT_OUTPUTS = {
     **drift_outputs("concept"),
 }
 
+PATCH_OUTPUTS = {**token_outputs(), **matching_outputs("mid2_")}
+
 
 def _extractor(name: str, facts: Facts) -> Extractor:
     spec = ExtractorSpec(
@@ -65,11 +73,12 @@ def _extractor(name: str, facts: Facts) -> Extractor:
             "image_ref": Output(facts.dim, role="ref"),
             "image_dist": Output(facts.dim, role="dist", differentiable=True),
             **(TEXT_OUTPUTS if facts.reads else {}),
+            **(PATCH_OUTPUTS if facts.patches else {}),
         },
         colour="RGB, normalised with the weights' own mean and deviation",
         libraries=facts.libraries,
         licence="MIT",
-        source="Radford et al., CLIP, ICML 2021, by open_clip; concept drift: ours",
+        source=f"{facts.source}, by open_clip; concept drift: ours",
         cost=facts.cost,
         weights=(facts.weight,),
         resampling=facts.resampling,
@@ -108,7 +117,9 @@ def build(facts: Facts, resources: Resources) -> Extract:
     from torch.nn import functional as F
 
     from seiqa_features.extractors.common.networks import Features, encode_both
+    from seiqa_features.extractors.common.tokens import compare
     from seiqa_features.extractors.openclip.concepts import text_values
+    from seiqa_features.extractors.openclip.patches import MATCHED, reader
 
     network = load(facts, resources.weights[facts.weight.name]).to(resources.device)
     if resources.device != "cpu":
@@ -125,21 +136,28 @@ def build(facts: Facts, resources: Resources) -> Extract:
         )
         directions = F.normalize(embeddings.double(), dim=1)
 
+    def whole(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"image": network.encode_image(images).float()}
+
+    read = reader(network) if facts.patches else whole
+
     def encode(images: torch.Tensor) -> Features:
-        image = network.encode_image((images - mean) / std).float()
-        if directions is None:
-            return {"image": image}
-        return {"image": image, "cosines": F.normalize(image.double(), dim=1) @ directions.T}
+        features = read((images - mean) / std)
+        if directions is not None:
+            features["cosines"] = F.normalize(features["image"].double(), dim=1) @ directions.T
+        return features
 
     def extract(
         *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         refs, dists = encode_both(encode, ref=ref, dist=dist)
         values = {"image_ref": refs["image"][ref_index], "image_dist": dists["image"]}
-        if directions is None:
-            return values
-        cosines = refs["cosines"][ref_index]
-        return values | text_values(ref=cosines, dist=dists["cosines"], scale=scale)
+        if facts.patches:
+            values |= compare(ref=refs, dist=dists, ref_index=ref_index, matched=MATCHED)
+        if directions is not None:
+            cosines = refs["cosines"][ref_index]
+            values |= text_values(ref=cosines, dist=dists["cosines"], scale=scale)
+        return values
 
     return extract
 

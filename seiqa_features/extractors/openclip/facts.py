@@ -38,8 +38,12 @@ class Facts:
     reads : bool
         Whether its tokenizer comes with open_clip. Where that is a download of its own the
         extractor gives embeddings only.
+    patches : bool
+        Whether its picture tower is a vision transformer, so that there are patch tokens to read.
     libraries : tuple[str, ...]
         Whose version can change a value.
+    source : str
+        Paper.
     """
 
     model: str
@@ -52,7 +56,9 @@ class Facts:
     cost: float
     resampling: Resampling = "bicubic"
     reads: bool = True
+    patches: bool = True
     libraries: tuple[str, ...] = ("torch", "open_clip_torch")
+    source: str = "Radford et al., CLIP, ICML 2021"
 
     @property
     def weight(self) -> Weight:
@@ -60,6 +66,9 @@ class Facts:
         name = f"open_clip/{self.model}/{self.tag}"
         return Weight(name, f"hf:{self.file}", self.megabytes, self.licence)
 
+
+WITH_TIMM = ("torch", "open_clip_torch", "timm")
+PERCEPTION_ENCODER = "Bolya et al., Perception Encoder, NeurIPS 2025"
 
 # Literals, so that listing the extractors imports no open_clip; a test compares them with it.
 PRESETS = {
@@ -77,6 +86,16 @@ PRESETS = {
         "ViT-L-14-336", "openai", dim=768, side=336, megabytes=1712, cost=7.8,
         file="timm/vit_large_patch14_clip_336.openai/open_clip_model.safetensors",
         licence="MIT (OpenAI CLIP)",
+    ),
+    "pe_core_b16": Facts(
+        "PE-Core-B-16", "meta", dim=1024, side=224, megabytes=1791, cost=0.7,
+        file="timm/PE-Core-B-16/open_clip_model.safetensors", licence="apache-2.0",
+        resampling="bilinear", libraries=WITH_TIMM, source=PERCEPTION_ENCODER,
+    ),
+    "pe_core_l14": Facts(
+        "PE-Core-L-14-336", "meta", dim=1024, side=336, megabytes=2685, cost=8.0,
+        file="timm/PE-Core-L-14-336/open_clip_model.safetensors", licence="apache-2.0",
+        resampling="bilinear", libraries=WITH_TIMM, source=PERCEPTION_ENCODER,
     ),
 }  # fmt: skip
 
@@ -102,7 +121,7 @@ def facts_of(model: str, tag: str) -> Facts:
             f" {text['hf_model_name']}, is a download of its own"
         )
     side, file = vision.get("image_size", 224), hub_file(model, tag)
-    megabytes, gigaflops = _size_and_work(model, side)
+    megabytes, gigaflops, patches = _size_and_work(model, side)
     return Facts(
         model,
         tag,
@@ -114,7 +133,8 @@ def facts_of(model: str, tag: str) -> Facts:
         cost=round(2 * gigaflops * SECONDS_PER_GIGAFLOP, 1),
         resampling=own["interpolation"],
         reads="hf_tokenizer_name" not in text,
-        libraries=("torch", "open_clip_torch", *(["timm"] if "timm_model_name" in vision else [])),
+        patches=patches,
+        libraries=WITH_TIMM if "timm_model_name" in vision else WITH_TIMM[:2],
     )
 
 
@@ -134,17 +154,22 @@ def hub_file(model: str, tag: str) -> str:
     return entry + ("open_clip_model.safetensors" if safe else "open_clip_pytorch_model.bin")
 
 
-def _size_and_work(model: str, side: int) -> tuple[int, float]:
-    """Megabytes of the weights in float32, and 10⁹ operations for one picture, from shapes only."""
+def _size_and_work(model: str, side: int) -> tuple[int, float, bool]:
+    """Megabytes in float32, 10⁹ operations for a picture, and whether there are patch tokens.
+
+    From shapes only.
+    """
     import open_clip
     import torch
     from torch.utils.flop_counter import FlopCounterMode
+
+    from seiqa_features.extractors.openclip.patches import has_patches
 
     with _unlogged(), torch.device("meta"), FlopCounterMode(display=False) as counter:
         network = open_clip.create_model(model, device="meta")
         network.encode_image(torch.empty(1, 3, side, side))
     size = sum(4 * tensor.numel() for tensor in network.state_dict().values())
-    return round(size / 1e6), counter.get_total_flops() / 1e9
+    return round(size / 1e6), counter.get_total_flops() / 1e9, has_patches(network)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Vision transformers of timm, compared place by place: DINOv2, DINOv3, and any other by name.
+"""Vision transformers of timm, compared place by place: DINOv2 and 3, SigLIP 2, PE-Spatial, others.
 
 `timm:<model>` is any other of timm's registry that has a square map of patch tokens
 (`timm_any.py`). The class embeddings of both pictures are kept, and paired when a table is
@@ -14,7 +14,7 @@ from typing import cast
 
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.common import timm_models
-from seiqa_features.extractors.common.outputs import matching_outputs
+from seiqa_features.extractors.common.outputs import token_outputs
 from seiqa_features.extractors.registry import register
 from seiqa_features.extractors.specs import (
     DISTANCE,
@@ -29,16 +29,6 @@ from seiqa_features.pictures.views import Resampling
 
 SIDE = 224  # of the view that `cost` is about
 FLOPS = 8.5e10  # of one CPU core per second, as measured by us with DINOv2 S, B and L
-
-SIMILARITIES = (
-    "patch_mean", "patch_min", "patch_q01", "patch_q05", "patch_q10", "patch_q25",
-    "mid1_mean", "mid1_q05", "mid2_mean", "mid2_q05", "mid3_mean", "mid3_q05",
-    "mean_token_cosine", "region_cosine",
-)  # fmt: skip
-DIFFERENCES = (
-    "patch_std", "patch_skewness", "patch_kurtosis", "patch_gap",
-    "mid1_std", "mid2_std", "mid3_std", "region_share", "region_deficit",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,6 +84,20 @@ def _dinov3(size: str, dim: int, megabytes: int) -> Facts:
     return Facts(model, f"timm/{model}", dim, 16, megabytes, "dinov3-license", source)
 
 
+def _siglip2(size: str, dim: int, megabytes: int) -> Facts:
+    model = f"vit_{size}_patch16_siglip_512.v2_webli"
+    source = "Tschannen et al., SigLIP 2, 2025"
+    return Facts(
+        model, f"timm/{model}", dim, 16, megabytes, "apache-2.0", source, class_token=False
+    )
+
+
+def _pe_spatial(size: str, dim: int, patch: int, side: int, megabytes: int) -> Facts:
+    model = f"vit_pe_spatial_{size}_patch{patch}_{side}.fb"
+    source = "Bolya et al., Perception Encoder, NeurIPS 2025"
+    return Facts(model, f"timm/{model}", dim, patch, megabytes, "apache-2.0", source)
+
+
 PRESETS = {
     "dinov2_s14": _dinov2("small", 384, 88),
     "dinov2_b14": _dinov2("base", 768, 346),
@@ -106,6 +110,10 @@ PRESETS = {
     "dinov3_s16": _dinov3("small", 384, 86),
     "dinov3_b16": _dinov3("base", 768, 343),
     "dinov3_l16": _dinov3("large", 1024, 1212),
+    "siglip2_b16": _siglip2("base", 768, 374),
+    "siglip2_so400m": _siglip2("so400m", 1152, 1715),
+    "pe_spatial_b16": _pe_spatial("base", 768, 16, 512, 346),
+    "pe_spatial_l14": _pe_spatial("large", 1024, 14, 448, 1216),
 }
 
 
@@ -114,13 +122,7 @@ def extractor(name: str, facts: Facts) -> Extractor:
     location = f"hf:{facts.hub}/model.safetensors"
     weight = Weight(f"timm/{facts.model}", location, facts.megabytes, facts.licence)
     outputs = {
-        **dict.fromkeys(SIMILARITIES, SIMILARITY),
-        **dict.fromkeys(DIFFERENCES, replace(DISTANCE, better=None)),
-        "region_cosine": replace(SIMILARITY, differentiable=False),
-        "region_share": Output(identity=0.0, symmetric=True),
-        "region_deficit": replace(DISTANCE, differentiable=False),
-        **matching_outputs("last_"),
-        "grid": Output(dim=64, identity=1.0, symmetric=True),
+        **token_outputs(),
         "cls_ref": Output(dim=facts.dim, role="ref"),
         "cls_dist": Output(dim=facts.dim, role="dist", differentiable=True),
     }
@@ -166,7 +168,8 @@ def read_facts(model: str) -> Facts:
     """
     import torch
 
-    from seiqa_features.extractors.vit.tokens import MIDDLE_LAYERS, encoder
+    from seiqa_features.extractors.common.tokens import MIDDLE_LAYERS
+    from seiqa_features.extractors.vit.tokens import encoder
 
     config = timm_models.configuration(model)
     model = f"{config.architecture}.{config.tag}"

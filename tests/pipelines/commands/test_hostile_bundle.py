@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from seiqa_models.scorer import BOXED
+from seiqa_models.bundle import BOXED
 from tests.pipelines.conftest import Cli, scene
 from tests.seiqa_models.inspection.hostile import MUTATIONS, rewrite
 

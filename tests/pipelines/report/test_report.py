@@ -476,7 +476,7 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     assert "pairs of images come more than once" in audit
     assert "references images are in more than one group" not in audit
     assert "reference images are in more than one group" in audit
-    assert "Looked for and not found" not in audit
+    assert "Checked and not found" not in audit
     assert "The folds of this run are by block." in audit
     assert "too high" not in audit
 

@@ -145,7 +145,7 @@ def test_data_that_is_nowhere_any_more(
     manifest.parent.rename("moved")
     code, _, err = cli("train", "--config", quick, "--run", extracted)
     assert code == 0, err
-    assert "not there any more; its labels are those of the features" in caplog.text
+    assert "is gone; the labels that were read with the features are used" in caplog.text
     code, _, err = cli("train", manifest, "--config", quick, "--run", extracted)
     assert code == 3
     assert "no such file or folder" in says(err)

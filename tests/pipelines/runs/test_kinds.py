@@ -70,7 +70,7 @@ def test_a_learner_that_uses_kinds_is_compared_with_itself_without_kinds(
     assert without_kinds["final"] != metrics["learners"]["gp"]["final"]
     low, high = without_kinds["gain"]["interval"]
     assert (
-        f"not told the kinds of distortion, gp alone: final {without_kinds['final']:.4f};"
+        f"without kinds of distortion, gp alone: final {without_kinds['final']:.4f};"
         f" the stack minus that {metrics['honest']['final'] - without_kinds['final']:+.4f}"
         f" ({low:+.4f} to {high:+.4f})"
     ) in out

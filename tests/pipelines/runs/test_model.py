@@ -9,11 +9,15 @@ import pandas as pd
 import pytest
 
 from pipelines.runs import model
-from pipelines.runs.model import ablate, scale_of
+from pipelines.runs.folder import read_run
+from pipelines.runs.model import ablate, known_directions, label_range_of
 from pipelines.settings import Settings, load_settings
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import unwatched
+from seiqa_features.table.recipe import Recipe
+from seiqa_models.bundle import load_bundle
 from seiqa_models.evaluation.ablation import feature_ablation
+from tests.pipelines.runs.conftest import TwoRuns
 
 ROWS = 24
 WEIGHTS = {"svr": 0.3, "ridge": 0.7}
@@ -53,7 +57,14 @@ def test_ablation_is_of_the_learner_with_the_largest_weight_on_the_runs_folds(
     settings: Settings, training: pd.DataFrame, table: pd.DataFrame, blocks: bool
 ) -> None:
     result = ablate(
-        settings, training, table, WEIGHTS, blocks=blocks, kinds=False, on_fit=unwatched
+        settings,
+        training,
+        table,
+        WEIGHTS,
+        directions={},
+        blocks=blocks,
+        kinds=False,
+        on_fit=unwatched,
     )
     order = training["order"] if blocks else None
     assert result == feature_ablation(
@@ -69,7 +80,14 @@ def test_no_ablation_of_one_extractor_or_of_many_rows(
 ) -> None:
     def result(features: pd.DataFrame) -> object:
         return ablate(
-            settings, training, features, WEIGHTS, blocks=False, kinds=False, on_fit=unwatched
+            settings,
+            training,
+            features,
+            WEIGHTS,
+            directions={},
+            blocks=False,
+            kinds=False,
+            on_fit=unwatched,
         )
 
     assert result(table) is not None
@@ -78,20 +96,42 @@ def test_no_ablation_of_one_extractor_or_of_many_rows(
     assert result(table) is None
 
 
-def test_the_scale_is_what_the_data_say_or_else_the_settings(
+def test_directions_are_those_of_the_extractors() -> None:
+    recipe = Recipe.parse({"gms": ["max128"], "fourier": ["max128"]}).to_dict()
+    known = known_directions(recipe)
+    assert known["gms__max128__gmsd"] == -1
+    assert known["gms__max128__mean"] == 1
+    assert not any("band" in name for name in known)
+
+
+def test_a_run_trains_with_the_extractors_directions_whatever_its_labels_say(
+    finished: TwoRuns,
+) -> None:
+    """The second run's labels are the first one's upside down."""
+    for settings in (finished.first, finished.second):
+        known = known_directions(read_run(settings).meta["recipe"])
+        regressor = load_bundle(settings.run / "bundle").regressor
+        assert known["gms__max128__gmsd"] == -1
+        assert regressor.directions == known
+        ranks = regressor.consensus_.component_.ranks_
+        of_column = dict(zip(regressor.preparation_.columns_, ranks.signs_, strict=True))
+        assert of_column["gms__max128__gmsd"] == -1
+
+
+def test_the_range_is_what_the_data_say_or_else_the_settings(
     settings: Settings, training: pd.DataFrame
 ) -> None:
     training.attrs = {"label_range": None, "source": "mine"}
-    assert scale_of(settings, training) is None
-    told = settings.model_copy(update={"scale": (0.0, 10.0)})
-    assert scale_of(told, training) == (0, 10)
-    with pytest.raises(DataError, match=r"mine: labels go from .*, outside the scale 0 to 2 of"):
-        scale_of(settings.model_copy(update={"scale": (0.0, 2.0)}), training)
+    assert label_range_of(settings, training) is None
+    told = settings.model_copy(update={"label_range": (0.0, 10.0)})
+    assert label_range_of(told, training) == (0, 10)
+    with pytest.raises(DataError, match=r"mine: labels go from .* outside the label_range 0 to 2"):
+        label_range_of(settings.model_copy(update={"label_range": (0.0, 2.0)}), training)
     training.attrs["label_range"] = [0, 5]
-    assert scale_of(told, training) == (0, 5)
+    assert label_range_of(told, training) == (0, 5)
 
 
-@pytest.mark.parametrize("scale", [(5.0, 0.0), (1.0, 1.0), (0.0, float("inf"))])
-def test_a_scale_rises(quick: Path, tmp_path: Path, scale: tuple[float, float]) -> None:
-    with pytest.raises(UsageError, match=r"setting scale: .*two finite numbers"):
-        load_settings(config=str(quick), run=tmp_path / "run", scale=scale)
+@pytest.mark.parametrize("ends", [(5.0, 0.0), (1.0, 1.0), (0.0, float("inf"))])
+def test_a_range_rises(quick: Path, tmp_path: Path, ends: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match=r"setting label_range: .*two finite numbers"):
+        load_settings(config=str(quick), run=tmp_path / "run", label_range=ends)

@@ -147,7 +147,7 @@ def test_a_gpu_that_is_not_there_is_bad_usage(
         "features", seiqa_data, "--config", config, "--run", "run", "--device", "cuda"
     )
     assert code == 2
-    assert "device cuda: not there, PyTorch sees 0 GPUs" in err
+    assert "device cuda: not available, PyTorch sees 0 GPUs" in err
 
 
 def test_extractors_in_full(cli: Cli, config: Path) -> None:  # noqa: ARG001 — registers one

@@ -141,7 +141,7 @@ def test_a_run_audits_once_and_reads_nothing_back(
 
     monkeypatch.setattr(model, "audit_pairs", audit)
     monkeypatch.setattr("pipelines.report.render.audit_pairs", audit)
-    monkeypatch.setattr("pipelines.steps.read_run", read)
+    monkeypatch.setattr("pipelines.steps.extracting.read_run", read)
     code, _, err = cli("run", seiqa_data, "--config", quick, "--run", "run")
     assert code == 0, err
     assert audits == [1]

@@ -14,7 +14,8 @@ from PIL import Image
 
 from pipelines.sense import judging, suite
 from pipelines.sense.judging import SECONDS, affordable, judge
-from pipelines.sense.suite import CLASSES, PAIRS_PER_SCENE, pictures_of, relations, scenes
+from pipelines.sense.scenes import scenes
+from pipelines.sense.suite import CLASSES, PAIRS_PER_SCENE, pictures_of, relations
 from tests.pipelines.conftest import Cli
 
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from pipelines.sense import edits, suite
-from pipelines.sense.edits import DAMAGING, GONE, HARMLESS, RECOGNISABLE, Scene
-from pipelines.sense.suite import CLASSES, held_relations, pictures_of, relations, scenes, shares_of
+from pipelines.sense.edits import DAMAGING, GONE, HARMLESS, RECOGNISABLE
+from pipelines.sense.scenes import Scene, scenes
+from pipelines.sense.suite import CLASSES, held_relations, pictures_of, relations, shares_of
 from tests.pipelines.conftest import Cli
 
 Judge = Callable[[Image.Image, Image.Image], float]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from pipelines.web.uploads import Upload, decode, is_animation, read_upload
 from seiqa_features.errors import DataError
+from seiqa_features.pictures.formats import FORMATS
 from tests.pipelines.conftest import scene
 from tests.pipelines.web.made import SMALL, encoded, png
 
@@ -36,9 +38,21 @@ def test_decoder_that_breaks_is_a_message(monkeypatch: pytest.MonkeyPatch) -> No
     def breaks(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("pipelines.web.uploads.read_rgb", breaks)
-    with pytest.raises(DataError, match=r"mine: damaged image \(MemoryError\)"):
+    monkeypatch.setattr("seiqa_features.pictures.png.decode", breaks)
+    with pytest.raises(DataError, match="mine: needs more memory than there is; scale it down"):
         decode(Upload("mine", png()), SMALL)
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, "HEIF", "JXL"])
+def test_what_the_command_line_decodes_the_page_does_too(kind: str) -> None:
+    extra = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}.get(kind)
+    if extra is not None:
+        module = pytest.importorskip(extra)
+        if kind == "HEIF":
+            module.register_heif_opener()
+    upload = Upload("mine", encoded(scene(0), kind))
+    assert decode(upload, SMALL).size == scene(0).size
+    assert not is_animation(upload)
 
 
 def test_other_channels_and_animations_become_rgb() -> None:
@@ -58,7 +72,10 @@ def test_only_uploaded_files_are_read(tmp_path: Path) -> None:
     (folder / "a.png").write_bytes(b"x" * 100)
     good = read_upload({"path": str(folder / "a.png"), "orig_name": "mine.png"}, folder, SMALL)
     assert good == Upload("mine.png", b"x" * 100)
-    for path in ("/etc/passwd", folder / "link", folder / "../secret", folder, "", None):
+    os.mkfifo(folder / "fifo")
+    impossible = (folder / ("x" * 5000), f"{folder}/a\0", f"{folder}/\ud800", folder / "fifo")
+    outside = ("/etc/passwd", folder / "link", folder / "../secret", folder, "", None)
+    for path in (*outside, *impossible):
         with pytest.raises(DataError, match="choose the file again"):
             read_upload({"path": path and str(path)}, folder, SMALL)
     with pytest.raises(DataError, match="nothing was uploaded"):

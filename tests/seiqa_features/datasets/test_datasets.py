@@ -368,6 +368,25 @@ def test_pseudo_labels_are_called_so(
     assert table.attrs["label_kind"] == "pseudo-label"
 
 
+def test_dmos_is_turned_and_said(write_manifest: Callable[[str], Path], index: ImageIndex) -> None:
+    path = write_manifest("ref,dist,DMOS\npics/r.png,pics/a.png,31.5\npics/r.png,pics/r.png,0\n")
+    table, _ = load_pairs(path, index)
+    assert table["mos"].tolist() == [-31.5, 0]
+    assert f"{table['mos'].iloc[1]:g}" == "0"  # and not -0
+    assert table.attrs["label_kind"] == "MOS"
+    assert table.attrs["turned"] == "−DMOS"
+
+
+def test_pairs_of_equal_pixels_are_in_one_group(
+    write_manifest: Callable[[str], Path], index: ImageIndex
+) -> None:
+    path = write_manifest(
+        "ref,dist,mos,group\npics/r.png,pics/a.png,2,one\npics/r.png,pics/a.png,3,two\n"
+        "pics/r.png,pics/r.png,5,three\n"
+    )
+    assert load_pairs(path, index)[0]["group_id"].tolist() == ["one", "one", "three"]
+
+
 def test_pair_ids_come_from_the_column_or_the_row(write_manifest: Callable[[str], Path]) -> None:
     table = read_text_table(write_manifest("ref,dist\na,b\nc,d\n"))
     assert manifest.pair_ids(table) == ["row-000002", "row-000003"]
@@ -415,6 +434,7 @@ def test_all_that_can_be_wrong_in_a_manifest_is_said_at_once(
         ("ref,dist\na,b\nc,d,e\n", "row 3 has more cells than the header (row 1: ref, dist)"),
         ("ref,dist\na,b,3\nc,d,4\n", "row 2 has more cells"),  # pandas would take an index
         ("ref,dist,mos,pseudo_label\na,b,3,3\n", "has columns mos and pseudo_label"),
+        ("ref,dist,mos,dmos\na,b,3,3\n", "has columns mos and dmos; keep the one"),
         ("ref,dist,Ref\na,b,c\n", "column 'Ref' comes more than once (as 'ref'"),
     ],
 )

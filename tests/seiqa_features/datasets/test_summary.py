@@ -33,6 +33,7 @@ def test_every_line() -> None:
         ("in test", "2"),
         ("with MOS", "2"),
         ("MOS range", "1 to 4.5"),
+        ("higher is better", "taken as given"),
         ("image sizes", "9×100 to 64×48"),  # by area, not by name
         ("sizes differ in", "1 pairs (the degraded image takes the reference's size)"),
         ("groups", "2, of 1 to 3 pairs"),
@@ -45,6 +46,21 @@ def test_pseudo_labels_are_called_so() -> None:
     lines = dict(summarise(make_pairs("pseudo-label")))
     assert lines["with pseudo-label"] == "2"
     assert lines["pseudo-label range"] == "1 to 4.5"
+
+
+def test_turned_labels_are_told() -> None:
+    pairs = make_pairs()
+    pairs.attrs["turned"] = "100 − DMOS"
+    assert dict(summarise(pairs))["higher is better"] == (
+        "the label is 100 − DMOS: in the files lower is better"
+    )
+
+
+def test_labels_of_equal_pixels_that_differ_are_told() -> None:
+    lines = dict(summarise(make_pairs(dist_key=["1", "1", "3", "3"])))
+    assert lines["duplicate pairs"] == (
+        "4 (the same pixels as another pair; their labels differ by up to 3.5): a, b, c, …"
+    )
 
 
 def test_no_labels_have_no_range() -> None:

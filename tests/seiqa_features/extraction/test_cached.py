@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
@@ -63,27 +66,65 @@ def test_what_is_there_is_read(pairs: pd.DataFrame, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
-@pytest.mark.parametrize("seed", range(4))
+def rewritten(part: Path, column: str) -> None:
+    """The shard with another first value in a column, under the label that it had."""
+    with pq.ParquetFile(part) as file:
+        table = file.read()
+    values = table[column].to_pylist()
+    values[0] = values[0] + (1.0 if isinstance(values[0], float) else "0")
+    place = table.column_names.index(column)
+    changed = table.set_column(place, table.field(column), pa.array(values, table[column].type))
+    pq.write_table(changed, part)
+
+
+@pytest.mark.parametrize("column", ["ref_key", "seconds"])
 def test_damaged_shards_are_computed_again(
-    seed: int, pairs: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    column: str, pairs: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Wherever the bit is: in the keys, which planning reads, or in the values, read at the end."""
+    """In the keys, which planning reads, or in the values, which only the table needs."""
     root = tmp_path / "store"
     expected, _ = extract(pairs, root)
-    draw = random.Random(seed)
+    assert len(parts(root)) == 2
     for part in parts(root):
-        content = bytearray(part.read_bytes())
-        content[draw.randrange(len(content) // 2)] ^= 1 << draw.randrange(8)
-        part.write_bytes(content)
+        rewritten(part, column)
     with caplog.at_level(logging.WARNING):
         table, report = extract(pairs, root)
-    assert caplog.messages  # of each part whose flipped bit is read
-    assert all("damaged shard" in line for line in caplog.messages)
-    assert report.computed >= 6
-    assert report.cached == 0
+    assert len(caplog.messages) == 2
+    assert all("damaged shard (checksum differs)" in line for line in caplog.messages)
+    assert (report.computed, report.cached) == (6, 0)
     pd.testing.assert_frame_equal(table, expected, check_exact=True)
     _, report = extract(pairs, root)
     assert (report.computed, report.cached) == (0, 6)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_flipped_bit_is_found_where_it_changes_what_is_read(
+    seed: int, pairs: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A parquet file also holds statistics and padding, which nothing is read from."""
+    root = tmp_path / "store"
+    expected, _ = extract(pairs, root)
+    draw = random.Random(seed)
+    damaged = 0
+    for part in parts(root):
+        content = bytearray(part.read_bytes())
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        damaged += not reads_as(pq.read_table(part), bytes(content))
+        part.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        table, report = extract(pairs, root)
+    assert len(caplog.messages) == damaged
+    assert all("damaged shard" in line for line in caplog.messages)
+    assert bool(report.computed) == bool(damaged)
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+
+
+def reads_as(written: pa.Table, content: bytes) -> bool:
+    """Whether the bytes of a shard still give the table, its label with it."""
+    try:
+        return bool(pq.read_table(io.BytesIO(content)).equals(written, check_metadata=True))
+    except (pa.ArrowException, ValueError, OSError):
+        return False
 
 
 def test_only_what_was_lost_is_computed_again(pairs: pd.DataFrame, tmp_path: Path) -> None:

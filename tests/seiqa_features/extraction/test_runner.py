@@ -452,7 +452,7 @@ def test_being_told_to_stop_keeps_what_is_finished(
         run(pairs, store, on_progress=tell)
     assert stopped.value.code == 128 + number
     assert all(len(store.keys(block)) >= 6 for block in RECIPE.blocks)
-    assert "told to stop; what was computed is kept" in caplog.text
+    assert "stopping; what was computed is kept" in caplog.text
     assert signal.getsignal(number) is signal.SIG_DFL
 
 

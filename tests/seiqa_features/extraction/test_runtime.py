@@ -107,7 +107,7 @@ def test_weights_are_hashed_when_they_are_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:99", "cpu,cuda:99"])
 def test_a_gpu_that_is_not_there(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match=r"device cuda.*: not there, PyTorch sees 0 GPUs"):
+    with pytest.raises(DeviceError, match=r"device cuda.*: not available, PyTorch sees 0 GPUs"):
         _ = Runtime(WeightFiles(Path("none")), device=device).device
 
 

@@ -68,6 +68,12 @@ def test_a_jpeg_with_a_second_picture_behind_the_first() -> None:
         (b"\xef\xbb\xbf\n <SVG xmlns=''/>", "SVG"),
         (b"<!doctype html><title>404</title>", "a web page"),
         (b"PK\3\4" + bytes(60), "a zip"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0mp41mp42" + bytes(60), "a video or other ISO media file"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(60), "a sound or video (RIFF)"),
+        (b"v/1\1" + bytes(60), "OpenEXR"),
+        (b"#?RADIANCE\n", "Radiance HDR"),
+        (b"P7\nWIDTH 20\n", "PAM"),
+        (b"PF\n20 20\n-1.0\n" + bytes(4800), "a PFM of colours"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer; fetch the file"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
@@ -51,6 +52,15 @@ def sound() -> dict[str, bytes]:
     text = PngImagePlugin.PngInfo()
     text.add_itxt("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>', zip=True)
     files = {kind: saved(kind) for kind in FORMATS}
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        files["HEIF"] = saved("HEIF")
+    with suppress(ImportError):
+        import pillow_jxl  # noqa: F401
+
+        files["JXL"] = saved("JXL")
     files |= {f"{kind} with metadata": saved(kind, **extra) for kind in ("JPEG", "WEBP", "AVIF")}
     return files | {
         "PNG with metadata": saved("PNG", pnginfo=text, **extra),
@@ -62,6 +72,7 @@ def sound() -> dict[str, bytes]:
         "TIFF, LZW": saved("TIFF", compression="tiff_lzw"),
         "TIFF, JPEG": saved("TIFF", compression="jpeg"),
         "TIFF of floats": tiff((pixels / 255).astype(np.float32), photometric="rgb"),
+        "BigTIFF of 16 bits": tiff(pixels.astype(np.uint16) * 257, photometric="rgb", bigtiff=True),
         "planar TIFF": tiff(
             pixels.transpose(2, 0, 1).astype(np.uint16) * 257,
             photometric="rgb", planarconfig="separate", compression="deflate",

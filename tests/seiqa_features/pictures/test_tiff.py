@@ -104,7 +104,8 @@ def test_integer_layouts(
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("colours", [1, 3])
 @pytest.mark.parametrize("kind", ["unassalpha", "assocalpha", "unspecified"])
-def test_a_sample_beside_the_colours(depth: type, colours: int, kind: str) -> None:
+@pytest.mark.parametrize("layout", ["contig", "separate"])
+def test_a_sample_beside_the_colours(depth: type, colours: int, kind: str, layout: str) -> None:
     pixels = RGB8 if colours == 3 else GREY8[..., None]
     samples = np.concatenate([pixels, ALPHA8[..., None]], axis=2)
     expected = over_white(pixels if colours == 3 else grey(GREY8), ALPHA8)
@@ -115,8 +116,9 @@ def test_a_sample_beside_the_colours(depth: type, colours: int, kind: str) -> No
     if depth is np.uint16:
         samples = samples.astype(np.uint16) * 257
     content = written(
-        samples, photometric="rgb" if colours == 3 else "minisblack", extrasamples=[kind],
-        planarconfig="contig",
+        samples if layout == "contig" else np.moveaxis(samples, 2, 0),
+        photometric="rgb" if colours == 3 else "minisblack", extrasamples=[kind],
+        planarconfig=layout,
     )  # fmt: skip
     assert np.abs(shown(content) - expected).max() <= 2
 

@@ -361,7 +361,7 @@ def test_what_is_no_file(
     part = only_part(store)
     part.unlink()
     make(part)
-    assert "no regular file" in damaged(store, caplog)
+    assert "expected a regular file" in damaged(store, caplog)
 
 
 def test_a_shard_that_cannot_be_renamed_is_left_out_all_the_same(

@@ -115,6 +115,8 @@ def test_every_kind_of_duplicate_is_found_and_named():
     assert twice["distorted_in_splits"]["examples"] == [["pair0004", "pair0005"]]
     assert twice["identical"]["examples"] == ["pair0006"]
     assert len(found["verdict"]["warnings"]) == 6
+    assert found["noise"]["widest"] == ["pair0000", "pair0001"]
+    assert any("scored more than once" in said for said in found["verdict"]["warnings"])
     assert "near-duplicates  not looked for" in render(found)
 
 

@@ -70,6 +70,17 @@ def test_a_learner_that_can_use_kinds_is_given_them(named):
     assert result["all"] != pytest.approx(without["all"], abs=1e-6)
 
 
+def test_directions_are_told_as_in_the_evaluation(named):
+    X, y, groups = named
+    directions = {"good__b__similarity": -1, "chaff__a__x": 1}
+    regressor = SeiqaRegressor(learners=("nonnegative",), n_splits=2, directions=directions)
+    expected = evaluate(regressor, X, y, groups, n_splits=3).to_dict()
+    result = ablated(X, y, groups, learner="nonnegative", directions=directions, n_splits=3)
+    assert result["all"] == pytest.approx(expected["learners"]["nonnegative"]["final"], abs=1e-9)
+    without = ablated(X, y, groups, learner="nonnegative", n_splits=3)
+    assert without["groups"]["good"]["alone"] > result["groups"]["good"]["alone"]
+
+
 def test_the_result_hangs_neither_on_jobs_nor_on_the_order_of_columns(named):
     X, y, groups = named
     seen = []

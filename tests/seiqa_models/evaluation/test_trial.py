@@ -52,7 +52,10 @@ def without_its_library():
         (Misfit, r"cannot be saved: a bundle may not hold \S*test_trial\.Misfit; a package"),
         (lambda_in_a_pipeline, "cannot be saved"),
         (lambda: Misfit(lambda X: X), r"predicts an array \[24, 30\] for 24 rows, expected \[24\]"),
-        (lambda: Misfit(lambda X: X[:, 0] / 0), "predicts no finite number for 24 of 24 rows"),
+        (
+            lambda: Misfit(lambda X: X[:, 0] / 0),
+            "values that are not finite for 24 of 24 rows",
+        ),
         (lambda: Misfit(operator.itemgetter("a")), "cannot predict: IndexError: only integers"),
     ],
 )

@@ -19,12 +19,33 @@ def held(noise: tuple[float, ...], *, n: int = 400, seed: int = 0):
     return HeldOut(np.column_stack(columns), y, np.repeat(np.arange(n // 8), 8))
 
 
-def test_weights_hardly_move_where_new_kinds_are_no_harder():
-    familiar, unseen = held((0.3, 1.0)), held((0.3, 1.0), n=80, seed=1)
-    fusion = BoundedFusion().fit(*familiar)
+@pytest.mark.parametrize(
+    ("known", "new"),
+    [
+        ((0.3, 1.0), (0.3, 1.0)),
+        ((0.3, 0.3), (1.0, 1.0)),
+        ((0.1, 0.11), (4.0, 0.5)),
+        ((0.2, 1.5), (4.0, 0.3)),
+        ((0.3, 0.4, 0.5), (2.0, 1.0, 0.5)),
+    ],
+)
+def test_what_the_rule_promises(known: tuple[float, ...], new: tuple[float, ...]):
+    """Between the two ends; and new references lose little, in all and for what it brings."""
+    familiar, unseen = held(known), held(new, n=80, seed=1)
+    start = BoundedFusion().fit(*familiar).weights_
+    goal = BoundedFusion().fit(*unseen).weights_
     weights = BoundedFusion().fit(*familiar, unseen=unseen).weights_
-    # They move along a grid, and new kinds that say the same favour the better one once more.
-    assert weights.tolist() == pytest.approx(fusion.weights_.tolist(), abs=0.05)
+    step = np.linalg.norm(weights - start) / (np.linalg.norm(goal - start) or 1.0)
+    assert step <= 1 + 1e-9
+    np.testing.assert_allclose(weights, start + step * (goal - start), atol=1e-9)
+    lost = final_of(familiar, start) - final_of(familiar, weights)
+    gained = final_of(unseen, weights) - final_of(unseen, start)
+    assert lost <= AFFORDABLE + 1e-12
+    assert lost <= GAIN_SHARE * gained + 1e-12
+
+
+def final_of(rows: HeldOut, weights: np.ndarray) -> float:
+    return final_score(rows.y, np.asarray(rows.predictions) @ weights)
 
 
 def test_weights_move_towards_who_holds_up():

@@ -15,10 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seiqa_models.bundle import load_bundle, save_bundle
+from seiqa_models.bundle import BOXED, load_bundle, save_bundle
 from seiqa_models.core.errors import TableError
 from seiqa_models.inspection.manifest import parse_manifest
-from seiqa_models.scorer import BOXED
 from seiqa_models.stack.regressor import SeiqaRegressor
 from tests.seiqa_models.inspection.hostile import (
     literal,

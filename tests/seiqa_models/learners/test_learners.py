@@ -53,6 +53,13 @@ def test_default_pool_is_registered():
     assert asked_for <= set(DEFAULT_POOL)
 
 
+@pytest.mark.parametrize("name", ["score", "greedy", "agreement", "agreed_score", "mos", "fold"])
+def test_a_learner_cannot_have_the_name_of_a_column_of_the_results(name):
+    with pytest.raises(ValueError, match=f"no learner can be called '{name}', which is a column"):
+        learner(name)(lambda *_: None)
+    assert name not in LEARNERS
+
+
 def test_unknown_name_gets_the_nearest_one():
     with pytest.raises(ValueError, match=r"unknown learner 'catbost': did you mean 'catboost'"):
         make_learner("catbost", random_state=0)

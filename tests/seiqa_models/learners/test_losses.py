@@ -44,3 +44,20 @@ def test_fidelity_loss_of_constant_predictions_or_one_row_has_a_gradient():
         loss.backward()
         assert torch.isfinite(prediction.grad).all()
         assert float(loss.detach()) > 0.4
+
+
+def test_only_rows_of_one_collection_are_compared():
+    """Rows 0 and 1 are together, row 2 is of another collection."""
+    together = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=torch.bool)
+    squared = (0.5**2 + 1 + 1) / 3
+    wrong_way = np.log1p(np.exp(0.5))
+    found = float(softplus_loss(F, Y, together))
+    assert found == pytest.approx(0.25 * squared + 0.8 * wrong_way, rel=1e-6)
+    plcc = np.corrcoef(F[:, 0], Y[:, 0])[0, 1]
+    p = (1 + erf(0.5 / sqrt(2))) / 2  # that row 0 is preferred, which it should not be
+    pair = 1 - sqrt(1e-6) - sqrt((1 - p) + 1e-6)
+    expected = 0.5 * (1 - plcc) + 0.5 * pair
+    assert float(fidelity_loss(F, Y, together)) == pytest.approx(expected, abs=2e-3)
+    everybody = torch.ones(3, 3, dtype=torch.bool)
+    for loss in (softplus_loss, fidelity_loss):
+        assert float(loss(F, Y, everybody)) == float(loss(F, Y))

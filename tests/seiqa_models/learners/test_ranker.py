@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -65,12 +67,44 @@ def test_unknown_loss_is_named(curve):
         PairwiseRanker(loss="mse").fit(*curve)
 
 
-def test_torch_is_left_as_found(curve):
+@pytest.mark.parametrize("settings", [{}, {"patience": 2}])
+def test_torch_is_left_as_found(curve, settings):
     X, y = curve
     torch.manual_seed(7)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    PairwiseRanker(max_epochs=2).fit(X, y)
+    PairwiseRanker(max_epochs=2, **settings).fit(X, y)
     assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_what_others_do_with_torch_meanwhile_does_not_matter(curve):
+    """Rankers in several threads beside somebody who draws and sets threads: all alike."""
+    X, y = curve
+    threads = torch.get_num_threads()
+
+    def coefs(_: int = 0) -> list[np.ndarray]:
+        return PairwiseRanker(max_epochs=3).fit(X, y).coefs_
+
+    alone = coefs()
+    done = Event()
+
+    def unrest() -> None:
+        while not done.is_set():
+            torch.manual_seed(1)
+            torch.rand(3)
+            torch.set_num_threads(1 + threads % 2)
+
+    with ThreadPoolExecutor(4) as pool:
+        restless = pool.submit(unrest)
+        try:
+            fits = list(pool.map(coefs, range(3)))
+        finally:
+            done.set()
+        restless.result()
+        pool.submit(torch.set_num_threads, threads).result()
+    for found in fits:
+        for one, other in zip(alone, found, strict=True):
+            np.testing.assert_array_equal(one, other)
     assert torch.get_num_threads() == threads
 
 
@@ -94,3 +128,19 @@ def test_prediction_needs_no_torch(fitted, curve):
     )
     job = pickle.dumps((fitted, curve[0], fitted.predict(curve[0])))
     subprocess.run([sys.executable, "-c", code], input=job, check=True)
+
+
+def test_one_collection_is_as_good_as_none(curve):
+    X, y = curve
+    one = PairwiseRanker(max_epochs=3).fit(X[:40], y[:40])
+    same = PairwiseRanker(max_epochs=3).fit(X[:40], y[:40], np.zeros(40, dtype=int))
+    np.testing.assert_array_equal(one.predict(X), same.predict(X))
+
+
+def test_what_another_collection_has_above_it_changes_the_order_learned(curve):
+    X, y = curve
+    collections = np.arange(150) % 2
+    told = PairwiseRanker(max_epochs=3).fit(X[:150], y[:150], collections)
+    untold = PairwiseRanker(max_epochs=3).fit(X[:150], y[:150])
+    assert (told.predict(X) != untold.predict(X)).any()
+    assert srocc(y[150:], told.predict(X[150:])) > 0.8

@@ -62,6 +62,22 @@ def test_an_unknown_name_gets_the_nearest_and_all(things):
         things.make("ours", sise=3)
 
 
+def test_a_reserved_name_is_refused_and_that_of_a_package_left_out(monkeypatch, caplog):
+    points = [
+        EntryPoint("score", "builtins:list", GROUP),
+        EntryPoint("fine", "builtins:set", GROUP),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == GROUP else [])
+    things = Registry("thing", GROUP, reserved=("score",))
+    refusal = "no thing can be called 'score', which is a column of the results: rename it"
+    with pytest.raises(ValueError, match=refusal):
+        things.register("score")(list)
+    with pytest.raises(ValueError, match=refusal):
+        things.update({"score": list})
+    assert list(things) == ["fine"]
+    assert caplog.messages == [f"builtins:list is left out: {refusal}"]
+
+
 def test_a_name_is_registered_once(things):
     with pytest.raises(ValueError, match="thing 'ours' is registered twice"):
         things.register("ours")(list)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from seiqa_models.core.metrics import final_score
+from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.fusions import make_fusion
 from seiqa_models.stack.blend import GATES, Blend
-from seiqa_models.stack.pool import AGREEMENT, CONSENSUS
 
 MEMBERS = ["good", "poor@2"]
 

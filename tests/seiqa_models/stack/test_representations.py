@@ -8,8 +8,9 @@ import pytest
 
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
+from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.learners.registry import LEARNERS
-from seiqa_models.stack.pool import AGREEMENT, CONSENSUS, check_members
+from seiqa_models.stack.pool import check_members
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import (
     ALL,

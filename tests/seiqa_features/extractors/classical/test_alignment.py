@@ -10,20 +10,14 @@ import skimage.data
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
-from seiqa_features.extractors.classical.alignment import SMALLEST, align
+from seiqa_features.extractors.classical.alignment import SMALLEST
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Resources
+from tests.seiqa_features.photographs import moved
 
 Pixels = NDArray[np.uint8]
 EXTRACT = get_extractor("aligned").build(Resources())
-
-
-@pytest.fixture(scope="module")
-def cat() -> Pixels:
-    """A photograph uint8 [240, 360, 3]."""
-    return np.asarray(Image.fromarray(skimage.data.chelsea()).resize((360, 240)))
 
 
 def features(ref: Pixels, dist: Pixels) -> dict[str, float]:
@@ -32,28 +26,12 @@ def features(ref: Pixels, dist: Pixels) -> dict[str, float]:
     return {name: value.item() for name, value in values.items()}
 
 
-def moved(pixels: Pixels, y: float, x: float) -> Pixels:
-    """The picture's content moved down by y and to the right by x pixels."""
-    shifted = ndimage.shift(pixels.astype(float), (y, x, 0), order=3, mode="nearest")
-    return np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
-
-
 def cropped(pixels: Pixels, share: float) -> Pixels:
     height, width = pixels.shape[:2]
     box = (share * width, share * height, (1 - share) * width, (1 - share) * height)
     return np.asarray(
         Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, box)
     )
-
-
-@pytest.mark.parametrize(("y", "x"), [(0.0, 1.0), (2.0, -2.0), (0.5, 0.25), (-7.0, 11.0)])
-def test_a_shift_is_found_to_a_fraction_of_a_pixel(cat: Pixels, y: float, x: float) -> None:
-    one, other = (p.mean(axis=2, dtype=np.float32) / 255 for p in (cat, moved(cat, y, x)))
-    found = align(one, other).matrix
-    centre = np.array([cat.shape[1], cat.shape[0]]) / 2
-    travel = found[:, :2] @ centre + found[:, 2] - centre
-    np.testing.assert_allclose(travel, [x, y], atol=0.15)
-    assert np.abs(found[:, :2] - np.eye(2)).max() < 0.005
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from seiqa_features.errors import UsageError, WeightsError
-from seiqa_features.extraction.forward import forward
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.extraction.work import forward
 from seiqa_features.extractors.common.outputs import matching_outputs
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Resources

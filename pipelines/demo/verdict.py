@@ -1,0 +1,103 @@
+"""What a run on the demo claimed, beside what people said of the two scenes it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from pipelines.demo.data import HELD_BACK, demo_pairs, score_of
+from pipelines.demo.renderings import reference
+from pipelines.runs.metrics import Metrics
+from pipelines.runs.reading import read
+from seiqa_features.errors import DataError
+from seiqa_features.pictures.decoding import pixel_key
+from seiqa_models.core.metrics import score_summary
+from seiqa_models.results import Summary
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A run's claim and the truth.
+
+    Attributes
+    ----------
+    claim : Summary
+        The honest estimate, made on the training scenes alone.
+    truth : Summary
+        The scores of the held-back scenes against those of people.
+    claimed_on, shown_on : int
+        Pairs of each.
+    """
+
+    claim: Summary
+    truth: Summary
+    claimed_on: int
+    shown_on: int
+
+    @property
+    def held(self) -> bool:
+        """Whether the truth lies in the interval that was claimed."""
+        low, high = self.claim.interval
+        return low <= self.truth.final <= high
+
+    def lines(self) -> list[str]:
+        """The two, one below the other."""
+        low, high = self.claim.interval
+        told = "inside" if self.held else "outside"
+        return [
+            "what people said of the two scenes that were held back:",
+            f"{'':>10}  {'SROCC':>6}  {'PLCC':>6}  {'final':>6}",
+            _row("claimed", self.claim) + f"  ({low:.3f} to {high:.3f}), on the scenes it learned"
+            f" from, each left out in turn ({self.claimed_on} pairs)",
+            _row("shown", self.truth)
+            + f"  {told} that interval, on {' and '.join(HELD_BACK)} ({self.shown_on} pairs)",
+        ]
+
+
+def judge(run: Path) -> Verdict:
+    """Compare the scores that a run gave to the held-back scenes with people's.
+
+    Raises
+    ------
+    DataError
+        The folder holds no trained run, or none of the demo, or its test pairs are not scored yet.
+    """
+    try:
+        found = read(run)
+    except ValueError as error:
+        raise DataError([str(error)]) from None
+    if found.scores is None:
+        raise DataError([f"{run}: its test pairs have no scores; run `seiqa submit` first"])
+    people = _people()
+    scores = found.scores.set_index("picture_name")["score"]
+    tested = set(found.pairs.loc[found.pairs["split"] == "test", "ref_key"])
+    known = {pixel_key(Image.fromarray(reference(scene))) for scene in HELD_BACK}
+    if tested != known or set(scores.index) != set(people.index):
+        raise DataError(
+            [f"{run}: a run on {found.metrics.source}, whose test pairs are not the demo's;"
+             " give the run on the folder that `seiqa demo` wrote"]
+        )  # fmt: skip
+    return _verdict(found.metrics, people, scores[people.index])
+
+
+def _people() -> pd.DataFrame:
+    """People's scores of the held-back pictures, by file name."""
+    rows = [
+        (pair.name, score_of(pair.rated.dmos), pair.rated.scene)
+        for pair in demo_pairs()
+        if pair.split == "Test"
+    ]
+    return pd.DataFrame(rows, columns=["name", "mos", "scene"]).set_index("name")
+
+
+def _verdict(metrics: Metrics, people: pd.DataFrame, scores: pd.Series) -> Verdict:
+    truth = score_summary(people["mos"], scores, people["scene"].to_numpy())
+    return Verdict(metrics.honest, Summary.model_validate(truth), metrics.n, len(people))
+
+
+def _row(name: str, summary: Summary) -> str:
+    figures = (summary.srocc, summary.plcc, summary.final)
+    return f"{name:>10}  " + "  ".join(f"{figure:6.4f}" for figure in figures)

@@ -1,0 +1,12 @@
+"""The steps of a run: features → train → submit → report. Each is a function of the settings.
+
+A step reads what the one before it left in the run folder and writes its own results there, all of
+them together or, if it is killed, none; apart from the shared feature store and the ledger nothing
+outside the run folder changes.
+"""
+
+from pipelines.steps.extracting import Features, features
+from pipelines.steps.results import report, score_test, submit
+from pipelines.steps.training import train
+
+__all__ = ["Features", "features", "report", "score_test", "submit", "train"]

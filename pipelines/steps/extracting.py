@@ -1,0 +1,140 @@
+"""The step `features`: check the data, extract what the store lacks, write the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from pipelines.runs.changes import require_same_data
+from pipelines.runs.folder import (
+    Extracted,
+    exclusive,
+    read_run,
+)
+from pipelines.runs.model import Splits, choose_splits
+from pipelines.runs.readiness import before_decoding, before_extraction, check_learners
+from pipelines.runs.record import features_digest
+from pipelines.runs.writing import write_features
+from pipelines.sense.constructed import construct
+from pipelines.settings import Settings
+from seiqa_features.datasets import check_pairs, find_pairs
+from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction.runner import RunReport
+from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.progress import Progress, unwatched
+from seiqa_features.table.recipe import Recipe
+from seiqa_features.table.store import Store
+
+
+@dataclass(frozen=True)
+class Features:
+    """What `features` did.
+
+    Attributes
+    ----------
+    extracted : Extracted
+        What it left in the run folder.
+    report : RunReport
+        What had to be computed.
+    left_out : list[str]
+        One line for each pair left out (only with `keep_going`), and each file.
+    splits : Splits | None
+        The folds to train with, where that was asked for.
+    """
+
+    extracted: Extracted
+    report: RunReport
+    left_out: list[str]
+    splits: Splits | None
+
+
+def features(
+    settings: Settings,
+    *,
+    to_train: bool = False,
+    on_image: Progress = unwatched,
+    on_pair: Progress = unwatched,
+    on_order: Progress = unwatched,
+) -> Features:
+    """Check the data, extract what the store lacks, and write the run's feature table.
+
+    Parameters
+    ----------
+    to_train : bool
+        Whether a training is to follow. What would make it fail is found before a picture is
+        decoded, or, as far as it takes to know which pictures are the same, before features are
+        extracted.
+
+    Raises
+    ------
+    DataError
+        See `load_pairs` and `extract`; or see `pipelines.runs.readiness`.
+    TableError, UsageError
+        See `pipelines.runs.readiness`.
+    StoreError
+        The store or the run folder cannot be written.
+    WeightsError
+        Weights are missing (unless `skip_unavailable`), changed or damaged.
+    DeviceError
+        The device is not there or too small.
+    """
+    recipe, data = Recipe.parse(settings.features), settings.named_data()
+    listed = find_pairs(data)
+    if to_train:
+        before_decoding(settings, listed)  # first: it takes no time
+        check_learners(settings)
+    runtime = settings.runtime()
+    recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
+    with exclusive(settings.run):
+        found, left_out = check_pairs(
+            listed,
+            ImageIndex(settings.cache),
+            keep_going=settings.keep_going,
+            workers=settings.workers,
+            on_image=on_image,
+        )
+        splits = choose_splits(settings, found) if to_train else None
+        if splits is not None:
+            before_extraction(settings, found, splits, recipe)
+        table, seconds, report = extract_table(
+            found,
+            recipe,
+            Store(settings.cache),
+            runtime,
+            workers=settings.workers,
+            keep_going=settings.keep_going,
+            on_progress=on_pair,
+        )
+        left_out += report.failures.values()
+        pairs = report.kept(found)
+        constructed = None
+        if settings.orders:
+            constructed = construct(settings, pairs, recipe, runtime, on_pair=on_order)
+        meta = {
+            "recipe": recipe.to_dict(),
+            "columns": table.shape[1],
+            "unavailable": unavailable,
+            "left_out": left_out,
+            "failed": found.loc[~found["pair_id"].isin(pairs["pair_id"]), "pair_id"].tolist(),
+            "data": str(data.resolve()),
+            "cache": str(settings.cache.resolve()),
+            "seconds_per_pair": seconds,
+            "device": runtime.device if recipe.weights else "cpu",
+            "versions": _versions(recipe),
+        }
+        digest = features_digest(pairs, recipe)
+        write_features(settings, pairs, table, meta, constructed, digest=digest)
+    extracted = Extracted(pairs, table, meta, digest, constructed)
+    return Features(extracted, report, left_out, splits)
+
+
+def read_unchanged(settings: Settings) -> Extracted:
+    """What `features` left in the run folder, if the data is still what it was."""
+    found = read_run(settings)
+    require_same_data(settings, found)
+    return found
+
+
+def _versions(recipe: Recipe) -> dict[str, str]:
+    names = {name for block in recipe.blocks for name in block.spec.libraries}
+    return {"seiqa": version("seiqa"), **{name: version(name) for name in sorted(names)}}

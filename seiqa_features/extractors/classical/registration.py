@@ -1,0 +1,175 @@
+"""Registration: the map from one luma picture to another, and where both show something.
+
+A shift by phase correlation (Kuglin and Hines, 1975), then a small affine map that maximises the
+correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.float32]
+Affine = NDArray[np.float32]
+"""A 2×3 matrix that takes places of the reference to places of the degraded picture, in pixels."""
+
+SIDE = 256
+"""Longest side at which the map is looked for."""
+
+ROUNDS = 40
+"""Iterations of ECC at most."""
+
+FARTHEST = 0.25
+"""A shift by more than this share of the shorter side counts as not found."""
+
+MOST_TURN = 0.35
+"""Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % of scale."""
+
+LEAST_GAIN = 0.002
+"""Correlation that an alignment has to bring before it is taken for one."""
+
+FLAT = 1e-4
+"""Standard deviation of luma in 0..1 below which a picture has nothing to align by."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A map from the reference to the degraded picture, and the correlation with and without it."""
+
+    matrix: Affine
+    before: float
+    after: float
+
+    def movement(self, shape: tuple[int, ...]) -> dict[str, float]:
+        """What the map alone says of two pictures of the shape [H, W], by name of the feature."""
+        height, width = shape
+        linear = self.matrix[:, :2].astype(np.float64)
+        # Where the centre goes: a turn about it is no shift.
+        centre = np.array([width - 1, height - 1]) / 2
+        travel = linear @ centre + self.matrix[:, 2] - centre
+        inside = inside_of(self.matrix, height, width)
+        values = {
+            "shift": np.hypot(*travel) / np.hypot(height, width),
+            "rotation": abs(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], np.trace(linear)))),
+            "scale": abs(np.log2(max(np.linalg.det(linear), 1e-6))) / 2,
+            "overlap": inside.mean(),
+            "correlation": self.after,
+            "gain": self.after - self.before,
+        }
+        return {name: float(value) for name, value in values.items()}
+
+
+def align(ref: Grey, dist: Grey) -> Alignment:
+    """Align two luma pictures float32 [H, W] in 0..1.
+
+    The identity is kept where nothing correlates better by `LEAST_GAIN`: flat pictures, another
+    picture, or none that moved.
+    """
+    import cv2
+
+    height, width = ref.shape
+    scale = min(1.0, SIDE / max(height, width))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    one, other = (
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        for image in (ref, dist)
+    )
+    identity = np.eye(2, 3, dtype=np.float32)
+    before = _correlation(one, other, identity)
+    best, after = identity, before
+    for find in (_shifted, _refined):
+        matrix = find(one, other, best)
+        if matrix is None:
+            continue
+        reached = _correlation(one, other, matrix)
+        # Once there is a shift, any better map near it is the same movement told more precisely.
+        if reached > after + (LEAST_GAIN if best is identity else 0):
+            best, after = matrix, reached
+    full = best.astype(np.float64)
+    scales = np.array([size[0] / width, size[1] / height])
+    # Pixel centres lie at half units, at either size.
+    full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
+    return Alignment(full.astype(np.float32), before, after)
+
+
+def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
+    """The shift by phase correlation, to a fraction of a pixel; None where it is implausible."""
+    import cv2
+
+    window = cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F)
+    (x, y), _ = cv2.phaseCorrelate(one, other, window)
+    if not np.isfinite([x, y]).all() or max(abs(x), abs(y)) > FARTHEST * min(one.shape):
+        return None
+    return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
+
+
+def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
+    """The affine map of the largest correlation near a start; None where there is none nearby."""
+    import cv2
+
+    everywhere = np.ones(one.shape, dtype=np.uint8)
+    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ROUNDS, 1e-5)
+    try:
+        _, matrix = cv2.findTransformECC(
+            one, other, start.copy(), cv2.MOTION_AFFINE, stop, everywhere, 5
+        )
+    except cv2.error:  # flat, or nothing in common: it does not converge
+        return None
+    if np.abs(matrix[:, :2] - np.eye(2)).max() > MOST_TURN:
+        return None
+    return np.asarray(matrix, dtype=np.float32)
+
+
+def _correlation(one: Grey, other: Grey, matrix: Affine) -> float:
+    """Correlation of what both show; 1 where both are flat and equal, 0 where one is flat."""
+    inside = inside_of(matrix, *one.shape)
+    if inside.mean() < 0.5:
+        return -1.0
+    a, b = (values[inside].astype(np.float64) for values in (one, warp(other, matrix)))
+    if min(a.std(), b.std()) < FLAT:
+        return float(np.array_equal(one, other))
+    return float(np.mean((a - a.mean()) * (b - b.mean())) / (a.std() * b.std()))
+
+
+def warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:
+    """The degraded picture float32 [H, W] or [H, W, C] in 0..1, put back in the reference's place.
+
+    Cubic interpolation; beyond its border the picture's outermost pixels go on.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(
+        image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(np.clip(warped, 0, 1), dtype=np.float32)
+
+
+def inside_of(matrix: Affine, height: int, width: int) -> NDArray[np.bool_]:
+    """Which places of the reference lie in the degraded picture too, bool [H, W]."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
+    down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
+    slack = 0.5
+    return np.asarray(
+        (across >= -slack) & (across <= width - 1 + slack)
+        & (down >= -slack) & (down <= height - 1 + slack)
+    )  # fmt: skip
+
+
+def filled_box(inside: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """A large box (top, bottom, left, right) without a place outside; empty if there is none."""
+    top, bottom, left, right = 0, inside.shape[0], 0, inside.shape[1]
+    while top < bottom and left < right:
+        part = inside[top:bottom, left:right]
+        if part.all():
+            break
+        # The border line with the largest share outside goes.
+        shares = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
+        line = int(np.argmin(shares))
+        top, bottom = top + (line == 0), bottom - (line == 1)
+        left, right = left + (line == 2), right - (line == 3)
+    return top, bottom, left, right

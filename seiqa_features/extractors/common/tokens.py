@@ -1,0 +1,110 @@
+"""Patch tokens of two pictures, place by place: cosine maps and what they say (torch).
+
+A vision transformer describes a picture by one token per patch. The map of cosines between two
+pictures' tokens shows where content changed; the class token's attention says which places matter.
+
+Sums of products instead of matrix products throughout: autocast would round those to 8 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch.nn import functional as F
+
+from seiqa_features.extractors.common.maps import map_statistics, worst_regions
+from seiqa_features.extractors.common.matching import match
+from seiqa_features.extractors.common.tensors import GRID
+
+Features = Mapping[str, torch.Tensor]
+
+MIDDLE_LAYERS = ("mid1", "mid2", "mid3")  # after a quarter, half and three quarters of the depth
+
+
+def unit(vectors: torch.Tensor) -> torch.Tensor:
+    """Vectors along the last dimension at length 1, float32."""
+    return F.normalize(vectors.float(), dim=-1)
+
+
+def cosine(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Cosine of unit vectors [..., d] as 1 − ½|a − b|², float64 [...].
+
+    Equal vectors give 1 to the bit, and nearly equal ones keep their small difference, which
+    rounding would swallow in the sum of products.
+    """
+    return 1 - (one - other).square().sum(dim=-1).double() / 2
+
+
+def compare(
+    *,
+    ref: Features,
+    dist: Features,
+    ref_index: torch.Tensor,
+    matched: Sequence[str] = ("last",),
+) -> dict[str, torch.Tensor]:
+    """Everything the tokens of n pairs say.
+
+    Parameters
+    ----------
+    ref : Features
+        "cls" [U, d], "mean" [U, d] (mean patch token), "last" and `MIDDLE_LAYERS` [U, P, d]
+        (patch tokens in reading order, P a square number), all `unit`; and, if the network has
+        a class token, "attention" [U, P], rows that sum to 1.
+    dist : Features
+        The same of the degraded images, [n, …].
+    ref_index : torch.Tensor
+        Int64 [n], the reference of each.
+    matched : Sequence[str]
+        Layers whose tokens are also matched with each other, wherever they lie.
+
+    Returns
+    -------
+    dict[str, torch.Tensor]
+        float64 [n] by name, and "grid" float32 [n, 64], the last layer's map as an 8×8 thumbnail.
+        patch_* and the region are of the last layer; what `matching.match` says has the name of a
+        matched layer before it; patch_gap is the class tokens' cosine less the patches' mean.
+        attention_cosine weighs the patches with the mean of both pictures' attention,
+        ref_attention_cosine with the reference's; attention_shift is the share of the attention
+        that moved (total variation, 0..1).
+    """
+    if ref_index.device.type != "cpu":
+        return _compare(_rows(ref, ref_index), dist, matched)
+    # One pair at a time, so that no sum depends on how many there are.
+    index = enumerate(ref_index.tolist())
+    pairs = [_compare(_rows(ref, [r]), _rows(dist, [i]), matched) for i, r in index]
+    return {name: torch.cat([pair[name] for pair in pairs]) for name in pairs[0]}
+
+
+def _rows(features: Features, index: torch.Tensor | list[int]) -> dict[str, torch.Tensor]:
+    return {name: values[index] for name, values in features.items()}
+
+
+def _compare(ref: Features, dist: Features, matched: Sequence[str]) -> dict[str, torch.Tensor]:
+    """`compare` for references that are repeated as the pairs need them."""
+    field = cosine(ref["last"], dist["last"])
+    side = round(field.shape[1] ** 0.5)
+    values = {f"patch_{name}": value for name, value in map_statistics(field).items()}
+    values |= {
+        "patch_gap": cosine(ref["cls"], dist["cls"]) - values["patch_mean"],
+        "mean_token_cosine": cosine(ref["mean"], dist["mean"]),
+        **worst_regions(field.view(-1, side, side)),
+        "grid": F.adaptive_avg_pool2d(field.view(-1, 1, side, side), GRID).flatten(1).float(),
+    }
+    for layer in MIDDLE_LAYERS:
+        middle = map_statistics(cosine(ref[layer], dist[layer]))
+        values |= {f"{layer}_{name}": middle[name] for name in ("mean", "std", "q05")}
+    for layer in matched:
+        values |= match(_as_map(ref[layer], side), _as_map(dist[layer], side), prefix=f"{layer}_")
+    if "attention" in ref:
+        r, d = ref["attention"].double(), dist["attention"].double()
+        values["attention_cosine"] = ((r + d) / 2 * field).sum(dim=1)
+        values["ref_attention_cosine"] = (r * field).sum(dim=1)
+        values["attention_shift"] = (r - d).abs().sum(dim=1) / 2
+    return values
+
+
+def _as_map(tokens: torch.Tensor, side: int) -> torch.Tensor:
+    """Tokens [n, P, d] as a map [n, d, side, side]."""
+    count, _, width = tokens.shape
+    return tokens.transpose(1, 2).reshape(count, width, side, side)

@@ -1,0 +1,140 @@
+"""A-FINE: fidelity and naturalness by a fine-tuned CLIP, weighed against each other.
+
+The networks are pyiqa's. They are put together here from the metric's one file, because pyiqa also
+fetches OpenAI's CLIP, only to overwrite every number of it, and takes one pair at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seiqa_features.extractors.deep.loading import Network
+from seiqa_features.extractors.specs import Extract, Output, Resources
+
+if TYPE_CHECKING:
+    import torch
+
+OUTPUTS: Mapping[str, Output] = {
+    "value": Output(symmetric=True, better="lower", differentiable=True),
+    "natural_ref": Output(),
+    "natural_dist": Output(better="lower", differentiable=True),
+    "overall": Output(better="lower", differentiable=True),
+}
+
+PATCH = 32
+LIMITS = (2.0, -2.0)
+"""Of the fidelity and naturalness terms."""
+
+OVERALL = (100.0, 0.0, -1.9710, -2.3734)
+"""The authors' limits, midpoint and slope of the overall score."""
+
+
+def afine(network: Network, resources: Resources) -> Extract:
+    """The terms of Chen et al., CVPR 2025; lower is better in all of them.
+
+    ``value`` is the fidelity of the degraded picture to its reference, ``natural_ref`` and
+    ``natural_dist`` are what the pictures look like by themselves, all three -2..2. ``overall``,
+    0..100, weighs naturalness the more, the more natural the degraded picture is beside its
+    reference, which it may surpass. All are float64 [B]. Sides that are no multiple of 32 are
+    enlarged to the next one (bicubic), as in the authors' code.
+    """
+    import torch
+    from pyiqa.archs.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+    from torch.nn import functional as F
+
+    from seiqa_features.extractors.common.networks import encode_both
+
+    [weight] = network.weights
+    net = load(resources.weights[weight.name]).to(resources.device)
+    mean, std = (
+        torch.tensor(values, device=resources.device).view(1, 3, 1, 1)
+        for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD)
+    )
+
+    def encode(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        images = (images - mean) / std
+        size = [-(-side // PATCH) * PATCH for side in images.shape[2:]]
+        if size != list(images.shape[2:]):
+            images = F.interpolate(images, size, mode="bicubic", align_corners=False)
+        _, layers = net["clip"].encode_image(images)
+        natural = net["natural"](images, layers)[:, 0]
+        bounded = _between(natural, LIMITS, net["natural_scale"].yita3, net["natural_scale"].yita4)
+        return {"image": images, "layers": torch.stack(layers, dim=1), "natural": bounded}
+
+    def fidelity(ref: Mapping[str, torch.Tensor], dist: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        layers = (dist["layers"].unbind(dim=1), ref["layers"].unbind(dim=1))
+        lost = net["fidelity"](dist["image"], ref["image"], *layers)[:, 0]
+        scale = net["fidelity_scale"]
+        middle = scale.yita3.clamp(scale.yita3_lower, scale.yita3_upper)
+        slope = scale.yita4.clamp(scale.yita4_lower, scale.yita4_upper)
+        return _between(lost, LIMITS, middle, slope)
+
+    def extract(
+        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        refs, dists = encode_both(encode, ref=ref, dist=dist)
+        refs = {name: values[ref_index] for name, values in refs.items()}
+        # On a CPU one pair at a time, so that no sum depends on how many there are.
+        alone = dist.device.type == "cpu"
+        rows = [slice(i, i + 1) for i in range(len(dist))] if alone else [slice(None)]
+        value = torch.cat([fidelity(_rows(refs, row), _rows(dists, row)) for row in rows]).double()
+        before, after = refs["natural"].double(), dists["natural"].double()
+        eager = F.softplus(net["adapter"].k.double())
+        overall = (eager * (before - after)).exp() * after + value
+        return {
+            "value": value,
+            "natural_ref": before,
+            "natural_dist": after,
+            "overall": _between(overall, OVERALL[:2], *OVERALL[2:]),
+        }
+
+    return extract
+
+
+def _rows(features: Mapping[str, torch.Tensor], rows: slice) -> dict[str, torch.Tensor]:
+    return {name: values[rows] for name, values in features.items()}
+
+
+def _between(
+    raw: torch.Tensor, limits: tuple[float, float], middle: Any, slope: Any
+) -> torch.Tensor:
+    """A logistic curve: from the second limit up to the first, halfway at the middle."""
+    top, bottom = limits
+    share: torch.Tensor = ((raw - middle) / (abs(slope) + 1e-10)).sigmoid()
+    return (top - bottom) * share + bottom
+
+
+def load(file: Path) -> Any:
+    """The metric's networks by their names in the file, for evaluation.
+
+    Raises
+    ------
+    ValueError
+        The file lacks one of them.
+    RuntimeError
+        A tensor is missing, or has another name or shape.
+    """
+    import torch
+    from pyiqa.archs import afine_arch
+    from pyiqa.archs.afineclip_model import build_model
+    from torch import nn
+
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    parts = {
+        "natural": afine_arch.AFINEQhead(),
+        "natural_scale": afine_arch.AFINENLM_NR_Fit(),
+        "fidelity": afine_arch.AFINEDhead(),
+        "fidelity_scale": afine_arch.AFINENLM_FR_Fit_with_limit(
+            yita3_upper=0.95, yita3_lower=0.05, yita4_upper=0.70, yita4_lower=0.01
+        ),
+        "adapter": afine_arch.AFINELearnLambda(),
+    }
+    for name in (*parts, "finetuned_clip"):
+        if name not in content:
+            raise ValueError(f"it lacks {name}")
+    for name, part in parts.items():
+        part.load_state_dict(content[name])
+    clip = build_model(dict(content["finetuned_clip"])).float()
+    return nn.ModuleDict({"clip": clip, **parts}).eval().requires_grad_(False)

@@ -1,0 +1,221 @@
+"""Trained on some laboratories, judged on another: what pictures from anywhere will get.
+
+Folds by scene keep the scene new, but not the laboratory: its cameras, observers, kinds and levels
+of distortion are known to the model. Whoever scores pictures from elsewhere has to believe the
+figure that is left out by laboratory. Because scales differ, what is compared is the order of
+scores, and their correlation after the monotone mapping that the field fits before it (VQEG's
+logistic function; Sheikh, Sabir and Bovik, IEEE Trans. Image Processing 15(11), 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+from scipy.optimize import least_squares
+from scipy.special import expit
+from sklearn.base import clone
+
+from seiqa_models.core.arrays import FloatVector, Rows, Table
+from seiqa_models.core.checks import TrainingTable, check_training_table
+from seiqa_models.core.errors import TableError
+from seiqa_models.core.frames import frame_of
+from seiqa_models.core.metrics import plcc, srocc
+from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.stack.regressor import SeiqaRegressor
+
+MIN_WITHIN = 5
+"""Rows of a scene, so that a correlation inside it says something."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How well a model that learned from some collections does on one.
+
+    Attributes
+    ----------
+    trained_on : tuple of str
+        Names, sorted. Where ``judged_on`` is among them, its rows are predicted by scenes left out.
+    judged_on : str
+    n, scenes : int
+        Rows and scenes judged.
+    srocc : float
+        Over all rows.
+    within : float
+        Mean of the SROCC inside each scene of 5 rows or more; NaN where there is none.
+    plcc : float
+        After the monotone mapping.
+    """
+
+    trained_on: tuple[str, ...]
+    judged_on: str
+    n: int
+    scenes: int
+    srocc: float
+    within: float
+    plcc: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**asdict(self), "trained_on": list(self.trained_on)}
+
+
+def judge_laboratories(
+    regressor: SeiqaRegressor,
+    X: Table,
+    y: ArrayLike,
+    groups: ArrayLike,
+    collections: ArrayLike,
+    *,
+    n_jobs: int = 1,
+    on_fit: Callable[[int, int], None] | None = None,
+) -> list[Judged]:
+    """The matrix trained-on × judged-on of several collections.
+
+    Every collection is judged by a model of each collection, itself included, and, where there are
+    more than two, by one of all others together. No scene that is judged is ever trained on: where
+    the training collections share scenes with the one that is judged, as many models are fitted as
+    the regressor has folds, each without one fold's scenes.
+
+    Parameters
+    ----------
+    regressor : SeiqaRegressor
+        Not changed; clones of it are fitted. Their scores are on the scale of the largest
+        collection that they learn from, whatever its ``scale``.
+    X, y, groups
+        As for `SeiqaRegressor.fit`. A scene has one group in all collections.
+    collections : array-like of str [n]
+        Name of the collection of each row.
+    n_jobs : int
+        Fits at the same time.
+    on_fit : callable, optional
+        Called with (fits done, fits in all).
+
+    Returns
+    -------
+    list of Judged
+        By judged collection, then by those trained on, the others together last.
+
+    Raises
+    ------
+    TableError
+        There are fewer than two collections, or one cannot be learned from or judged.
+    """
+    table, _ = check_training_table(
+        frame_of(X), y, groups, collections=collections
+    ).in_canonical_order()
+    names = np.unique(np.asarray(collections).astype(str)).tolist()
+    if len(names) < 2:
+        raise TableError(f"there is only the collection {names[0]}: two or more are needed")
+    worker = clone(regressor).set_params(scale=None, n_jobs=1 if n_jobs > 1 else regressor.n_jobs)
+    wanted = _wanted(len(names))
+    folds = [_folds(table, learned, judged, worker) for learned, judged in wanted]
+    tasks = [
+        delayed(_predicted)(_on_one_scale(worker, table, names, learned), table, names, fold)
+        for (learned, _), parts in zip(wanted, folds, strict=True)
+        for fold in parts
+    ]
+    predictions = []
+    for prediction in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
+        predictions.append(prediction)
+        if on_fit is not None:
+            on_fit(len(predictions), len(tasks))
+    waiting = iter(predictions)
+    return [
+        _judged(table, names, cell, parts, [next(waiting) for _ in parts])
+        for cell, parts in zip(wanted, folds, strict=True)
+    ]
+
+
+def _wanted(count: int) -> list[tuple[tuple[int, ...], int]]:
+    """(codes trained on, code judged) of each cell."""
+    cells = []
+    for judged in range(count):
+        cells += [((learned,), judged) for learned in range(count)]
+        if count > 2:
+            cells.append((tuple(code for code in range(count) if code != judged), judged))
+    return cells
+
+
+def _folds(
+    table: TrainingTable, learned: tuple[int, ...], judged: int, regressor: SeiqaRegressor
+) -> list[Fold]:
+    """Rows to train on and rows to judge, without a scene in common."""
+    known, asked = np.isin(table.collections, learned), table.collections == judged
+    if not np.isin(table.groups[asked], table.groups[known]).any():
+        return [(np.flatnonzero(known), np.flatnonzero(asked))]
+    by_scene = make_folds(table.groups, n_splits=regressor.n_splits, seed=regressor.random_state)
+    parts = [(train[known[train]], test[asked[test]]) for train, test in by_scene]
+    return [(train, test) for train, test in parts if len(test)]
+
+
+def _on_one_scale(
+    regressor: SeiqaRegressor, table: TrainingTable, names: list[str], learned: tuple[int, ...]
+) -> SeiqaRegressor:
+    """The regressor with a scale that is the same in all folds, whatever is left of whom."""
+    sizes = [int((table.collections == code).sum()) for code in learned]
+    scale = names[learned[int(np.argmax(sizes))]] if len(learned) > 1 else None
+    fixed: SeiqaRegressor = clone(regressor).set_params(scale=scale)
+    return fixed
+
+
+def _predicted(
+    regressor: SeiqaRegressor, table: TrainingTable, names: list[str], fold: Fold
+) -> FloatVector:
+    """Scores of a fold's judged rows by a model of its training rows."""
+    train, test = table.take(fold[0]), table.X.iloc[fold[1]]
+    fresh: SeiqaRegressor = clone(regressor)
+    fresh.fit(train.X, train.y, train.groups, collections=np.array(names)[train.collections])
+    return fresh.predict(test)
+
+
+def _judged(
+    table: TrainingTable,
+    names: list[str],
+    cell: tuple[tuple[int, ...], int],
+    folds: list[Fold],
+    predictions: list[FloatVector],
+) -> Judged:
+    learned, judged = cell
+    rows = np.concatenate([test for _, test in folds])
+    label, score, scenes = table.y[rows], np.concatenate(predictions), table.groups[rows]
+    return Judged(
+        tuple(names[code] for code in learned),
+        names[judged],
+        len(rows),
+        len(np.unique(scenes)),
+        srocc(label, score),
+        _within(label, score, scenes),
+        plcc(label, monotone_mapped(score, label)),
+    )
+
+
+def _within(label: FloatVector, score: FloatVector, scenes: Rows) -> float:
+    inside = [scenes == scene for scene in np.unique(scenes)]
+    found = [srocc(label[rows], score[rows]) for rows in inside if rows.sum() >= MIN_WITHIN]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def monotone_mapped(score: ArrayLike, label: ArrayLike) -> FloatVector:
+    """Scores float64 [n] on the labels' scale, by the rising logistic function nearest to them.
+
+    The curve is low + (high - low) · σ((score - middle) / width), fitted by least squares. Where
+    the scores are all alike they stay as they are.
+    """
+    s, y = np.asarray(score, np.float64), np.asarray(label, np.float64)
+    spread = float(s.std())
+    if spread == 0:
+        return s
+
+    def curve(values: FloatVector) -> FloatVector:
+        low, rise, middle, width = values
+        return np.asarray(low + rise * expit((s - middle) / width))
+
+    begin = np.array([y.min(), np.ptp(y) or 1.0, s.mean(), spread])
+    least, most = np.full(4, -np.inf), np.full(4, np.inf)
+    least[1], least[3] = 0.0, 0.05 * spread
+    return curve(least_squares(lambda values: curve(values) - y, begin, bounds=(least, most)).x)

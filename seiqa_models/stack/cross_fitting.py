@@ -1,0 +1,120 @@
+"""Cross-fitting: predictions of the training rows, by learners that have not met them.
+
+The fusion, the calibration and the intervals learn from these, and the fitted pool from all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.predictions import AGREEMENT
+from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.transfer import unseen_folds
+from seiqa_models.fusions.protocol import HeldOut
+from seiqa_models.stack.intervals import ConformalInterval, Held
+from seiqa_models.stack.pool import predict_held_out
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Out-of-fold predictions of a training table.
+
+    Attributes
+    ----------
+    table : TrainingTable
+        The rows that are predicted.
+    by_group : DataFrame of float64
+        Every row, in the order of the table, predicted by learners that had not met its group:
+        columns as :meth:`seiqa_models.stack.pool.FittedPool.predict` gives them.
+    unseen : list of (Fold, DataFrame)
+        The same for the test rows of folds whose training rows share neither group nor kind of
+        distortion with them; empty where the kinds are unknown.
+    """
+
+    table: TrainingTable
+    by_group: pd.DataFrame
+    unseen: list[tuple[Fold, pd.DataFrame]]
+
+    @property
+    def new_kinds(self) -> HeldOut | None:
+        """The predictions of unseen kinds with their labels; None where there are none."""
+        if not self.unseen:
+            return None
+        rows = np.concatenate([test for (_, test), _ in self.unseen])
+        predictions = pd.concat([part for _, part in self.unseen])
+        return HeldOut(predictions, self.table.y[rows], self.table.groups[rows])
+
+    def interval(
+        self,
+        values: FloatMatrix,
+        fuse: Callable[[pd.DataFrame], FloatVector],
+        random_state: int,
+    ) -> ConformalInterval:
+        """The interval that covers the residuals of all these predictions.
+
+        Parameters
+        ----------
+        values : float64 [n, p]
+            The table's rows as the fitted preparation gives them; those of its constructed orders
+            come after them.
+        fuse : callable
+            From predictions to scores.
+        random_state : int
+            Seed of the choice of rows that the interval keeps.
+        """
+
+        def measured(rows: Rows, known: Rows, part: pd.DataFrame) -> Held:
+            residuals = self.table.y[rows] - fuse(part)
+            return Held(rows, known, residuals, part[AGREEMENT].to_numpy())
+
+        every, groups = np.arange(len(self.table.y)), self.table.groups
+        if self.table.orders is not None and len(values) > len(groups):
+            groups = np.concatenate([groups, self.table.orders.groups])
+        return ConformalInterval(random_state).fit(
+            values,
+            groups,
+            measured(every, every, self.by_group),
+            [measured(test, train, part) for (train, test), part in self.unseen],
+        )
+
+
+def cross_fit(
+    table: TrainingTable,
+    names: Sequence[str],
+    *,
+    n_splits: int,
+    random_state: int,
+    directions: Mapping[str, int] | None,
+    n_jobs: int,
+    label_range: tuple[float, float] | None = None,
+) -> CrossFit:
+    """Predict every row by a pool fitted without its group, and where kinds are known, its kind.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        In canonical order.
+    names : sequence of str
+        Members of the pool.
+    n_splits, random_state, directions, n_jobs
+        As :class:`seiqa_models.stack.regressor.SeiqaRegressor` has them.
+    label_range : (float, float), optional
+        The ends of the scale, for constructed orders [those of the labels].
+    """
+    folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=random_state)
+    cells = unseen_folds(folds, table.kinds, seed=random_state)
+    predicted = Parallel(n_jobs=n_jobs)(
+        delayed(predict_held_out)(table, fold, names, random_state, directions, label_range)
+        for fold in [*folds, *cells]
+    )
+    by_row = np.argsort(np.concatenate([test for _, test in folds]))
+    by_group = pd.concat(predicted[: len(folds)]).iloc[by_row]
+    unseen = list(zip(cells, predicted[len(folds) :], strict=True))
+    return CrossFit(table, by_group, unseen)

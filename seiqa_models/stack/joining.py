@@ -1,0 +1,93 @@
+"""Several collections as one training table: their labels on the scale that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.errors import TableError
+from seiqa_models.stack.pool import Directions
+from seiqa_models.stack.scales import fit_scales
+
+ZERO_TO_FIVE = "0..5"
+"""The scale that is no collection's: 5 for an undistorted picture, 0 for the worst label."""
+
+_BEST = 5.0
+
+
+def on_one_scale(
+    table: TrainingTable,
+    names: Sequence[str],
+    *,
+    scale: str | None,
+    identity: Mapping[str, float] | None,
+    n_splits: int,
+    random_state: int,
+    directions: Directions | None,
+) -> tuple[TrainingTable, dict[str, Any] | None]:
+    """The table with all labels on one scale, and how they came there.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        In canonical order, with collections.
+    names : sequence of str
+        Of the collections, by code.
+    scale, identity, n_splits, random_state, directions
+        As :class:`seiqa_models.stack.regressor.SeiqaRegressor` has them.
+
+    Returns
+    -------
+    TrainingTable
+        Where there is one collection only, the same as before, without collections.
+    dict, JSON-ready, or None where there is one collection only
+        ``scale``: its name; ``home``: the collection whose scale it is, or was before it became
+        0..5; ``maps``: of each collection, onto the scale of ``home``; see
+        :class:`seiqa_models.stack.scales.ScaleMap`; ``agreement`` and ``rounds``: see
+        :class:`seiqa_models.stack.scales.Scales`; ``best`` and ``worst``: the labels on the scale
+        of ``home`` that are 5 and 0, where ``scale`` is 0..5.
+
+    Raises
+    ------
+    TableError
+        The scale is no collection's, or see :func:`seiqa_models.stack.scales.fit_scales`.
+    """
+    known = [*names, ZERO_TO_FIVE]
+    if scale is not None and scale not in known:
+        raise TableError(f"scale {scale!r} is none of {', '.join(known)}")
+    if len(names) == 1 and scale != ZERO_TO_FIVE:
+        return replace(table, collections=None), None
+    sizes = np.bincount(table.collections)
+    home = names.index(scale) if scale in names else int(np.argmax(sizes))
+    scales = fit_scales(
+        table,
+        names,
+        home,
+        anchors=identity,
+        n_splits=n_splits,
+        random_state=random_state,
+        directions=directions,
+    )
+    y = scales.common(table.y, table.collections)
+    told: dict[str, Any] = {
+        "scale": scale or names[home],
+        "home": names[home],
+        "maps": {name: asdict(curve) for name, curve in zip(names, scales.maps, strict=True)},
+        "agreement": dict(zip(names, scales.agreement, strict=True)),
+        "rounds": scales.rounds,
+    }
+    if scale == ZERO_TO_FIVE:
+        worst = float(y.min())
+        best = float((identity or {}).get(names[home], y.max()))
+        if best <= worst:
+            raise TableError(
+                f"collection {names[home]}: an undistorted picture has {best:g}, and no label is"
+                " below that"
+            )
+        y = np.clip(_BEST * (y - worst) / (best - worst), 0.0, _BEST)
+        told |= {"best": best, "worst": worst}
+    return replace(table, y=y), told

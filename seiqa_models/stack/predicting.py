@@ -1,0 +1,128 @@
+"""What a fitted stack predicts: its members' predictions, the fused score and its interval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from seiqa_models.core.arrays import FloatVector, Table
+from seiqa_models.core.frames import known_frame
+from seiqa_models.core.predictions import AGREEMENT
+from seiqa_models.core.threads import one_core
+from seiqa_models.stack.blend import Blend
+from seiqa_models.stack.calibration import MonotoneCalibration
+from seiqa_models.stack.intervals import ConformalInterval
+from seiqa_models.stack.pool import FittedPool
+from seiqa_models.stack.preparation import Preparation
+
+
+class StackPredictor(RegressorMixin, BaseEstimator):
+    """Predictions of a fitted :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
+
+    The attributes are those that its ``fit`` sets, and are described there.
+    """
+
+    features_: list[str]
+    preparation_: Preparation
+    representations_: dict[str, Any]
+    learners_: dict[str, Any]
+    consensus_: Any
+    blend_: Blend
+    interval_: ConformalInterval
+    label_range_: tuple[float, float]
+
+    def predict(self, X: Table) -> FloatVector:
+        """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        """
+        return self.fuse(self.predict_learners(X))
+
+    @one_core()
+    def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
+        """Scores with intervals that contain the label with probability ``coverage``.
+
+        The coverage holds on average over rows like those of training, of new groups (and new
+        kinds, if kinds were given); for other rows the interval widens without such a promise.
+
+        Returns
+        -------
+        DataFrame indexed like X
+            ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
+            share of columns whose value is outside the training range; ``unfamiliar`` bool,
+            whether the row is further from the training rows than 99 % of them from each other;
+            ``agree`` bool, whether the row's columns agree as well as in most training rows.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        ValueError
+            ``coverage`` is not between 0 and 1.
+        """
+        pool, known = self.pool(X)
+        values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
+        predictions = pool.predict_prepared(values)
+        score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
+        novelty = self.interval_.novelty(values, excess)
+        half = self.interval_.half_width(novelty, agreement, coverage)
+        low, high = self.label_range_
+        return pd.DataFrame(
+            {
+                "score": score,
+                "low": np.maximum(score - half, low),
+                "high": np.minimum(score + half, high),
+                "outside": (excess != 0).mean(axis=1),
+                "unfamiliar": novelty > 1,
+                "agree": agreement >= self.consensus_.least_agreement_,
+            },
+            index=known.index,
+        )
+
+    def predict_learners(self, X: Table) -> pd.DataFrame:
+        """Each member's own predictions, float64 [n, members + 2], not clipped.
+
+        Two further columns, ``agreed_score`` and ``agreement``, come from
+        `seiqa_models.learners.consensus`.
+        """
+        pool, known = self.pool(X)
+        return pool.predict(known)
+
+    def fuse(self, predictions: pd.DataFrame) -> FloatVector:
+        """Scores float64 [n] from the output of :meth:`predict_learners`, clipped."""
+        return np.asarray(np.clip(self.fuse_unclipped(predictions), *self.label_range_))
+
+    @one_core()
+    def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
+        """Scores float64 [n] from the output of :meth:`predict_learners`, not clipped."""
+        return self.blend_.predict(predictions)
+
+    @property
+    def weights_(self) -> dict[str, float] | None:
+        """Weights of the members, by name, sum 1; None if the fusion has no weights."""
+        return self.blend_.weights_
+
+    @property
+    def calibration_(self) -> MonotoneCalibration | None:
+        """The curve that maps the fused score to the label's scale; None if switched off."""
+        return self.blend_.calibration_
+
+    def pool(self, X: Table) -> tuple[FittedPool, pd.DataFrame]:
+        """The fitted preparation and learners, and the columns of X that they read.
+
+        Raises
+        ------
+        TableError
+            A column seen in fit is missing.
+        """
+        check_is_fitted(self, "blend_")
+        known = known_frame(self, X, self.features_)
+        pool = FittedPool(self.preparation_, self.representations_, self.learners_, self.consensus_)
+        return pool, known

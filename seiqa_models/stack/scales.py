@@ -1,0 +1,318 @@
+"""One scale for the labels of several collections: iterated nested least squares.
+
+Laboratories score on scales of their own. What the scores of one mean on the scale of another shows
+in pictures that a common model takes for equally good. So model and maps are fitted in turn, each
+given the other (Pinson and Wolf, "An objective method for combining multiple subjective data sets",
+SPIE 5150, 2003; ITU-T Recommendation J.149):
+
+1. A model learns from the labels on the common scale, and predicts every row by scenes left out. In
+   the first round it learns from the home collection alone.
+2. A prediction p for the label y of a held-out row is drawn towards the mean, so that its
+   expectation S(y) is no straight line of slope 1. S is found on the home collection, whose labels
+   are the common scale already. Another collection's map m is then the one for which S(m(label))
+   comes closest to the predictions, in least squares. Because both sides go through S, a scale does
+   not shrink: two halves of one collection are left as they are.
+
+A map is a rising curve of two parameters (a line) or four. Where both collections know what label
+an undistorted picture has, the map takes the one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.errors import TableError
+from seiqa_models.core.metrics import srocc
+from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.stack.pool import Directions, fit_pool
+
+MIN_ROWS, MIN_SCENES = 20, 2
+"""Of a collection: a map of four parameters needs as many."""
+
+AGAINST, UNRELATED = -0.3, 0.3
+"""SROCC of a collection's labels with what the home collection leads one to expect: below the first
+its scale runs the other way, below the second nothing says how the scales belong together."""
+
+_MODEL = "gp"
+"""The common model: smooth, accurate, and fitted in a second."""
+
+_ROUNDS = 6
+_SETTLED = 0.002
+"""The maps have settled when no label moves by more than this share of the common scale."""
+
+_MOST_BENT = (0.75, 0.24)
+"""Bounds of the two bends: their sum stays below 1, so that the curve rises everywhere."""
+
+
+@dataclass(frozen=True)
+class ScaleMap:
+    """A rising curve: start + rise · (u + bend · u(1-u) + twist · u(1-u)(1-2u)), u in 0..1.
+
+    Attributes
+    ----------
+    low, high : float
+        Labels at u = 0 and u = 1; beyond them the curve goes on straight.
+    start, rise : float
+        Value at ``low``, and how much higher that at ``high`` is.
+    bend, twist : float
+        0 for a straight line.
+    """
+
+    low: float
+    high: float
+    start: float
+    rise: float
+    bend: float = 0.0
+    twist: float = 0.0
+
+    def __call__(self, labels: FloatVector) -> FloatVector:
+        """The labels on the other scale, float64 [n]."""
+        u = (np.asarray(labels, np.float64) - self.low) / (self.high - self.low)
+        inside = np.clip(u, 0.0, 1.0)
+        beyond = u - inside
+        turned = inside * (1 - inside)
+        curve = inside + self.bend * turned + self.twist * turned * (1 - 2 * inside)
+        slope = np.where(beyond < 0, 1 + self.bend + self.twist, 1 - self.bend + self.twist)
+        return np.asarray(self.start + self.rise * (curve + slope * beyond))
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Maps of all collections onto the scale of one of them.
+
+    Attributes
+    ----------
+    home : int
+        Code of the collection whose scale is the common one.
+    maps : list of ScaleMap
+        By code of the collection; that of ``home`` changes nothing.
+    agreement : list of float
+        SROCC of each collection's labels with what a model says that learned from the home
+        collection alone, on other scenes; of ``home`` with its own, by scenes left out.
+    rounds : int
+        Of model and maps in turn.
+    """
+
+    home: int
+    maps: list[ScaleMap]
+    agreement: list[float]
+    rounds: int
+
+    def common(self, labels: FloatVector, collections: Rows) -> FloatVector:
+        """The labels float64 [n] of rows from these collections [n], on the common scale."""
+        scaled = np.array(labels, np.float64)
+        for code, curve in enumerate(self.maps):
+            if code != self.home:
+                rows = collections == code
+                scaled[rows] = curve(scaled[rows])
+        return scaled
+
+
+def fit_scales(
+    table: TrainingTable,
+    names: Sequence[str],
+    home: int,
+    *,
+    anchors: Mapping[str, float] | None = None,
+    n_splits: int = 5,
+    random_state: int = 0,
+    directions: Directions | None = None,
+) -> Scales:
+    """Find the maps that bring all collections of a table onto one scale.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        In canonical order, with collections.
+    names : sequence of str
+        Of the collections, by code.
+    home : int
+        Code of the collection whose scale is to be the common one.
+    anchors : mapping of str to float, optional
+        Label of an undistorted picture, by name of the collection, where that is known.
+    n_splits, random_state, directions
+        As :class:`seiqa_models.stack.regressor.SeiqaRegressor` has them.
+
+    Raises
+    ------
+    TableError
+        A collection has too few rows or scenes, its labels are one value or run against those of
+        the home collection, or have nothing to do with them.
+    """
+    if table.collections is None:
+        raise ValueError("the table names no collections")
+    codes = table.collections
+    _require_enough(table, names)
+    folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=random_state)
+    table = replace(table, kinds=None)  # whose names differ from laboratory to laboratory
+    known = anchors or {}
+    unchanged = _line(table.y[codes == home], table.y[codes == home])
+    maps = [unchanged for _ in names]
+    scaled, span, agreement = table.y, float(np.ptp(table.y[codes == home])), [0.0]
+    for done in range(1, _ROUNDS + 1):
+        learned = codes == home if done == 1 else np.full(len(codes), True)
+        predicted = _held_out(replace(table, y=scaled), folds, learned, random_state, directions)
+        if done == 1:
+            agreement = _agreement(table.y, predicted, codes, names, home)
+        expected = _curve(table.y[codes == home], predicted[codes == home])
+        for code in range(len(names)):
+            if code != home:
+                rows = codes == code
+                ends = (known.get(names[code]), known.get(names[home]))
+                maps[code] = _map(
+                    table.y[rows], predicted[rows], table.groups[rows], expected, unchanged, ends
+                )
+        before, scaled = scaled, Scales(home, maps, agreement, done).common(table.y, codes)
+        if done > 1 and float(np.abs(scaled - before).max()) <= _SETTLED * span:
+            break
+    return Scales(home, maps, agreement, done)
+
+
+def _require_enough(table: TrainingTable, names: Sequence[str]) -> None:
+    for code, name in enumerate(names):
+        rows = table.collections == code
+        count, scenes = int(rows.sum()), len(np.unique(table.groups[rows]))
+        if count < MIN_ROWS or scenes < MIN_SCENES:
+            raise TableError(
+                f"collection {name} has {count} labelled rows of {scenes} scenes, at least"
+                f" {MIN_ROWS} of {MIN_SCENES} are needed to find its scale: add pairs, or leave it"
+                " out"
+            )
+        if np.ptp(table.y[rows]) == 0:
+            raise TableError(
+                f"collection {name}: every label is {table.y[rows][0]:g}, which says nothing about"
+                " its scale: leave it out"
+            )
+
+
+def _held_out(
+    table: TrainingTable,
+    folds: list[Fold],
+    learned: np.typing.NDArray[np.bool_],
+    random_state: int,
+    directions: Directions | None,
+) -> FloatVector:
+    """Every row predicted by the common model from the rows learned from, its scene left out."""
+    predicted = np.empty(len(table.y))
+    for train, test in folds:
+        known = train[learned[train]]
+        if not len(known):
+            raise TableError(
+                "the home collection has scenes in one fold only: give groups, one for each scene"
+            )
+        pool, _ = fit_pool(table.take(known), [_MODEL], random_state, directions)
+        predicted[test] = pool.predict(table.X.iloc[test])[_MODEL].to_numpy()
+    return predicted
+
+
+def _agreement(
+    labels: FloatVector, predicted: FloatVector, codes: Rows, names: Sequence[str], home: int
+) -> list[float]:
+    """SROCC of every collection's labels with the home collection's model.
+
+    Raises
+    ------
+    TableError
+        One is negative, or hardly positive.
+    """
+    found = []
+    for code, name in enumerate(names):
+        rows = codes == code
+        found.append(srocc(labels[rows], predicted[rows]))
+        told = f"collection {name}: SROCC {found[-1]:.2f} with what {names[home]} leads to expect"
+        if code != home and found[-1] <= AGAINST:
+            raise TableError(
+                f"{told}, so its scale runs the other way: turn its labels, in a manifest by"
+                " calling the column dmos"
+            )
+        if code != home and found[-1] < UNRELATED:
+            raise TableError(
+                f"{told}, too little to bring it onto one scale: check its labels, or leave it out"
+            )
+    return found
+
+
+def _map(
+    labels: FloatVector,
+    predicted: FloatVector,
+    groups: Rows,
+    expected: ScaleMap,
+    home: ScaleMap,
+    ends: tuple[float | None, float | None],
+) -> ScaleMap:
+    """The map of a collection: a curve where that predicts scenes left out better than a line."""
+
+    def fitted(rows: Rows, bent: bool) -> ScaleMap:
+        return _least_squares(labels[rows], predicted[rows], expected, home, ends, bent=bent)
+
+    every = np.arange(len(labels))
+    if len(np.unique(groups)) < MIN_SCENES:
+        return fitted(every, False)
+    errors = {False: 0.0, True: 0.0}
+    for train, test in make_folds(groups, n_splits=5, seed=0):
+        for bent in errors:
+            missed = predicted[test] - expected(fitted(train, bent)(labels[test]))
+            errors[bent] += float(missed @ missed)
+    return fitted(every, errors[True] < errors[False])
+
+
+def _least_squares(
+    labels: FloatVector,
+    predicted: FloatVector,
+    expected: ScaleMap,
+    home: ScaleMap,
+    ends: tuple[float | None, float | None],
+    *,
+    bent: bool,
+) -> ScaleMap:
+    """The map m for which expected(m(label)) is nearest to the prediction."""
+    first = _line(labels, np.array([home.start, home.start + home.rise]))
+    own, common = ends
+
+    def missed(curve: ScaleMap) -> FloatVector:
+        errors = predicted - expected(curve(labels))
+        if own is None or common is None:
+            return np.asarray(errors)
+        # As much weight as all rows together: the anchor is known, and no estimate.
+        off = (curve(np.array([own]))[0] - common) * np.sqrt(len(labels))
+        return np.append(errors, off)
+
+    return _fitted(first, missed, bent=bent)
+
+
+def _curve(labels: FloatVector, predicted: FloatVector) -> ScaleMap:
+    """The expected prediction as a rising curve of the label."""
+    return _fitted(_line(labels, predicted), lambda curve: predicted - curve(labels), bent=True)
+
+
+def _fitted(first: ScaleMap, missed: Callable[[ScaleMap], FloatVector], *, bent: bool) -> ScaleMap:
+    """The curve from `first` with the smallest sum of squares of what it misses."""
+    span = abs(first.rise) or 1.0
+    free = 4 if bent else 2
+
+    def curve(values: FloatMatrix) -> ScaleMap:
+        start, rise, bend, twist = (*values.tolist(), 0.0, 0.0)[:4]
+        return replace(
+            first, start=first.start + span * start, rise=span * rise, bend=bend, twist=twist
+        )
+
+    bounds = np.array([(-10.0, 10.0), (1e-3, 10.0), *((-limit, limit) for limit in _MOST_BENT)])
+    begin = np.array([0.0, 1.0, 0.0, 0.0])
+    found = least_squares(
+        lambda values: missed(curve(values)) / span, begin[:free], bounds=bounds[:free].T
+    )
+    return curve(found.x)
+
+
+def _line(labels: FloatVector, values: FloatVector) -> ScaleMap:
+    """The straight line from the range of the labels to that of the values."""
+    low, high = float(labels.min()), float(labels.max())
+    high = high if high > low else low + 1.0
+    start, end = float(values.min()), float(values.max())
+    return ScaleMap(low, high, start, end - start)

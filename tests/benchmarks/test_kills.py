@@ -1,0 +1,50 @@
+"""Killed at any call that changes files, seiqa mixes nothing up; no flipped bit is believed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from killable import Bench, _points
+from kills import VERBS, WRONG, flip_bits, kill_everywhere
+
+TRACE = """\
+7 write(2</tmp/said>, "x", 1) = 1
+7 write(5</tmp/work/x/a>, "x", 1) = 1
+8 write(6</tmp/work/x/b>, "x", 1) = 1
+7 rename("x/.seiqa-1.tmp", "x/a") = 0
+7 <... write resumed>) = 1
+7 write(5</tmp/work/x/a>, "y", 1) = 1
+7 +++ exited with 0 +++
+"""
+
+
+def test_points_are_the_calls_that_change_files_below_the_folder() -> None:
+    """By the number that strace counts, of each thread and call by itself."""
+    points = list(_points(TRACE, Path("/tmp/work")))
+    assert points == [("write", 2), ("write", 1), ("rename", 1), ("write", 3)]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    root = tmp_path_factory.mktemp("kills")
+    yield Bench(root)
+    shutil.rmtree(root)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", VERBS)
+def test_kills(bench: Bench, verb: str) -> None:
+    figures = kill_everywhere(bench, verb, every=8)
+    assert figures["kills"] > 5
+    assert figures["states"] > 2
+    assert {name: figures[name] for name in WRONG} == dict.fromkeys(WRONG, 0)
+
+
+@pytest.mark.slow
+def test_flipped_bits(bench: Bench) -> None:
+    figures = flip_bits(bench, 40)
+    assert figures["noticed"] > 20
+    assert (figures["flips"], figures["believed"], figures["failed"]) == (40, 0, 0)
