@@ -63,6 +63,21 @@ class FusionSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
+class _Once(yaml.SafeLoader):
+    """YAML in which a name stands once in a mapping; of two, PyYAML takes the last silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.YAMLError(f"{twice[0]} comes more than once")
+        return super().construct_mapping(node, deep)
+
+
+class _ConfigFile(YamlConfigSettingsSource):
+    def _read_file(self, file_path: Path) -> dict[str, Any]:
+        return dict(yaml.load(file_path.read_text(self.yaml_file_encoding), _Once) or {})
+
+
 class Settings(BaseSettings):
     """Everything a step needs to know; saved beside each result as settings.yaml."""
 
@@ -144,7 +159,7 @@ class Settings(BaseSettings):
         """Flags, environment, configuration file; the first two say which file."""
         named = {**env_settings(), **init_settings()}.get("config", DEFAULT_CONFIG)
         path = config_path(str(named))
-        file = YamlConfigSettingsSource(settings_cls, path, yaml_file_encoding="utf-8-sig")
+        file = _ConfigFile(settings_cls, path, yaml_file_encoding="utf-8-sig")
         return init_settings, env_settings, file
 
     def named_data(self) -> Path:
@@ -251,6 +266,6 @@ def _moved(parameter: str, found: str) -> str:
 def _default_run(settings: Settings) -> Path:
     if settings.data is None:
         raise UsageError("neither data nor run folder named; give DATA or --run")
-    data = settings.data.resolve()
+    data = Path(os.path.realpath(settings.data))  # unlike resolve(), it bears a loop of links
     name = data.name if data.is_dir() else f"{data.parent.name}-{data.stem}"
     return Path("runs") / f"{name}-{Path(settings.config).stem}"

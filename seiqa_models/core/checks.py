@@ -44,6 +44,19 @@ class TrainingTable:
     collections: Rows | None = None
     orders: Orders | None = None
 
+    @property
+    def laboratories(self) -> Rows:
+        """``collections``, for what cannot do without.
+
+        Raises
+        ------
+        ValueError
+            The table names none.
+        """
+        if self.collections is None:
+            raise ValueError("the table names no collections")
+        return self.collections
+
     def in_canonical_order(self) -> tuple[TrainingTable, Rows]:
         """Columns by name and rows by content, so that nothing fitted hangs on their order.
 

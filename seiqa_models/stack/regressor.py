@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
 from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
@@ -18,9 +17,8 @@ from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
 from seiqa_models.core.threads import one_core
-from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import Fusion
-from seiqa_models.fusions.registry import DEFAULT_FUSION
+from seiqa_models.fusions.registry import DEFAULT_FUSION, fresh_fusion
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.cross_fitting import cross_fit
@@ -45,8 +43,7 @@ class SeiqaRegressor(StackPredictor):
     the learners are fitted once more, on all rows. Given kinds of distortion, the Gaussian process
     learns to tell them apart, and the same number of additional folds also leave out kinds: a
     fusion that can use these gives less weight to members that fail on new kinds, and the intervals
-    cover them. The order of rows and columns does not matter
-    (:mod:`seiqa_models.core.canonical`).
+    cover them. Row and column order do not matter (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -162,7 +159,7 @@ class SeiqaRegressor(StackPredictor):
         Parameters
         ----------
         X : DataFrame or array-like [n, columns]
-            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is a
+            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is an
             undefined value. An array holds scalars only.
         y : array-like of float [n]
             Labels, higher is better.
@@ -222,7 +219,7 @@ class SeiqaRegressor(StackPredictor):
             raise TableError("every feature column is constant: nothing can be learned from them")
         with one_core():
             self.blend_ = Blend(self.purpose, self.consensus, self.calibrate).fit(
-                self.fresh_fusion(),
+                fresh_fusion(self.fusion),
                 held_out.by_group,
                 self.learners,
                 table.y,
@@ -247,14 +244,6 @@ class SeiqaRegressor(StackPredictor):
         if told is not None:
             self.scales_ = told
         return table
-
-    def fresh_fusion(self) -> Any:
-        """The fusion that was asked for, unfitted."""
-        if isinstance(self.fusion, str):
-            return make_fusion(self.fusion)
-        if isinstance(self.fusion, type) or not isinstance(self.fusion, Fusion):
-            raise ValueError(f"fusion is {self.fusion!r}, expected a name or an unfitted fusion")
-        return clone(self.fusion)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
