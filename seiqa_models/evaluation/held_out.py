@@ -138,7 +138,7 @@ def fit_everything(
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
     """A clone of the regressor, fitted on the whole table."""
     fresh: SeiqaRegressor = clone(regressor)
-    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds)
+    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds, orders=table.orders)
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
