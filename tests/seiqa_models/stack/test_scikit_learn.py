@@ -109,16 +109,16 @@ def told(monkeypatch):
 @pytest.fixture
 def split_groups(monkeypatch):
     """How often a fit inside split the rows of a group; the groups that make_folds was given."""
-    from seiqa_models.stack import regressor
+    from seiqa_models.stack import cross_fitting
 
     seen = []
-    real = regressor.make_folds
+    real = cross_fitting.make_folds
 
     def noting(groups, *args, **kwargs):
         seen.append(len(np.unique(groups)))
         return real(groups, *args, **kwargs)
 
-    monkeypatch.setattr(regressor, "make_folds", noting)
+    monkeypatch.setattr(cross_fitting, "make_folds", noting)
     return seen
 
 
