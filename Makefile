@@ -147,10 +147,8 @@ bench-goals: $(VENV)/.dev ## figures on collections that took no part: SHARED=fo
 	$(BIN)/python benchmarks/shared_pictures.py "$(SHARED)/data" runs/goals
 	$(BIN)/seiqa features runs/goals/tid.csv --config classical --run runs/goals/tid
 	$(BIN)/seiqa features runs/goals/live.csv --config classical --run runs/goals/live
-	test -d runs/goals/demo-data || $(BIN)/seiqa demo runs/goals/demo-data
-	$(BIN)/seiqa features runs/goals/demo-data --config classical --run runs/goals/demo
 	$(BIN)/python benchmarks/goals.py tid=runs/goals/tid live=runs/goals/live \
-	  demo=runs/goals/demo tid_table="$(SHARED)/data/tables/tid2013_dev_metrics.csv" \
+	  tid_table="$(SHARED)/data/tables/tid2013_dev_metrics.csv" \
 	  kadid_table="$(SHARED)/data/tables/kadid10k_metrics.csv"
 
 bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model gets right [BUNDLE=runs/…/bundle]

@@ -1,20 +1,18 @@
 """What the score holds on collections that took no part, line by line. Measures, asserts nothing.
 
-    python benchmarks/goals.py tid=RUN live=RUN [demo=RUN] [tid_table=CSV] [kadid_table=CSV]
+    python benchmarks/goals.py tid=RUN live=RUN [tid_table=CSV] [kadid_table=CSV]
 
 RUN is a run folder that `seiqa features` has filled: `tid` and `live` from the manifests of
-`shared_pictures.py`, `demo` from `seiqa demo`; the CSV files are the tables of published metrics.
-What is not named is left out. Each line says what was trained on which collection, for which
-purpose, what was judged, the figure, the figure of the best single metric of the training part on
-the same rows, and what part the judged collection had in the choice of seiqa's defaults: `chosen`
-(they were chosen on it), `weak` (it was looked at before the last choice) or `none`.
+`shared_pictures.py`; the CSV files are the tables of published metrics. What is not named is left
+out. Each line says what was trained on which collection, for which purpose, what was judged, the
+figure, that of the best single metric of the training part on the same rows, and what part the
+line had in the choice of seiqa's defaults: they were chosen on it, confirmed on it, or it had none.
 
 - *kinds*: trained on the six kinds of TID2013 whose pictures are exact, judged on the six that
   were re-created, and the other way round, always on scenes that training lacked.
 - *abroad*: another laboratory's pictures of scenes that training lacked; all, within kinds, and
   JPEG alone.
 - *tables*: KADID-10k's table (20 references, by a fixed seed) to TID2013's and back.
-- *meaning*: the demo's edited photographs, whose labels are pseudo-labels of a program.
 
 final is .6 SROCC + .4 PLCC; PLCC is not asked for across laboratories, whose scales are not one
 straight line apart, so that SROCC stands beside it.
@@ -49,18 +47,15 @@ EXACT = {7, 8, 10, 16, 17, 18}
 
 KADID_REFERENCES = 20
 
-PART = {"tid": "chosen", "live": "chosen", "demo": "none", "tid_table": "chosen",
-        "kadid_table": "chosen"}  # fmt: skip
-"""What part a collection had in the choice of the defaults; see generalising.md."""
-
 JOURNEYS = (
-    ("tid", "live"),
-    ("live", "tid"),
-    ("tid", "demo"),
-    ("kadid_table", "tid_table"),
-    ("tid_table", "kadid_table"),
+    ("tid", "live", "chosen on"),
+    ("live", "tid", "confirmed on"),
+    ("kadid_table", "tid_table", "none"),
+    ("tid_table", "kadid_table", "none"),
 )
-"""Trained on the first, judged on the second."""
+"""Trained on the first, judged on the second, and what part that had; see generalising.md."""
+
+KNOWN = sorted({name for trained, judged, _ in JOURNEYS for name in (trained, judged)})
 
 
 class Judged(NamedTuple):
@@ -79,8 +74,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     named = dict(text.split("=", 1) for text in options.collections)
-    if unknown := named.keys() - PART.keys():
-        parser.error(f"no collection is called {', '.join(unknown)}; known are {', '.join(PART)}")
+    if unknown := named.keys() - set(KNOWN):
+        parser.error(f"no collection is called {', '.join(unknown)}; known are {', '.join(KNOWN)}")
     found = {name: read(Path(where)) for name, where in named.items()}
     if "kadid_table" in found:
         found["kadid_table"] = some_scenes(found["kadid_table"], KADID_REFERENCES)
@@ -94,9 +89,9 @@ def lines(stack: SeiqaRegressor, found: dict[str, Collection]) -> Iterator[str]:
     """The printed lines, each as soon as it is measured."""
     if "tid" in found:
         yield from new_kinds(stack, found["tid"])
-    for trained, judged in JOURNEYS:
+    for trained, judged, part in JOURNEYS:
         if trained in found and judged in found:
-            yield from abroad(stack, trained, judged, found)
+            yield from abroad(stack, trained, judged, part, found)
 
 
 def new_kinds(stack: SeiqaRegressor, tid: Collection) -> Iterator[str]:
@@ -113,27 +108,27 @@ def new_kinds(stack: SeiqaRegressor, tid: Collection) -> Iterator[str]:
             pooled = Judged(
                 *map(np.concatenate, zip(*(part[purpose] for part in parts), strict=True))
             )
-            yield line(f"TID, {name}, {purpose}", pooled, PART["tid"])
+            yield line(f"TID, {name}, {purpose}", pooled, "chosen on")
 
 
 def abroad(
-    stack: SeiqaRegressor, trained: str, judged: str, found: dict[str, Collection]
+    stack: SeiqaRegressor, trained: str, judged: str, part: str, found: dict[str, Collection]
 ) -> Iterator[str]:
     """One collection from another, on scenes that the first lacks: all, within kinds, JPEG."""
     other = found[judged]
     new = rows_of(other, np.flatnonzero(~np.isin(other.scenes, found[trained].scenes)))
     for purpose, result in judge(stack, found[trained], new).items():
         what = f"{trained} → {judged}, {purpose}"
-        yield line(what, result, PART[judged])
+        yield line(what, result, part)
         if new.kinds is None:
             continue
         inside = [within(result.y, each, new.kinds) for each in (result.score, result.metric)]
         label = f"{what}, within kinds"
-        yield f"{label:44}        {inside[0]:.3f}  {inside[1]:.3f}      {PART[judged]}"
+        yield f"{label:44}        {inside[0]:.3f}  {inside[1]:.3f}      {part}"
         jpeg = new.kinds == "jpeg"
         if jpeg.any():
             alone = Judged(*(values[jpeg] for values in result))
-            yield line(f"{what}, JPEG", alone, PART[judged])
+            yield line(f"{what}, JPEG", alone, part)
 
 
 def judge(stack: SeiqaRegressor, source: Collection, other: Collection) -> dict[str, Judged]:
