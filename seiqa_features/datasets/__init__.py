@@ -1,8 +1,8 @@
 """Data set adapters: each turns one layout on disk into the same pair table.
 
 To add a layout, write a module in `layouts/` with `matches(path) -> bool` and
-`read(path) -> Found`, and add it to `ADAPTERS`; in a distribution of your own, name it as an entry point of the group
-`seiqa.datasets`. Those are asked after ours.
+`read(path) -> Found`, and add it to `ADAPTERS`; in a distribution of your own, name it as an entry
+point of the group `seiqa.datasets`. Those are asked after ours.
 """
 
 from __future__ import annotations
