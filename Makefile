@@ -45,7 +45,7 @@ setup: $(VENV)/.seiqa ## create .venv and install everything (the other targets 
 hooks: $(VENV)/.dev ## have git check every commit: ruff, mypy, import contract (no network)
 	$(BIN)/pre-commit install
 
-demo: $(VENV)/.seiqa ## the whole job, offline: scenes scored by people → features → train → submit → report
+demo: $(VENV)/.seiqa ## the whole pipeline, offline: scenes scored by people → features → train → submit → report
 	$(BIN)/seiqa demo runs/demo-data
 	$(BIN)/seiqa run runs/demo-data --config classical
 	$(BIN)/seiqa demo --truth runs/demo-data-classical
@@ -110,7 +110,7 @@ docs: $(VENV)/.dev ## build the documentation into site/; a broken link or docst
 dist: $(VENV)/.dev ## build sdist and wheel into dist/ [HOME_URL=https://…, for a release]
 	$(BIN)/python -m tools.dist $(if $(HOME_URL),--home-url "$(HOME_URL)")
 
-package: dist ## build them, and try the wheel in an environment of its own
+package: dist ## build them, and test the wheel in a fresh environment
 	SEIQA_DIST=dist $(BIN)/pytest tests/test_package.py
 
 pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
@@ -134,10 +134,10 @@ bench-tables: $(VENV)/.dev ## our stack and the runner-up's on a table of publis
 bench-small: $(VENV)/.dev ## our stack and its ingredients on few references, DATA=table.csv
 	$(BIN)/python benchmarks/small_data.py "$(DATA)"
 
-bench-transfer: $(VENV)/.dev ## trained on A, judged on B: COLLECTIONS="a=runs/a b=runs/b c=table.csv"
+bench-transfer: $(VENV)/.dev ## trained on A, tested on B: COLLECTIONS="a=runs/a b=runs/b c=table.csv"
 	$(BIN)/python benchmarks/transfer_matrix.py $(COLLECTIONS)
 
-bench-claims: $(VENV)/.dev ## do the claims made on few references come true? DATA=table.csv
+bench-claims: $(VENV)/.dev ## do claims made on few references hold on others? DATA=table.csv
 	$(BIN)/python benchmarks/claims.py "$(DATA)"
 
 bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
@@ -151,7 +151,7 @@ bench-goals: $(VENV)/.dev ## figures on collections that took no part: SHARED=fo
 	  tid_table="$(SHARED)/data/tables/tid2013_dev_metrics.csv" \
 	  kadid_table="$(SHARED)/data/tables/kadid10k_metrics.csv"
 
-bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model keeps [BUNDLE=runs/…/bundle]
+bench-sense: $(VENV)/.seiqa ## share of common-sense relations that a model gets right [BUNDLE=runs/…/bundle]
 	$(BIN)/seiqa sense $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 clean: ## remove .venv, caches and what was built (runs/ stays)

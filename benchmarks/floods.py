@@ -2,7 +2,7 @@
 
     python benchmarks/floods.py [BUNDLE]
 
-A server is started on a free port of this machine, with the bundle in the box or another. Each
+A server is started on a free port of this machine, with the built-in model or another bundle. Each
 flood is sent to it while its memory is watched; growth is beyond what it had before the flood. Then
 every hostile bundle of the tests is loaded in a process of its own, forked from one that has loaded
 a sound bundle and whose memory is taken off.

@@ -37,6 +37,7 @@ from seiqa_models.core.checks import check_training_table as checked
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.core.splits import make_folds
 from seiqa_models.evaluation.baselines import best_single
+from seiqa_models.fusions.registry import fresh_fusion
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import PURPOSES, Blend
 from seiqa_models.stack.regressor import SeiqaRegressor
@@ -141,7 +142,7 @@ def judge(stack: SeiqaRegressor, source: Collection, other: Collection) -> dict[
     found = {}
     for purpose in PURPOSES:
         blend = Blend(purpose)
-        blend.fit(stack.fresh_fusion(), stack.oof_, members, source.y, source.scenes)
+        blend.fit(fresh_fusion(stack.fusion), stack.oof_, members, source.y, source.scenes)
         score = np.clip(blend.predict(predictions), *stack.label_range_)
         found[purpose] = Judged(other.y, score, metric)
     return found

@@ -7,10 +7,12 @@ A configuration file names a system: which features, which learners. It is one o
 from __future__ import annotations
 
 import logging
+import math
 import os
 import reprlib
 import textwrap
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -62,6 +64,21 @@ class FusionSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
+class _Once(yaml.SafeLoader):
+    """YAML in which a name stands once in a mapping; of two, PyYAML takes the last silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.YAMLError(f"{twice[0]} comes more than once")
+        return super().construct_mapping(node, deep)
+
+
+class _ConfigFile(YamlConfigSettingsSource):
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return dict(yaml.load(file_path.read_text(encoding=self.yaml_file_encoding), _Once) or {})
+
+
 class Settings(BaseSettings):
     """Everything a step needs to know; saved beside each result as settings.yaml."""
 
@@ -102,6 +119,15 @@ class Settings(BaseSettings):
     )
     consensus: bool = Field(True, description="use the consensus of the metrics where they agree")
     calibrate: bool = Field(True, description="apply a monotone curve if it raises PLCC")
+    label_range: tuple[float, float] | None = Field(
+        None, description="lowest and highest score there is, where the data do not say"
+    )
+    orders: bool = Field(
+        False, description="learn also from orders constructed from the training references"
+    )
+    sense: bool = Field(
+        True, description="judge the trained model by relations that hold by construction"
+    )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 
     @field_validator("fusion", mode="before")
@@ -115,6 +141,13 @@ class Settings(BaseSettings):
                 raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
 
+    @field_validator("label_range")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not -math.inf < value[0] < value[1] < math.inf:
+            raise ValueError("expected [lowest, highest], two finite numbers")
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -127,7 +160,7 @@ class Settings(BaseSettings):
         """Flags, environment, configuration file; the first two say which file."""
         named = {**env_settings(), **init_settings()}.get("config", DEFAULT_CONFIG)
         path = config_path(str(named))
-        file = YamlConfigSettingsSource(settings_cls, path, yaml_file_encoding="utf-8-sig")
+        file = _ConfigFile(settings_cls, path, yaml_file_encoding="utf-8-sig")
         return init_settings, env_settings, file
 
     def named_data(self) -> Path:
@@ -234,6 +267,6 @@ def _moved(parameter: str, found: str) -> str:
 def _default_run(settings: Settings) -> Path:
     if settings.data is None:
         raise UsageError("neither data nor run folder named; give DATA or --run")
-    data = settings.data.resolve()
+    data = Path(os.path.realpath(settings.data))  # unlike resolve(), it bears a loop of links
     name = data.name if data.is_dir() else f"{data.parent.name}-{data.stem}"
     return Path("runs") / f"{name}-{Path(settings.config).stem}"

@@ -58,6 +58,7 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
     from seiqa_features.commits import current
     from seiqa_features.datasets import load_pairs
     from seiqa_features.datasets.hashes import reference_hashes
+    from seiqa_features.datasets.scenes import reference_scenes
     from seiqa_features.pictures.index import ImageIndex
     from seiqa_models.audit.audit import audit as audit_pairs
 
@@ -70,4 +71,7 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
     )
     there = current(settings.run / FEATURES).is_file()
     features = read_run(settings).of(pairs) if there else None
-    return audit_pairs(pairs, features, reference_hashes(pairs), seed=settings.seed), left_out
+    found = audit_pairs(
+        pairs, features, reference_hashes(pairs), reference_scenes(pairs), seed=settings.seed
+    )
+    return found, left_out

@@ -69,17 +69,16 @@ class Rated:
 
 def rated_pictures() -> Iterator[Rated]:
     """All rated pictures, scene by scene."""
-    with (LIVE / "scores.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield Rated(
-                row["scene"],
-                row["picture"],
-                row["kind"],
-                float(row["param"] or 0),
-                float(row["DMOS"]),
-                float(row["ssim"]),
-                row["status"],
-            )
+    for row in csv.DictReader((LIVE / "scores.csv").read_text("utf-8").splitlines()):
+        yield Rated(
+            row["scene"],
+            row["picture"],
+            row["kind"],
+            float(row["param"] or 0),
+            float(row["DMOS"]),
+            float(row["ssim"]),
+            row["status"],
+        )
 
 
 def reference(scene: str) -> RGBImage:

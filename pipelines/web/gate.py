@@ -159,10 +159,9 @@ class Gate:
 
     def _names_uploads_only(self, body: bytes) -> bool:
         try:
-            content = json.loads(body)
+            return all(self._is_kept(path) for path in _paths(json.loads(body)))
         except (ValueError, RecursionError):
             return False
-        return all(self._is_kept(path) for path in _paths(content))
 
     def _is_kept(self, path: Any) -> bool:
         try:

@@ -18,12 +18,18 @@ import pandas as pd
 from seiqa_features.datasets.listing import Files
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
 from seiqa_features.errors import DataError
-from seiqa_features.tabular.names import nearest
+from seiqa_features.tabular.names import column_key, nearest
 from seiqa_features.tabular.numbers import is_missing
 from seiqa_features.tabular.reading import TextTable, is_table, read_text_table
 
 LABELS = ("mos", "pseudo_label", "dmos")
 COLUMNS = ("ref", "dist", *LABELS, "group", "split", "distortion", "pair_id")
+
+_OTHER_WORDS = {
+    "mos": ("score", "label", "rating", "quality"),
+    "split": ("set", "subset", "fold", "partition"),
+}
+"""What others call a column; named, never read."""
 
 _log = logging.getLogger(__name__)
 
@@ -92,9 +98,13 @@ def _shared(cells: pd.Series) -> list[str]:
 
 
 def _say_near(table: TextTable, columns: dict[str, str]) -> None:
-    """Name columns that nothing reads although they are almost called like one that is read."""
+    """Name columns that nothing reads although they seem to mean one that is."""
     for name in table.cells.columns:
-        near = None if name in columns.values() else nearest(name, COLUMNS)
+        if name in columns.values():
+            continue
+        key = column_key(name)
+        known = (column for column, words in _OTHER_WORDS.items() if key in words)
+        near = next(known, None) or nearest(name, COLUMNS)
         if near is not None and near not in columns:
             _log.warning("%s: column %r is not read; did you mean %s?", table.source, name, near)
 

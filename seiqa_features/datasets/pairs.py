@@ -53,7 +53,7 @@ ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class Pair:
-    """One pair as an adapter found it; None where there is no label or the kind is not known."""
+    """One pair as an adapter found it; None for a missing label, group or kind of distortion."""
 
     pair_id: str
     ref: Path
@@ -68,8 +68,8 @@ class Pair:
 class Found:
     """What an adapter read from a folder or file.
 
-    `problems` is everything that is wrong in it, `left_out` what was passed over though nothing is
-    wrong with it (a file that is no picture); a line each. `turned` is the pair table's.
+    `problems` lists everything that is wrong with it, `left_out` what was skipped although nothing
+    is wrong with it (a file that is not a picture); one line each. `turned` is the pair table's.
     """
 
     source: Path
@@ -83,9 +83,9 @@ class Found:
 
 
 def parse_label(text: object, *, where: str, found: Found) -> float | None:
-    """Turn a cell into a label, or note in `found.problems` why it is none and return None.
+    """Turn a cell into a label, or note in `found.problems` why it is not one and return None.
 
-    A label outside the range by no more than rounding, as 5.0000001 of 0 to 5, is put on its end.
+    A label outside the range by no more than rounding, as 5.0000001 of 0 to 5, is set to its end.
     """
     low, high = found.label_range or (-math.inf, math.inf)
     expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
@@ -110,7 +110,7 @@ def build_pairs(
     workers: int = 1,
     on_image: Progress = unwatched,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Decode-check every image and lay the pairs out as the contract says.
+    """Decode every image and return the pairs as a table in the form described above.
 
     Pairs with a problem are left out of the table and named in the list of problems, so that the
     caller decides whether to stop (the default everywhere) or to go on without them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -40,6 +41,22 @@ def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
         ("duplicate pairs", _duplicates(pairs)),
     ]  # fmt: skip
     return lines
+
+
+def shared_scenes(pairs: pd.DataFrame, scenes: Sequence[tuple[str, str]] | None) -> tuple[str, str]:
+    """The line on scenes that several groups show; `scenes` as `reference_scenes` gives them."""
+    name = "scenes in two groups"
+    if scenes is None:
+        return name, "not looked for: too many references"
+    group = dict(zip(pairs["pair_id"], pairs["group_id"], strict=True))
+    apart = [f"{one} and {other}" for one, other in scenes if group[one] != group[other]]
+    if not apart:
+        return name, "none"
+    more = "; …" if len(apart) > 3 else ""
+    return (
+        name,
+        f"{len(apart)} (cropped or reduced; give them one group): {'; '.join(apart[:3])}{more}",
+    )
 
 
 def _kinds(kinds: pd.Series) -> str:

@@ -1,15 +1,15 @@
-"""Views: named geometric transforms, an image pair at the size an extractor looks at it.
+"""Views: named geometric transforms that bring an image pair to the size an extractor needs.
 
 ``s256``        both images squeezed to a 256×256 square
-``c224``        shortest side brought to 224, then the central 224×224 (as CLIP sees pictures)
-``min224``      shortest side brought to 224, aspect kept up to 4:1 and squeezed beyond
+``c224``        shortest side resized to 224, then the central 224×224 (as CLIP sees pictures)
+``min224``      shortest side resized to 224, aspect kept up to 4:1 and squeezed beyond
 ``max512``      longest side at most 512 pixels, aspect kept, never enlarged
-``full``        as large as the reference is
+``full``        the size of the reference
 ``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
                 scaled down to 4·224 first, a smaller one up to 224. A small change in a large
                 picture, lost in ``s224``, fills a good part of a crop.
 
-``s224_lanczos`` takes another filter than the extractor's own. The degraded image always gets the
+``s224_lanczos`` uses a filter other than the extractor's own. The degraded image always gets the
 geometry of the reference, in one resampling from its own pixels, so pairs whose sizes differ need
 no second step.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ def audit(
     pairs: pd.DataFrame,
     features: pd.DataFrame | None = None,
     hashes: Mapping[str, int] | None = None,
+    scenes: Sequence[tuple[str, str]] | None = None,
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -59,6 +60,8 @@ def audit(
         Feature table; without it no column is judged and no learner probed.
     hashes : mapping of pair_id to int, optional
         64-bit perceptual hash of each pair's reference image, for near-duplicates.
+    scenes : sequence of (str, str), optional
+        pair_ids of every two pairs whose references show the same scene, cropped or reduced.
     seed : int
         Seed of folds and of the probing forest.
 
@@ -96,7 +99,7 @@ def audit(
         "index_only": None,
         "group_only": None,
         "features": None,
-        "duplicates": find_duplicates(pairs, hashes),
+        "duplicates": find_duplicates(pairs, hashes, scenes),
         "noise": label_noise(pairs, seed=seed),
         "columns": None if table is None else _columns(table, y, groups),
     }
@@ -194,6 +197,8 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
         "distorted_in_splits": "distorted images are in more than one of train, val and test",
         "references_in_groups": "reference images are in more than one group: group by reference",
         "near": "pairs of groups have nearly the same reference: give them one group",
+        "scenes": "pairs of groups show the same scene, whole, cropped or reduced: give them one"
+        " group",
         "pairs": "pairs of images come more than once",
         "identical": "pairs compare a picture with itself",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,11 @@ _SHOWN = 10
 """Examples that are named; all are counted."""
 
 
-def find_duplicates(pairs: pd.DataFrame, hashes: Mapping[str, int] | None) -> dict[str, Any]:
+def find_duplicates(
+    pairs: pd.DataFrame,
+    hashes: Mapping[str, int] | None,
+    scenes: Sequence[tuple[str, str]] | None = None,
+) -> dict[str, Any]:
     """Repetitions that put into a test what a model saw in training.
 
     Parameters
@@ -24,6 +28,8 @@ def find_duplicates(pairs: pd.DataFrame, hashes: Mapping[str, int] | None) -> di
         With ``pair_id, group_id, split, mos, ref_key, dist_key``.
     hashes : mapping of pair_id to int, optional
         64-bit perceptual hash of each pair's reference image.
+    scenes : sequence of (str, str), optional
+        pair_ids of every two pairs whose references show the same scene.
 
     Returns
     -------
@@ -33,6 +39,7 @@ def find_duplicates(pairs: pd.DataFrame, hashes: Mapping[str, int] | None) -> di
         ``references_in_splits`` and ``distorted_in_splits``: an image in two of train, val and
         test; ``identical``: reference and distorted image are the same. ``near``: references
         of different groups whose hashes differ in at most 4 bits; None without hashes.
+        ``scenes``: different groups whose references show the same scene; None without scenes.
     """
     same = pairs.groupby(["ref_key", "dist_key"], sort=False)
     labels = same["mos"].agg(lambda mos: mos.nunique() > 1)
@@ -45,6 +52,7 @@ def find_duplicates(pairs: pd.DataFrame, hashes: Mapping[str, int] | None) -> di
         "distorted_in_splits": _in_several(pairs, "dist_key", "split"),
         "identical": _named(pairs.loc[pairs["ref_key"] == pairs["dist_key"], "pair_id"]),
         "near": None if hashes is None else _near(pairs, hashes),
+        "scenes": None if scenes is None else _scenes(pairs, scenes),
     }
 
 
@@ -56,6 +64,12 @@ def _in_several(pairs: pd.DataFrame, key: str, what: str) -> dict[str, Any]:
     """Images that come in more than one group or split, each named by its first pair in each."""
     firsts = pairs.drop_duplicates([key, what]).groupby(key, sort=False)["pair_id"]
     return _named(firsts.agg(list)[firsts.size() > 1])
+
+
+def _scenes(pairs: pd.DataFrame, scenes: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    group = dict(zip(pairs["pair_id"], pairs["group_id"], strict=True))
+    found = [[one, other] for one, other in scenes if group[one] != group[other]]
+    return {"n": len(found), "examples": found[:_SHOWN]}
 
 
 def _near(pairs: pd.DataFrame, hashes: Mapping[str, int]) -> dict[str, Any]:

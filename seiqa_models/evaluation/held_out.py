@@ -23,6 +23,7 @@ from seiqa_models.core.predictions import AGREEMENT, RESULT_COLUMNS, SCORED
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
+from seiqa_models.fusions.registry import fresh_fusion
 from seiqa_models.fusions.weighted import GreedyFusion
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import uses_kinds
@@ -137,7 +138,7 @@ def fit_everything(
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
     """A clone of the regressor, fitted on the whole table."""
     fresh: SeiqaRegressor = clone(regressor)
-    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds)
+    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds, orders=table.orders)
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
@@ -199,5 +200,5 @@ def _at_home(
     """What the stack would predict if its purpose were home."""
     blend = clone(fitted.blend_).set_params(purpose=PURPOSES[0])
     members = list(fitted.learners_)
-    blend.fit(fitted.fresh_fusion(), fitted.oof_, members, train.y, train.groups)
+    blend.fit(fresh_fusion(fitted.fusion), fitted.oof_, members, train.y, train.groups)
     return np.asarray(blend.predict(predictions))

@@ -133,7 +133,7 @@ def judge_laboratories(
 
 def _wanted(count: int) -> list[tuple[tuple[int, ...], int]]:
     """(codes trained on, code judged) of each cell."""
-    cells = []
+    cells: list[tuple[tuple[int, ...], int]] = []
     for judged in range(count):
         cells += [((learned,), judged) for learned in range(count)]
         if count > 2:
@@ -145,7 +145,7 @@ def _folds(
     table: TrainingTable, learned: tuple[int, ...], judged: int, regressor: SeiqaRegressor
 ) -> list[Fold]:
     """Rows to train on and rows to judge, without a scene in common."""
-    known, asked = np.isin(table.collections, learned), table.collections == judged
+    known, asked = np.isin(table.laboratories, learned), table.laboratories == judged
     if not np.isin(table.groups[asked], table.groups[known]).any():
         return [(np.flatnonzero(known), np.flatnonzero(asked))]
     by_scene = make_folds(table.groups, n_splits=regressor.n_splits, seed=regressor.random_state)
@@ -157,7 +157,7 @@ def _on_one_scale(
     regressor: SeiqaRegressor, table: TrainingTable, names: list[str], learned: tuple[int, ...]
 ) -> SeiqaRegressor:
     """The regressor with a scale that is the same in all folds, whatever is left of whom."""
-    sizes = [int((table.collections == code).sum()) for code in learned]
+    sizes = [int((table.laboratories == code).sum()) for code in learned]
     scale = names[learned[int(np.argmax(sizes))]] if len(learned) > 1 else None
     fixed: SeiqaRegressor = clone(regressor).set_params(scale=scale)
     return fixed
@@ -169,7 +169,7 @@ def _predicted(
     """Scores of a fold's judged rows by a model of its training rows."""
     train, test = table.take(fold[0]), table.X.iloc[fold[1]]
     fresh: SeiqaRegressor = clone(regressor)
-    fresh.fit(train.X, train.y, train.groups, collections=np.array(names)[train.collections])
+    fresh.fit(train.X, train.y, train.groups, collections=np.array(names)[train.laboratories])
     return fresh.predict(test)
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.base import clone
+
+from seiqa_models.fusions.protocol import Fusion
 from seiqa_models.plugins.registry import Registry
 
 FUSIONS = Registry("fusion", group="seiqa.fusions")
@@ -33,6 +36,21 @@ def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
     BoundedFusion(max_weight=0.5)
     """
     return FUSIONS.make(name, **parameters)
+
+
+def fresh_fusion(fusion: str | Fusion) -> Any:
+    """An unfitted fusion: the one of that name, or a clone.
+
+    Raises
+    ------
+    ValueError
+        It is neither a name nor a fusion.
+    """
+    if isinstance(fusion, str):
+        return make_fusion(fusion)
+    if isinstance(fusion, type) or not isinstance(fusion, Fusion):
+        raise ValueError(f"fusion is {fusion!r}, expected a name or an unfitted fusion")
+    return clone(fusion)
 
 
 def list_fusions(pattern: str = "*") -> list[str]:

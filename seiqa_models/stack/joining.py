@@ -47,7 +47,7 @@ def on_one_scale(
     dict, JSON-ready, or None where there is one collection only
         ``scale``: its name; ``home``: the collection whose scale it is, or was before it became
         0..5; ``maps``: of each collection, onto the scale of ``home``; see
-        :class:`seiqa_models.stack.scales.ScaleMap`; ``agreement`` and ``rounds``: see
+        :class:`seiqa_models.stack.scale_maps.ScaleMap`; ``agreement`` and ``rounds``: see
         :class:`seiqa_models.stack.scales.Scales`; ``best`` and ``worst``: the labels on the scale
         of ``home`` that are 5 and 0, where ``scale`` is 0..5.
 
@@ -61,7 +61,7 @@ def on_one_scale(
         raise TableError(f"scale {scale!r} is none of {', '.join(known)}")
     if len(names) == 1 and scale != ZERO_TO_FIVE:
         return replace(table, collections=None), None
-    sizes = np.bincount(table.collections)
+    sizes = np.bincount(table.laboratories)
     home = names.index(scale) if scale in names else int(np.argmax(sizes))
     scales = fit_scales(
         table,
@@ -72,7 +72,7 @@ def on_one_scale(
         random_state=random_state,
         directions=directions,
     )
-    y = scales.common(table.y, table.collections)
+    y = scales.common(table.y, table.laboratories)
     told: dict[str, Any] = {
         "scale": scale or names[home],
         "home": names[home],

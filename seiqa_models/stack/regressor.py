@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
 from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
@@ -16,10 +15,10 @@ from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
+from seiqa_models.core.orders import Orders
 from seiqa_models.core.threads import one_core
-from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import Fusion
-from seiqa_models.fusions.registry import DEFAULT_FUSION
+from seiqa_models.fusions.registry import DEFAULT_FUSION, fresh_fusion
 from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.cross_fitting import cross_fit
@@ -44,8 +43,7 @@ class SeiqaRegressor(StackPredictor):
     the learners are fitted once more, on all rows. Given kinds of distortion, the Gaussian process
     learns to tell them apart, and the same number of additional folds also leave out kinds: a
     fusion that can use these gives less weight to members that fail on new kinds, and the intervals
-    cover them. The order of rows and columns does not matter
-    (:mod:`seiqa_models.core.canonical`).
+    cover them. Row and column order do not matter (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -106,7 +104,7 @@ class SeiqaRegressor(StackPredictor):
 
     # With metadata routing enabled, fit requests all of its parameters beside X and y.
     __metadata_request__fit: ClassVar = {
-        "groups": True, "order": True, "kinds": True, "collections": True
+        "groups": True, "order": True, "kinds": True, "collections": True, "orders": True,
     }  # fmt: skip
 
     # What only several collections need is not saved where it says nothing.
@@ -154,13 +152,14 @@ class SeiqaRegressor(StackPredictor):
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
         collections: ArrayLike | None = None,
+        orders: Orders | None = None,
     ) -> Self:
         """Fit the stack.
 
         Parameters
         ----------
         X : DataFrame or array-like [n, columns]
-            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is a
+            Float columns and dense blocks (fixed_size_list<float32>), indexed by pair_id. NaN is an
             undefined value. An array holds scalars only.
         y : array-like of float [n]
             Labels, higher is better.
@@ -177,6 +176,9 @@ class SeiqaRegressor(StackPredictor):
             mapped onto one scale (:mod:`seiqa_models.stack.scales`), that of the scores, and the
             ranker compares only rows of one collection. ``groups`` have to be the same for a scene
             in all of its collections.
+        orders : Orders, optional
+            Rows without labels whose order is known, of the same groups. Those of held-out groups
+            take no part in an inner fold; none takes part in fusion, calibration or residuals.
 
         Raises
         ------
@@ -194,12 +196,13 @@ class SeiqaRegressor(StackPredictor):
             y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
             warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
-        checked = check_training_table(frame_of(X), y, groups, order, kinds, collections)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds, collections, orders)
         note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         if collections is not None:
             table = self._on_one_scale(table, codes_of(collections)[1].tolist())
+        self.label_range_ = self.range_of(table.y)
         held_out = cross_fit(
             table,
             names,
@@ -207,16 +210,16 @@ class SeiqaRegressor(StackPredictor):
             random_state=self.random_state,
             directions=self.directions,
             n_jobs=self.n_jobs,
+            label_range=self.label_range_,
         )
-        pool, values = fit_pool(table, names, self.random_state, self.directions)
+        pool, values = fit_pool(table, names, self.random_state, self.directions, self.label_range_)
         self.preparation_, self.representations_ = pool.preparation, pool.representations
         self.learners_, self.consensus_ = pool.learners, pool.consensus
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
-        self.label_range_ = self.range_of(table.y)
         with one_core():
             self.blend_ = Blend(self.purpose, self.consensus, self.calibrate).fit(
-                self.fresh_fusion(),
+                fresh_fusion(self.fusion),
                 held_out.by_group,
                 self.learners,
                 table.y,
@@ -241,14 +244,6 @@ class SeiqaRegressor(StackPredictor):
         if told is not None:
             self.scales_ = told
         return table
-
-    def fresh_fusion(self) -> Any:
-        """The fusion that was asked for, unfitted."""
-        if isinstance(self.fusion, str):
-            return make_fusion(self.fusion)
-        if isinstance(self.fusion, type) or not isinstance(self.fusion, Fusion):
-            raise ValueError(f"fusion is {self.fusion!r}, expected a name or an unfitted fusion")
-        return clone(self.fusion)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -19,18 +19,18 @@ an undistorted picture has, the map takes the one to the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import least_squares
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.stack.pool import Directions, fit_pool
+from seiqa_models.stack.scale_maps import ScaleMap, expectation, map_between, straight
 
 MIN_ROWS, MIN_SCENES = 20, 2
 """Of a collection: a map of four parameters needs as many."""
@@ -45,41 +45,6 @@ _MODEL = "gp"
 _ROUNDS = 6
 _SETTLED = 0.002
 """The maps have settled when no label moves by more than this share of the common scale."""
-
-_MOST_BENT = (0.75, 0.24)
-"""Bounds of the two bends: their sum stays below 1, so that the curve rises everywhere."""
-
-
-@dataclass(frozen=True)
-class ScaleMap:
-    """A rising curve: start + rise · (u + bend · u(1-u) + twist · u(1-u)(1-2u)), u in 0..1.
-
-    Attributes
-    ----------
-    low, high : float
-        Labels at u = 0 and u = 1; beyond them the curve goes on straight.
-    start, rise : float
-        Value at ``low``, and how much higher that at ``high`` is.
-    bend, twist : float
-        0 for a straight line.
-    """
-
-    low: float
-    high: float
-    start: float
-    rise: float
-    bend: float = 0.0
-    twist: float = 0.0
-
-    def __call__(self, labels: FloatVector) -> FloatVector:
-        """The labels on the other scale, float64 [n]."""
-        u = (np.asarray(labels, np.float64) - self.low) / (self.high - self.low)
-        inside = np.clip(u, 0.0, 1.0)
-        beyond = u - inside
-        turned = inside * (1 - inside)
-        curve = inside + self.bend * turned + self.twist * turned * (1 - 2 * inside)
-        slope = np.where(beyond < 0, 1 + self.bend + self.twist, 1 - self.bend + self.twist)
-        return np.asarray(self.start + self.rise * (curve + slope * beyond))
 
 
 @dataclass(frozen=True)
@@ -145,14 +110,12 @@ def fit_scales(
         A collection has too few rows or scenes, its labels are one value or run against those of
         the home collection, or have nothing to do with them.
     """
-    if table.collections is None:
-        raise ValueError("the table names no collections")
-    codes = table.collections
+    codes = table.laboratories
     _require_enough(table, names)
-    folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=random_state)
+    folds = _spread_folds(table, home, n_splits, random_state)
     table = replace(table, kinds=None)  # whose names differ from laboratory to laboratory
     known = anchors or {}
-    unchanged = _line(table.y[codes == home], table.y[codes == home])
+    unchanged = straight(table.y[codes == home], table.y[codes == home])
     maps = [unchanged for _ in names]
     scaled, span, agreement = table.y, float(np.ptp(table.y[codes == home])), [0.0]
     for done in range(1, _ROUNDS + 1):
@@ -160,12 +123,12 @@ def fit_scales(
         predicted = _held_out(replace(table, y=scaled), folds, learned, random_state, directions)
         if done == 1:
             agreement = _agreement(table.y, predicted, codes, names, home)
-        expected = _curve(table.y[codes == home], predicted[codes == home])
+        expected = expectation(table.y[codes == home], predicted[codes == home])
         for code in range(len(names)):
             if code != home:
                 rows = codes == code
                 ends = (known.get(names[code]), known.get(names[home]))
-                maps[code] = _map(
+                maps[code] = map_between(
                     table.y[rows], predicted[rows], table.groups[rows], expected, unchanged, ends
                 )
         before, scaled = scaled, Scales(home, maps, agreement, done).common(table.y, codes)
@@ -176,7 +139,7 @@ def fit_scales(
 
 def _require_enough(table: TrainingTable, names: Sequence[str]) -> None:
     for code, name in enumerate(names):
-        rows = table.collections == code
+        rows = table.laboratories == code
         count, scenes = int(rows.sum()), len(np.unique(table.groups[rows]))
         if count < MIN_ROWS or scenes < MIN_SCENES:
             raise TableError(
@@ -191,6 +154,28 @@ def _require_enough(table: TrainingTable, names: Sequence[str]) -> None:
             )
 
 
+def _spread_folds(table: TrainingTable, home: int, n_splits: int, seed: int) -> list[Fold]:
+    """Folds by scene over which the scenes of every collection are spread, those of home first.
+
+    No fold then holds all of the home collection, so that there is always some to learn from.
+    """
+    fold_of_group = np.full(int(table.groups.max()) + 1, -1)
+    for code in [home, *(code for code in np.unique(table.laboratories) if code != home)]:
+        free = (table.laboratories == code) & (fold_of_group[table.groups] < 0)
+        groups = table.groups[free]
+        if len(np.unique(groups)) < MIN_SCENES:
+            fold_of_group[groups] = 0
+            continue
+        order = None if table.order is None else table.order[free]
+        for fold, (_, test) in enumerate(make_folds(groups, order, n_splits=n_splits, seed=seed)):
+            fold_of_group[groups[test]] = fold
+    fold_of_row = fold_of_group[table.groups]
+    return [
+        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
+        for fold in np.unique(fold_of_row)
+    ]
+
+
 def _held_out(
     table: TrainingTable,
     folds: list[Fold],
@@ -201,12 +186,8 @@ def _held_out(
     """Every row predicted by the common model from the rows learned from, its scene left out."""
     predicted = np.empty(len(table.y))
     for train, test in folds:
-        known = train[learned[train]]
-        if not len(known):
-            raise TableError(
-                "the home collection has scenes in one fold only: give groups, one for each scene"
-            )
-        pool, _ = fit_pool(table.take(known), [_MODEL], random_state, directions)
+        known = table.take(train[learned[train]])
+        pool, _ = fit_pool(known, [_MODEL], random_state, directions)
         predicted[test] = pool.predict(table.X.iloc[test])[_MODEL].to_numpy()
     return predicted
 
@@ -236,83 +217,3 @@ def _agreement(
                 f"{told}, too little to bring it onto one scale: check its labels, or leave it out"
             )
     return found
-
-
-def _map(
-    labels: FloatVector,
-    predicted: FloatVector,
-    groups: Rows,
-    expected: ScaleMap,
-    home: ScaleMap,
-    ends: tuple[float | None, float | None],
-) -> ScaleMap:
-    """The map of a collection: a curve where that predicts scenes left out better than a line."""
-
-    def fitted(rows: Rows, bent: bool) -> ScaleMap:
-        return _least_squares(labels[rows], predicted[rows], expected, home, ends, bent=bent)
-
-    every = np.arange(len(labels))
-    if len(np.unique(groups)) < MIN_SCENES:
-        return fitted(every, False)
-    errors = {False: 0.0, True: 0.0}
-    for train, test in make_folds(groups, n_splits=5, seed=0):
-        for bent in errors:
-            missed = predicted[test] - expected(fitted(train, bent)(labels[test]))
-            errors[bent] += float(missed @ missed)
-    return fitted(every, errors[True] < errors[False])
-
-
-def _least_squares(
-    labels: FloatVector,
-    predicted: FloatVector,
-    expected: ScaleMap,
-    home: ScaleMap,
-    ends: tuple[float | None, float | None],
-    *,
-    bent: bool,
-) -> ScaleMap:
-    """The map m for which expected(m(label)) is nearest to the prediction."""
-    first = _line(labels, np.array([home.start, home.start + home.rise]))
-    own, common = ends
-
-    def missed(curve: ScaleMap) -> FloatVector:
-        errors = predicted - expected(curve(labels))
-        if own is None or common is None:
-            return np.asarray(errors)
-        # As much weight as all rows together: the anchor is known, and no estimate.
-        off = (curve(np.array([own]))[0] - common) * np.sqrt(len(labels))
-        return np.append(errors, off)
-
-    return _fitted(first, missed, bent=bent)
-
-
-def _curve(labels: FloatVector, predicted: FloatVector) -> ScaleMap:
-    """The expected prediction as a rising curve of the label."""
-    return _fitted(_line(labels, predicted), lambda curve: predicted - curve(labels), bent=True)
-
-
-def _fitted(first: ScaleMap, missed: Callable[[ScaleMap], FloatVector], *, bent: bool) -> ScaleMap:
-    """The curve from `first` with the smallest sum of squares of what it misses."""
-    span = abs(first.rise) or 1.0
-    free = 4 if bent else 2
-
-    def curve(values: FloatMatrix) -> ScaleMap:
-        start, rise, bend, twist = (*values.tolist(), 0.0, 0.0)[:4]
-        return replace(
-            first, start=first.start + span * start, rise=span * rise, bend=bend, twist=twist
-        )
-
-    bounds = np.array([(-10.0, 10.0), (1e-3, 10.0), *((-limit, limit) for limit in _MOST_BENT)])
-    begin = np.array([0.0, 1.0, 0.0, 0.0])
-    found = least_squares(
-        lambda values: missed(curve(values)) / span, begin[:free], bounds=bounds[:free].T
-    )
-    return curve(found.x)
-
-
-def _line(labels: FloatVector, values: FloatVector) -> ScaleMap:
-    """The straight line from the range of the labels to that of the values."""
-    low, high = float(labels.min()), float(labels.max())
-    high = high if high > low else low + 1.0
-    start, end = float(values.min()), float(values.max())
-    return ScaleMap(low, high, start, end - start)

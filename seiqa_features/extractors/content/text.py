@@ -71,7 +71,7 @@ SPEC = ExtractorSpec(
     libraries=("rapidocr", "onnxruntime", "opencv-python-headless"),
     licence="MIT (ours), Apache-2.0 (RapidOCR)",
     source="reading: PP-OCRv6 by RapidOCR; edit distance: Levenshtein, 1966",
-    cost=1.6,
+    cost=2.5,
     weights=tuple(WEIGHTS.values()),
     precision="float32",
 )

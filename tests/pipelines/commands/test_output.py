@@ -127,6 +127,10 @@ def test_warnings_are_lines_of_the_program(tmp_path: Path) -> None:
         ("just text", "c.yaml: expected YAML of settings"),
         ("features: [", "c.yaml: expected YAML of settings"),
         ("[" * 20_000, "c.yaml: expected YAML of settings"),
+        (
+            "folds: 3\nfolds: 4\n",
+            "c.yaml: expected YAML of settings, name: value (folds comes more",
+        ),
         ("\xff", "c.yaml: expected YAML of settings"),
         ("", "setting features: is missing"),
         (

@@ -153,6 +153,10 @@ def test_empty_folder_and_unknown_layout(cli: Cli, tmp_path: Path, quick: Path) 
     code, _, err = cli("features", tmp_path / "nowhere", "--config", quick)
     assert code == 3
     assert "no such file or folder" in err
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    code, _, err = cli("check", str(tmp_path / "loop"))
+    assert code == 3
+    assert err == f"seiqa: {tmp_path / 'loop'}: no such file or folder\n"
 
 
 def _features_then_train(cli: Cli, data: Path, quick: Path) -> tuple[int, str]:

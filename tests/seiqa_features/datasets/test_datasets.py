@@ -474,6 +474,19 @@ def test_a_column_that_is_almost_called_right_is_named(
     ]
 
 
+def test_a_column_that_others_call_so_is_named(
+    write_manifest: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Left unread without a word, it would make labelled pairs unlabelled, and tests trainings."""
+    path = write_manifest("ref,dist,Score,subset\npics/r.png,pics/a.png,1,test\n")
+    (pair,) = find_pairs(path).pairs
+    assert (pair.mos, pair.split) == (None, "test")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: column 'Score' is not read; did you mean mos?",
+        f"{path}: column 'subset' is not read; did you mean split?",
+    ]
+
+
 def test_manifest_in_other_dialects_encodings_and_formats(
     write_manifest: Callable[[str], Path], index: ImageIndex
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from seiqa_features.datasets.summary import summarise
+from seiqa_features.datasets.summary import shared_scenes, summarise
 
 
 def make_pairs(label_kind: str = "MOS", **columns: object) -> pd.DataFrame:
@@ -61,6 +61,15 @@ def test_labels_of_equal_pixels_that_differ_are_told() -> None:
     assert lines["duplicate pairs"] == (
         "4 (the same pixels as another pair; their labels differ by up to 3.5): a, b, c, …"
     )
+
+
+def test_scenes_of_several_groups_are_named() -> None:
+    pairs = make_pairs()
+    name = "scenes in two groups"
+    assert shared_scenes(pairs, None) == (name, "not looked for: too many references")
+    assert shared_scenes(pairs, [("a", "b")]) == (name, "none")
+    said = "1 (cropped or reduced; give them one group): a and d"
+    assert shared_scenes(pairs, [("a", "b"), ("a", "d")]) == (name, said)
 
 
 def test_no_labels_have_no_range() -> None:

@@ -120,6 +120,16 @@ def test_every_kind_of_duplicate_is_found_and_named():
     assert "near-duplicates  not looked for" in render(found)
 
 
+def test_scenes_that_other_groups_show_too_are_named():
+    pairs = make_pairs(np.random.default_rng(0).permutation(drifting_labels()))
+    assert audit(pairs)["duplicates"]["scenes"] is None
+    found = audit(pairs, scenes=[("pair0007", "pair0300")])
+    assert found["duplicates"]["scenes"] == {"n": 1, "examples": [["pair0007", "pair0300"]]}
+    assert "show the same scene, whole, cropped or reduced" in found["verdict"]["warnings"][0]
+    pairs.loc[7, "group_id"] = pairs.loc[300, "group_id"]
+    assert audit(pairs, scenes=[("pair0007", "pair0300")])["duplicates"]["scenes"]["n"] == 0
+
+
 def test_near_duplicates_of_other_groups_are_found_by_hash():
     pairs = make_pairs(np.random.default_rng(0).permutation(drifting_labels()))
     rng = np.random.default_rng(1)

@@ -10,7 +10,8 @@ import pytest
 
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import TableError
-from seiqa_models.stack.scales import ScaleMap, Scales, fit_scales
+from seiqa_models.stack.scale_maps import ScaleMap
+from seiqa_models.stack.scales import Scales, fit_scales
 
 HOME, OTHER = 0, 1
 NAMES = ["home", "other"]
@@ -108,6 +109,14 @@ def test_a_collection_of_few_rows_or_one_scene_is_refused(halves) -> None:
     ten = np.isin(np.arange(len(y)), [*range(5), *range(20, 25)])
     with pytest.raises(TableError, match="collection other has 10 labelled rows of 2 scenes"):
         fitted(X, y, groups, ten)
+
+
+def test_a_home_of_two_scenes_is_enough_whatever_the_folds(make_table) -> None:
+    X, y, groups = make_table(n_groups=12, rows=20)
+    home = np.isin(groups, ["ref3", "ref8"])
+    found = fitted(X, np.where(home, y, 2 * y), groups, ~home, n_splits=2)
+    labels = np.linspace(1, 4, 5)
+    assert found.maps[OTHER](2 * labels) == pytest.approx(labels, abs=0.5)
 
 
 def test_a_table_without_collections_is_a_slip(make_table) -> None:

@@ -1,0 +1,127 @@
+"""Rising curves of few parameters from one scale of labels to another, by least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.splits import make_folds
+
+_MOST_BENT = (0.75, 0.24)
+"""Bounds of the two bends: their sum stays below 1, so that the curve rises everywhere."""
+
+
+@dataclass(frozen=True)
+class ScaleMap:
+    """A rising curve: start + rise · (u + bend · u(1-u) + twist · u(1-u)(1-2u)), u in 0..1.
+
+    Attributes
+    ----------
+    low, high : float
+        Labels at u = 0 and u = 1; beyond them the curve goes on straight.
+    start, rise : float
+        Value at ``low``, and how much higher that at ``high`` is.
+    bend, twist : float
+        0 for a straight line.
+    """
+
+    low: float
+    high: float
+    start: float
+    rise: float
+    bend: float = 0.0
+    twist: float = 0.0
+
+    def __call__(self, labels: FloatVector) -> FloatVector:
+        """The labels on the other scale, float64 [n]."""
+        u = (np.asarray(labels, np.float64) - self.low) / (self.high - self.low)
+        inside = np.clip(u, 0.0, 1.0)
+        beyond = u - inside
+        turned = inside * (1 - inside)
+        curve = inside + self.bend * turned + self.twist * turned * (1 - 2 * inside)
+        slope = np.where(beyond < 0, 1 + self.bend + self.twist, 1 - self.bend + self.twist)
+        return np.asarray(self.start + self.rise * (curve + slope * beyond))
+
+
+def map_between(
+    labels: FloatVector,
+    predicted: FloatVector,
+    groups: Rows,
+    expected: ScaleMap,
+    home: ScaleMap,
+    ends: tuple[float | None, float | None],
+) -> ScaleMap:
+    """The map of a collection: a curve where that predicts scenes left out better than a line."""
+
+    def fitted(rows: Rows, bent: bool) -> ScaleMap:
+        return _least_squares(labels[rows], predicted[rows], expected, home, ends, bent=bent)
+
+    every = np.arange(len(labels))
+    if len(np.unique(groups)) < 2:
+        return fitted(every, False)
+    errors = {False: 0.0, True: 0.0}
+    for train, test in make_folds(groups, n_splits=5, seed=0):
+        for bent in errors:
+            missed = predicted[test] - expected(fitted(train, bent)(labels[test]))
+            errors[bent] += float(missed @ missed)
+    return fitted(every, errors[True] < errors[False])
+
+
+def _least_squares(
+    labels: FloatVector,
+    predicted: FloatVector,
+    expected: ScaleMap,
+    home: ScaleMap,
+    ends: tuple[float | None, float | None],
+    *,
+    bent: bool,
+) -> ScaleMap:
+    """The map m for which expected(m(label)) is nearest to the prediction."""
+    first = straight(labels, np.array([home.start, home.start + home.rise]))
+    own, common = ends
+
+    def missed(curve: ScaleMap) -> FloatVector:
+        errors = predicted - expected(curve(labels))
+        if own is None or common is None:
+            return np.asarray(errors)
+        # As much weight as all rows together: the anchor is known, and no estimate.
+        off = (curve(np.array([own]))[0] - common) * np.sqrt(len(labels))
+        return np.append(errors, off)
+
+    return _fitted(first, missed, bent=bent)
+
+
+def expectation(labels: FloatVector, predicted: FloatVector) -> ScaleMap:
+    """The expected prediction as a rising curve of the label."""
+    return _fitted(straight(labels, predicted), lambda curve: predicted - curve(labels), bent=True)
+
+
+def _fitted(first: ScaleMap, missed: Callable[[ScaleMap], FloatVector], *, bent: bool) -> ScaleMap:
+    """The curve from `first` with the smallest sum of squares of what it misses."""
+    span = abs(first.rise) or 1.0
+    free = 4 if bent else 2
+
+    def curve(values: FloatVector) -> ScaleMap:
+        start, rise, bend, twist = (*values.tolist(), 0.0, 0.0)[:4]
+        return replace(
+            first, start=first.start + span * start, rise=span * rise, bend=bend, twist=twist
+        )
+
+    bounds = np.array([(-10.0, 10.0), (1e-3, 10.0), *((-limit, limit) for limit in _MOST_BENT)])
+    begin = np.array([0.0, 1.0, 0.0, 0.0])
+    found = least_squares(
+        lambda values: missed(curve(values)) / span, begin[:free], bounds=bounds[:free].T
+    )
+    return curve(found.x)
+
+
+def straight(labels: FloatVector, values: FloatVector) -> ScaleMap:
+    """The straight line from the range of the labels to that of the values."""
+    low, high = float(labels.min()), float(labels.max())
+    high = high if high > low else low + 1.0
+    start, end = float(values.min()), float(values.max())
+    return ScaleMap(low, high, start, end - start)
