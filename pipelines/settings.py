@@ -7,10 +7,12 @@ A configuration file names a system: which features, which learners. It is one o
 from __future__ import annotations
 
 import logging
+import math
 import os
 import reprlib
 import textwrap
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -73,8 +75,8 @@ class _Once(yaml.SafeLoader):
 
 
 class _ConfigFile(YamlConfigSettingsSource):
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
-        return dict(yaml.load(file_path.read_text(self.yaml_file_encoding), _Once) or {})
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return dict(yaml.load(file_path.read_text(encoding=self.yaml_file_encoding), _Once) or {})
 
 
 class Settings(BaseSettings):
@@ -117,6 +119,15 @@ class Settings(BaseSettings):
     )
     consensus: bool = Field(True, description="use the consensus of the metrics where they agree")
     calibrate: bool = Field(True, description="apply a monotone curve if it raises PLCC")
+    label_range: tuple[float, float] | None = Field(
+        None, description="lowest and highest score there is, where the data do not say"
+    )
+    orders: bool = Field(
+        False, description="learn also from orders constructed from the training references"
+    )
+    sense: bool = Field(
+        True, description="judge the trained model by relations that hold by construction"
+    )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 
     @field_validator("fusion", mode="before")
@@ -129,6 +140,13 @@ class Settings(BaseSettings):
             except yaml.YAMLError:
                 raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("label_range")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not -math.inf < value[0] < value[1] < math.inf:
+            raise ValueError("expected [lowest, highest], two finite numbers")
+        return value
 
     @classmethod
     def settings_customise_sources(

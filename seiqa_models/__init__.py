@@ -7,6 +7,7 @@ The public names are loaded on first use, so that importing the package costs no
 `Score`             what it returns: a number with its interval and its contributions
 `ScoreMetric`       the mean score of an evaluation loop: update, compute, reset
 `SeiqaRegressor`    the stack as a scikit-learn regressor, for any table of features
+`Orders`            rows without labels whose order is known, for it to learn from besides
 `evaluate`          an honest estimate of it, and the stack fitted on all rows: an `Evaluation`
 `list_learners`     the learners by name; `make_learner` makes one
 `list_fusions`      the fusions by name; `make_fusion` makes one
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seiqa_models.bundle import load_bundle, save_bundle
+    from seiqa_models.core.orders import Orders
     from seiqa_models.evaluation.evaluate import Evaluation, evaluate
     from seiqa_models.fusions.registry import list_fusions, make_fusion
     from seiqa_models.learners.registry import list_learners, make_learner
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Evaluation",
+    "Orders",
     "Score",
     "ScoreMetric",
     "Scorer",
@@ -48,6 +51,7 @@ __all__ = [
 
 _HOMES = {
     "Evaluation": "evaluation.evaluate",
+    "Orders": "core.orders",
     "Score": "score",
     "ScoreMetric": "metric",
     "Scorer": "scorer",

@@ -6,6 +6,7 @@ to look at.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from seiqa_features.pictures.index import ImageIndex
+
+# Half a minute of every training, in other processes too; its own tests switch it on.
+os.environ["SEIQA_SENSE"] = "false"
 
 Pixels = NDArray[np.uint8]
 SHARED = Path(__file__).parents[2] / "shared"

@@ -101,7 +101,7 @@ def test_example_learner_keeps_the_contract(tmp_path: Path) -> None:
 
 def test_example_data_set_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     namespace: dict[str, object] = {}
-    exec(example("# seiqa_features/datasets/named.py"), namespace)
+    exec(example("# seiqa_features/datasets/layouts/named.py"), namespace)
     adapter = SimpleNamespace(matches=namespace["matches"], read=namespace["read"])
     monkeypatch.setattr(datasets, "ADAPTERS", (*datasets.ADAPTERS, adapter))
     folder = tmp_path / "pictures"
@@ -117,7 +117,7 @@ def test_example_data_set_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_example_configurations_are_ones() -> None:
     for page in (EXTENDING, "docs/how-to/train.md"):
-        (text,) = blocks(page, "yaml")
+        text = blocks(page, "yaml")[0]
         system = yaml.safe_load(text)
         assert len(Recipe.parse(system["features"]).blocks) == 3
         assert set(system["learners"]) <= set(LEARNERS)
@@ -164,6 +164,13 @@ def workshop(
             rows[level - 4]["dist"] = path.name
     pd.DataFrame(rows).to_csv(folder / "pairs.csv", index=False)
     pd.DataFrame(table).to_csv(folder / "table.csv", index=False)
+    both = [
+        {"laboratory": name, "scene": scene, "metric": level + scene / 99, "mos": top * level / 5}
+        for name, top in (("ours", 5.0), ("theirs", 100.0))
+        for scene in range(top == 100, 8 + (top == 100))
+        for level in (1, 2, 3, 4)
+    ]
+    pd.DataFrame(both).to_csv(folder / "laboratories.csv", index=False)
     (folder / "ref.png").write_bytes((folder / "refs/0.png").read_bytes())
     (folder / "degraded.png").write_bytes((folder / "02.png").read_bytes())
     labelled = pd.DataFrame(rows).assign(mos=[4.0, 3.0, 1.0] * 4)

@@ -40,7 +40,8 @@ def compare(runs: Runs) -> None:
     """Put trained runs side by side, and test each against the first on the pairs both predicted.
 
     final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
-    kind unseen: final on kinds of distortion that the training part lacked.
+    kind unseen: final on kinds of distortion that the training part lacked. A second table has the
+    share of relations that each model keeps (see `seiqa sense`), where that was found in training.
     """
     from seiqa_features.errors import DataError, UsageError, printable
 
@@ -48,6 +49,7 @@ def compare(runs: Runs) -> None:
         raise UsageError("compare needs two run folders or more; the first is the baseline")
     first, *others = read_trained(runs)
     show_table(COLUMNS, [_row(run) for run in (first, *others)])
+    _show_sense([first, *others])
     problems = []
     for run in others:
         try:
@@ -111,6 +113,26 @@ def against(run: Trained, first: Trained) -> str:
         f" ({low:+.4f} to {high:+.4f}), p = {found['p_value']:.3f}, on {len(shared)} pairs of"
         f" {shared['group_id'].nunique()} groups"
     )
+
+
+def _show_sense(runs: list[Trained]) -> None:
+    """The suite of relations by class, a column for each run; nothing if no run has it."""
+    found = [run.metrics.sense for run in runs]
+    classes = list(dict.fromkeys(kind for sense in found if sense for kind in sense.shares))
+    if not classes:
+        return
+    typer.echo("")
+
+    def row(name: str, shares: list[float | None]) -> list[str]:
+        return [name, *("–" if share is None else f"{share:.3f}" for share in shares)]
+
+    rows = [
+        row(kind, [sense.shares.get(kind) if sense else None for sense in found])
+        for kind in classes
+    ]
+    rows.append(row("mean", [sense.mean if sense else None for sense in found]))
+    rows.append(["photographs", *(str(sense.photographs) if sense else "–" for sense in found)])
+    show_table(("relations kept", *(str(run.folder) for run in runs)), rows)
 
 
 def _shared(run: Trained, first: Trained) -> pd.DataFrame:

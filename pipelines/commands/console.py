@@ -98,6 +98,19 @@ def say_purpose(metrics: Metrics) -> None:
         )
 
 
+def say_sense(metrics: Metrics) -> None:
+    """How many relations that hold by construction the model keeps."""
+    if found := metrics.sense:
+        kind, share = found.least
+        typer.echo(
+            f"common sense: keeps {found.mean:.3f} of the orders that hold by construction (mean of"
+            f" {len(found.shares)} classes, {found.photographs} photographs, {found.seconds:.0f}"
+            f" s); least kept: {kind}, {share:.3f}"
+        )
+    elif reason := metrics.sense_left_out:
+        typer.echo(f"seiqa: common sense was not tried: {reason}", err=True)
+
+
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal, or wide enough for a file."""
     from rich.console import Console

@@ -12,6 +12,7 @@ from pipelines.commands.console import (
     say_kinds,
     say_left_out,
     say_purpose,
+    say_sense,
 )
 from pipelines.commands.options import (
     Cache,
@@ -132,8 +133,11 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
 def _features(settings: Settings, *, to_train: bool = False) -> Features:
     from pipelines import steps
 
-    with bars("checking images", "extracting pairs") as (images, pairs):
-        done = steps.features(settings, to_train=to_train, on_image=images, on_pair=pairs)
+    names = ("checking images", "extracting pairs", "constructing orders")
+    with bars(*names) as (images, pairs, orders):
+        done = steps.features(
+            settings, to_train=to_train, on_image=images, on_pair=pairs, on_order=orders
+        )
     say_left_out(done.left_out)
     typer.echo(
         f"features: {done.report.computed} pairs computed, {done.report.cached} already in the"
@@ -145,8 +149,9 @@ def _features(settings: Settings, *, to_train: bool = False) -> Features:
 def _train(settings: Settings, done: Features | None = None) -> None:
     from pipelines import steps
 
-    with bars("training folds", "leaving features out") as (folds, ablation):
-        metrics = steps.train(settings, done, on_fold=folds, on_ablation=ablation)
+    names = ("training folds", "leaving features out", "scoring photographs")
+    with bars(*names) as (folds, ablation, sense):
+        metrics = steps.train(settings, done, on_fold=folds, on_ablation=ablation, on_sense=sense)
     honest = metrics.honest
     low, high = honest.interval
     labels = "MOS" if metrics.label_kind == "MOS" else f"{metrics.label_kind}s"
@@ -158,6 +163,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
     say_few_groups(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
+    say_sense(metrics)
     if metrics.splits is not None:
         typer.echo(f"splits by {metrics.splits.by}: {metrics.splits.why}")
 

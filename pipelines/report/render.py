@@ -29,6 +29,7 @@ TITLES = {
     "calibration": "Calibration and errors",
     "intervals": "Prediction intervals",
     "ablation": "Groups of features",
+    "sense": "Common sense",
     "examples": "Pairs as pictures",
     "data": "Data",
     "audit": "Data audit",
@@ -89,6 +90,9 @@ def _content(run: Run) -> dict[str, Any]:
         "calibration": _calibration(run),
         "intervals": _intervals(run),
         "ablation": _ablation(run),
+        "sense": {"found": run.metrics.sense, "left_out": run.metrics.sense_left_out}
+        if run.metrics.sense or run.metrics.sense_left_out
+        else {},
         "examples": _examples(run),
         "data": tables.splits(run),
         "audit": _audit(run),

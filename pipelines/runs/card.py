@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.runs.metrics import Metrics
-from pipelines.runs.model import known_kinds
+from pipelines.runs.model import known_kinds, label_range_of
 from pipelines.settings import Settings
 
 LIMITS = (
@@ -29,7 +29,7 @@ def model_card(
         Content of features.json.
     metrics : Metrics
     """
-    low, high = training.attrs["label_range"] or (metrics.label.min, metrics.label.max)
+    low, high = label_range_of(settings, training) or (metrics.label.min, metrics.label.max)
     return {
         "name": settings.run.name,
         "label_kind": training.attrs["label_kind"],
@@ -38,6 +38,7 @@ def model_card(
             "pairs trained on": metrics.n,
             "groups": metrics.groups,
             "kinds of distortion": _kinds(training),
+            **_orders(metrics),
             "scores lie in": f"{low:g} to {high:g}",
         },
         "evaluation": metrics.model_dump(mode="json"),
@@ -47,7 +48,7 @@ def model_card(
             **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
             **{f"weights {name}": f"SHA-256 {sha256}" for name, sha256 in _weights(meta).items()},
         },
-        "limits": [*LIMITS, _transfer_limit(metrics)],
+        "limits": [*LIMITS, _transfer_limit(metrics), *_sense_limit(metrics)],
         "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
     }
 
@@ -72,6 +73,28 @@ def _transfer_limit(metrics: Metrics) -> str:
         f"On a kind of distortion never seen, final is {transfer.final:.4f}; on the same pairs"
         f" with their kind seen in training, {transfer.by_group.final:.4f}."
     )
+
+
+def _orders(metrics: Metrics) -> dict[str, str]:
+    found = metrics.orders
+    if found is None:
+        return {}
+    said = (
+        f"{found.orders} orders between {found.pairs} edited versions of {found.references}"
+        " training references that hold by construction; no labels, and nothing is measured on them"
+    )
+    return {"constructed orders": said}
+
+
+def _sense_limit(metrics: Metrics) -> list[str]:
+    found = metrics.sense
+    if found is None:
+        return []
+    kept = ", ".join(f"{kind} {share:.3f}" for kind, share in found.shares.items())
+    return [
+        f"Of orders between edited photographs that hold by construction it keeps {found.mean:.3f}"
+        f" on average ({found.photographs} photographs): {kept}."
+    ]
 
 
 def _weights(meta: dict[str, Any]) -> dict[str, str]:

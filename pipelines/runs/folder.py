@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from pipelines.runs.record import Record, read_record, require_unchanged
+from pipelines.runs.record import Features, Record, read_record, require_unchanged
 from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
 from seiqa_features.errors import DataError, StoreError
@@ -30,6 +30,7 @@ from seiqa_features.table.table import read_table
 PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"
 METRICS, PREDICTIONS, SCORES = "metrics.json", "predictions.csv", "scores.csv"
 BUNDLE, SUBMISSION, SETTINGS = "bundle", "submission.zip", "settings.yaml"
+ORDERS, ORDERS_FEATURES = "orders.parquet", "orders_features.parquet"
 REPORT = "report.html"
 BUNDLE_MANIFEST = f"{BUNDLE}/bundle.json"
 LOCK = ".lock"
@@ -70,6 +71,23 @@ def exclusive(run: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
+class Constructed:
+    """Pairs made of the training references, whose order is known and whose label is not.
+
+    Attributes
+    ----------
+    rows : pd.DataFrame
+        By pair_id: scene (the reference's pixel key), edit, group_id, and donor, the group of
+        another reference that pixels came from.
+    table : pd.DataFrame
+        Features of the same rows in the same order.
+    """
+
+    rows: pd.DataFrame
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Extracted:
     """What `features` left in a run folder.
 
@@ -81,12 +99,15 @@ class Extracted:
         Content of features.json.
     digest : str
         See `pipelines.runs.record.features_digest`.
+    constructed : Constructed | None
+        With the setting orders.
     """
 
     pairs: pd.DataFrame
     table: pd.DataFrame
     meta: dict[str, Any]
     digest: str
+    constructed: Constructed | None = None
 
     def of(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Rows of the feature table for pairs read anew, found by their pixels, not their names.
@@ -120,7 +141,19 @@ def read_run(settings: Settings) -> Extracted:
         )  # fmt: skip
     pairs = pd.read_parquet(current(run / PAIRS))
     table = read_table(current(run / FEATURES)).loc[pairs["pair_id"]]
-    return Extracted(pairs, table, meta, record.features.digest)
+    constructed = _read_constructed(run, record.features) if settings.orders else None
+    return Extracted(pairs, table, meta, record.features.digest, constructed)
+
+
+def _read_constructed(run: Path, written: Features) -> Constructed:
+    if ORDERS not in written.files:
+        raise DataError(
+            [f"{run}: its features are without constructed orders (setting orders);"
+             " run `seiqa features` again"]
+        )  # fmt: skip
+    require_unchanged(run, written, (ORDERS, ORDERS_FEATURES), step="features")
+    rows = pd.read_parquet(current(run / ORDERS))
+    return Constructed(rows, read_table(current(run / ORDERS_FEATURES)).loc[rows.index])
 
 
 def require_training(run: Path, *names: str) -> Record:

@@ -34,6 +34,49 @@ class TableColumns(Record):
     features: list[str]
 
 
+class ConstructedOrders(Record):
+    """What a stack learned from besides labels; see `pipelines.sense.orders`.
+
+    Attributes
+    ----------
+    references : int
+        Training references that pairs were made of.
+    pairs, orders : int
+        Pairs without labels, and orders between them.
+    """
+
+    references: int
+    pairs: int
+    orders: int
+
+
+class Sense(Record):
+    """How many relations between edited photographs the fitted stack keeps; no label is used.
+
+    Attributes
+    ----------
+    shares : dict of float
+        Share that holds, 0..1, by class; see `pipelines.sense.suite.CLASSES`.
+    relations : dict of int
+        Their number by class.
+    mean : float
+        Over the classes.
+    photographs : int
+    seconds : float
+    """
+
+    shares: dict[str, float]
+    relations: dict[str, int]
+    mean: float
+    photographs: int
+    seconds: float
+
+    @property
+    def least(self) -> tuple[str, float]:
+        """The class of which least is kept, and its share."""
+        return min(self.shares.items(), key=lambda item: item[1])
+
+
 class Metrics(Figures):
     """Content of metrics.json.
 
@@ -55,6 +98,12 @@ class Metrics(Figures):
         The fitted stack on labelled rows that were never trained on, by split.
     ablation : Ablation | None
         None where it was not worth its while; see `pipelines.runs.model.ablate`.
+    sense : Sense | None
+        None where the features come from no pictures, or see `sense_left_out`.
+    sense_left_out : str | None
+        Why there is no `sense` although there are pictures.
+    orders : ConstructedOrders | None
+        None where the stack learned from labels alone.
     unlabelled : int
         Rows of a table that were left out because they have no label.
     columns : TableColumns | None
@@ -69,6 +118,9 @@ class Metrics(Figures):
     transfer_left_out: str | None = None
     heldout: dict[str, Summary] | None = None
     ablation: Ablation | None = None
+    sense: Sense | None = None
+    sense_left_out: str | None = None
+    orders: ConstructedOrders | None = None
     unlabelled: int = 0
     columns: TableColumns | None = None
 

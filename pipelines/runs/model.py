@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipelines.settings import Settings
-from seiqa_features.errors import UsageError
+from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import Progress
 from seiqa_features.table.recipe import Recipe
 
 if TYPE_CHECKING:
+    from seiqa_models.core.orders import Orders
     from seiqa_models.evaluation.evaluate import Evaluation
     from seiqa_models.results import Ablation
     from seiqa_models.stack.regressor import SeiqaRegressor
@@ -102,7 +103,6 @@ def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
 def audit_pairs(pairs: pd.DataFrame, *, seed: int) -> dict[str, Any]:
     """The audit of a pair table; near-duplicates are not looked for where a picture has gone."""
     from seiqa_features.datasets.hashes import reference_hashes
-    from seiqa_features.errors import DataError
     from seiqa_models.audit.audit import audit
 
     try:
@@ -116,6 +116,7 @@ def estimate(
     settings: Settings,
     training: pd.DataFrame,
     table: pd.DataFrame,
+    orders: Orders | None = None,
     *,
     directions: Mapping[str, int],
     blocks: bool,
@@ -127,6 +128,8 @@ def estimate(
     ----------
     training : pd.DataFrame
         Rows of the pair table; `table` has the same rows' features.
+    orders : Orders | None
+        Constructed orders to learn from besides.
     directions : Mapping[str, int]
         See `known_directions`.
     blocks : bool
@@ -147,11 +150,12 @@ def estimate(
 
     evaluation = partial(
         evaluate,
-        make_regressor(settings, training.attrs["label_range"], directions),
+        make_regressor(settings, label_range_of(settings, training), directions),
         table,
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
         training["order"].to_numpy() if blocks else None,
+        orders=orders,
         n_splits=settings.folds,
         seed=settings.seed,
         n_jobs=settings.workers,
@@ -161,6 +165,27 @@ def estimate(
         return evaluation(kinds=known_kinds(training)), None
     except KindsError as error:  # known before anything is fitted
         return evaluation(), str(error)
+
+
+def label_range_of(settings: Settings, training: pd.DataFrame) -> tuple[float, float] | None:
+    """Lowest and highest score, as the data or the settings say; None: as far as labels go.
+
+    Raises
+    ------
+    DataError
+        A label lies outside the range of the settings.
+    """
+    if (declared := training.attrs["label_range"]) is not None:
+        return float(declared[0]), float(declared[1])
+    told = settings.label_range
+    if told is not None:
+        low, high = training["mos"].min(), training["mos"].max()
+        if not told[0] <= low <= high <= told[1]:
+            raise DataError(
+                [f"{training.attrs['source']}: labels go from {low:g} to {high:g}, outside the"
+                 f" label_range {told[0]:g} to {told[1]:g} of the settings; correct either"]
+            )  # fmt: skip
+    return told
 
 
 def ablate(

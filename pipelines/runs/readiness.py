@@ -82,14 +82,16 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
     Raises
     ------
     DataError, TableError
-        As `before_decoding`.
+        As `before_decoding`; or a label lies outside the range of the settings.
     """
+    from pipelines.runs.model import label_range_of
     from seiqa_models.core.readiness import require_labels
 
     training = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
     if training.empty:
         raise DataError([f"{pairs.attrs['source']}: {NO_LABELS}"])
     require_labels(training["mos"], training["pair_id"].tolist())
+    label_range_of(settings, training)
     return _require_folds(settings, training, blocks=splits.blocks)
 
 

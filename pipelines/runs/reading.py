@@ -71,7 +71,7 @@ class Run:
     @property
     def limits(self) -> tuple[float, float]:
         """The label scale: as declared, or as far as the labels go."""
-        declared = self.pairs.attrs.get("label_range")
+        declared = self.pairs.attrs.get("label_range") or self.settings.get("label_range")
         low, high = declared or self.pairs["mos"].agg(["min", "max"])
         return float(low), float(high)
 

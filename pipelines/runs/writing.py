@@ -16,11 +16,14 @@ from pipelines.runs.folder import (
     FEATURES,
     FEATURES_META,
     METRICS,
+    ORDERS,
+    ORDERS_FEATURES,
     PAIRS,
     PREDICTIONS,
     SCORES,
     SETTINGS,
     SUBMISSION,
+    Constructed,
     write_json,
 )
 from pipelines.runs.metrics import Metrics, write_metrics
@@ -62,6 +65,7 @@ def write_features(
     pairs: pd.DataFrame,
     table: pd.DataFrame,
     meta: dict[str, Any],
+    constructed: Constructed | None = None,
     *,
     digest: str,
 ) -> None:
@@ -73,6 +77,8 @@ def write_features(
         The pair table and the feature table of the same pairs.
     meta : dict[str, Any]
         Content of features.json.
+    constructed : Constructed | None
+        With the setting orders.
     digest : str
         See `pipelines.runs.record.features_digest`.
 
@@ -87,7 +93,12 @@ def write_features(
         write_table(table, fresh / FEATURES, unavailable=meta["unavailable"])
         write_json(fresh / FEATURES_META, meta)
         record = read_record(settings.run) or Record()
-        files = checksums(fresh, (PAIRS, FEATURES, FEATURES_META))
+        names = [PAIRS, FEATURES, FEATURES_META]
+        if constructed is not None:
+            constructed.rows.to_parquet(fresh / ORDERS)
+            write_table(constructed.table, fresh / ORDERS_FEATURES, unavailable={})
+            names += [ORDERS, ORDERS_FEATURES]
+        files = checksums(fresh, names)
         record.features = Features(files=files, digest=digest)
         record.save(fresh)
 

@@ -41,6 +41,12 @@ class Relation:
     below: str
 
 
+PAIRS_PER_SCENE = (
+    3 + sum(map(len, (HARMLESS, DAMAGING, RECOGNISABLE, GONE))) + sum(map(len, DOSES.values()))
+)
+"""The identity and two labelled pairs, one of every edit, and every dose."""
+
+
 class Scores(Protocol):
     """Anything that scores many pairs, as `seiqa_models.scorer.Scorer` does."""
 
@@ -107,13 +113,17 @@ def shares_of(held: pd.DataFrame) -> dict[str, float]:
     return {**found, "mean": float(np.mean(list(found.values())))}
 
 
-def held_relations(scorer: Scores, *, on_pair: Progress = unwatched) -> pd.DataFrame:
+def held_relations(
+    scorer: Scores, photographs: int | None = None, *, on_pair: Progress = unwatched
+) -> pd.DataFrame:
     """Every relation with both scores.
 
     Parameters
     ----------
     scorer : Scorer
         Or anything with its ``score_many``.
+    photographs : int, optional
+        How many of the suite's take part, from the first on [all].
     on_pair : callable, optional
         Told how many of how many pairs are scored.
 
@@ -122,17 +132,20 @@ def held_relations(scorer: Scores, *, on_pair: Progress = unwatched) -> pd.DataF
     DataFrame
         kind, scene, above, below (text), high and low, the scores of the two (float64), and held.
     """
-    pairs = {
-        (scene.name, name): pair for scene in scenes() for name, pair in pictures_of(scene).items()
-    }
-    refs, dists = zip(*pairs.values(), strict=True)
-    values = scorer.score_many(refs, dists, on_pair=on_pair)["score"].to_numpy(np.float64)
-    scores = dict(zip(pairs, values, strict=True))
-    rows = [
-        {**vars(r), "high": scores[r.scene, r.above], "low": scores[r.scene, r.below]}
-        for scene in scenes()
-        for r in relations(scene)
-    ]
+    chosen = scenes()[:photographs]
+    rows = []
+    for number, scene in enumerate(chosen):  # one at a time: the pictures of all take a gigabyte
+
+        def on_scene(done: int, total: int, number: int = number) -> None:
+            on_pair(number * total + done, len(chosen) * total)
+
+        pairs = pictures_of(scene)
+        refs, dists = zip(*pairs.values(), strict=True)
+        values = scorer.score_many(refs, dists, on_pair=on_scene)["score"]
+        scores = dict(zip(pairs, values.to_numpy(np.float64), strict=True))
+        rows += [
+            {**vars(r), "high": scores[r.above], "low": scores[r.below]} for r in relations(scene)
+        ]
     table = pd.DataFrame(rows)
     # Nothing beats the top of the scale: where both are there, the order is kept.
     table["held"] = (table["high"] > table["low"]) | (

@@ -15,6 +15,7 @@ from pipelines.runs.model import Splits, choose_splits
 from pipelines.runs.readiness import before_decoding, before_extraction, check_learners
 from pipelines.runs.record import features_digest
 from pipelines.runs.writing import write_features
+from pipelines.sense.constructed import construct
 from pipelines.settings import Settings
 from seiqa_features.datasets import check_pairs, find_pairs
 from seiqa_features.extraction.cached import extract_table
@@ -53,6 +54,7 @@ def features(
     to_train: bool = False,
     on_image: Progress = unwatched,
     on_pair: Progress = unwatched,
+    on_order: Progress = unwatched,
 ) -> Features:
     """Check the data, extract what the store lacks, and write the run's feature table.
 
@@ -105,6 +107,9 @@ def features(
         )
         left_out += report.failures.values()
         pairs = report.kept(found)
+        constructed = None
+        if settings.orders:
+            constructed = construct(settings, pairs, recipe, runtime, on_pair=on_order)
         meta = {
             "recipe": recipe.to_dict(),
             "columns": table.shape[1],
@@ -118,8 +123,9 @@ def features(
             "versions": _versions(recipe),
         }
         digest = features_digest(pairs, recipe)
-        write_features(settings, pairs, table, meta, digest=digest)
-    return Features(Extracted(pairs, table, meta, digest), report, left_out, splits)
+        write_features(settings, pairs, table, meta, constructed, digest=digest)
+    extracted = Extracted(pairs, table, meta, digest, constructed)
+    return Features(extracted, report, left_out, splits)
 
 
 def read_unchanged(settings: Settings) -> Extracted:

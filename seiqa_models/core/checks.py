@@ -12,6 +12,7 @@ from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.canonical import canonical_rows, codes_of
 from seiqa_models.core.columns import scalar_matrix, split_columns
 from seiqa_models.core.errors import KindsError, TableError
+from seiqa_models.core.orders import Orders
 
 LARGEST = 1e30
 """Of a feature: sums of squares stay finite, and single precision holds it."""
@@ -30,7 +31,8 @@ class TrainingTable:
 
     ``order`` [n], ``kinds`` [n] and ``collections`` [n] are None where not given. Groups, kinds and
     collections are numbered from 0 in the order of their names. Where each row is a group of its
-    own because none were given, ``grouped`` is False and the numbers are positions.
+    own because none were given, ``grouped`` is False and the numbers are positions. ``orders`` are
+    constructed ones of the same groups, numbered alike, or None.
     """
 
     X: pd.DataFrame
@@ -40,6 +42,7 @@ class TrainingTable:
     kinds: Rows | None = None
     grouped: bool = True
     collections: Rows | None = None
+    orders: Orders | None = None
 
     @property
     def laboratories(self) -> Rows:
@@ -72,10 +75,12 @@ class TrainingTable:
 
     def by_column_name(self) -> TrainingTable:
         """The columns sorted, so that what is fitted does not depend on their order."""
-        return replace(self, X=self.X[sorted(self.X.columns)])
+        columns = sorted(self.X.columns)
+        orders = self.orders and replace(self.orders, X=self.orders.X[columns])
+        return replace(self, X=self.X[columns], orders=orders)
 
     def take(self, rows: Rows) -> TrainingTable:
-        """The given rows, by position."""
+        """The given rows, by position, and the orders of their groups."""
         return TrainingTable(
             self.X.iloc[rows],
             self.y[rows],
@@ -84,6 +89,7 @@ class TrainingTable:
             None if self.kinds is None else self.kinds[rows],
             self.grouped,
             None if self.collections is None else self.collections[rows],
+            self.orders and self.orders.within(np.unique(self.groups[rows])),
         )
 
 
@@ -94,6 +100,7 @@ def check_training_table(
     order: ArrayLike | None = None,
     kinds: ArrayLike | None = None,
     collections: ArrayLike | None = None,
+    orders: Orders | None = None,
     *,
     min_rows: int = MIN_ROWS_TO_FIT,
     min_groups: int = MIN_GROUPS_TO_FIT,
@@ -105,7 +112,8 @@ def check_training_table(
     TableError
         Too few rows or groups; labels, groups, order or collections of another length or with
         missing values;
-        constant labels; no feature column, one of an unknown type, or a number beyond ±1e30.
+        constant labels; no feature column, one of an unknown type, or a number beyond ±1e30;
+        constructed orders without groups, or without one of the columns.
     KindsError
         Kinds of another length or with missing values.
     """
@@ -125,6 +133,11 @@ def check_training_table(
         raise TableError(f"every label is {labels[0]:g}: nothing can be learned from one value")
     codes = np.arange(len(X)) if groups is None else _codes("group", groups, len(X), TableError)
     require_groups(codes, min_groups)
+    if orders is not None:
+        if groups is None:
+            raise TableError("constructed orders need the groups of the labelled rows: give groups")
+        orders = orders.beside(X, codes_of(groups)[1])
+        _require_moderate(orders.X, scalars)
     return TrainingTable(
         X,
         labels,
@@ -133,6 +146,7 @@ def check_training_table(
         None if kinds is None else _codes("kind", kinds, len(X), KindsError),
         groups is not None,
         None if collections is None else _codes("collection", collections, len(X), TableError),
+        orders,
     )
 
 

@@ -18,8 +18,9 @@ from seiqa_models.core.checks import (
     TrainingTable,
     check_training_table,
 )
+from seiqa_models.core.columns import SCORED
 from seiqa_models.core.frames import frame_of, note_features
-from seiqa_models.core.predictions import SCORED
+from seiqa_models.core.orders import Orders
 from seiqa_models.core.readiness import require_folds
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.evaluation.figures import evaluation_figures
@@ -64,6 +65,7 @@ def evaluate(
     order: ArrayLike | None = None,
     *,
     kinds: ArrayLike | None = None,
+    orders: Orders | None = None,
     n_splits: int = 5,
     seed: int = 0,
     n_jobs: int = 1,
@@ -84,6 +86,9 @@ def evaluate(
         Kind of distortion of each row. Given, the regressor is fitted with them, and a second
         estimate holds out kind and group at once;
         see `seiqa_models.core.transfer.transfer_folds` for how many fits that takes.
+    orders : Orders, optional
+        Constructed orders, for `SeiqaRegressor.fit`. Nothing is measured on their rows, and those
+        made of a held-out group's pictures take no part in a fold.
     n_splits : int
         Outer folds; fewer when there are fewer groups.
     seed : int
@@ -108,6 +113,7 @@ def evaluate(
         groups,
         order,
         kinds,
+        orders=orders,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()

@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.predictions import AGREEMENT
+from seiqa_models.core.columns import AGREEMENT
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions.protocol import HeldOut
@@ -62,7 +62,8 @@ class CrossFit:
         Parameters
         ----------
         values : float64 [n, p]
-            The table's rows as the fitted preparation gives them.
+            The table's rows as the fitted preparation gives them; those of its constructed orders
+            come after them.
         fuse : callable
             From predictions to scores.
         random_state : int
@@ -73,10 +74,12 @@ class CrossFit:
             residuals = self.table.y[rows] - fuse(part)
             return Held(rows, known, residuals, part[AGREEMENT].to_numpy())
 
-        every = np.arange(len(self.table.y))
+        every, groups = np.arange(len(self.table.y)), self.table.groups
+        if self.table.orders is not None and len(values) > len(groups):
+            groups = np.concatenate([groups, self.table.orders.groups])
         return ConformalInterval(random_state).fit(
             values,
-            self.table.groups,
+            groups,
             measured(every, every, self.by_group),
             [measured(test, train, part) for (train, test), part in self.unseen],
         )
@@ -90,6 +93,7 @@ def cross_fit(
     random_state: int,
     directions: Mapping[str, int] | None,
     n_jobs: int,
+    label_range: tuple[float, float] | None = None,
 ) -> CrossFit:
     """Predict every row by a pool fitted without its group, and where kinds are known, its kind.
 
@@ -101,11 +105,13 @@ def cross_fit(
         Members of the pool.
     n_splits, random_state, directions, n_jobs
         As :class:`seiqa_models.stack.regressor.SeiqaRegressor` has them.
+    label_range : (float, float), optional
+        The ends of the scale, for constructed orders [those of the labels].
     """
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=random_state)
     cells = unseen_folds(folds, table.kinds, seed=random_state)
     predicted = Parallel(n_jobs=n_jobs)(
-        delayed(predict_held_out)(table, fold, names, random_state, directions)
+        delayed(predict_held_out)(table, fold, names, random_state, directions, label_range)
         for fold in [*folds, *cells]
     )
     by_row = np.argsort(np.concatenate([test for _, test in folds]))

@@ -87,11 +87,12 @@ class ConformalInterval(BaseEstimator):
 
         Parameters
         ----------
-        values : float64 [n, p]
-            Prepared training rows.
-        groups : int [n]
+        values : float64 [n + m, p]
+            Prepared training rows; after the labelled ones may come rows without labels, which
+            count as familiar and have no residual.
+        groups : int [n + m]
         by_group : Held
-            Every row, predicted out of fold.
+            Every labelled row, predicted out of fold.
         unseen : sequence of Held
             Rows predicted by learners that had met neither their group nor their kind.
         """
@@ -100,7 +101,8 @@ class ConformalInterval(BaseEstimator):
         self.ranks_ = RankNormal().fit(values)
         places = np.asarray(self.ranks_.transform(values))
         self.rows_: FloatMatrix = places[kept]
-        novelty = _nearest(places, self.rows_, groups[:, None] == groups[kept][None])
+        n = len(by_group.rows)
+        novelty = _nearest(places[:n], self.rows_, groups[:n, None] == groups[kept][None])
         self.limit_ = float(np.quantile(novelty, _FAMILIAR))
         unseen_novelty = [
             _nearest(

@@ -12,7 +12,7 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus
@@ -31,6 +31,9 @@ from seiqa_models.stack.representations import (
     make_representation,
     member,
 )
+
+TEACHER = "gp"
+"""Learner whose first fit says where constructed rows lie."""
 
 Directions = Mapping[str, int]
 """Column → 1 where more is better, -1 where less is; of others the labels are to tell."""
@@ -92,8 +95,14 @@ def fit_pool(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
+    label_range: tuple[float, float] | None = None,
 ) -> tuple[FittedPool, FloatMatrix]:
     """Fit all that a :class:`FittedPool` holds; also the prepared rows, cross-fitted.
+
+    Where the table has constructed orders, the learners and the consensus also learn from their
+    rows, at what :meth:`seiqa_models.core.orders.Orders.targets` makes of a first fit on the
+    labels; those rows come last in the result. ``label_range`` are the ends of the scale [those of
+    the labels].
 
     Raises
     ------
@@ -104,10 +113,15 @@ def fit_pool(
     """
     with one_core(), plain_scikit_learn():
         preparation = Preparation()
-        values = preparation.fit_transform(table.X, table.y, table.groups)
+        more = None if table.orders is None else table.orders.X
+        values = preparation.fit_transform(table.X, table.y, table.groups, more)
     y, kinds, collections = table.y, table.kinds, table.collections
-    del table  # dense blocks taken for this fit alone go before the learners need memory
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
+    if table.orders is not None and len(table.orders.X) and _learnable(values, y):
+        made, targets = _constructed(table, preparation, values, random_state, known, label_range)
+        values, y = np.concatenate([values, made]), np.concatenate([y, targets])
+        kinds, collections = (_with_one_more(codes, len(made)) for codes in (kinds, collections))
+    del table  # dense blocks taken for this fit alone go before the learners need memory
     learnable = _learnable(values, y)
     with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
@@ -123,6 +137,36 @@ def fit_pool(
         told = known if components_of(name) is None else first_is_best
         learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
     return FittedPool(preparation, representations, learners, consensus), values
+
+
+def _constructed(
+    table: TrainingTable,
+    preparation: Preparation,
+    values: FloatMatrix,
+    random_state: int,
+    directions: Sequence[int],
+    label_range: tuple[float, float] | None,
+) -> tuple[FloatMatrix, FloatVector]:
+    """Prepared rows of the constructed orders, and their targets.
+
+    The first fit is a Gaussian process's: quick, and the best single learner on new references.
+    """
+    if table.orders is None:
+        raise ValueError("the table has no constructed orders")
+    with one_core(), plain_scikit_learn():
+        made = preparation.transform(table.orders.X)
+    first = fit_learner(
+        TEACHER, values, table.y, random_state, table.kinds, directions, table.collections
+    )
+    with one_core(), plain_scikit_learn():
+        predicted = predict_named(f"learner {TEACHER!r}", first, made)
+    scale = label_range or (float(table.y.min()), float(table.y.max()))
+    return made, table.orders.targets(predicted, scale, float(table.y.std()))
+
+
+def _with_one_more(codes: Rows | None, count: int) -> Rows | None:
+    """Codes of the rows and of constructed ones, which are a kind of their own."""
+    return None if codes is None else np.concatenate([codes, np.full(count, codes.max() + 1)])
 
 
 def fit_learner(
@@ -178,8 +222,9 @@ def predict_held_out(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
+    label_range: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Fit a pool on the training rows of a fold; its predictions of the held-out rows."""
     train, test = fold
-    pool, _ = fit_pool(table.take(train), names, random_state, directions)
+    pool, _ = fit_pool(table.take(train), names, random_state, directions, label_range)
     return pool.predict(table.X.iloc[test])

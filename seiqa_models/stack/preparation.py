@@ -19,7 +19,8 @@ class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
 
     Values are clipped to the finite range seen in training: an identical pair has an infinite
     PSNR, which must count as "best seen" and not as missing. NaN, an undefined value, becomes the
-    training median.
+    training median. Rows without labels widen the range, so that values which only they have are
+    told apart.
 
     Attributes
     ----------
@@ -35,18 +36,28 @@ class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         return self
 
     def fit_transform(
-        self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        more: pd.DataFrame | None = None,
     ) -> FloatMatrix:
-        """Fit, and return the rows with cross-fitted meta-features, float64 [n, len(columns_)]."""
+        """Fit, and return the rows with cross-fitted meta-features, float64 [n, len(columns_)].
+
+        ``more`` are rows of the same columns without labels.
+        """
         self.meta_ = RidgeMeta()
         table = self.meta_.fit_transform(X, y, groups)
         values = table.to_numpy(np.float64)
+        if more is not None and len(more):
+            unlabelled = self.meta_.transform(more)[table.columns].to_numpy(np.float64)
+            values = np.concatenate([values, unlabelled])
         finite = np.where(np.isfinite(values), values, np.nan)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
             low, high = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
-            medians = np.nanmedian(finite, axis=0)
-        kept = high > low
+            medians = np.nanmedian(finite[: len(table)], axis=0)
+        kept = (high > low) & np.isfinite(medians)
         self.columns_ = [str(name) for name in table.columns[kept]]
         self.low_, self.high_, self.medians_ = low[kept], high[kept], medians[kept]
         return self._bounded(table)

@@ -15,6 +15,7 @@ from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
+from seiqa_models.core.orders import Orders
 from seiqa_models.core.threads import one_core
 from seiqa_models.fusions.protocol import Fusion
 from seiqa_models.fusions.registry import DEFAULT_FUSION, fresh_fusion
@@ -103,7 +104,7 @@ class SeiqaRegressor(StackPredictor):
 
     # With metadata routing enabled, fit requests all of its parameters beside X and y.
     __metadata_request__fit: ClassVar = {
-        "groups": True, "order": True, "kinds": True, "collections": True
+        "groups": True, "order": True, "kinds": True, "collections": True, "orders": True,
     }  # fmt: skip
 
     # What only several collections need is not saved where it says nothing.
@@ -151,6 +152,7 @@ class SeiqaRegressor(StackPredictor):
         order: ArrayLike | None = None,
         kinds: ArrayLike | None = None,
         collections: ArrayLike | None = None,
+        orders: Orders | None = None,
     ) -> Self:
         """Fit the stack.
 
@@ -174,6 +176,9 @@ class SeiqaRegressor(StackPredictor):
             mapped onto one scale (:mod:`seiqa_models.stack.scales`), that of the scores, and the
             ranker compares only rows of one collection. ``groups`` have to be the same for a scene
             in all of its collections.
+        orders : Orders, optional
+            Rows without labels whose order is known, of the same groups. Those of held-out groups
+            take no part in an inner fold; none takes part in fusion, calibration or residuals.
 
         Raises
         ------
@@ -191,12 +196,13 @@ class SeiqaRegressor(StackPredictor):
             y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
             warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
-        checked = check_training_table(frame_of(X), y, groups, order, kinds, collections)
+        checked = check_training_table(frame_of(X), y, groups, order, kinds, collections, orders)
         note_features(self, X)
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         if collections is not None:
             table = self._on_one_scale(table, codes_of(collections)[1].tolist())
+        self.label_range_ = self.range_of(table.y)
         held_out = cross_fit(
             table,
             names,
@@ -204,13 +210,13 @@ class SeiqaRegressor(StackPredictor):
             random_state=self.random_state,
             directions=self.directions,
             n_jobs=self.n_jobs,
+            label_range=self.label_range_,
         )
-        pool, values = fit_pool(table, names, self.random_state, self.directions)
+        pool, values = fit_pool(table, names, self.random_state, self.directions, self.label_range_)
         self.preparation_, self.representations_ = pool.preparation, pool.representations
         self.learners_, self.consensus_ = pool.learners, pool.consensus
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
-        self.label_range_ = self.range_of(table.y)
         with one_core():
             self.blend_ = Blend(self.purpose, self.consensus, self.calibrate).fit(
                 fresh_fusion(self.fusion),

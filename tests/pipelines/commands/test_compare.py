@@ -158,3 +158,22 @@ def test_one_run_is_nothing_to_compare(cli: Cli) -> None:
     code, _, err = cli("compare", "runs/one")
     assert code == 2
     assert err == "seiqa: compare needs two run folders or more; the first is the baseline\n"
+
+
+def test_relations_that_the_models_keep_are_a_table_of_their_own(cli: Cli, good: Path) -> None:
+    judged, plain = edited(good, "judged"), edited(good, "plain")
+    metrics = json.loads((good / "metrics.json").read_text())
+    sense = kinds_metrics()["sense"]
+    (judged / "metrics.json").write_text(json.dumps({**metrics, "sense": sense}))
+    code, out, err = cli("compare", good, judged, plain)
+    assert code == 0, err
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    at = lines.index("relations kept good judged plain")
+    assert lines[at + 1 : at + 5] == [
+        "identity on top – 1.000 –",
+        "harmless above damaging – 0.921 –",
+        "mean – 0.961 –",
+        "photographs – 2 –",
+    ]
+    _, out, _ = cli("compare", good, plain)
+    assert "relations kept" not in out

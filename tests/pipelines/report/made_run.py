@@ -96,6 +96,13 @@ def kinds_metrics() -> dict[str, Any]:
                 "psnr": {"columns": 2, "without": 0.622, "alone": 0.444},
             },
         },
+        "sense": {
+            "shares": {"identity on top": 1.0, "harmless above damaging": 0.921},
+            "relations": {"identity on top": 48, "harmless above damaging": 84},
+            "mean": 0.9605,
+            "photographs": 2,
+            "seconds": 31.4,
+        },
         "calibrated": True,
         "splits": {"by": "group", "why": "nothing speaks against it"},
     }

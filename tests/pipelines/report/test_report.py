@@ -479,3 +479,16 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     assert "Checked and not found" not in audit
     assert "The folds of this run are by block." in audit
     assert "too high" not in audit
+
+
+def test_the_relations_that_are_kept_are_shown(full: Page) -> None:
+    assert "The stack keeps 0.961 of them, mean of 2 classes, on 2 photographs" in full.text
+    assert re.search(r"harmless above damaging\s*0\.921\s*84", full.text)
+
+
+def test_why_relations_were_not_tried_is_said(make_run: MakeRun) -> None:
+    run = make_run()
+    content = {**metrics(), "sense_left_out": "the setting sense is off"}
+    (run / "metrics.json").write_text(json.dumps(content))
+    page = rendered(run)
+    assert "The suite of relations was not tried: the setting sense is off." in page.text

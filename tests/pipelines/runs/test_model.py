@@ -10,8 +10,9 @@ import pytest
 
 from pipelines.runs import model
 from pipelines.runs.folder import read_run
-from pipelines.runs.model import ablate, known_directions
+from pipelines.runs.model import ablate, known_directions, label_range_of
 from pipelines.settings import Settings, load_settings
+from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import unwatched
 from seiqa_features.table.recipe import Recipe
 from seiqa_models.bundle import load_bundle
@@ -115,3 +116,22 @@ def test_a_run_trains_with_the_extractors_directions_whatever_its_labels_say(
         ranks = regressor.consensus_.component_.ranks_
         of_column = dict(zip(regressor.preparation_.columns_, ranks.signs_, strict=True))
         assert of_column["gms__max128__gmsd"] == -1
+
+
+def test_the_range_is_what_the_data_say_or_else_the_settings(
+    settings: Settings, training: pd.DataFrame
+) -> None:
+    training.attrs = {"label_range": None, "source": "mine"}
+    assert label_range_of(settings, training) is None
+    told = settings.model_copy(update={"label_range": (0.0, 10.0)})
+    assert label_range_of(told, training) == (0, 10)
+    with pytest.raises(DataError, match=r"mine: labels go from .* outside the label_range 0 to 2"):
+        label_range_of(settings.model_copy(update={"label_range": (0.0, 2.0)}), training)
+    training.attrs["label_range"] = [0, 5]
+    assert label_range_of(told, training) == (0, 5)
+
+
+@pytest.mark.parametrize("ends", [(5.0, 0.0), (1.0, 1.0), (0.0, float("inf"))])
+def test_a_range_rises(quick: Path, tmp_path: Path, ends: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match=r"setting label_range: .*two finite numbers"):
+        load_settings(config=str(quick), run=tmp_path / "run", label_range=ends)

@@ -1,0 +1,178 @@
+"""Constructed orders: from the references of a training part, pairs whose order needs no person.
+
+An identical copy is the top of the scale; a harmless change is better than an object erased,
+covered or replaced; whatever can still be recognised is better than another picture, a flat colour
+or noise, which are the bottom; and of two doses of one distortion the weaker is better. None of
+these pairs has a label. Each stays with the group of every reference whose pixels are in it, so
+that nothing made of a held-out reference is trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import ndimage
+
+from pipelines.sense import edits
+from pipelines.sense.edits import Edit
+from pipelines.sense.scenes import Scene, Share
+from seiqa_features.datasets.pairs import Found, Pair
+from seiqa_features.pictures.decoding import load_rgb
+
+REFERENCES = 40
+"""References that orders are made of, at most: twice as many would hardly say more."""
+
+LONGEST_SIDE = 768
+"""Larger references are reduced first, so that a pair costs what a pair costs."""
+
+IDENTITY = "identity"
+
+HARMLESS: dict[str, Edit] = {
+    "shift 1": edits.shift(1), "shift 2": edits.shift(2), "crop 2 %": edits.crop(0.02),
+    "gamma 1.1": edits.gamma(1.1), "JPEG 95": edits.jpeg(95), "half size": edits.rescaled(2),
+}  # fmt: skip
+
+DAMAGING: dict[str, Edit] = {
+    "part erased": edits.removed, "part covered": edits.covered, "part replaced": edits.replaced,
+    "halves swapped": edits.swapped, "tiles shuffled": edits.shuffled,
+}  # fmt: skip
+
+DOSES: dict[str, dict[str, Edit]] = {
+    "blur": {"blur 2": edits.blur(2), "blur 5": edits.blur(5)},
+    "JPEG": {"JPEG 40": edits.jpeg(40), "JPEG 10": edits.jpeg(10)},
+    "noise": {"noise 15": edits.noise(15), "noise 50": edits.noise(50)},
+    "size": {"third size": edits.rescaled(3), "tenth size": edits.rescaled(10)},
+}
+"""Weaker first."""
+
+OTHER: dict[str, Edit] = {"mirrored": edits.mirrored, "grey": edits.grey}
+"""Changed all over, and still what it was."""
+
+GONE: dict[str, Edit] = {
+    "another picture": edits.another(0), "mean colour": edits.flat(None), "black": edits.flat(0),
+    "static": edits.static,
+}  # fmt: skip
+
+DONATED = ("part replaced", "another picture")
+"""Edits that take pixels from another reference."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference of the training part: its pixel key, file and group."""
+
+    key: str
+    path: Path
+    group: str
+
+
+def every_edit() -> dict[str, Edit]:
+    """All edits by name, without the identity."""
+    doses = {name: edit for ladder in DOSES.values() for name, edit in ladder.items()}
+    return {**HARMLESS, **DAMAGING, **doses, **OTHER, **GONE}
+
+
+def order_names() -> list[tuple[str, str]]:
+    """(above, below) of every order among the edits of one reference, the ends left out.
+
+    What the top and the bottom of the scale are is said by `IDENTITY` and `GONE`.
+    """
+    orders = [(above, below) for above in HARMLESS for below in DAMAGING]
+    for ladder in DOSES.values():
+        orders += list(pairwise(ladder))
+    return [*orders, ("JPEG 95", "JPEG 40"), ("half size", "third size")]
+
+
+def references_of(pairs: pd.DataFrame) -> list[Reference]:
+    """Up to `REFERENCES` references of the rows that are trained on, by pixel key.
+
+    Parameters
+    ----------
+    pairs : pd.DataFrame
+        A pair table; rows of split train with a label count.
+    """
+    rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
+    rows = rows.drop_duplicates("ref_key").sort_values("ref_key")[:REFERENCES]
+    columns = zip(rows["ref_key"], rows["ref_path"], rows["group_id"], strict=True)
+    return [Reference(key, Path(path), str(group)) for key, path, group in columns]
+
+
+def write_pairs(references: list[Reference], folder: Path) -> tuple[Found, pd.DataFrame]:
+    """Write the pictures of every constructed pair into a folder.
+
+    Parameters
+    ----------
+    references : list of Reference
+        Of `references_of`, one or more. The next one in the list is the donor of pixels; where it
+        is of another group, or the only one, see `Returns`.
+
+    Returns
+    -------
+    Found
+        The pairs, without labels; pair_id is ``<pixel key>/<edit>``.
+    pd.DataFrame
+        By pair_id: `scene` (pixel key), `edit`, `group_id` and `donor`, the group whose pixels were
+        taken, the reference's own where there were none. A reference that is alone has no pairs
+        that need a donor.
+    """
+    found, rows = Found(folder), []
+    for number, reference in enumerate(references):
+        donor = references[(number + 1) % len(references)]
+        for name, path, ref in _written(reference, donor, folder / f"{number:02d}"):
+            pair_id = f"{reference.key}/{name}"
+            found.pairs.append(Pair(pair_id, ref, path, "train", group=reference.group))
+            giver = donor.group if name in DONATED else reference.group
+            rows.append((pair_id, reference.key, name, reference.group, giver))
+    table = pd.DataFrame(rows, columns=["pair_id", "scene", "edit", "group_id", "donor"])
+    return found, table.set_index("pair_id")
+
+
+def _written(
+    reference: Reference, donor: Reference, folder: Path
+) -> Iterator[tuple[str, Path, Path]]:
+    """Name, degraded file and reference file of each pair of one reference."""
+    folder.mkdir()
+    picture, rng = _opened(reference.path), _generator(reference.key, IDENTITY)
+    scene = Scene(reference.key, picture, _busiest(picture, rng), (_opened(donor.path),))
+    ref = folder / "reference.png"
+    picture.save(ref, compress_level=1)
+    yield IDENTITY, ref, ref
+    for number, (name, edit) in enumerate(every_edit().items()):
+        if name in DONATED and donor.key == reference.key:
+            continue
+        path = folder / f"{number}.png"
+        edit(scene, _generator(reference.key, name)).save(path, compress_level=1)
+        yield name, path, ref
+
+
+def _opened(path: Path) -> Image.Image:
+    picture = load_rgb(path)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _generator(key: str, name: str) -> np.random.Generator:
+    """The same for a reference and an edit, whatever else there is."""
+    return np.random.default_rng([int(key[:15], 16), *name.encode()])
+
+
+def _busiest(picture: Image.Image, rng: np.random.Generator) -> Share:
+    """Of some boxes a third of the sides, the one with most detail: rather an object than sky."""
+    grey = np.asarray(picture.convert("L"), np.float64)
+    detail = ndimage.gaussian_gradient_magnitude(grey, 2)
+    height, width = grey.shape
+    boxes = [(x, y, x + 0.35, y + 0.35) for x, y in rng.uniform(0.05, 0.6, (8, 2))]
+
+    def inside(box: Share) -> float:
+        left, top, right, bottom = box
+        rows = slice(int(top * height), max(int(bottom * height), int(top * height) + 1))
+        columns = slice(int(left * width), max(int(right * width), int(left * width) + 1))
+        return float(detail[rows, columns].mean())
+
+    return max(boxes, key=inside)

@@ -1,0 +1,161 @@
+"""Constructed orders of a data set: what is made of its training references, and where it goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from pipelines.runs.folder import Constructed
+from pipelines.sense import orders
+from pipelines.sense.constructed import orders_of
+from pipelines.sense.orders import (
+    DONATED,
+    GONE,
+    IDENTITY,
+    Reference,
+    every_edit,
+    order_names,
+    references_of,
+    write_pairs,
+)
+from seiqa_features.pictures.decoding import load_rgb
+from tests.conftest import make_texture
+from tests.pipelines.conftest import Cli
+
+
+@pytest.fixture
+def references(tmp_path: Path) -> list[Reference]:
+    """Two pictures of different groups and sizes."""
+    found = []
+    for number, size in enumerate([(60, 90), (80, 50)]):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(make_texture(number, *size)).save(path)
+        found.append(Reference(f"{number:032x}", path, f"scene {number}"))
+    return found
+
+
+def test_every_edit_has_a_pair_of_the_references_own_size(
+    references: list[Reference], tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    found, rows = write_pairs(references, made)
+    assert [pair.pair_id for pair in found.pairs] == rows.index.tolist()
+    assert len(rows) == 2 * (1 + len(every_edit()))
+    for pair in found.pairs:
+        ref, dist = load_rgb(pair.ref), load_rgb(pair.dist)
+        assert ref.size == dist.size
+        assert (ref.tobytes() == dist.tobytes()) == pair.pair_id.endswith(IDENTITY)
+        assert pair.mos is None
+    first = rows[rows["scene"] == references[0].key].set_index("edit")["donor"]
+    assert set(first[list(DONATED)]) == {"scene 1"}
+    assert set(first.drop(list(DONATED))) == {"scene 0"}
+
+
+def test_a_lone_reference_takes_no_pixels_of_another(
+    references: list[Reference], tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    _, rows = write_pairs(references[:1], made)
+    assert not set(DONATED) & set(rows["edit"])
+    assert set(rows["donor"]) == {"scene 0"}
+
+
+def test_pictures_do_not_depend_on_what_else_is_made(
+    references: list[Reference], tmp_path: Path
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder, some in ((one, references), (other, references[:1])):
+        folder.mkdir()
+        write_pairs(some, folder)
+    for file in (other / "00").glob("*.png"):
+        assert file.read_bytes() == (one / "00" / file.name).read_bytes()
+
+
+def test_large_references_are_reduced(
+    references: list[Reference], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "LONGEST_SIDE", 45)
+    made = tmp_path / "made"
+    made.mkdir()
+    found, _ = write_pairs(references[:1], made)
+    assert max(load_rgb(found.pairs[0].ref).size) == 45
+
+
+def test_orders_are_of_edits_that_exist_and_do_not_contradict() -> None:
+    names = order_names()
+    assert {name for order in names for name in order} <= set(every_edit())
+    assert not set(names) & {(below, above) for above, below in names}
+    assert len(set(names)) == len(names)
+
+
+def test_rows_become_orders_and_ends() -> None:
+    edits = [IDENTITY, "shift 1", "part erased", "JPEG 95", "JPEG 40", "black"]
+    rows = pd.DataFrame(
+        {"scene": "k", "edit": edits, "group_id": "g", "donor": "g"},
+        index=[f"k/{name}" for name in edits],
+    )
+    table = pd.DataFrame({"psnr": np.arange(6.0)}, index=rows.index)
+    found, said = orders_of(Constructed(rows, table))
+    named = {(edits[a], edits[b]) for a, b in zip(found.above, found.below, strict=True)}
+    assert named == {
+        ("shift 1", "part erased"), ("JPEG 95", "part erased"), ("JPEG 95", "JPEG 40"),
+    }  # fmt: skip
+    assert found.ends.tolist() == [1, 0, 0, 0, 0, -1]
+    assert (said.references, said.pairs) == (1, 6)
+    assert said.orders == 3 + 5 + 4  # the copy above five, four above black
+
+
+def test_only_labelled_training_references_count() -> None:
+    pairs = pd.DataFrame(
+        {
+            "split": ["train", "train", "train", "test"],
+            "mos": [1.0, 2.0, np.nan, 3.0],
+            "ref_key": ["b", "b", "a", "c"],
+            "ref_path": ["b.png", "copy.png", "a.png", "c.png"],
+            "group_id": ["g", "g", "h", "i"],
+        }
+    )
+    assert references_of(pairs) == [Reference("b", Path("b.png"), "g")]
+
+
+def test_a_run_learns_from_them_and_says_so(
+    cli: Cli, seiqa_data: Path, quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {name: every_edit()[name] for name in ("shift 1", "part covered", "another picture")}
+    monkeypatch.setattr(orders, "every_edit", lambda: few)
+    settings = {**yaml.safe_load(quick.read_text()), "learners": ["ridge"]}
+    plain = Path("plain.yaml")
+    plain.write_text(yaml.safe_dump(settings))
+    quick.write_text(yaml.safe_dump({**settings, "orders": True}))
+    code, _, err = cli("features", seiqa_data, "--config", plain, "--run", "told")
+    assert code == 0, err
+    code, _, err = cli("train", seiqa_data, "--config", quick, "--run", "told")
+    assert code == 3
+    assert "without constructed orders (setting orders); run `seiqa features` again" in err
+
+    code, _, err = cli("run", seiqa_data, "--config", quick, "--run", "told")
+    assert code == 0, err
+    metrics = json.loads(Path("told/metrics.json").read_text())
+    # 5 references × (the copy and 3 edits); each covered one is below the shifted one
+    assert metrics["orders"] == {"references": 5, "pairs": 20, "orders": 5 * (1 + 3 + 2)}
+    assert metrics["n"] == 20
+    card = Path("told/bundle/card.md").read_text()
+    assert "constructed orders: 30 orders between 20 edited versions of 5 training" in card
+    assert "learned from <em>constructed orders</em>" in Path("told/report.html").read_text()
+    rows = pd.read_parquet("told/orders.parquet")
+    assert not {"mos", "label"} & set(rows.columns)
+    assert set(rows["edit"]) == {IDENTITY, *few}
+    assert set(GONE) & set(rows["edit"]) == {"another picture"}
+
+    trained = Path("told/bundle/model.skops").read_bytes()
+    code, _, err = cli("train", seiqa_data, "--config", quick, "--run", "told")  # from the folder
+    assert code == 0, err
+    assert Path("told/bundle/model.skops").read_bytes() == trained
