@@ -113,7 +113,7 @@ def fit_scales(
     codes = table.laboratories
     _require_enough(table, names)
     folds = _spread_folds(table, home, n_splits, random_state)
-    table = replace(table, kinds=None)  # whose names differ from laboratory to laboratory
+    table = replace(table, kinds=None, orders=None)  # names of kinds differ among laboratories
     known = anchors or {}
     unchanged = straight(table.y[codes == home], table.y[codes == home])
     maps = [unchanged for _ in names]
