@@ -5,6 +5,14 @@ from __future__ import annotations
 LINE_LENGTH = 2000
 """Characters of an error's line; of a longer one the end is left out."""
 
+NO_GROUPS = (
+    "fitted without groups: every row counts as a group of its own, and rows of one reference image"
+    " are split inside. Pass groups=; in cross_val_score, GridSearchCV or a Pipeline they arrive"
+    " only with sklearn.set_config(enable_metadata_routing=True) and params={'groups': …}. If the"
+    " rows really are independent, say so: groups=range(len(X))"
+)
+"""What a GroupsWarning says."""
+
 
 class TableError(ValueError):
     """A table, its labels or groups, or a bundle cannot be used as given.

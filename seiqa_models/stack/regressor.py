@@ -13,7 +13,7 @@ from sklearn.utils import Tags, column_or_1d
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable, check_training_table
-from seiqa_models.core.errors import GroupsWarning, TableError
+from seiqa_models.core.errors import NO_GROUPS, GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
 from seiqa_models.core.threads import one_core
@@ -25,13 +25,6 @@ from seiqa_models.stack.cross_fitting import cross_fit
 from seiqa_models.stack.joining import on_one_scale
 from seiqa_models.stack.pool import check_members, fit_pool
 from seiqa_models.stack.predicting import StackPredictor
-
-_NO_GROUPS = (
-    "fitted without groups: every row counts as a group of its own, and rows of one reference image"
-    " are split inside. Pass groups=; in cross_val_score, GridSearchCV or a Pipeline they arrive"
-    " only with sklearn.set_config(enable_metadata_routing=True) and params={'groups': …}. If the"
-    " rows really are independent, say so: groups=range(len(X))"
-)
 
 
 class SeiqaRegressor(StackPredictor):
@@ -195,7 +188,7 @@ class SeiqaRegressor(StackPredictor):
         if np.asarray(y).ndim == 2:
             y = column_or_1d(np.asarray(y), warn=True)
         if groups is None:
-            warnings.warn(_NO_GROUPS, GroupsWarning, stacklevel=2)
+            warnings.warn(NO_GROUPS, GroupsWarning, stacklevel=2)
         checked = check_training_table(frame_of(X), y, groups, order, kinds, collections, orders)
         note_features(self, X)
         table, rows = checked.in_canonical_order()
