@@ -30,12 +30,15 @@ class Verdict:
         The scores of the held-back scenes against those of people.
     claimed_on, shown_on : int
         Pairs of each.
+    scenes : int
+        Scenes that the claim rests on.
     """
 
     claim: Summary
     truth: Summary
     claimed_on: int
     shown_on: int
+    scenes: int
 
     @property
     def held(self) -> bool:
@@ -54,6 +57,8 @@ class Verdict:
             f" from, each left out in turn ({self.claimed_on} pairs)",
             _row("shown", self.truth)
             + f"  {told} that interval, on {' and '.join(HELD_BACK)} ({self.shown_on} pairs)",
+            f"{self.scenes} scenes to learn from and {len(HELD_BACK)} to test on are few: either"
+            " figure can be off by more than the interval says",
         ]
 
 
@@ -95,7 +100,9 @@ def _people() -> pd.DataFrame:
 
 def _verdict(metrics: Metrics, people: pd.DataFrame, scores: pd.Series) -> Verdict:
     truth = score_summary(people["mos"], scores, people["scene"].to_numpy())
-    return Verdict(metrics.honest, Summary.model_validate(truth), metrics.n, len(people))
+    return Verdict(
+        metrics.honest, Summary.model_validate(truth), metrics.n, len(people), metrics.groups
+    )
 
 
 def _row(name: str, summary: Summary) -> str:
