@@ -33,8 +33,8 @@ from pipelines.runs.model import known_directions
 from seiqa_features.table.table import read_table
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import check_training_table as checked
+from seiqa_models.core.columns import CONSENSUS
 from seiqa_models.core.metrics import srocc
-from seiqa_models.core.predictions import CONSENSUS
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.fusions import FUSIONS, make_fusion
 from seiqa_models.learners.registry import DEFAULT_POOL

@@ -101,7 +101,7 @@ def test_example_learner_keeps_the_contract(tmp_path: Path) -> None:
 
 def test_example_data_set_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     namespace: dict[str, object] = {}
-    exec(example("# seiqa_features/datasets/named.py"), namespace)
+    exec(example("# seiqa_features/datasets/layouts/named.py"), namespace)
     adapter = SimpleNamespace(matches=namespace["matches"], read=namespace["read"])
     monkeypatch.setattr(datasets, "ADAPTERS", (*datasets.ADAPTERS, adapter))
     folder = tmp_path / "pictures"
@@ -117,7 +117,7 @@ def test_example_data_set_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_example_configurations_are_ones() -> None:
     for page in (EXTENDING, "docs/how-to/train.md"):
-        (text,) = blocks(page, "yaml")
+        text = blocks(page, "yaml")[0]
         system = yaml.safe_load(text)
         assert len(Recipe.parse(system["features"]).blocks) == 3
         assert set(system["learners"]) <= set(LEARNERS)

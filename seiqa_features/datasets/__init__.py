@@ -1,8 +1,8 @@
 """Data set adapters: each turns one layout on disk into the same pair table.
 
-To add a layout, write a module with `matches(path) -> bool` and `read(path) -> Found`, and add it
-to `ADAPTERS`; in a distribution of your own, name it as an entry point of the group
-`seiqa.datasets`. Those are asked after ours.
+To add a layout, write a module in `layouts/` with `matches(path) -> bool` and
+`read(path) -> Found`, and add it to `ADAPTERS`; in a distribution of your own, name it as an entry
+point of the group `seiqa.datasets`. Those are asked after ours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from seiqa_features.datasets import csiq, kadid10k, live, manifest, pipal, seiqa, tid2013
+from seiqa_features.datasets.layouts import (
+    csiq,
+    kadid10k,
+    live,
+    manifest,
+    pipal,
+    seiqa,
+    tid2013,
+)
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError, SeiqaError
 from seiqa_features.files import require_regular

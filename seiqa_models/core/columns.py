@@ -1,6 +1,8 @@
-"""The two kinds of feature column: scalars, and dense blocks kept as one Arrow column each.
+"""Columns: the two kinds of feature column, and the names of the columns of predictions.
 
-A column's name, ``<extractor>__<view>__<output>``, says which group it belongs to.
+Features are scalars, or dense blocks kept as one Arrow column each; a column's name,
+``<extractor>__<view>__<output>``, says which group it belongs to. In a table of held-out
+predictions each learner has a column of its name, so no learner can have one of the names below.
 """
 
 from __future__ import annotations
@@ -11,6 +13,20 @@ import pyarrow as pa
 
 from seiqa_models.core.arrays import FloatMatrix
 from seiqa_models.core.errors import TableError
+
+SCORED = ("score", "low", "high", "unfamiliar", "agree")
+"""What :meth:`seiqa_models.stack.regressor.SeiqaRegressor.predict_interval` gives."""
+
+CONSENSUS, AGREEMENT = "agreed_score", "agreement"
+"""What the columns of features say together, and how far they agree."""
+
+COMPETITORS = ("best_single", "greedy", "index_only", "at_home", CONSENSUS)
+"""Other predictions of the same rows, which the stack is compared with."""
+
+ROW = ("pair_id", "mos", "group_id", "fold")
+"""What is known of a row."""
+
+RESULT_COLUMNS = frozenset({*SCORED, *COMPETITORS, AGREEMENT, *ROW})
 
 
 def feature_group(column: str) -> str:

@@ -18,9 +18,9 @@ from seiqa_models.core.checks import (
     TrainingTable,
     check_training_table,
 )
+from seiqa_models.core.columns import SCORED
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
-from seiqa_models.core.predictions import SCORED
 from seiqa_models.core.readiness import require_folds
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.evaluation.figures import evaluation_figures

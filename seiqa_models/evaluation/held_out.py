@@ -18,8 +18,8 @@ from sklearn.base import clone
 
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, TrainingTable
+from seiqa_models.core.columns import AGREEMENT, RESULT_COLUMNS, SCORED
 from seiqa_models.core.errors import KindsError
-from seiqa_models.core.predictions import AGREEMENT, RESULT_COLUMNS, SCORED
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
@@ -42,7 +42,7 @@ class FoldResult:
     """Result of one outer fold: predictions for its held-out rows.
 
     ``predictions`` is indexed by row position; its columns are the learners' names and those of
-    `seiqa_models.core.predictions` (``index_only`` only where the order is known).
+    `seiqa_models.core.columns` (``index_only`` only where the order is known).
     """
 
     predictions: pd.DataFrame

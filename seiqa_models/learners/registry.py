@@ -28,8 +28,8 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
+from seiqa_models.core.columns import RESULT_COLUMNS
 from seiqa_models.core.errors import LearnerError
-from seiqa_models.core.predictions import RESULT_COLUMNS
 from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP

@@ -25,8 +25,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS
 from seiqa_models.core.metrics import final_score
-from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.fusions.registry import named
 from seiqa_models.fusions.weighted import MeanFusion

@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.predictions import AGREEMENT
+from seiqa_models.core.columns import AGREEMENT
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions.protocol import HeldOut

@@ -12,7 +12,7 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatVector, Table
+from seiqa_models.core.columns import AGREEMENT
 from seiqa_models.core.frames import known_frame
-from seiqa_models.core.predictions import AGREEMENT
 from seiqa_models.core.threads import one_core
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration

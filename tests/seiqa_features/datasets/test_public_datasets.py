@@ -22,8 +22,8 @@ from seiqa_features.datasets import (
     seiqa,
     tid2013,
 )
+from seiqa_features.datasets.layouts.rated import numbered
 from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import numbered
 from seiqa_features.pictures.index import ImageIndex
 
 Make = Callable[[Path], Path]

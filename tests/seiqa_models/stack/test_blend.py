@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS
 from seiqa_models.core.metrics import final_score
-from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.fusions import make_fusion
 from seiqa_models.stack.blend import GATES, Blend
 

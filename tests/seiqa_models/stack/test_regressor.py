@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
-from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.fusions.bounded import BoundedFusion
 from seiqa_models.learners.registry import LEARNERS
 from seiqa_models.stack.regressor import SeiqaRegressor

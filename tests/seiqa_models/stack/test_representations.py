@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
-from seiqa_models.core.predictions import AGREEMENT, CONSENSUS
 from seiqa_models.learners.registry import LEARNERS
 from seiqa_models.stack.pool import check_members
 from seiqa_models.stack.regressor import SeiqaRegressor

@@ -22,13 +22,19 @@ from seiqa_features.extractors.specs import Resources
 from tests.seiqa_features.photographs import photograph
 from tests.seiqa_features.random_networks import CLIP_CONFIG, CLIP_TEXT, CLIP_VISION, clip_state
 
-# As SigLIP and PE-Core: a tower of timm's, pooled by attention.
+# As SigLIP: a tower of timm's without a class token, pooled by attention.
 POOLED = {
     "embed_dim": 64,
     "custom_text": True,
     "vision_cfg": {"image_size": 160, "timm_model_name": "test_vit3", "timm_pool": "map"},
     "text_cfg": CLIP_TEXT,
 }
+PE_CORE = {
+    **POOLED,
+    "embed_dim": 64,
+    "vision_cfg": {"image_size": 384, "timm_model_name": "vit_pe_core_tiny_patch16_384",
+                   "timm_pool": "map", "timm_proj": None},
+}  # fmt: skip
 # The tower that a file of trained weights is of.
 TRAINED = {
     "embed_dim": 192,
@@ -50,6 +56,7 @@ COCA = {
 CONFIGS: dict[str, dict[str, Any]] = {
     "seiqa-tiny": CLIP_CONFIG,
     "seiqa-pooled": POOLED,
+    "seiqa-pe": PE_CORE,
     "seiqa-trained": TRAINED,
     "seiqa-coca": COCA,
     "seiqa-convolutional": {
@@ -81,7 +88,9 @@ def network_of(name: str) -> torch.nn.Module:
     return network
 
 
-@pytest.mark.parametrize(("name", "side"), [("seiqa-tiny", 64), ("seiqa-pooled", 160)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("seiqa-tiny", 64), ("seiqa-pooled", 160), ("seiqa-pe", 384)]
+)
 def test_one_pass_gives_the_embedding_of_encode_image_to_the_bit(name: str, side: int) -> None:
     network = network_of(name)
     images = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -111,6 +120,7 @@ def test_layers_are_those_at_each_quarter_of_the_depth_after_the_last_norm() -> 
     [
         ("seiqa-tiny", True),
         ("seiqa-pooled", True),
+        ("seiqa-pe", True),
         ("seiqa-convolutional", False),
         ("seiqa-stages", False),
         ("seiqa-coca", False),

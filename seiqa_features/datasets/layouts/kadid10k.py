@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import (
+from seiqa_features.datasets.layouts.rated import (
     Pictures,
     Rating,
     add_pairs,
@@ -24,6 +23,7 @@ from seiqa_features.datasets.rated import (
     missing_labels,
     numbered,
 )
+from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.reading import read_text_table
 

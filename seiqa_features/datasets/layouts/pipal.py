@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seiqa_features.datasets.layouts.rated import Rating, add_pairs, find_pictures, read_lines
 from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, read_lines
 
 REFS = ("Train_Ref", "Reference_train")
 LABELS = ("Train_Label", "MOS_Scores_train")

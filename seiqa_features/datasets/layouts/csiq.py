@@ -16,8 +16,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seiqa_features.datasets.layouts.rated import (
+    Rating,
+    add_pairs,
+    find_pictures,
+    missing_labels,
+    named,
+)
 from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import Rating, add_pairs, find_pictures, missing_labels, named
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.reading import read_text_table
 

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import (
+from seiqa_features.datasets.layouts.rated import (
     Rating,
     add_pairs,
     find_pictures,
     numbered,
     read_lines,
 )
+from seiqa_features.datasets.pairs import Found
 
 LABEL_RANGE = (0.0, 9.0)
 DISTORTIONS = (

@@ -21,14 +21,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seiqa_features.datasets.pairs import Found
-from seiqa_features.datasets.rated import (
+from seiqa_features.datasets.layouts.rated import (
     Pictures,
     Rating,
     add_pairs,
     find_pictures,
     missing_labels,
 )
+from seiqa_features.datasets.pairs import Found
 
 COUNTS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
 BEST = 100.0

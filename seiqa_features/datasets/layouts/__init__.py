@@ -1,0 +1,1 @@
+"""The layouts on disk that are read, a module each."""
