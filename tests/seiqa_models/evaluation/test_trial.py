@@ -54,7 +54,7 @@ def without_its_library():
         (lambda: Misfit(lambda X: X), r"predicts an array \[24, 30\] for 24 rows, expected \[24\]"),
         (
             lambda: Misfit(lambda X: X[:, 0] / 0),
-            "values that are not finite for 24 of 24 rows",
+            "predicts values that are not finite for 24 of 24 rows",
         ),
         (lambda: Misfit(operator.itemgetter("a")), "cannot predict: IndexError: only integers"),
     ],
