@@ -12,7 +12,6 @@ import os
 import reprlib
 import textwrap
 from collections.abc import Mapping
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,9 +23,9 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    YamlConfigSettingsSource,
 )
 
+from pipelines.config_files import ConfigFile, config_path
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.tabular.names import nearest
@@ -35,7 +34,6 @@ from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-CONFIGS = Path(__file__).parent / "configs"
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
 
@@ -62,21 +60,6 @@ class FusionSettings(BaseModel):
     def parameters(self) -> dict[str, Any]:
         """What the fusion is made with."""
         return dict(self.model_extra or {})
-
-
-class _Once(yaml.SafeLoader):
-    """YAML in which a name stands once in a mapping; of two, PyYAML takes the last silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise yaml.YAMLError(f"{twice[0]} comes more than once")
-        return super().construct_mapping(node, deep)
-
-
-class _ConfigFile(YamlConfigSettingsSource):
-    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
-        return dict(yaml.load(file_path.read_text(encoding=self.yaml_file_encoding), _Once) or {})
 
 
 class Settings(BaseSettings):
@@ -160,7 +143,7 @@ class Settings(BaseSettings):
         """Flags, environment, configuration file; the first two say which file."""
         named = {**env_settings(), **init_settings()}.get("config", DEFAULT_CONFIG)
         path = config_path(str(named))
-        file = _ConfigFile(settings_cls, path, yaml_file_encoding="utf-8-sig")
+        file = ConfigFile(settings_cls, path, yaml_file_encoding="utf-8-sig")
         return init_settings, env_settings, file
 
     def named_data(self) -> Path:
@@ -188,23 +171,6 @@ class Settings(BaseSettings):
     def save(self, path: Path) -> None:
         """Write the settings as YAML that loads as a configuration again."""
         path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
-
-
-def config_path(config: str) -> Path:
-    """The YAML file a configuration's name or path stands for.
-
-    Raises
-    ------
-    UsageError
-        There is no such file; the known names are listed.
-    """
-    by_name = CONFIGS / f"{config}.yaml"
-    path = by_name if by_name.is_file() else Path(config)
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
-        raise UsageError(f"config {config!r}: no such file, and no configuration of that name;"
-                         f" there are {known}")  # fmt: skip
-    return path
 
 
 def load_settings(**flags: Any) -> Settings:

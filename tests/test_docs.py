@@ -17,7 +17,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.settings import CONFIGS, Settings
+from pipelines.config_files import CONFIGS
+from pipelines.settings import Settings
 from seiqa_features import datasets
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.pictures.index import ImageIndex

@@ -88,7 +88,7 @@ def settings() -> str:
 
 def configurations() -> str:
     """Every configuration file that comes with the package, whole."""
-    from pipelines.settings import CONFIGS
+    from pipelines.config_files import CONFIGS
 
     files = sorted(CONFIGS.glob("*.yaml"))
     return "\n\n".join(

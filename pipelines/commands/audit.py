@@ -31,7 +31,7 @@ def audit(
     from pipelines.runs.outputs import require_writable
     from pipelines.settings import load_settings
     from seiqa_features.errors import printable
-    from seiqa_models.audit.audit import render
+    from seiqa_models.audit.rendering import render
 
     settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
     if out is not None:

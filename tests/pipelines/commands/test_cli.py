@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.config_files import CONFIGS
 from pipelines.runs.model import make_regressor
-from pipelines.settings import CONFIGS, load_settings
+from pipelines.settings import load_settings
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.table.recipe import Recipe

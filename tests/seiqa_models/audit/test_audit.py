@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seiqa_models.audit.audit import audit, render
+from seiqa_models.audit.audit import audit
+from seiqa_models.audit.rendering import render
 from seiqa_models.core.errors import TableError
 
 COUNTS = (48, 93, 96, 90, 84, 99)

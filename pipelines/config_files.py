@@ -1,0 +1,48 @@
+"""Configuration files: where one lies, and how its YAML is read."""
+
+from __future__ import annotations
+
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic_settings import YamlConfigSettingsSource
+
+from seiqa_features.errors import UsageError
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+class _Once(yaml.SafeLoader):
+    """YAML in which a name stands once in a mapping; of two, PyYAML takes the last silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.YAMLError(f"{twice[0]} comes more than once")
+        return super().construct_mapping(node, deep)
+
+
+class ConfigFile(YamlConfigSettingsSource):
+    """Settings of a YAML file."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return dict(yaml.load(file_path.read_text(encoding=self.yaml_file_encoding), _Once) or {})
+
+
+def config_path(config: str) -> Path:
+    """The YAML file a configuration's name or path stands for.
+
+    Raises
+    ------
+    UsageError
+        There is no such file; the known names are listed.
+    """
+    by_name = CONFIGS / f"{config}.yaml"
+    path = by_name if by_name.is_file() else Path(config)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+        raise UsageError(f"config {config!r}: no such file, and no configuration of that name;"
+                         f" there are {known}")  # fmt: skip
+    return path
