@@ -24,7 +24,7 @@ from seiqa_features.extractors.specs import (
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.threads import on_one_core
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
-from seiqa_features.weights.places import reinstall
+from seiqa_features.weights.places import reinstall, without_packages
 
 GIGABYTE = 1e9
 
@@ -140,7 +140,7 @@ class Runtime:
         needed = recipe.weights
         missing = self.weight_files.missing(needed)
         if missing and not skip_unavailable:
-            if broken := [weight for weight in missing if weight.package is not None]:
+            if broken := [each for each in missing if each.package and not without_packages(each)]:
                 raise WeightsError(*map(reinstall, broken))  # no hub has them
             try:
                 self.weight_files.fetch(missing)
