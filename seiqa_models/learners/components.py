@@ -8,9 +8,6 @@ The columns come as oriented normal scores of their ranks. The *spread* of a row
 deviation of its columns: small where all metrics say the same. Components are found on the rows
 whose columns agree, and applied to all: contrast, brightness and saturation, which no metric
 measures well, would bend them.
-
-Columns of which nobody knows which way is better (a signed shift of the lightness, a band of the
-spectrum) can be told to take no part: see `OrientedComponents`.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.errors import TableError
 from seiqa_models.learners.oriented import Directions, OrientedRanks
 
@@ -40,10 +37,6 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
         on; in (0, 1].
     directions : sequence of int [p], optional
         Of :func:`seiqa_models.learners.oriented.signs`.
-    only_known : bool
-        Whether columns without a known direction are left out, as long as there are as many others
-        as components. On the other of TID2013's and LIVE's pictures than those of training, that
-        raised the final of the Gaussian process, the SVR and extra trees by .007 to .028.
 
     Attributes
     ----------
@@ -51,22 +44,17 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
     centre_ : float64 [p]
     axes_ : float64 [p, components]
         Divided by the first component's standard deviation over the agreeing rows. More of the
-        first component is better. Columns that are left out have 0.
+        first component is better.
     limit_ : float
         Spread up to which rows took part.
     """
 
     def __init__(
-        self,
-        n_components: int = 8,
-        agreeing: float = AGREEING,
-        directions: Directions = None,
-        only_known: bool = False,
+        self, n_components: int = 8, agreeing: float = AGREEING, directions: Directions = None
     ) -> None:
         self.n_components = n_components
         self.agreeing = agreeing
         self.directions = directions
-        self.only_known = only_known
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> OrientedComponents:
         """Find the components of X float [n, p], turned by its directions or labels y float [n].
@@ -89,26 +77,17 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
                 "add labelled pairs, or ask for fewer"
             )
         self.ranks_ = OrientedRanks(directions=self.directions).fit(*checked)
-        read = self._read(checked[0].shape[1])
         places = self.ranks_.transform(checked[0])
-        spread = spreads(places[:, read])
+        spread = spreads(places)
         self.limit_ = float(np.quantile(spread, self.agreeing))
         agreeing = places[spread <= self.limit_]
         self.centre_ = agreeing.mean(axis=0)
-        _, sizes, axes = np.linalg.svd((agreeing - self.centre_)[:, read], full_matrices=False)
+        _, sizes, axes = np.linalg.svd(agreeing - self.centre_, full_matrices=False)
         kept = axes[: self.n_components]
         # A component has no sign of its own: the larger share of its columns decides.
         turned = kept * np.where(kept.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
-        self.axes_: FloatMatrix = np.zeros((places.shape[1], len(kept)))
-        self.axes_[read] = turned.T / (sizes[0] / np.sqrt(len(agreeing)) or 1.0)
+        self.axes_: FloatMatrix = turned.T / (sizes[0] / np.sqrt(len(agreeing)) or 1.0)
         return self
-
-    def _read(self, p: int) -> Rows:
-        """Positions of the columns that take part."""
-        if not self.only_known or self.directions is None:
-            return np.arange(p)
-        known = np.flatnonzero(self.directions)
-        return known if len(known) >= self.n_components else np.arange(p)
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
         """Components float64 [n, components] of rows X float [n, p]."""

@@ -2,8 +2,7 @@
 
 A member of the pool is a learner and a representation, ``learner@representation``: ``catboost@8``
 reads the first 8 components of the oriented ranks
-(:class:`seiqa_models.learners.components.OrientedComponents`), of the columns whose direction is
-known where enough are. ``catboost``, short for
+(:class:`seiqa_models.learners.components.OrientedComponents`). ``catboost``, short for
 ``catboost@all``, reads every prepared column. A dense block has been reduced to its meta-feature
 before, which is one of these columns.
 
@@ -80,7 +79,7 @@ def make_representation(name: str) -> Any:
         No representation has this name; the nearest name and all names are given.
     """
     if name.isdecimal() and int(name) > 0:
-        return OrientedComponents(int(name), only_known=True)
+        return OrientedComponents(int(name))
     if name not in REPRESENTATIONS:
         near = difflib.get_close_matches(name, REPRESENTATIONS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""

@@ -80,24 +80,6 @@ def test_known_directions_overrule_the_labels(metrics):
     assert srocc(y, right[:, 0]) > 0.95
 
 
-def test_columns_without_a_known_direction_can_be_left_out(metrics):
-    X, y, turned = metrics
-    known = [*turned[:4].astype(int), 0, 0]
-    fitted = OrientedComponents(2, directions=known, only_known=True).fit(X, y)
-    alone = OrientedComponents(2, directions=known[:4]).fit(X[:, :4], y)
-    assert not fitted.axes_[4:].any()
-    assert fitted.limit_ == alone.limit_
-    np.testing.assert_allclose(fitted.transform(X), alone.transform(X[:, :4]), atol=1e-12)
-
-
-@pytest.mark.parametrize("directions", [None, [0] * 6, [1, 1, 0, 0, 0, 0]])
-def test_every_column_takes_part_where_too_few_directions_are_known(metrics, directions):
-    X, y, _ = metrics
-    some = OrientedComponents(3, directions=directions, only_known=True).fit_transform(X, y)
-    every = OrientedComponents(3, directions=directions).fit_transform(X, y)
-    np.testing.assert_array_equal(some, every)
-
-
 def test_consensus_speaks_in_the_labels_unit_and_rises(metrics):
     X, y, _ = metrics
     label = 3 + np.tanh(y)
