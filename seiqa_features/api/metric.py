@@ -124,7 +124,7 @@ class Metric:
             return self._read(values).to(dist.device)
 
     def _read(self, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The output, or the scalar from pairing two embeddings (`seiqa_features.table.pairing`)."""
+        """The output, or the scalar from pairing embeddings (`seiqa_features.table.pairing`)."""
         import torch
         from torch.nn import functional as F
 

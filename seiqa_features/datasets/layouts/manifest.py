@@ -91,7 +91,7 @@ def pair_ids(table: TextTable) -> list[str]:
 
 
 def _shared(cells: pd.Series) -> list[str]:
-    """The cells, with equal ones sharing one object: a million rows may name only a few pictures."""
+    """The cells, equal ones sharing one object: a million rows may name only a few pictures."""
     codes, values = pd.factorize(cells)
     texts = values.tolist()
     return [texts[code] for code in codes]

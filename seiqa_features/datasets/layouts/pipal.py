@@ -2,11 +2,11 @@
 
     Train_Ref/A0001.bmp …      Distortion_1/A0001_00_00.bmp …      Train_Label/A0001.txt …
 
-A row of a label file is "A0001_00_00.bmp,1520.06"; the picture's name begins with its reference's,
-and the number after it is the family of distortions, 00 to 06, which is taken for the kind.
-The four archives of distorted pictures may lie beside the references or in a folder Distortion,
-Train_Dist or Train_Distort. The names in the authors' own instructions, Reference_train and
-MOS_Scores_train, are understood too.
+A row of a label file is "A0001_00_00.bmp,1520.06"; the name of the picture begins with that of its
+reference, and the number after it is the family of distortions, 00 to 06, used as the kind.
+The four archives of distorted pictures may be next to the references or in a folder Distortion,
+Train_Dist or Train_Distort. The names in the authors' instructions, Reference_train and
+MOS_Scores_train, are also recognised.
 
 Scale: Elo rating, around 1400 and without limits, higher is better.
 Source: Gu et al., "PIPAL: a Large-Scale Image Quality Assessment Dataset for Perceptual Image
