@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 Metric = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]  # (dist, ref) [1, 3, H, W]
-PIQ_MODULES = {"vif_p": "vif", "information_weighted_ssim": "iw_ssim"}  # others: same name as the function
+PIQ_MODULES = {"vif_p": "vif", "information_weighted_ssim": "iw_ssim"}  # others: the function
 LICENCES = {
     "piq": "Apache-2.0",
     "pyiqa": "PolyForm-Noncommercial-1.0.0",
@@ -33,7 +33,7 @@ def _piq(function: str, **options: object) -> Metric:
 
 
 def _mdsi() -> Metric:
-    """MDSI in float64, as in its authors' code; float32 deviates by an amount that varies by CPU."""
+    """MDSI in float64, as in its authors' code; float32 deviates, on some CPUs more than others."""
     metric = _piq("mdsi")
     return lambda dist, ref: metric(dist.double(), ref.double())
 

@@ -67,11 +67,11 @@ def _cosine(one: torch.Tensor, other: torch.Tensor, dim: int) -> torch.Tensor:
 
 
 def _best_anywhere(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """Cosine of every place's token with its like in the other map: float64 [n, H·W]."""
+    """Cosine of every token with its most similar one in the other map: float64 [n, H·W]."""
     q, k = _tokens(queries), _tokens(keys)
     like = (q @ k.transpose(1, 2)).argmax(dim=2, keepdim=True)
     best = _cosine(q, k.gather(1, like.expand(-1, -1, k.shape[2])), dim=2)
-    # Among tokens that are all but equal, rounding may have picked another than its own place's.
+    # If several tokens are nearly equal, rounding may have picked one other than at its position.
     return torch.maximum(best, _cosine(q, k, dim=2))
 
 
