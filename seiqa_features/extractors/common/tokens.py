@@ -1,9 +1,10 @@
-"""Patch tokens of two pictures, place by place: cosine maps and what they say (torch).
+"""Patch tokens of two pictures compared by position: cosine maps and their features (torch).
 
-A vision transformer describes a picture by one token per patch. The map of cosines between two
-pictures' tokens shows where content changed; the class token's attention says which places matter.
+A vision transformer describes a picture by one token per patch. The map of cosines between the
+tokens of two pictures shows where content changed; the attention of the class token shows which
+positions matter.
 
-Sums of products instead of matrix products throughout: autocast would round those to 8 bits.
+Sums of products are used instead of matrix products, which autocast would round to 8 bits.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""EfficientNet-Lite0 (torch), with the numbers that an installed package holds.
+"""EfficientNet-Lite0 (torch), with the weights contained in an installed package.
 
 Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019,
-table 1; Lite0 (2020) is without squeeze-and-excite, with ReLU6 for swish, stem and head unscaled.
-timm has the same network, to the bit, and a test holds that. It is written out here because timm
-imports torchvision and its whole zoo, which took as long as everything else that scores a pair.
+table 1; Lite0 (2020) has no squeeze-and-excite, ReLU6 instead of swish, and unscaled stem and head.
+timm has a bit-identical network, as a test checks. It is reimplemented here because timm imports
+torchvision and all its models, which took as long as all other steps of scoring a pair.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ class StageWork:
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Everything the maps of the pairs say."""
+        """All map features of the pairs."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
-        # On a CPU one pair at a time, so that no sum depends on how many there are.
+        # On a CPU one pair at a time, so that no sum depends on the number of pairs.
         rows = range(len(dist)) if ref.device.type == "cpu" else [slice(None)]
         parts = [self._compare(_take(refs, ref_index[i]), _take(dists, i)) for i in rows]
         values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

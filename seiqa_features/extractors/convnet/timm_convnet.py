@@ -174,7 +174,7 @@ def _takes_any_size(network: Any) -> bool:
 
     try:
         network.forward_intermediates(torch.zeros(1, 3, 192, 320))
-    except (AssertionError, RuntimeError, ValueError):  # raised by networks that accept only one size
+    except (AssertionError, RuntimeError, ValueError):  # raised by fixed-size networks
         return False
     return True
 

@@ -129,7 +129,7 @@ def only_these_files(weights: Sequence[Weight], resources: Resources) -> Iterato
     import torch
 
     with _BUILDING, TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit.load` is")  # CLIP is available in no other format
+        warnings.filterwarnings("ignore", "`torch.jit.load` is")  # CLIP has no other format
         for weight in weights:
             place, _, url = weight.location.partition("|")
             link = Path(folder, place, url.rsplit("/", 1)[-1])

@@ -86,7 +86,7 @@ def _register(
     precision: Precision = "float32",
     libraries: tuple[str, ...] = (),
 ) -> None:
-    """`outputs`, where it is one, is the metric itself; a no-reference metric's own is "dist"."""
+    """A single `Output` is the metric itself; among several, the metric is "value" or "dist"."""
     named = {"value": outputs} if isinstance(outputs, Output) else dict(outputs)
     published = "value" if "value" in named else "dist"
     named[published] = replace(named[published], metric=name)
