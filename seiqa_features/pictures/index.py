@@ -203,7 +203,7 @@ def _stamp(path: Path) -> str:
         stat = path.stat()
     except (OSError, ValueError):
         return ""  # decoding will report the problem
-    decoder = f"{DECODE_RULES} {PIL.__version__}{_extras()}"  # another version may decode differently
+    decoder = f"{DECODE_RULES} {PIL.__version__}{_extras()}"  # versions may decode differently
     return f"{decoder} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 

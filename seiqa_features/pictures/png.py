@@ -36,7 +36,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 @dataclass
 class Png:
-    """The parts of a PNG that affect its pixels. `others` are whole chunks, `data` the IDAT data."""
+    """The parts of a PNG that affect its pixels. `others` are whole chunks, `data` is from IDAT."""
 
     width: int
     height: int
