@@ -45,7 +45,7 @@ def compute_table(
     recipe : Recipe
         Bound to `runtime`, whose first device is used.
     workers : int
-        Number of threads; with fewer pairs than threads, they divide the blocks of a pair.
+        Number of threads; if there are fewer pairs, threads share the blocks of a pair.
 
     Returns
     -------

@@ -98,7 +98,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Recipe:
-        """The recipe saved by `to_dict`, as this installation would compute it with its weights.
+        """The recipe saved by `to_dict`, as this installation would compute it with those weights.
 
         Raises
         ------

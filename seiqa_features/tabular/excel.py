@@ -34,7 +34,7 @@ MAX_PADDED = 10 * MAX_CELLS
 """Limit on cells including those that openpyxl adds to pad rows."""
 
 MAX_BYTES = 60_000_000
-"""Limit on the unpacked size of all sheets and texts: four times that of `MAX_CELLS` long numbers."""
+"""Limit on the unpacked size of sheets and texts: four times that of `MAX_CELLS` long numbers."""
 
 MAX_BYTES_BESIDE = 1_000_000
 """Limit on the unpacked size of any other part: styles, the list of sheets."""

@@ -112,7 +112,7 @@ class WeightFiles:
         return path
 
     def fetch(self, weights: Iterable[Weight]) -> list[Path]:
-        """Download missing weights with their libraries into the libraries' caches, and record them.
+        """Download missing weights with their libraries into those libraries' caches; record them.
 
         The libraries show a progress bar for each file.
 

@@ -71,7 +71,7 @@ def _best_anywhere(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     q, k = _tokens(queries), _tokens(keys)
     like = (q @ k.transpose(1, 2)).argmax(dim=2, keepdim=True)
     best = _cosine(q, k.gather(1, like.expand(-1, -1, k.shape[2])), dim=2)
-    # If several tokens are nearly equal, rounding may have picked one other than at its position.
+    # Among nearly equal tokens, rounding may have picked one other than that at the same position.
     return torch.maximum(best, _cosine(q, k, dim=2))
 
 
