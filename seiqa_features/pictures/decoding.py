@@ -175,7 +175,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def pixel_key(image: Image.Image) -> str:
-    """Hash of an RGB image's size and pixels, 32 hex digits; equal if and only if the images are."""
+    """Hash of an RGB image's size and pixels, 32 hex digits; equal exactly if the images are."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{KEY_RULES} {image.width} {image.height} ".encode())
     digest.update(np.ascontiguousarray(image).data)
