@@ -61,7 +61,7 @@ def settle(folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # another process was faster
             file.replace(target)
-    with suppress(OSError):  # likewise
+    with suppress(OSError):  # another process was faster here too
         _remove_empty(pending)
     sweep(folder)
 

@@ -66,7 +66,7 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
         return decode_rgb(picture, name=name)
     if isinstance(picture, np.ndarray):
         return _from_array(picture, name)
-    torch = sys.modules.get("torch")  # where nobody imported it there are no tensors
+    torch = sys.modules.get("torch")  # if it is not imported, there are no tensors
     if torch is not None and isinstance(picture, torch.Tensor):
         return _from_array(_pixels_last(picture, name), name)
     raise DataError(
@@ -97,7 +97,7 @@ def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
 
 def is_picture(value: object) -> bool:
     """Whether it is a single picture, valid or not, rather than a collection."""
-    torch = sys.modules.get("torch")  # where nobody imported it there are no tensors
+    torch = sys.modules.get("torch")  # if it is not imported, there are no tensors
     kinds = (str, os.PathLike, Image.Image, np.ndarray, *((torch.Tensor,) if torch else ()))
     return isinstance(value, kinds)
 
