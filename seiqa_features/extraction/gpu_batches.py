@@ -1,8 +1,8 @@
 """Blocks of many pairs at once on a GPU, in batches as large as the device memory allows.
 
-For each block the first two pairs are run singly and their memory use is measured; the free memory
-then determines the batch size. If memory still runs out, the same pairs are run again in halves: no
-pair is lost.
+For each block the first two pairs are run as a trial batch whose memory use is measured; the free
+memory then determines the batch size. If memory still runs out, the same pairs are run again in
+halves: no pair is lost.
 """
 
 from __future__ import annotations

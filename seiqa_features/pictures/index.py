@@ -198,7 +198,7 @@ def _inspect(path: Path) -> ImageInfo | str:
 
 
 def _stamp(path: Path) -> str:
-    """A value that is unchanged only if the file's pixels are; "" if it cannot be read."""
+    """Identifies a state of the file: equal stamps mean equal pixels; "" if it cannot be read."""
     try:
         stat = path.stat()
     except (OSError, ValueError):

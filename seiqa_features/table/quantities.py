@@ -38,7 +38,7 @@ def find_quantities(name: str, *, details: bool = False) -> list[Quantity]:
         Name of a metric, of an extractor, or `<extractor>__<output>`. A name shared by a metric
         and an extractor ("ssim") means the metric.
     details : bool
-        For a metric, also return the other scalars of its extractor, after the metric.
+        For a metric or output, also return the other scalars of its extractor, after it.
 
     Raises
     ------
