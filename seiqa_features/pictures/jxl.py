@@ -41,7 +41,7 @@ def _side(bits: _Bits, small: int) -> int:
 
 
 def _find_codestream(file: BinaryIO) -> None:
-    """Seek to just after the codestream signature, which may be in a box of a container."""
+    """Seek to just after the codestream signature in the boxes of a container."""
     at = 0
     while True:
         file.seek(at)
