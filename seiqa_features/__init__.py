@@ -1,12 +1,12 @@
-"""Image pairs → feature table. Knows images and networks, knows nothing of labels.
+"""Image pairs → feature table. Features come from images and networks, never from labels.
 
-The public names are loaded on first use, so that importing the package costs nothing.
+The public names are loaded on first use, so that importing the package is fast.
 
 ===================  ==========================================================================
 `extract`            metrics and other features of one pair or of many, in one call
 `create_metric`      a metric as a differentiable function of batches of tensors
 `list_extractors`    names of all extractors and metrics
-`load_pairs`         a data set's pairs as one checked table
+`load_pairs`         the pairs of a data set as one validated table
 ===================  ==========================================================================
 """
 

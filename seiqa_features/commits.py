@@ -1,9 +1,9 @@
-"""Several files that change together: readers and killed writers see all of the new ones or none.
+"""Atomic replacement of several files: all new files become visible together, or none does.
 
-The new files are written to a scratch folder beside the old ones. One rename of that folder decides
-that they count; then each is moved into its place. A process killed before the rename changes
-nothing. After it, `current` finds the files that have not been moved yet, and `settle`, with which
-the next writer begins, moves them.
+The new files are written to a scratch folder next to the old ones. Renaming that folder commits
+them; each file is then moved into place. A process killed before the rename changes nothing. After
+the rename, `current` finds files that have not been moved yet, and `settle`, which every writer
+calls first, moves them.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from seiqa_features.files import flush, sweep, temporary_in
 
 _PENDING = ".seiqa-pending"
 _LEVELS = 2
-"""Folders above a file that may hold a commit with it: run/bundle/model.skops is in two."""
+"""Levels of parent folders whose commits may contain a file: run/bundle/model.skops has two."""
 
 
 @contextmanager
 def committing(folder: Path) -> Iterator[Path]:
-    """A scratch folder to write to; its files replace those in `folder` when the block ends well.
+    """A scratch folder to write to; its files replace those in `folder` if the block succeeds.
 
-    Files in sub-folders go to sub-folders of the same name. Other files in `folder` stay. If the
-    block raises, nothing has changed.
+    Files in subfolders go to subfolders of the same name. Other files in `folder` stay. If the
+    block raises, nothing changes.
 
     Raises
     ------
     OSError
-        The folder cannot be made, or a file not be written or renamed.
+        The folder cannot be created, or a file cannot be written or renamed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     scratch = temporary_in(folder)
@@ -48,12 +48,12 @@ def committing(folder: Path) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Finish what a killed process had decided to write into `folder`, and remove what it left.
+    """Finish commits to `folder` that a killed process left incomplete, and remove its leftovers.
 
     Raises
     ------
     OSError
-        A file cannot be moved into its place; it is not lost, `current` finds it.
+        A file cannot be moved into place; it is not lost: `current` still finds it.
     """
     pending = folder / _PENDING
     for file in _files(pending):
@@ -61,13 +61,13 @@ def settle(folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # another process was faster
             file.replace(target)
-    with suppress(OSError):  # likewise
+    with suppress(OSError):  # another process was faster here too
         _remove_empty(pending)
     sweep(folder)
 
 
 def current(path: Path) -> Path:
-    """Where the file that belongs at `path` is: there, or in a commit that is not finished yet."""
+    """Where the file for `path` currently is: at `path`, or in a commit that is not finished."""
     place = path.absolute()
     for folder in list(place.parents)[:_LEVELS]:
         pending = folder / _PENDING / place.relative_to(folder)

@@ -1,7 +1,7 @@
 """Errors that a user can fix: one clear line per problem, and an exit code.
 
-What is in a line may come from a stranger: a file's name, a cell, a library's message about them.
-It is made printable here, so that no name can break a line or talk to the terminal.
+Lines may contain untrusted text: a file name, a cell, a library's message about them. It is made
+printable here, so that no name can break a line or send control sequences to the terminal.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from typing import Any
 
 LINE_LENGTH = 2000
-"""Characters of a problem's line; of a longer one the middle is left out."""
+"""Maximum characters per line; longer lines are cut in the middle."""
 
-# C0 and C1 controls, what turns the direction of writing, line separators, halves of characters
+# C0 and C1 controls, bidirectional controls, line separators, lone surrogates
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def printable(text: str) -> str:
-    r"""The text on one line, with what a terminal, a table or UTF-8 cannot hold as ``\xhh``.
+    r"""The text on one line; what a terminal, table or UTF-8 cannot hold is written as ``\xhh``.
 
-    A name that is no UTF-8 comes from the file system with its odd bytes as lone surrogates; they
-    are shown as the bytes they were: ``caf\xe9.png``.
+    The invalid bytes of a file name that is not UTF-8 arrive as lone surrogates; they are shown as
+    the original bytes: ``caf\xe9.png``.
     """
     return _UNPRINTABLE.sub(_as_bytes, text)
 
@@ -35,7 +35,7 @@ def _as_bytes(match: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """A problem's line: printable, and no longer than `LINE_LENGTH`."""
+    """The text as a problem line: printable and no longer than `LINE_LENGTH`."""
     line = printable(text.rstrip())
     if len(line) <= LINE_LENGTH:
         return line
@@ -44,14 +44,14 @@ def one_line(text: str) -> str:
 
 
 class SeiqaError(Exception):
-    """Something the user can fix, one line a problem.
+    """Something the user can fix, one line per problem.
 
     Attributes
     ----------
     exit_code : int
-        What the command line returns.
+        Exit code of the command line.
     problems : list[str]
-        The lines; the message is all of them.
+        The lines; the message joins them.
     """
 
     exit_code = 1
@@ -61,7 +61,7 @@ class SeiqaError(Exception):
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Made anew from its lines, where another process raised it."""
+        """Rebuild from its lines when raised in another process."""
         return type(self), tuple(self.problems)
 
 
@@ -85,20 +85,20 @@ class DataError(SeiqaError):
 
 
 class StoreError(SeiqaError):
-    """The feature store cannot be read or written; what it already holds is kept."""
+    """The feature store cannot be read or written; its existing contents are kept."""
 
 
 class OutputError(SeiqaError):
-    """A file that was asked for cannot be written."""
+    """A requested output file cannot be written."""
 
 
 class WeightsError(SeiqaError):
-    """Pretrained weights are absent, damaged or not what they were."""
+    """Pretrained weights are missing, damaged or changed."""
 
     exit_code = 4
 
 
 class DeviceError(SeiqaError):
-    """The device asked for is absent or too small."""
+    """The requested device is missing or has too little memory."""
 
     exit_code = 2

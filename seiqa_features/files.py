@@ -1,4 +1,4 @@
-"""Files: what may be opened, names as text, and writing that a killed process leaves no half of."""
+"""Files: what may be opened, names as text, and atomic writes that survive a killed process."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def why_irregular(path: Path) -> str | None:
-    """What a path is that is no regular file, or None. Nothing is opened to find out.
+    """What kind of thing a path is if not a regular file, else None. Nothing is opened.
 
     Opening a FIFO waits for a writer, and a device may have no end.
 
     Raises
     ------
     OSError
-        It is not there, or may not be looked at.
+        It does not exist, or access is denied.
     ValueError
-        There is a NUL in the name.
+        The name contains a NUL.
     """
     mode = path.stat().st_mode
     if stat.S_ISREG(mode):
@@ -48,7 +48,7 @@ def why_irregular(path: Path) -> str | None:
 
 
 def why_unreadable(path: Path) -> str | None:
-    """What keeps a path from being opened as a file, or None, as `why_irregular` finds it."""
+    """Why a path cannot be opened as a file, or None; uses `why_irregular`."""
     try:
         return why_irregular(path)
     except FileNotFoundError:
@@ -58,27 +58,27 @@ def why_unreadable(path: Path) -> str | None:
 
 
 def require_regular(path: Path) -> None:
-    """Refuse what is no regular file, before it is opened: folder, FIFO, socket, device, nothing.
+    """Refuse anything but a regular file before opening it: folder, FIFO, socket, device, nothing.
 
     Raises
     ------
     DataError
-        One line that names the path and what it is.
+        One line with the path and what it is.
     """
     if problem := why_unreadable(path):
         raise DataError([f"{path}: {problem}"])
 
 
 def reason(error: Exception) -> str:
-    """What the system says about a failed call, without the path, which the caller names."""
+    """The system's message for a failed call, without the path, which the caller adds."""
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def path_text(path: Path | str) -> str:
-    r"""A path as text that tables, JSON and SQLite hold; `text_path` gives the path back.
+    r"""A path as text that tables, JSON and SQLite can store; `text_path` is the inverse.
 
-    It is the path itself, but for names with bytes that are no UTF-8, or with control characters:
-    these bytes are written as ``\xhh``. So is a backslash that would look like one of them.
+    It is the path itself, except that control characters and bytes that are not UTF-8 are written
+    as ``\xhh``. So is a backslash that would otherwise look like such an escape.
     """
     return printable(_ESCAPED.sub(r"\\x5c", os.fspath(path)))
 
@@ -92,21 +92,21 @@ def text_path(text: str) -> Path:
 _HOST = hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
 _TEMPORARY = re.compile(r"\.seiqa-(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]{1,9})-[0-9a-f]{8}\.tmp")
 _ABANDONED = 24 * 3600
-"""Seconds after which a temporary file is left over, whatever process its name says."""
+"""Seconds after which a temporary file is a leftover, whatever process its name states."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it becomes `path` when the block ends well.
+    """A temporary path next to `path` to write to; renamed to `path` if the block succeeds.
 
-    A process that is killed leaves the old file or the new one, and so does a power cut. If the
-    block raises, the temporary file is removed and `path` stays as it was. What killed processes
-    left in the folder is removed first.
+    A killed process or a power cut leaves either the old file or the new one. If the block raises,
+    the temporary file is removed and `path` is unchanged. Leftovers of killed processes in the
+    folder are removed first.
 
     Raises
     ------
     OSError
-        The folder cannot be made, or the file not be written or renamed.
+        The folder cannot be created, or the file cannot be written or renamed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent)
@@ -122,7 +122,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file by way of `replacing`; text is written as UTF-8.
+    """Write a file with `replacing`; text is written as UTF-8.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 
 def create_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole from the moment it is there; one that is there already stays.
+    """Create a file atomically, complete from the start; an existing file is kept.
 
     Raises
     ------
@@ -154,12 +154,12 @@ def create_whole(path: Path, content: bytes) -> None:
 
 
 def temporary_in(folder: Path) -> Path:
-    """A path in `folder` that nothing else uses; its name says which process `sweep` asks after."""
+    """An unused path in `folder`; its name states the process that `sweep` checks for."""
     return folder / f".seiqa-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
 
 
 def flush(path: Path) -> None:
-    """Bring a file's content to the disk before a rename that relies on it.
+    """Flush the content of a file to disk before a rename that relies on it.
 
     Raises
     ------
@@ -171,10 +171,10 @@ def flush(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files and folders in `folder` whose process is gone.
+    """Remove the temporary files and folders in `folder` whose process has ended.
 
-    Those of another machine that shares the disk are left alone for a day. What cannot be removed
-    stays.
+    Those from another machine that shares the disk are left alone for a day. What cannot be
+    removed is ignored.
     """
     with suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -189,7 +189,7 @@ def sweep(folder: Path) -> None:
 
 @cache
 def _sweep_once(folder: Path) -> None:
-    """Not before each of many files that go to one folder."""
+    """`sweep`, but not repeated for each of many files written to one folder."""
     sweep(folder)
 
 
@@ -197,17 +197,17 @@ def _in_use(entry: os.DirEntry[str], host: str, pid: int) -> bool:
     try:
         age = time.time() - entry.stat(follow_symlinks=False).st_mtime
     except FileNotFoundError:
-        return True  # it has just become what it was made for
+        return True  # it has just been renamed to its final name
     return age < _ABANDONED and (host != _HOST or _is_running(pid))
 
 
 def _is_running(pid: int) -> bool:
     if os.name == "nt":
-        return True  # there, signal 0 would end the process
+        return True  # on Windows, signal 0 would end the process
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # somebody else's
+    except OSError:  # owned by another user
         return True
     return True

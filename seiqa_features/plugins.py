@@ -1,14 +1,14 @@
-"""What other distributions add by entry points (`importlib.metadata`).
+"""Plug-ins: what other distributions add by entry points (`importlib.metadata`).
 
-A distribution says in its `pyproject.toml`, for instance,
+A distribution declares in its `pyproject.toml`, for instance,
 
 .. code-block:: toml
 
     [project.entry-points."seiqa.extractors"]
     brightness = "brightness_for_seiqa"
 
-and `brightness_for_seiqa` is imported when extractors are first asked for. One that cannot be used
-costs nobody else anything: the reason is one line that names the distribution.
+and `brightness_for_seiqa` is imported when extractors are first requested. A plug-in that cannot be
+used does not affect anything else: the reason is given in one line that names the distribution.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 Accept = Callable[[str, Any], None]
-"""Takes a plug-in's name and what its entry point stands for; raises what is wrong with it."""
+"""Takes the name of a plug-in and its loaded entry point; raises if it is unusable."""
 
 
 @cache
 def load_plugins(group: str, accept: Accept) -> dict[str, str]:
-    """Hand every entry point of the group to `accept`, once in a process.
+    """Pass every entry point of the group to `accept`, once per process.
 
     Returns
     -------
     dict[str, str]
-        Name → reason, one line each, for those that cannot be used; they are logged as warnings.
+        Name → reason, one line each, for plug-ins that cannot be used; also logged as warnings.
     """
     broken: dict[str, str] = {}
     for point in sorted(entry_points(group=group), key=lambda point: (point.name, point.value)):
         try:
             accept(point.name, point.load())
-        except Exception as error:  # it is somebody else's code: anything may come
+        except Exception as error:  # third-party code may raise anything
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             broken[point.name] = f"{_title(group, point)} cannot be used ({reason})"
             logger.warning("%s; going on without it", broken[point.name])

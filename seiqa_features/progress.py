@@ -1,4 +1,4 @@
-"""How long-running functions tell how far they are."""
+"""Progress reporting of long-running functions."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ Progress = Callable[[int, int], None]  # (done, total)
 
 
 def unwatched(*_: int) -> None:
-    """Progress that nobody watches."""
+    """Ignore progress."""

@@ -1,11 +1,11 @@
-"""Threads in which a kernel uses one core: no value depends on how PyTorch's threads are set.
+"""Threads in which kernels use one core, so that values do not depend on PyTorch's thread settings.
 
-Convolutions and matrix products split their sums among the threads they run on, so that another
-number of threads means other last bits. `torch.set_num_threads` does not settle it: the number
-belongs to each thread, a new thread takes over the process's number only when PyTorch first asks
-for it, and oneDNN, which does not ask, runs a convolution on all cores before that. So everything
-that has to come out the same runs in threads made here, each of which says for itself that it is
-alone. A caller's own threads, and the number that new threads start with, stay as they are.
+Convolutions and matrix products split their sums among threads, so that their last bits depend on
+the number of threads. `torch.set_num_threads` alone does not solve this: the number is per thread,
+a new thread adopts the number of the process only when PyTorch first queries it, and oneDNN, which
+does not query it, runs a convolution on all cores before that. Therefore everything that must be
+reproducible runs in threads created here, each of which sets its own number to one. The caller's
+threads, and the number with which new threads start, are unchanged.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_starting = Lock()  # a thread's own number can only be set together with that of threads to come
+_starting = Lock()  # setting a thread's own number also sets that of future threads
 
 
 def one_core_threads(count: int) -> ThreadPoolExecutor:
-    """A pool of at most `count` threads, each of which runs every kernel on its own core alone."""
+    """A pool of at most `count` threads, each of which runs every kernel on a single core."""
     return ThreadPoolExecutor(count, initializer=_use_one_core)
 
 
 def on_one_core(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, run in a thread of `one_core_threads` of its own while the caller waits."""
+    """Wrap a function to run in its own thread of `one_core_threads` while the caller waits."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -42,7 +42,7 @@ def _use_one_core() -> None:
     import torch
 
     with _starting:
-        of_new_threads = torch.get_num_threads()  # this one is new
+        of_new_threads = torch.get_num_threads()  # this thread is new
         torch.set_num_threads(1)
         restoring = Thread(target=torch.set_num_threads, args=(of_new_threads,))
         restoring.start()

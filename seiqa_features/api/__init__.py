@@ -1,1 +1,1 @@
-"""The public functions, which `seiqa_features` exports."""
+"""The public functions that `seiqa_features` exports."""

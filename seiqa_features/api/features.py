@@ -73,47 +73,47 @@ def extract(
     Parameters
     ----------
     names : str | Sequence[str]
-        Metrics by their published names ("mdsi", "MS-SSIM"), each one number; extractors
-        ("colour", "dinov2_s14"), each with all its scalars; or single outputs
-        ("colour__hue_shift"). `list_extractors` knows them.
+        Metrics by their published names ("mdsi", "MS-SSIM"), one number each; extractors
+        ("colour", "dinov2_s14"), all scalars of each; or single outputs ("colour__hue_shift").
+        `list_extractors` lists metrics and extractors.
     ref, dist : Picture | Sequence[Picture] | pd.DataFrame
         The reference and the degraded picture: paths, Pillow images, numpy arrays [H, W] or
-        [H, W, C], torch tensors [H, W] or [C, H, W], uint8 in 0..255 or float in 0..1. Or as many
-        of each, or `ref` alone: a DataFrame with columns ref and dist, or a pair table of
-        `load_pairs`. Floats are rounded to the 256 levels of a file. A degraded picture of another
-        size is resized to the reference's.
+        [H, W, C], torch tensors [H, W] or [C, H, W], uint8 in 0..255 or float in 0..1. For several
+        pairs, two sequences of equal length, or `ref` alone: a DataFrame with columns ref and
+        dist, or a pair table from `load_pairs`. Floats are rounded to the 256 levels of a file. A
+        degraded picture of another size is resized to the size of the reference.
     view : str | None
         Size and crop, such as "max512" or "s256" (`seiqa_features.pictures.views`) [the pictures
-        at their own size; for networks of a fixed size, squeezed to that].
+        at their original size; squeezed to the input size of networks that have a fixed one].
     details : bool
         Also return the other scalars of each metric's extractor, such as SSIM by patches.
     device : str
         For pretrained networks: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:<number>".
     weights : Path | str | Mapping[str, Path] | None
-        Folder of pretrained weights, or files by name (`seiqa weights list`) [the libraries' own
-        caches]. Missing files are downloaded. Networks are loaded once per process.
+        Folder of pretrained weights, or files by name (`seiqa weights list`) [the caches of the
+        libraries]. Missing files are downloaded. Networks are loaded once per process.
     workers : int | None
         Threads [all cores]; the values do not depend on it.
     keep_going : bool
-        For several pairs: leave bad pairs' rows empty and log why, instead of stopping.
+        For several pairs: leave the rows of bad pairs empty and log why, instead of stopping.
     on_pair : Progress
-        For several pairs: called with the number of pairs done and the number of all pairs.
+        For several pairs: called with the number of pairs done and the total number of pairs.
 
     Returns
     -------
     dict[str, float] | pd.DataFrame
         For one pair, name → value in the order of `names`; for several, a row per pair and a
         float64 column per name, with the DataFrame's index (a pair table's pair_id) or 0, 1, 2, …
-        NaN means undefined, for example if a picture is too small for a metric. On one machine,
-        with the same library versions, a pair has the same values to the bit, alone and among
-        others.
+        NaN means undefined, for example if a picture is too small for a metric. On one machine
+        with the same library versions, the values of a pair are bit-identical whether it is
+        computed alone or with others.
 
     Raises
     ------
     UsageError
         A name or a view does not exist, or an extractor cannot use the view.
     DataError
-        Everything wrong with the pictures.
+        Lists every problem with the pictures.
     WeightsError
         Pretrained weights are missing and cannot be downloaded.
 

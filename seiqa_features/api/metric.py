@@ -15,7 +15,7 @@ from seiqa_features.table.recipe import Recipe
 if TYPE_CHECKING:
     import torch
 
-SLACK = 1e-6  # what float32 arithmetic may leave beyond 0..1
+SLACK = 1e-6  # float32 rounding may exceed 0..1 by this much
 
 Weights = Path | str | Mapping[str, Path] | None
 
@@ -33,7 +33,7 @@ def create_metric(name: str, *, weights: Weights = None) -> Metric:
     Raises
     ------
     UsageError
-        There is no metric of that name, or the name stands for several numbers.
+        There is no metric of that name, or the name refers to several numbers.
     WeightsError
         Pretrained weights are missing and cannot be downloaded.
 
@@ -54,7 +54,7 @@ def create_metric(name: str, *, weights: Weights = None) -> Metric:
 
 
 class Metric:
-    """One number per pair from batches of pictures. Made by `create_metric`.
+    """Computes one number per pair from batches of pictures. Created by `create_metric`.
 
     Attributes
     ----------
@@ -65,8 +65,8 @@ class Metric:
     identity : float | None
         The value for identical pictures, None if there is no fixed one.
     differentiable : bool
-        Whether gradients flow to `dist`. Rounding to 8 bits, which is part of many metrics'
-        definition, is ignored in the backward pass, and flat regions have the gradient 0. If false,
+        Whether gradients flow to `dist`. Rounding to 8 bits, part of the definition of many
+        metrics, is ignored in the backward pass, and flat regions have zero gradient. If false,
         the value has no gradient.
     """
 
@@ -87,7 +87,7 @@ class Metric:
         dist : torch.Tensor
             Float [B, 3, H, W], RGB in 0..1. Nothing is resized.
         ref : torch.Tensor
-            The same, or [1, 3, H, W] for one reference for all pairs, on the same device.
+            The same, or [1, 3, H, W] for one reference shared by all pairs; on the same device.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class Metric:
         Raises
         ------
         DataError
-            The tensors are of another shape or type or hold other values, or the metric cannot use
+            The tensors have the wrong shape, type or value range, or the metric cannot use
             pictures of that size.
         """
         import torch
@@ -124,7 +124,7 @@ class Metric:
             return self._read(values).to(dist.device)
 
     def _read(self, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The output, or what two embeddings are paired to, as `seiqa_features.table.pairing`."""
+        """The output, or the scalar from pairing embeddings (`seiqa_features.table.pairing`)."""
         import torch
         from torch.nn import functional as F
 
@@ -146,7 +146,7 @@ class Metric:
 
 
 def _require_pairs(dist: torch.Tensor, ref: torch.Tensor) -> None:
-    """Two batches of pictures that belong together, or a DataError."""
+    """Raise DataError unless these are two matching batches of pictures."""
     sides = {"dist": dist, "ref": ref}
     for name, batch in sides.items():
         if batch.dim() != 4 or batch.shape[1] != 3 or not batch.is_floating_point():
@@ -168,7 +168,7 @@ def _require_pairs(dist: torch.Tensor, ref: torch.Tensor) -> None:
 
 
 def _require_size(dist: torch.Tensor, spec: ExtractorSpec) -> None:
-    """Pictures of a size that the extractor can use, or a DataError."""
+    """Raise DataError unless the extractor can use pictures of this size."""
     height, width = dist.shape[2:]
     found = f"dist: {width}×{height} pixels; {spec.name}"
     if min(height, width) < spec.min_side:

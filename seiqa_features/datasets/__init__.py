@@ -1,8 +1,8 @@
-"""Data set adapters: each turns one layout on disk into the same pair table.
+"""Data set adapters: each converts one on-disk layout to the common pair table.
 
 To add a layout, write a module in `layouts/` with `matches(path) -> bool` and
-`read(path) -> Found`, and add it to `ADAPTERS`; in a distribution of your own, name it as an entry
-point of the group `seiqa.datasets`. Those are asked after ours.
+`read(path) -> Found`, and add it to `ADAPTERS`; in a separate distribution, declare it as an entry
+point of the group `seiqa.datasets`. Those are tried after the built-in ones.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Adapter(Protocol):
     """A layout: a module, or any object, with these two functions."""
 
     def matches(self, path: Path, /) -> bool:
-        """Whether the path holds this layout; cheap, and False for anything unknown."""
+        """Whether the path has this layout; fast, and False for anything unknown."""
 
     def read(self, path: Path, /) -> Found:
-        """All pairs, and everything that is wrong."""
+        """All pairs and all problems."""
 
 
 ADAPTERS: tuple[Adapter, ...] = (seiqa, manifest, tid2013, kadid10k, pipal, csiq, live)
@@ -69,7 +69,7 @@ def find_pairs(data: Path) -> Found:
                 return adapter.read(data)
         except SeiqaError:
             raise
-        except Exception as error:  # it is somebody else's code: anything may come
+        except Exception as error:  # third-party code may raise anything
             reason = f"{type(error).__name__}: {error}"
             broken = {**broken, name: f"plug-in {name} ({PLUGINS}) failed on it ({reason})"}
     expected = (
@@ -86,7 +86,7 @@ def _accept(name: str, adapter: Any) -> None:
     Raises
     ------
     TypeError
-        It lacks one of the two functions.
+        One of the two functions is missing.
     """
     for function in ("matches", "read"):
         if not callable(getattr(adapter, function, None)):
@@ -102,20 +102,20 @@ def load_pairs(
     workers: int = 1,
     on_image: Progress = unwatched,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The checked pair table at `data` (contract: `datasets.pairs`) and what was left out.
+    """The validated pair table of `data` (contract: `datasets.pairs`) and the pairs left out.
 
     Parameters
     ----------
     data : Path | str
         A folder in a known layout, or a .csv manifest (columns ref, dist[, mos, …]).
     index : ImageIndex | None
-        Remembers decoded files, so that the next call decodes only what changed [nothing is kept].
+        Remembers decoded files, so that later calls decode only changed files [nothing is kept].
     keep_going : bool
         Leave bad pairs out instead of stopping.
     workers : int
-        Threads that decode.
+        Number of decoding threads.
     on_image : Progress
-        Told how many files of how many are decoded.
+        Called with the number of decoded files and the total.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def load_pairs(
     Raises
     ------
     DataError
-        Everything wrong with the data at once, unless `keep_going`.
+        Lists every problem with the data, unless `keep_going`.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def check_pairs(
     workers: int = 1,
     on_image: Progress = unwatched,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The checked table of the pairs that an adapter found, and what was left out.
+    """The validated table of the pairs that an adapter found, and the pairs left out.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Two folders, references and degraded pictures: a pair is one file name in both.
+"""Two folders, references and degraded pictures: files of the same name in both form a pair.
 
-Pictures in subfolders count, and are paired by their path below the two folders. Where no file of
-that very name is in the other folder the suffix does not count, if that leaves no choice. Without
-labels: this layout is for scoring.
+Pictures in subfolders count, and are paired by their path relative to the two folders. If the other
+folder has no file of exactly the same name, the suffix is ignored, provided that the match is then
+unambiguous. There are no labels: this layout is for scoring.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seiqa_features.files import path_text
 
 
 def read(*, ref: Path, dist: Path) -> Found:
-    """All pairs by name, called by the degraded picture's, and everything that is wrong."""
+    """All pairs, identified by the name of the degraded picture, and all problems."""
     found = Found(dist)
     refs, dists = _pictures(ref, dist, found), _pictures(dist, ref, found)
     partners = {dists[name]: refs[name] for name in refs.keys() & dists.keys()}
@@ -40,7 +40,7 @@ def read(*, ref: Path, dist: Path) -> Found:
 
 
 def _pictures(folder: Path, other: Path, found: Found) -> dict[str, Path | None]:
-    """Pictures by name; not those in the other folder, should it lie below this one."""
+    """Pictures by name, without those of the other folder if it is inside this one."""
     paths = list_pictures(folder, found, apart=[other])
     return by_name(paths, lambda path: _name(folder, path), place=folder, found=found)
 

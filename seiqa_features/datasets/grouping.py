@@ -1,4 +1,4 @@
-"""Which rows have to stay together whatever they are called: groups joined by what they share."""
+"""Rows that must stay together whatever their group names: groups with shared values are merged."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from scipy.sparse.csgraph import connected_components
 
 
 def joined_groups(groups: Sequence[str], shared: Sequence[Hashable]) -> list[str]:
-    """The groups, those with rows of an equal `shared` value made one.
+    """The groups after merging those that contain rows with an equal `shared` value.
 
-    A row in training that is equal to one held out is no longer unseen. Joined groups take the
-    name that comes first among them.
+    A held-out row that equals a training row is not really unseen. Merged groups take the first
+    of their names in sort order.
 
     Parameters
     ----------
     groups : sequence of str [n]
     shared : sequence of hashable [n]
-        What equal rows have in common, such as the hashes of both pictures' pixels.
+        Equal for equal rows, for example the pixel hashes of both pictures.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Perceptual hashes of a pair table's references, by which nearly equal pictures are found."""
+"""Perceptual hashes of the references in a pair table, used to find nearly equal pictures."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from seiqa_features.pictures.decoding import difference_hash, load_rgb
 
 
 def reference_hashes(pairs: pd.DataFrame) -> dict[str, int]:
-    """Perceptual hash of every pair's reference by pair_id; each picture is decoded once.
+    """Perceptual hash of the reference of every pair, by pair_id; each picture is decoded once.
 
     Raises
     ------
     DataError
-        A file is not there any more, or no image.
+        A file no longer exists or is not an image.
     """
     first = pairs.drop_duplicates("ref_key")
     by_key = {

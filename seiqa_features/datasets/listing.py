@@ -1,8 +1,8 @@
-"""Listing: which pictures lie in a folder, called by what, and what else lies there.
+"""Listing: the pictures in a folder by name, and the other files found there.
 
-One rule for all layouts: a file is a picture by its suffix (`formats.SUFFIXES`), and two names are
-one if they are the same in Unicode's composed form (NFC), for macOS writes "é" as two characters
-where other systems write one. What is left out of a folder is said.
+One rule for all layouts: a file is a picture if its suffix says so (`formats.SUFFIXES`), and two
+names are equal if their composed Unicode forms (NFC) are, because macOS writes "é" as two
+characters where other systems write one. Files that are left out are reported.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from seiqa_features.files import reason
 from seiqa_features.pictures.formats import SUFFIXES
 
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
-"""What operating systems leave in folders: it is passed over silently."""
+"""Files that operating systems leave in folders: silently ignored."""
 
-_NAMED = 3  # names in a message; the rest is a number
+_NAMED = 3  # names listed in a message; the rest are only counted
 
 
 def composed(name: str) -> str:
-    """The name in the form by which names are compared."""
+    """The name in the form used for comparisons."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -38,16 +38,16 @@ def stem(name: str) -> str:
 def list_pictures(
     folder: Path, found: Found, *, subfolders: bool = True, apart: Sequence[Path] = ()
 ) -> list[Path]:
-    """The pictures in a folder, sorted by path; what is left out is noted in `found.left_out`.
+    """The pictures in a folder, sorted by path; other files are noted in `found.left_out`.
 
     A missing folder, or one that cannot be read, is noted in `found.problems`.
 
     Parameters
     ----------
     subfolders : bool
-        Whether pictures in folders below count.
+        Whether pictures in subfolders count.
     apart : Sequence[Path]
-        Folders below that are something of their own, and passed over.
+        Subfolders that have a separate meaning and are skipped.
     """
     if not folder.is_dir():
         found.problems.append(f"{folder}: folder is missing")
@@ -84,7 +84,7 @@ def list_pictures(
 def by_name(
     paths: Iterable[Path], name_of: Callable[[Path], str], *, place: Path, found: Found
 ) -> dict[str, Path | None]:
-    """Pictures by composed name, None where several files share it; these are one problem."""
+    """Pictures by composed name, None if several files share it; each such name is a problem."""
     named: defaultdict[str, list[Path]] = defaultdict(list)
     for path in paths:
         named[composed(name_of(path))].append(path)
@@ -98,24 +98,24 @@ def by_name(
 
 
 def some(names: Sequence[str]) -> str:
-    """The first of the names, for a message, and how many they are if there are more."""
+    """The first few names, for a message, and the total if there are more."""
     return ", ".join(names[:_NAMED]) + (f", … ({len(names)})" if len(names) > _NAMED else "")
 
 
 class Files:
     """The files that a table names, relative to a folder.
 
-    A name that is not there as written may be there in another Unicode form, or be written with
-    the backslashes of Windows.
+    A name that does not exist as written may exist in another Unicode form, or may have been
+    written with Windows backslashes.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, Path] = {}  # a table names one picture in many rows
+        self._known: dict[str, Path] = {}  # a table may name one picture in many rows
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> Path:
-        """Where the file is; where it ought to be if it is not there."""
+        """The path of the file; the expected path if it does not exist."""
         if name not in self._known:
             self._known[name] = self._find(name)
         return self._known[name]
@@ -125,13 +125,13 @@ class Files:
         try:
             if written.exists():
                 return written
-        except (OSError, ValueError):  # decoding it will say what is wrong
+        except (OSError, ValueError):  # decoding will report the problem
             return written
         found = (self._follow(PurePath(spelling)) for spelling in dict.fromkeys((name, slashed)))
         return next((path for path in found if path is not None), self._folder / slashed)
 
     def _follow(self, name: PurePath) -> Path | None:
-        """The file at the end of a path, each part of which may be in another Unicode form."""
+        """The file at a path, any part of which may be in another Unicode form."""
         place = self._folder
         for part in name.parts:
             if (place / part).exists():
@@ -144,7 +144,7 @@ class Files:
         return place
 
     def _names(self, folder: Path) -> dict[str, list[str]]:
-        """What lies in a folder, by composed name."""
+        """The entries of a folder, by composed name."""
         if folder not in self._listed:
             named: defaultdict[str, list[str]] = defaultdict(list)
             with suppress(OSError):
@@ -155,7 +155,7 @@ class Files:
 
 
 def _passed_over(folder: Path, subfolders: bool) -> str | None:
-    """Why the folder is not looked into, if so."""
+    """Why the folder is skipped, or None."""
     if folder.name.startswith("."):
         return "hidden"
     if folder.is_symlink():
@@ -164,7 +164,7 @@ def _passed_over(folder: Path, subfolders: bool) -> str | None:
 
 
 def _no_picture(name: str) -> str | None:
-    """Why the file is left out, if so."""
+    """Why the file is left out, or None."""
     if PurePath(name).suffix.lower() not in SUFFIXES:
         return "no picture by its suffix"
     return "hidden" if name.startswith(".") else None

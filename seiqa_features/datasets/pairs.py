@@ -6,23 +6,23 @@ One row per pair, columns in this order:
 pair_id        str       unique
 ref_path       str       reference image, as `files.path_text` writes it
 dist_path      str       degraded image, as `files.path_text` writes it
-mos            float64   label, NaN where there is none
-group_id       str       rows that must stay together in every split (default: ref_key); rows of
-                         equal pixels are in one group, whatever groups they were given
+mos            float64   label, NaN if there is none
+group_id       str       rows that must stay together in every split (default: ref_key); rows with
+                         equal pixels share one group, whatever groups they were given
 split          str       train, val or test
 order          int64     position in file order, for block splits
-distortion     str       kind of distortion, missing where it is not known
+distortion     str       kind of distortion, missing if unknown
 ref_key        str       pixel hash of the reference
 dist_key       str       pixel hash of the degraded image
 ref_size       str       "width×height" of the reference
 dist_size      str       "width×height" of the degraded image
 =============  ========  ====================================================================
 
-`DataFrame.attrs` says what the labels are: `source` (where the table came from), `label_kind`
-("MOS", or "pseudo-label" if a program made them up), `label_range` ([low, high] or None),
-`neighbours_alike` (True where files next to each other are alike, so that only block splits are
-honest) and, where the files hold scores of which lower is better, `turned` (how the label was made
-of them, such as "100 − DMOS"). Every later step may rely on all of this.
+`DataFrame.attrs` describes the labels: `source` (where the table came from), `label_kind` ("MOS",
+or "pseudo-label" if a program generated them), `label_range` ([low, high] or None),
+`neighbours_alike` (True if neighbouring files are alike, so that only block splits give unbiased
+results) and, if lower scores in the files are better, `turned` (how the label was computed from
+them, such as "100 − DMOS"). All later steps may rely on this contract.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ COLUMNS = (
 
 
 ROUNDING = 1e-6
-"""Part of the label range: what single precision may add to a label at its end."""
+"""Fraction of the label range by which single precision may push a label past its limits."""
 
 
 @dataclass(slots=True)
@@ -66,10 +66,10 @@ class Pair:
 
 @dataclass
 class Found:
-    """What an adapter read from a folder or file.
+    """Everything an adapter read from a folder or file.
 
-    `problems` lists everything that is wrong with it, `left_out` what was skipped although nothing
-    is wrong with it (a file that is not a picture); one line each. `turned` is the pair table's.
+    `problems` lists all problems, `left_out` what was skipped without being a problem (such as a
+    file that is not a picture); one line each. `turned` is as in the pair table.
     """
 
     source: Path
@@ -83,9 +83,9 @@ class Found:
 
 
 def parse_label(text: object, *, where: str, found: Found) -> float | None:
-    """Turn a cell into a label, or note in `found.problems` why it is not one and return None.
+    """Convert a cell to a label, or note in `found.problems` why it is not one and return None.
 
-    A label outside the range by no more than rounding, as 5.0000001 of 0 to 5, is set to its end.
+    A label outside the range only by rounding, such as 5.0000001 for 0 to 5, is clipped to it.
     """
     low, high = found.label_range or (-math.inf, math.inf)
     expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
@@ -110,20 +110,20 @@ def build_pairs(
     workers: int = 1,
     on_image: Progress = unwatched,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Decode every image and return the pairs as a table in the form described above.
+    """Decode every image and return the pairs as a table in the format described above.
 
-    Pairs with a problem are left out of the table and named in the list of problems, so that the
-    caller decides whether to stop (the default everywhere) or to go on without them.
+    Pairs with a problem are left out of the table and reported in the list of problems, so that
+    the caller decides whether to stop (the default everywhere) or to continue without them.
 
     Returns
     -------
     tuple[pd.DataFrame, list[str]]
-        The pair table (possibly empty) and all problems, the adapter's first.
+        The pair table (possibly empty) and all problems, those of the adapter first.
     """
     paths = (path for pair in found.pairs for path in (pair.ref, pair.dist))
     infos, unreadable = index.scan(paths, workers=workers, on_image=on_image)
     problems = [one_line(problem) for problem in (*found.problems, *unreadable.values())]
-    # A million rows may name a few pictures: what is said of one is made once.
+    # A million rows may name only a few pictures: strings about a picture are built once.
     facts = {
         path: (path_text(path), info.key, f"{info.width}×{info.height}")
         for path, info in infos.items()
@@ -136,7 +136,7 @@ def build_pairs(
             problems.append(one_line(line))
             continue
         seen.add(pair.pair_id)
-        if pair.ref in facts and pair.dist in facts:  # else named above, file by file
+        if pair.ref in facts and pair.dist in facts:  # otherwise reported above, per file
             orders.append(order)
     pairs = [found.pairs[order] for order in orders]
     refs, dists = [facts[pair.ref] for pair in pairs], [facts[pair.dist] for pair in pairs]
@@ -176,7 +176,7 @@ def build_pairs(
 
 
 def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool) -> pd.DataFrame:
-    """The table, or a DataError naming every problem unless the user chose to go on without them.
+    """Return the table, or raise DataError with every problem unless `keep_going`.
 
     Raises
     ------

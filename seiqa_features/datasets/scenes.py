@@ -1,12 +1,12 @@
-"""References that show the same scene, though one is a crop of the other, reduced or recompressed.
+"""References of the same scene, even if one is a crop, downscaled or recompressed.
 
-Two data sets may take the same photograph: TID2013 has crops of pictures that LIVE shows whole or
-reduced, RAID shows them through a round window. Their pixels differ, their hashes too, and a model
-that learned from one has seen the scene of the other.
+Two data sets may use the same photograph: TID2013 has crops of pictures that LIVE has whole or
+downscaled, and RAID shows them through a round window. Pixels and hashes differ, but a model
+trained on one data set has seen the scenes of the other.
 
 Key points of both pictures (SIFT: Lowe, "Distinctive image features from scale-invariant
-keypoints", IJCV 60(2), 2004) are matched, each to its one nearest, and the scene is the same if a
-single similarity transform (RANSAC) takes enough of them to each other.
+keypoints", IJCV 60(2), 2004) are matched to their nearest neighbours, and the scene is the same if
+a single similarity transform (RANSAC) maps enough of them onto each other.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import load_rgb
 
 MAX_REFERENCES = 300
-"""Time grows with the square of their number: 300 take about two minutes of one core."""
+"""Time grows with the square of the number: 300 take about two minutes on one core."""
 
 MIN_COMMON = 20
-"""Key points that one transform takes to each other. Of 38 pictures of LIVE, TID2013 and RAID, the
-26 pairs of the same scene have 50 and more in common; of the 677 of different scenes none has as
-many as 20 that match at all."""
+"""Minimum number of key points that one transform maps onto each other. Among 38 pictures of LIVE,
+TID2013 and RAID, the 26 pairs of the same scene have 50 or more in common; of the 677 pairs of
+different scenes, none has even 20 matches."""
 
 _LONGEST_SIDE = 512
 _KEY_POINTS = 400
 _RATIO = 0.75
-"""Of the distance to the nearest and to the second nearest key point (Lowe, section 7.1)."""
+"""Maximum ratio of the nearest to the second nearest distance (Lowe, section 7.1)."""
 
 _PIXELS = 4.0
-"""How far from where the transform takes it a key point may lie."""
+"""Maximum distance between a key point and its transformed match."""
 
 _MOST_REDUCED = 4.0
-"""Ratio of sizes between two pictures of a scene; beyond it a transform is a chance hit."""
+"""Maximum scale ratio between two pictures of a scene; larger ones are chance matches."""
 
 
 @dataclass(frozen=True)
 class _KeyPoints:
-    """Places float32 [n, 2] in pixels, and descriptors float32 [n, 128]."""
+    """Positions float32 [n, 2] in pixels, and descriptors float32 [n, 128]."""
 
     places: np.typing.NDArray[np.float32]
     descriptors: np.typing.NDArray[np.float32]
 
 
 def same_scenes(pictures: Mapping[str, Path]) -> list[tuple[str, str]]:
-    """Names of every two pictures that show the same scene.
+    """Names of all pairs of pictures that show the same scene.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def same_scenes(pictures: Mapping[str, Path]) -> list[tuple[str, str]]:
     Raises
     ------
     DataError
-        A file is not there any more, or no image.
+        A file no longer exists or is not an image.
     """
     found = {name: _key_points(path) for name, path in pictures.items()}
     return [
@@ -72,7 +72,7 @@ def same_scenes(pictures: Mapping[str, Path]) -> list[tuple[str, str]]:
 
 
 def reference_scenes(pairs: pd.DataFrame) -> list[tuple[str, str]] | None:
-    """The same of a pair table's references, each named by its first pair_id; None for too many.
+    """`same_scenes` of a table's references, named by their first pair_id; None if too many.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _key_points(path: Path) -> _KeyPoints:
 
 
 def _in_common(a: _KeyPoints, b: _KeyPoints) -> int:
-    """Key points that one similarity transform takes from `a` to `b`."""
+    """Number of key points that one similarity transform maps from `a` to `b`."""
     import cv2
 
     if min(len(a.places), len(b.places)) < MIN_COMMON:

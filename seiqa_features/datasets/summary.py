@@ -1,4 +1,4 @@
-"""What a pair table holds, in the lines that `seiqa check` prints."""
+"""Summary of a pair table, as the lines that `seiqa check` prints."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def shared_scenes(pairs: pd.DataFrame, scenes: Sequence[tuple[str, str]] | None) -> tuple[str, str]:
-    """The line on scenes that several groups show; `scenes` as `reference_scenes` gives them."""
+    """The line about scenes shared by several groups; `scenes` is from `reference_scenes`."""
     name = "scenes in two groups"
     if scenes is None:
         return name, "not looked for: too many references"

@@ -1,1 +1,1 @@
-"""Extraction: what the store lacks is planned, decoded, computed in batches and written."""
+"""Extraction: plan what the store lacks, decode it, compute it in batches and write it."""

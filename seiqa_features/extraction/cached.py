@@ -1,4 +1,4 @@
-"""Files → feature table by way of the store: what it holds is read, what it lacks is computed."""
+"""Files → feature table through the store: existing rows are read, missing rows are computed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seiqa_features.table.store import Store
 from seiqa_features.table.table import MissingRowsError, assemble
 
 ROUNDS = 3
-"""Times that rows are computed again which get lost while the table is put together."""
+"""How often rows that are lost while the table is assembled are recomputed."""
 
 
 def extract_table(
@@ -29,21 +29,21 @@ def extract_table(
     keep_going: bool = False,
     on_progress: Progress = unwatched,
 ) -> tuple[pd.DataFrame, float, RunReport]:
-    """The feature table of the pairs in files, as `assemble` gives it, and what had to be computed.
+    """The feature table of pairs of files, as from `assemble`, and what had to be computed.
 
-    A damaged shard may show only when its values are read; they are computed again then.
+    Damage to a shard may become apparent only when its values are read; they are then recomputed.
 
     Returns
     -------
     tuple[pd.DataFrame, float, RunReport]
-        Table and seconds per pair of `report.kept(pairs)`, and the report.
+        Table and seconds per pair for `report.kept(pairs)`, and the report.
 
     Raises
     ------
     DataError, WeightsError, DeviceError
         See `extract`.
     StoreError
-        The store cannot be read or written, or loses rows as fast as they are written.
+        The store cannot be read or written, or keeps losing rows after they are written.
     """
     compute = partial(
         extract,
@@ -61,6 +61,6 @@ def extract_table(
             table, seconds = assemble(report.kept(pairs), recipe, store)
             return table, seconds, report
         for block in recipe.blocks:
-            store.read(block)  # sets aside what else is damaged, to be computed in the same round
+            store.read(block)  # sets aside other damaged shards, to be recomputed in the same round
         report = report.followed_by(compute())
     raise StoreError(f"{store.root}: rows get lost as fast as they are written; check the disk")

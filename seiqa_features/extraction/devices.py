@@ -1,4 +1,4 @@
-"""Devices by name: which there are, and how much of a GPU a process may take."""
+"""Devices by name: which exist, and how much GPU memory a process may use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from seiqa_features.errors import DeviceError
 
 
 def existing_devices(asked: str) -> tuple[str, ...]:
-    """PyTorch's names of the devices asked for, see `seiqa_features.extraction.runtime.Runtime`.
+    """PyTorch names of the requested devices; see `seiqa_features.extraction.runtime.Runtime`.
 
     Raises
     ------
     DeviceError
-        One is not there, or has no such name.
+        A device does not exist or its name is invalid.
     """
     import torch
 
@@ -39,7 +39,7 @@ def _existing_device(name: str, count: int) -> str:
 
 
 def limit_memory(device: str, ceiling: float) -> None:
-    """Let this process take no more than `ceiling` bytes of a GPU's memory."""
+    """Limit this process to `ceiling` bytes of the GPU's memory."""
     import torch
 
     total = torch.cuda.get_device_properties(device).total_memory

@@ -1,4 +1,4 @@
-"""Pictures in memory → feature table, by the runner's own steps but with no store in between."""
+"""Pictures in memory → feature table, with the same steps as the runner but without a store."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def compute_table(
     Parameters
     ----------
     pairs : Mapping[str, tuple[Load, Load]]
-        Pair_id → functions that return the reference and the degraded picture. The same object for
-        several pairs is the same picture: a reference's own share is computed once for all
-        that one worker takes together.
+        Pair_id → functions that return the reference and the degraded picture. Pairs that share a
+        function object share the picture: computations on a reference alone are done once per
+        task.
     recipe : Recipe
-        Bound to `runtime`, of which the first device is used.
+        Bound to `runtime`, whose first device is used.
     workers : int
-        Threads; they share the blocks where there are fewer pairs.
+        Number of threads; if there are fewer pairs, threads share the blocks of a pair.
 
     Returns
     -------
     tuple[pd.DataFrame, dict[str, str]]
-        The table of the pairs that went well (contract: `seiqa_features.table.table`), rows in
-        their order, and one line by pair_id for each that did not.
+        The table of the successful pairs (contract: `seiqa_features.table.table`), rows in input
+        order, and one line by pair_id for each failed pair.
 
     Raises
     ------
@@ -77,10 +77,10 @@ def compute_table(
 def gather(
     refs: Sequence[Picture], dists: Sequence[Picture]
 ) -> tuple[dict[str, tuple[Load, Load]], list[str]]:
-    """Pairs for `compute_table`, called by their number from 0, and what is wrong with the others.
+    """Pairs for `compute_table`, named by their index from 0, and the problems of the others.
 
-    Files are decoded by the worker that needs them; what is in memory is checked and converted
-    here. One path or one object is one picture, however often it comes.
+    Files are decoded by the worker that needs them; pictures in memory are checked and converted
+    here. A path or object is treated as one picture, however often it occurs.
     """
     known: dict[tuple[str, object], Load] = {}
 
@@ -109,12 +109,12 @@ def gather(
 def equal_pixels(
     pairs: Mapping[str, tuple[Load, Load]], *, workers: int = 1
 ) -> tuple[set[str], dict[str, str]]:
-    """Which pairs are of equal pixels, and one line for each whose pictures cannot be had.
+    """Which pairs have equal pixels, and one line for each whose pictures cannot be loaded.
 
     Parameters
     ----------
     pairs : Mapping[str, tuple[Load, Load]]
-        As for `compute_table`. Each picture is brought once and not kept.
+        As for `compute_table`. Each picture is loaded once and not kept.
     """
     loads = list(dict.fromkeys(load for pair in pairs.values() for load in pair))
     with ThreadPoolExecutor(workers) as pool:
@@ -141,12 +141,12 @@ def held(picture: Image.Image) -> Load:
 
 
 def _named(names: dict[Load, str], load: Load) -> str:
-    """A name for each object, in the order in which they come."""
+    """A name for each object, numbered in order of first use."""
     return names.setdefault(load, f"{len(names):09d}")
 
 
 class _Rows:
-    """What a store would hold, for as long as the table takes."""
+    """An in-memory store, used while the table is computed."""
 
     def __init__(self) -> None:
         self._rows: dict[Block, list[Mapping[str, object]]] = {}

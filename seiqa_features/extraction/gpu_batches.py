@@ -1,7 +1,8 @@
-"""Blocks of many pairs at once on a GPU, in batches as large as the device's memory allows.
+"""Blocks of many pairs at once on a GPU, in batches as large as the device memory allows.
 
-For each block the first two pairs are run alone and measured; what is free then decides how many go
-together. If memory still runs out, the same pairs are run again in halves: no pair is lost.
+For each block the first two pairs are run as a trial batch whose memory use is measured; the free
+memory then determines the batch size. If memory still runs out, the same pairs are run again in
+halves: no pair is lost.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from seiqa_features.extraction.work import Prepared, Result, is_out_of_memory, r
 from seiqa_features.table.recipe import Block
 
 BATCH_PAIRS = 64
-"""Pairs that are collected before the GPU gets them."""
+"""Number of pairs collected before they are passed to the GPU."""
 
 PROBE_PAIRS = 2
 KEPT_FREE = 0.2
-"""Share of the free memory that the measured need may not fill: allocators leave gaps."""
+"""Share of the free memory left unused, because allocators leave gaps."""
 
 
 class GpuBatches:
-    """Runs what tasks have prepared. One thread uses it at a time."""
+    """Runs prepared tasks on the GPU. Not thread-safe: one thread at a time."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._limits: dict[tuple[Block, tuple[int, ...]], int] = {}
 
     def run(self, results: Sequence[Result]) -> Result:
-        """One result with the tasks' own rows and failures and the GPU's.
+        """One result that combines the rows and failures of the tasks and of the GPU.
 
         Raises
         ------
@@ -77,7 +78,7 @@ class GpuBatches:
 
 
 def batch_limit(need: float, free: float) -> int:
-    """Pairs per batch, 1 to `BATCH_PAIRS`, from bytes needed by one and bytes free."""
+    """Pairs per batch, 1 to `BATCH_PAIRS`, from the bytes needed per pair and the free bytes."""
     fitting = (1 - KEPT_FREE) * free / max(need, 1.0)
     return max(1, int(min(BATCH_PAIRS, fitting)))
 
@@ -87,7 +88,7 @@ def _shape(pair: Prepared) -> tuple[int, ...]:
 
 
 def _allocated(device: str) -> float:
-    """Bytes in use; the peak is counted from here."""
+    """Bytes in use; also resets the peak."""
     if device == "cpu":
         return 0.0
     import torch
@@ -105,7 +106,7 @@ def _peak(device: str) -> float:
 
 
 def _free(runtime: Runtime) -> float:
-    """Bytes this process may still take, what its allocator holds unused included."""
+    """Bytes this process may still use, including unused memory held by its allocator."""
     if runtime.device == "cpu":
         return float("inf")
     import torch

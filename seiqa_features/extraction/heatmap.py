@@ -1,7 +1,7 @@
-"""Maps of where a degraded picture lost structure or changed meaning, for people to look at.
+"""Maps of where a degraded picture lost structure or changed meaning, for visual inspection.
 
-`difference_map` needs no weights, `patch_cosine_map` a vision transformer. `overlay` lays either
-over the picture. None of this is a feature: the score does not depend on it.
+`difference_map` needs no weights; `patch_cosine_map` needs a vision transformer. `overlay` draws
+either over the picture. None of these are features: the score does not depend on them.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ Picture = NDArray[np.float32]
 Map = NDArray[np.float32]
 
 VIEW = View.parse("max512")
-PATCH = 16  # pixels of the view that become one cell
-TOKENS_SIDE = 224  # a network that takes views of any size sees the picture squeezed to this
+PATCH = 16  # side in pixels of the patch of the view that becomes one cell
+TOKENS_SIDE = 224  # side of the square view for networks that accept any size
 
 # MDSI, Ziaei Nafchi et al., IEEE Access 4, 2016, section III.
 GRADIENT_C, FUSED_GRADIENT_C, CHROMA_C, GRADIENT_SHARE = 140.0, 55.0, 550.0, 0.6
-MDSI_SIDE = 256  # the shorter side is brought near this by averaging
+MDSI_SIDE = 256  # the shorter side is reduced to about this by averaging
 
 VEIL = 0.7
-"""Share of the colour in an overlay; the rest is the picture in grey."""
+"""Weight of the colour in an overlay; the rest is the picture in grey."""
 
 
 @on_one_core
 def difference_map(*, ref: Picture, dist: Picture) -> Map:
-    """Where structure or colour was lost: 1 − the similarity map inside MDSI, patch by patch.
+    """Where structure or colour was lost: 1 − the similarity map of MDSI, averaged per patch.
 
-    Both pictures are brought to a longest side of 512 pixels, the degraded one in the reference's
-    geometry. The map is 1 − GCS, gradient and chroma similarity in the proportion 0.6 to 0.4
-    (Ziaei Nafchi et al., IEEE Access 4, 2016), cut to 0..1 and averaged over 16×16 pixels. A
-    border is continued outwards, not taken for an edge to black as in the paper's code. A shift of
-    brightness alone leaves gradients and chroma, and so the map, nearly as they are.
+    Both pictures are resized to a longest side of at most 512 pixels, the degraded one with the
+    geometry of the reference. The map is 1 − GCS, which weights gradient and chroma similarity 0.6
+    to 0.4 (Ziaei Nafchi et al., IEEE Access 4, 2016), clipped to 0..1 and averaged over 16×16
+    pixels. Borders are padded by replication, not with black as in the authors' code. A pure
+    brightness shift hardly changes gradients and chroma, and therefore the map.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def difference_map(*, ref: Picture, dist: Picture) -> Map:
     Returns
     -------
     Map
-        float32 [rows, columns] in 0..1, 0 = the same; 32 along the longest side for pictures of
-        512 pixels and more.
+        float32 [rows, columns] in 0..1, 0 = identical; 32 cells along the longest side for
+        pictures of 512 pixels or more.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def difference_map(*, ref: Picture, dist: Picture) -> Map:
 
 
 def mdsi_similarity(*, ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
-    """The map GCS of which MDSI is the deviation, float64 [1, 1, h, w]; 1 = the same.
+    """The map GCS, whose deviation is MDSI, float64 [1, 1, h, w]; 1 = identical.
 
     Parameters
     ----------
@@ -115,10 +115,10 @@ def mdsi_similarity(*, ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
 def patch_cosine_map(
     *, ref: Picture, dist: Picture, runtime: Runtime, model: str = "dinov2_s14"
 ) -> Map:
-    """Where the content changed: 1 − cosine of a vision transformer's patch tokens.
+    """Where the content changed: 1 − cosine of the patch tokens of a vision transformer.
 
-    The degraded picture is brought to the reference's geometry, and both are squeezed to the
-    square that the network sees.
+    The degraded picture is resized to the geometry of the reference, and both are squeezed to the
+    square input of the network.
 
     Parameters
     ----------
@@ -127,14 +127,14 @@ def patch_cosine_map(
     dist : Picture
         RGB [h, w, 3] in 0..1.
     runtime : Runtime
-        Has the device and the weights; builds the network on the first call and keeps it.
+        Provides device and weights; builds the network on the first call and keeps it.
     model : str
         Extractor of the timm family: a preset, or `timm:<model>`.
 
     Returns
     -------
     Map
-        float32 [rows, columns] from 0, the same, over 1, unrelated, to 2; one cell per patch.
+        float32 [rows, columns] in 0..2 (0 = identical, 1 = unrelated); one cell per patch.
 
     Raises
     ------
@@ -165,18 +165,18 @@ def patch_cosine_map(
 
 
 def overlay(image: Picture, difference: Map) -> NDArray[np.uint8]:
-    """A map laid over the picture in grey: dark where nothing changed, bright where much did.
+    """A map over the grey picture: dark where nothing changed, bright where much changed.
 
-    Colours are matplotlib's "inferno", whose lightness rises evenly for every kind of colour
-    vision. They follow the square root of the map, the same for every picture: most of what people
-    notice lies under 0.1, and two overlays can be compared.
+    Colours are matplotlib's "inferno", whose lightness increases evenly for every kind of colour
+    vision. They follow the square root of the map, because most visible differences are below 0.1.
+    The scale is the same for every picture, so that overlays can be compared.
 
     Parameters
     ----------
     image : Picture
         RGB [H, W, 3] in 0..1.
     difference : Map
-        [h, w], 0 = the same; what is above 1 counts as 1.
+        [h, w], 0 = identical; values above 1 count as 1.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def overlay(image: Picture, difference: Map) -> NDArray[np.uint8]:
     Raises
     ------
     ValueError
-        The picture or the map is not of that shape or range.
+        The picture or the map has the wrong shape or range.
     """
     from matplotlib import colormaps
 
@@ -194,7 +194,7 @@ def overlay(image: Picture, difference: Map) -> NDArray[np.uint8]:
         raise ValueError(f"difference is {difference.shape}; expected finite numbers [h, w]")
     shown = _eight_bit(image)
     cells = Image.fromarray(np.sqrt(np.clip(difference, 0, 1)).astype(np.float32))
-    # Bilinear, since bicubic overshoots: it would draw dark rims round bright spots.
+    # Bilinear, because bicubic overshoots and would draw dark rims around bright spots.
     smooth = np.asarray(cells.resize(shown.size, Image.Resampling.BILINEAR))
     colours = colormaps["inferno"](smooth)[..., :3]
     grey = np.asarray(shown.convert("L"), dtype=np.float64)[..., None] / 255
@@ -204,7 +204,7 @@ def overlay(image: Picture, difference: Map) -> NDArray[np.uint8]:
 
 
 def _view(view: View, picture: Picture, ref: Picture, resampling: Resampling) -> torch.Tensor:
-    """What the pipeline would show an extractor: float32 [1, 3, h, w] in 0..1."""
+    """The view as the pipeline passes it to an extractor: float32 [1, 3, h, w] in 0..1."""
     import torch
 
     size = (ref.shape[1], ref.shape[0])

@@ -1,4 +1,4 @@
-"""Planning: the jobs that the store lacks, and the tasks in which workers take them."""
+"""Planning: the jobs missing from the store, and their grouping into tasks for workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seiqa_features.table.store import Store
 
 
 def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:
-    """Jobs ordered by reference, one per distinct pair of pictures, and how many need nothing."""
+    """Jobs ordered by reference, one per distinct pair, and how many pairs need no computation."""
     done = {block: store.keys(block) for block in recipe.blocks}
     distinct = pairs.drop_duplicates(list(KEYS)).sort_values(list(KEYS), kind="stable")
     jobs = []
@@ -34,13 +34,13 @@ def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[lis
 
 
 def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
-    """Where there are fewer pairs than workers, several of them share a pair's blocks."""
+    """If there are fewer pairs than workers, divide the blocks of each pair among workers."""
     parts = workers // len(jobs)
     return jobs if parts < 2 else [part for job in jobs for part in _parts(job, parts)]
 
 
 def _parts(job: Job, count: int) -> list[Job]:
-    """The job's blocks in shares: the most expensive first, to whichever has the least work."""
+    """The blocks of a job in shares: most expensive first, each to the share with least work."""
     shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
     for block in sorted(job.blocks, key=_effort, reverse=True):
         min(shares, key=lambda share: sum(map(_effort, share))).append(block)
@@ -48,12 +48,12 @@ def _parts(job: Job, count: int) -> list[Job]:
 
 
 def _effort(block: Block) -> float:
-    """Relative cost: it grows with the view's area."""
+    """Relative cost, growing with the area of the view."""
     return block.spec.cost * (block.view.size * block.view.per_side) ** 2
 
 
 def tasks_of(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-    """Runs of at most `size` jobs with the same reference and blocks, from ordered jobs."""
+    """Groups of at most `size` consecutive jobs with the same reference and blocks."""
     for _, same in groupby(jobs, key=lambda job: (job.key[0], job.blocks)):
         while task := list(islice(same, size)):
             yield task

@@ -1,12 +1,12 @@
-"""The runner: decode ∥ extract ∥ write, over whatever the store does not hold yet.
+"""The runner: decode ∥ extract ∥ write, for everything that the store does not hold yet.
 
-Pairs are worked on in small tasks that share a reference, so that it is decoded and filtered once.
+Pairs are processed in small tasks that share a reference, so that it is decoded and filtered once.
 Each worker thread runs whole tasks with single-threaded kernels (`seiqa_features.threads`): on a
-CPU that scales better than threads inside each small kernel, and a pair's values cannot depend on
-its neighbours or on how many threads the process uses elsewhere. What belongs on a GPU is only
-prepared there, collected over tasks and run in large batches by one more thread, while the workers
-go on; both queues are bounded. What is finished is written every few seconds, or sooner when it is
-much, and when the run is interrupted or terminated: a killed run loses little.
+CPU this scales better than threads inside each small kernel, and the values of a pair cannot depend
+on its neighbours or on how many threads the process uses elsewhere. For a GPU, workers only prepare
+the views; these are collected over tasks and run in large batches by one additional thread while
+the workers continue. Both queues are bounded. Finished rows are written every few seconds, sooner
+if there are many, and when the run is interrupted or terminated: a killed run loses little.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from seiqa_features.table.store import Sink, Store
 from seiqa_features.threads import one_core_threads
 
 TASK_PAIRS = 4
-NETWORK_TASK_PAIRS = 16  # encoding a reference again costs more where a network does it here
-SHARD_PAIRS = 128  # finished and unfinished pairs that are written without waiting
-FLUSH_SECONDS = 5.0  # for which a finished pair may wait
+NETWORK_TASK_PAIRS = 16  # encoding a reference repeatedly costs more with a network on the CPU
+SHARD_PAIRS = 128  # pairs in the buffer, finished or not, that trigger an immediate write
+FLUSH_SECONDS = 5.0  # longest time for which a finished pair is buffered
 
 
 @dataclass
 class RunReport:
-    """What a run did: pairs computed, pairs already there, and one line per pair that failed."""
+    """Result of a run: pairs computed, pairs already stored, and one line per failed pair."""
 
     computed: int = 0
     cached: int = 0
@@ -49,13 +49,13 @@ class RunReport:
     failures: dict[str, str] = field(default_factory=dict)
 
     def kept(self, pairs: pd.DataFrame) -> pd.DataFrame:
-        """The pairs without those that failed and their duplicates (equal pixels, one row)."""
+        """The pairs without failed ones and their duplicates (equal pixels share one row)."""
         keys = pd.MultiIndex.from_frame(pairs[list(KEYS)])
         failed = keys[pairs["pair_id"].isin(self.failures)]
         return pairs[~keys.isin(failed)].reset_index(drop=True)
 
     def followed_by(self, later: RunReport) -> RunReport:
-        """The report of both runs, of which the later one computed what had got lost."""
+        """The combined report of this run and a later one that recomputed lost rows."""
         return RunReport(
             computed=self.computed + later.computed,
             cached=max(0, self.cached - later.computed),
@@ -78,19 +78,19 @@ def extract(
     """Compute every block of `recipe` for every pair that the store does not hold.
 
     `recipe` is bound to `runtime`. `on_progress(done, total)` counts the pairs that had to be
-    computed. Nothing is decoded, and no extractor is built, when all of them are there.
+    computed. If all rows exist, nothing is decoded and no extractor is built.
 
     Raises
     ------
     DataError
-        Pairs failed (a file changed or vanished meanwhile, a metric broke on it) and
-        `keep_going` is false. Raised at the end: all others are in the store by then.
+        Pairs failed (a file changed or disappeared, or a metric failed on it) and `keep_going`
+        is false. Raised at the end, when all other pairs are in the store.
     StoreError
         The store cannot be written.
     WeightsError
-        A file of weights is damaged or of another architecture.
+        A weights file is damaged or belongs to another architecture.
     DeviceError
-        One pair does not fit in the GPU's memory.
+        A single pair does not fit in the GPU's memory.
     """
     started = time.perf_counter()
     jobs, cached = pending_jobs(pairs, recipe, store)
@@ -160,19 +160,19 @@ class _Flow:
         self.shard_pairs, self.on_progress = shard_pairs, on_progress
         specs = {block.spec for job in jobs for block in job.blocks}
         for spec in sorted(specs, key=lambda spec: spec.name):
-            runtime.work(spec.name)  # damaged weights show before the first image is decoded
+            runtime.work(spec.name)  # detect damaged weights before decoding any image
         self.gpu_batches = GpuBatches(runtime) if any(map(runtime.on_gpu, specs)) else None
         self.workers = workers
         networks = self.gpu_batches is None and any(spec.weights for spec in specs)
         most = NETWORK_TASK_PAIRS if networks else TASK_PAIRS
-        fair = -(-len(jobs) // workers)  # few pairs of one reference are work for all, too
+        fair = -(-len(jobs) // workers)  # spread a few pairs of one reference over all workers, too
         self.tasks = tasks_of(jobs, min(most, fair, max(1, shard_pairs // (4 * workers))))
-        self.running: dict[Future[Result], int] = {}  # tasks, and how many pairs each has
+        self.running: dict[Future[Result], int] = {}  # tasks → number of pairs
         self.waiting: list[tuple[int, Result]] = []  # finished tasks that still need the GPU
-        self.batch: tuple[Future[Result], int] | None = None  # what the GPU is working on
+        self.batch: tuple[Future[Result], int] | None = None  # the batch on the GPU
         self.buffer: Rows = {}
         self.buffered = 0
-        self.due = math.inf  # when the buffer is to be written, by the monotonic clock
+        self.due = math.inf  # when to write the buffer, by the monotonic clock
 
     def run(self) -> None:
         with one_core_threads(self.workers) as workers, one_core_threads(1) as gpu:
@@ -191,7 +191,7 @@ class _Flow:
                 self._flush()
 
     def _submit(self, workers: ThreadPoolExecutor, gpu: ThreadPoolExecutor) -> bool:
-        """Keep everybody busy; False when nothing is left to do."""
+        """Keep workers and GPU busy; False when nothing is left to do."""
         while self._wants_tasks() and (task := next(self.tasks, None)):
             self.running[workers.submit(compute, task, self.runtime)] = len(task)
         full = self._held() >= BATCH_PAIRS or not self.running
@@ -202,16 +202,17 @@ class _Flow:
         return bool(self.running or self.batch)
 
     def _wants_tasks(self) -> bool:
-        """Two tasks a worker keep everyone busy while this thread writes.
+        """Two tasks per worker keep all workers busy while this thread writes.
 
-        A GPU wants a whole batch prepared while it works on another; more would only fill memory.
+        For a GPU, one whole batch is prepared while it processes another; more would only fill
+        memory.
         """
         if self.gpu_batches is None:
             return len(self.running) < 2 * self.workers
         return sum(self.running.values()) + self._held() < 2 * BATCH_PAIRS
 
     def _held(self) -> int:
-        """Pairs that wait for the GPU."""
+        """Number of pairs waiting for the GPU."""
         return sum(pairs for pairs, _ in self.waiting)
 
     def _collect(self, future: Future[Result]) -> None:
@@ -240,4 +241,4 @@ class _Flow:
         while self.buffer:
             block = next(iter(self.buffer))
             self.sink.append(block, self.buffer[block])
-            del self.buffer[block]  # not before: a signal may come while it is written
+            del self.buffer[block]  # only now: a signal may arrive during the write

@@ -1,6 +1,6 @@
 """Runtime: one device and the extractors built for it, each built once and kept.
 
-It also binds a recipe to the weights on this machine, before any image is decoded.
+It also binds a recipe to the weights on this machine before any image is decoded.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ _building = Lock()
 
 
 class Runtime:
-    """One device, looked for when it is first needed, and what runs on it.
+    """One device, detected when first needed, and the extractors that run on it.
 
     Parameters
     ----------
     weight_files : WeightFiles
-        Where weights are found.
+        Finds the weights.
     device : str
-        "cpu", "cuda", "cuda:<number>", several of these with commas, or "auto" for every
-        GPU there is, else the CPU. This process works on the first; `runner.extract` starts a
-        process for each where there are several.
+        "cpu", "cuda", "cuda:<number>", several of these separated by commas, or "auto" for all
+        available GPUs, else the CPU. This process uses the first; if there are several,
+        `runner.extract` starts a process for each.
     precision : str
-        "float32"; "mixed", networks in half precision where they are known to tolerate it
-        (on a CPU bfloat16 only); or "auto", mixed on a GPU and float32 on a CPU.
+        "float32"; "mixed": half precision for networks that are known to tolerate it (on a CPU
+        bfloat16 only); or "auto": mixed on a GPU and float32 on a CPU.
     gpu_memory : float | None
-        Limit in gigabytes on a process's GPU memory, None for no limit.
+        Limit in gigabytes on the GPU memory of a process, None for no limit.
     scratch : Path | None
-        Folder for what is worth keeping between runs, None for none.
+        Folder for data worth keeping between runs, None for none.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Runtime:
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
-        """The devices asked for, as PyTorch names them.
+        """The requested devices by their PyTorch names.
 
         Raises
         ------
@@ -77,12 +77,12 @@ class Runtime:
             One is not available.
         """
         if self._asked == "cpu":
-            return ("cpu",)  # without PyTorch, which takes a second to import
+            return ("cpu",)  # avoids PyTorch, which takes a second to import
         return existing_devices(self._asked)
 
     @cached_property
     def device(self) -> str:
-        """The one that extractors with weights run on in this process."""
+        """The device used in this process for extractors with weights."""
         device = self.devices[0]
         if device != "cpu" and self.gpu_memory is not None:
             limit_memory(device, self.memory_ceiling)
@@ -90,11 +90,11 @@ class Runtime:
 
     @property
     def memory_ceiling(self) -> float:
-        """Bytes of the GPU's memory that this process may take."""
+        """Bytes of GPU memory that this process may use."""
         return float("inf") if self.gpu_memory is None else self.gpu_memory * GIGABYTE
 
     def only(self, device: str) -> Runtime:
-        """The same on one device, with nothing built yet: what a process of its own starts with."""
+        """A copy for one device with nothing built yet, for a separate process."""
         return Runtime(
             self.weight_files,
             device=device,
@@ -108,7 +108,7 @@ class Runtime:
         return bool(spec.weights) and self.device != "cpu"
 
     def dtype(self, spec: ExtractorSpec) -> Precision:
-        """The arithmetic in which the extractor runs."""
+        """The precision in which the extractor runs."""
         if not spec.weights or self.precision == "float32":
             return "float32"
         if self.device == "cpu":
@@ -119,23 +119,23 @@ class Runtime:
     def bind(
         self, recipe: Recipe, *, skip_unavailable: bool = False
     ) -> tuple[Recipe, dict[str, str]]:
-        """The recipe with checksums and arithmetic filled in, and what it had to leave out.
+        """The recipe with checksums and precision filled in, and the extractors left out.
 
-        Missing weights are fetched, unless the user chose to go on without them.
+        Missing weights are fetched, unless the user chose to continue without them.
 
         Returns
         -------
         tuple[Recipe, dict[str, str]]
-            The bound recipe, and extractor → reason for each that lacks its weights (only with
+            The bound recipe, and extractor → reason for each without weights (only with
             `skip_unavailable`).
 
         Raises
         ------
         WeightsError
-            Weights are missing and cannot be fetched (all of them named at once),
-            or changed; or the package that holds them is missing or damaged.
+            Weights are missing and cannot be fetched (all are listed), or have changed; or the
+            package that contains them is missing or damaged.
         DeviceError
-            The GPU asked for is not there.
+            The requested GPU does not exist.
         """
         needed = recipe.weights
         missing = self.weight_files.missing(needed)
@@ -161,15 +161,16 @@ class Runtime:
         return rest.bind(checksums, self.dtype), unavailable
 
     def work(self, name: str) -> Extract:
-        """The extractor's work, built on the first call.
+        """The extractor function, built on the first call.
 
         Raises
         ------
         WeightsError
-            A file is damaged, not what was recorded, or of another architecture.
+            A file is damaged, differs from its recorded checksum, or belongs to another
+            architecture.
         """
         if name not in self._built:
-            with _building:  # several threads may want the same one
+            with _building:  # several threads may need the same one
                 if name not in self._built:
                     self._built[name] = self._build(get_extractor(name))
         return self._built[name]
@@ -177,7 +178,7 @@ class Runtime:
     def _build(self, entry: Extractor) -> Extract:
         files = {weight.name: self.weight_files.verified(weight) for weight in entry.spec.weights}
         device = self.device if self.on_gpu(entry.spec) else "cpu"
-        # Some compute while they are built: CLIP encodes the texts that it compares pictures with.
+        # Some compute during construction: CLIP encodes the texts it compares pictures with.
         build = on_one_core(entry.build)
         try:
             return build(Resources(device, files, self.scratch))
@@ -186,7 +187,7 @@ class Runtime:
         except Exception as error:
             if not files:
                 raise
-            # Whatever the library says of a truncated file or of foreign tensor names.
+            # Whatever the library reports for a truncated file or unknown tensor names.
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             paths = ", ".join(map(str, files.values()))
             raise WeightsError(
@@ -198,7 +199,7 @@ class Runtime:
 def shared_runtime(
     device: str = "auto", weights: Path | str | Mapping[str, Path] | None = None
 ) -> Runtime:
-    """One runtime for all who ask with the same arguments, so that networks are loaded once.
+    """The runtime shared by all callers with the same arguments, so networks are loaded once.
 
     Parameters
     ----------

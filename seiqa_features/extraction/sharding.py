@@ -1,4 +1,4 @@
-"""Several devices: the jobs are dealt out by reference, each device gets a process of its own."""
+"""Several devices: jobs are distributed by reference, and each device has its own process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from seiqa_features.extraction.work import Job
 from seiqa_features.progress import Progress
 
 Failures = dict[str, str]
-"""One line per pair that failed."""
+"""One line per failed pair."""
 
 RunJobs = Callable[[Sequence[Job], Runtime, Progress], Failures]
-"""What a process does with its share; importable by name."""
+"""Function that processes the share of one process; importable by name."""
 
-_progress: Queue[tuple[int, int]]  # of a child process: (its number, pairs done)
+_progress: Queue[tuple[int, int]]  # of a child process: (process number, pairs done)
 
 
 def run_on_devices(
@@ -30,7 +30,7 @@ def run_on_devices(
     Raises
     ------
     SeiqaError
-        What a process raised; the others finish first, so their rows are kept.
+        Raised in a process; the others finish first, so their rows are kept.
     """
     shares = _deal(jobs, len(runtime.devices))
     others = set(multiprocessing.active_children())
@@ -43,7 +43,7 @@ def run_on_devices(
         ]
         try:
             _watch(running, queue, len(jobs), on_progress)
-        except Stopped:  # only this process was told; Ctrl+C reaches all of them
+        except Stopped:  # only this process gets the signal; Ctrl+C reaches all of them
             for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             raise

@@ -1,4 +1,4 @@
-"""Signals that stop a run: what is finished is written before the process ends."""
+"""Signals that stop a run: finished results are written before the process ends."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(SystemExit):
-    """A signal stopped the process; the exit code is 128 + the signal's number, as in a shell."""
+    """A signal stopped the process; the exit code is 128 + the signal number, as in a shell."""
 
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise `Stopped`, as Ctrl+C raises KeyboardInterrupt.
+    """Make SIGTERM and SIGHUP raise `Stopped`, as Ctrl+C raises KeyboardInterrupt.
 
-    A program with handlers of its own keeps them, and `nohup` works. Outside the main thread, where
-    Python handles no signals, nothing changes.
+    Existing handlers of the program are kept, and `nohup` works. Outside the main thread, where
+    Python cannot set signal handlers, nothing changes.
     """
     names = ("SIGTERM", "SIGHUP")  # Windows lacks the second
     here = [getattr(signal, name) for name in names if hasattr(signal, name)]

@@ -1,7 +1,8 @@
 """One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
 
-Blocks that run on a GPU get their views prepared here; `gpu_batches.py` batches them over tasks.
-`forward` runs one block: pixels to the device, the extractor's call, values back, crops pooled.
+For blocks that run on a GPU, only the views are prepared here; `gpu_batches.py` batches them over
+tasks. `forward` runs one block: move pixels to the device, call the extractor, fetch the values,
+pool the crops.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from seiqa_features.table.shards import KEYS, SECONDS, PairKey
 if TYPE_CHECKING:
     import torch
 
-# What a metric's library raises on a picture it cannot work with; anything else is our mistake.
+# Raised by metric libraries for pictures they cannot process; anything else is a bug of ours.
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
 Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
 Load = Callable[[], Image.Image]
-"""Returns a picture, RGB, or raises DataError."""
+"""Returns an RGB picture or raises DataError."""
 
 Crops = NDArray[np.uint8]
 """A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid."""
@@ -43,7 +44,7 @@ Crops = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Job:
-    """One pair of pictures and the blocks it still needs. Equal keys mean equal pictures."""
+    """One pair of pictures and its missing blocks. Equal keys mean equal pictures."""
 
     key: PairKey
     pair_id: str
@@ -54,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One pair in one view, waiting for the GPU. `seconds` is what preparing it took."""
+    """One pair in one view, waiting for the GPU. `seconds` is the preparation time."""
 
     job: Job
     ref: Crops
@@ -64,7 +65,7 @@ class Prepared:
 
 @dataclass
 class Result:
-    """What a task brought: rows by block, views for the GPU, and one line per pair that failed."""
+    """Result of a task: rows by block, views for the GPU, and one line per failed pair."""
 
     rows: Rows = field(default_factory=dict)
     prepared: dict[Block, list[Prepared]] = field(default_factory=dict)
@@ -101,7 +102,7 @@ def compute(task: Sequence[Job], runtime: Runtime) -> Result:
 def run_block(
     block: Block, batch: Sequence[Prepared], runtime: Runtime, result: Result, device: str = "cpu"
 ) -> None:
-    """Run one block; where it breaks on several pairs together, find out on which of them."""
+    """Run one block; if it fails on several pairs together, find out which of them fail."""
     started = time.perf_counter()
     refs = {pair.job.key[0]: pair.ref for pair in batch}
     places = {key: place for place, key in enumerate(refs)}
@@ -145,16 +146,16 @@ def forward(
     ref_index: Sequence[int],
     device: str = "cpu",
 ) -> Mapping[str, NDArray[np.floating]]:
-    """Values of a batch of pairs whose views all have one shape.
+    """Values of a batch of pairs whose views all have the same shape.
 
     Parameters
     ----------
     ref : Sequence[Crops]
         The batch's unique references.
     dist : Sequence[Crops]
-        Degraded pictures, B of them.
+        The B degraded pictures.
     ref_index : Sequence[int]
-        Which reference each belongs to.
+        Index of the reference of each degraded picture.
 
     Returns
     -------
@@ -188,7 +189,7 @@ def forward(
 
 
 def _to_device(pictures: Iterable[Crops], device: str) -> torch.Tensor:
-    """float32 [n, 3, H, W] in 0..1; bytes are transferred and become floats on the device."""
+    """float32 [n, 3, H, W] in 0..1; bytes are transferred and converted on the device."""
     import torch
 
     pixels = torch.from_numpy(np.concatenate(list(pictures)))
@@ -204,12 +205,12 @@ def _arithmetic(block: Block, device: str) -> AbstractContextManager[object]:
         return torch.autocast(torch.device(device).type, getattr(torch, block.dtype))
     if device == "cpu":
         return nullcontext()
-    # By default cuDNN rounds float32 to TF32, which has 10 bits.
+    # By default cuDNN rounds float32 to TF32, which has a 10-bit mantissa.
     return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device had too little memory for a batch."""
+    """Whether the error means that a device had too little memory for a batch."""
     import torch
 
     return isinstance(error, torch.OutOfMemoryError)
@@ -220,7 +221,7 @@ def _looks(block: Block) -> tuple[str, Resampling]:
 
 
 def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pictures]:
-    """The task's reference and degraded images; what cannot be decoded is noted as failed."""
+    """The reference and degraded images of a task; undecodable ones are recorded as failed."""
     dists: Pictures = {}
     try:
         ref = task[0].ref()
@@ -236,12 +237,12 @@ def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pi
 
 
 def load_expected(path: Path, key: str) -> Image.Image:
-    """Decode a file whose pixels had that hash.
+    """Decode a file whose pixels are expected to have the hash `key`.
 
     Raises
     ------
     DataError
-        See `load_rgb`, or they have another now.
+        See `load_rgb`; or the hash has changed.
     """
     image = load_rgb(path)
     if pixel_key(image) != key:

@@ -1,1 +1,1 @@
-"""Extractor families. Importing one registers its specs; its libraries load when they are used."""
+"""Extractor families. Importing one registers its specs; its libraries load on first use."""

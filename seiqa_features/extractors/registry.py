@@ -1,9 +1,10 @@
 """Extractor name → extractor. One decorator; one module per family in `extractors/`.
 
-A name with a colon is made on demand: `timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k` is any
-model of timm's registry, `openclip:ViT-H-14:laion2b_s32b_b79k` any of open_clip's. Other
-distributions add theirs by entry points of the group `seiqa.extractors`: a module that registers an
-extractor, or a prefix, of the entry point's name when it is imported.
+An extractor whose name has a colon is created on demand:
+`timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k` for any model in timm's registry,
+`openclip:ViT-H-14:laion2b_s32b_b79k` for any in open_clip's. Other distributions add extractors by
+entry points of the group `seiqa.extractors`: each is a module that, when imported, registers an
+extractor or a prefix with the name of the entry point.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ Resolve = Callable[[str], Extractor]
 
 _EXTRACTORS: dict[str, Extractor] = {}
 _METRICS: dict[str, tuple[ExtractorSpec, str]] = {}
-"""Published name, plain → extractor and output."""
+"""Normalised published name → extractor and output."""
 
 _RESOLVERS: dict[str, Resolve] = {}
 
@@ -53,7 +54,7 @@ def extractor(spec: ExtractorSpec) -> Callable[[Callable[[], Extract]], Callable
     Raises
     ------
     ValueError
-        The name is taken or holds a double underscore.
+        The name is taken or contains a double underscore.
     """
 
     def register_factory(build: Callable[[], Extract]) -> Callable[[], Extract]:
@@ -69,7 +70,7 @@ def register(entry: Extractor) -> None:
     Raises
     ------
     ValueError
-        The name is taken or holds a double underscore, or a metric's is taken.
+        The name is taken or contains a double underscore, or the name of a metric is taken.
     """
     name = entry.spec.name
     if name in _EXTRACTORS or "__" in name:
@@ -86,9 +87,9 @@ def register(entry: Extractor) -> None:
 
 
 def resolver(prefix: str) -> Callable[[Resolve], Resolve]:
-    """Register the decorated function as the maker of extractors named `<prefix>:<rest>`.
+    """Register the decorated function, which creates the extractors named `<prefix>:<rest>`.
 
-    It gets the whole name and raises UsageError if its library knows no such model.
+    It gets the whole name and raises UsageError if its library has no such model.
     """
 
     def register_resolver(resolve: Resolve) -> Resolve:
@@ -99,7 +100,7 @@ def resolver(prefix: str) -> Callable[[Resolve], Resolve]:
 
 
 def all_extractors() -> Mapping[str, Extractor]:
-    """Every registered extractor by name; importing the families costs no torch import."""
+    """Every registered extractor by name; importing the families does not import torch."""
     for family in FAMILIES:
         importlib.import_module(f"seiqa_features.extractors.{family}")
     load_plugins(PLUGINS, _accept)
@@ -107,7 +108,7 @@ def all_extractors() -> Mapping[str, Extractor]:
 
 
 def _accept(name: str, _: object) -> None:
-    """See that a plug-in, which is imported by now, has registered what it is called."""
+    """Check that an imported plug-in has registered its name."""
     if name not in _EXTRACTORS and name not in _RESOLVERS:
         raise LookupError(f"it registers no extractor {name!r}")
 
@@ -118,7 +119,7 @@ def get_extractor(name: str) -> Extractor:
     Raises
     ------
     UsageError
-        There is none; the nearest name is suggested. Or a plug-in has it that cannot be used.
+        There is none (the closest name is suggested), or it is from a plug-in that cannot be used.
     """
     known = all_extractors()
     if name in known:
@@ -139,9 +140,9 @@ def get_extractor(name: str) -> Extractor:
 
 
 def find_metric(name: str) -> tuple[ExtractorSpec, str] | None:
-    """Where a metric's published name leads: its extractor and output, None if nowhere.
+    """The extractor and output for the published name of a metric, None if there is none.
 
-    Case, hyphens and underscores do not count: "MS-SSIM", "ms_ssim" and "msssim" are one name.
+    Case, hyphens and underscores are ignored: "MS-SSIM", "ms_ssim" and "msssim" are the same name.
     """
     all_extractors()
     return _METRICS.get(_plain(name))
@@ -155,9 +156,9 @@ def list_extractors(pattern: str = "*", *, pretrained: bool | None = None) -> li
     Parameters
     ----------
     pattern : str
-        With the wildcards of the shell, e.g. "*ssim*"; case does not count.
+        May contain shell wildcards, e.g. "*ssim*"; case is ignored.
     pretrained : bool | None
-        Only those that need pretrained weights, or only those that need none [both].
+        Only those that need pretrained weights (True), or only those that do not (False) [both].
 
     Returns
     -------

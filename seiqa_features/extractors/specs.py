@@ -1,4 +1,4 @@
-"""What an extractor says about itself: enough to cache, list and test it without loading it."""
+"""Description of an extractor: enough to cache, list and test it without loading it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import torch
 
 Better: TypeAlias = Literal["higher", "lower"]
-"""Which values mean that less of the reference was lost."""
+"""Which values mean less loss relative to the reference."""
 
 
 class Extract(Protocol):
-    """The work itself, on prepared views."""
+    """The extractor function, applied to prepared views."""
 
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
@@ -25,7 +25,8 @@ class Extract(Protocol):
         """Compute the outputs of a batch of pairs.
 
         All three tensors are on the device that the extractor was built for. The call may run
-        under autocast of the spec's precision, so what needs float32 says so.
+        under autocast with the precision of the spec, so operations that need float32 must
+        request it.
 
         Parameters
         ----------
@@ -34,14 +35,14 @@ class Extract(Protocol):
         dist : torch.Tensor
             Float32 [B, 3, H, W] in 0..1.
         ref_index : torch.Tensor
-            Int64 [B], which reference each degraded picture belongs to.
+            Int64 [B], index of the reference of each degraded picture.
 
         Returns
         -------
         Mapping[str, torch.Tensor]
             Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A
-            pair's values do not depend on what else is in the batch: on a CPU to the bit, where
-            kernels use the same number of threads (`seiqa_features.threads`).
+            pair's values do not depend on what else is in the batch: on a CPU they are
+            bit-identical if kernels use the same number of threads (`seiqa_features.threads`).
         """
         ...
 
@@ -53,19 +54,19 @@ class Output:
     Attributes
     ----------
     dim : int
-        0 for a scalar, else the block's width.
+        0 for a scalar, else the width of the block.
     identity : float | None
-        The value for a picture compared with itself, None where there is no fixed one.
+        The value for a picture compared with itself, None if there is no fixed one.
     symmetric : bool
-        Whether swapping reference and degraded image leaves the value as it is.
+        Whether the value is unchanged when reference and degraded image are swapped.
     role : Literal['value', 'ref', 'dist']
-        "value", or which picture an embedding describes; embeddings are stored as they are
-        and paired (`seiqa_features.table.pairing`) when a table is assembled.
+        "value", or which picture an embedding describes; embeddings are stored unchanged and
+        paired (`seiqa_features.table.pairing`) when a table is assembled.
     better : Better | None
-        The direction in which a value is better, where its definition settles that: never learned
-        from labels. None for what has no such direction, such as a shift of lightness.
+        The direction in which a value is better if its definition determines it; never learned
+        from labels. None if there is no such direction, as for a shift of lightness.
     metric : str | None
-        The name under which the field publishes this number ("gmsd"); the pair is found by it.
+        The published name of this number ("gmsd"), by which extractor and output can be found.
     differentiable : bool
         Whether the value has a gradient with respect to the degraded picture
         (`seiqa_features.api.metric`).
@@ -81,10 +82,10 @@ class Output:
 
 
 SIMILARITY = Output(identity=1.0, symmetric=True, better="higher", differentiable=True)
-"""1 for equal pictures, less for others, whichever of the two is the reference."""
+"""1 for equal pictures, lower for others, whichever of the two is the reference."""
 
 DISTANCE = Output(identity=0.0, symmetric=True, better="lower", differentiable=True)
-"""0 for equal pictures, more for others, whichever of the two is the reference."""
+"""0 for equal pictures, higher for others, whichever of the two is the reference."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Extra:
     name : str
         As in `pip install 'seiqa[name]'`.
     packages : tuple[str, ...]
-        Distributions that it brings.
+        Distributions that it installs.
     """
 
     name: str
@@ -110,19 +111,19 @@ class Weight:
     Attributes
     ----------
     name : str
-        Unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; what a user names a file for.
+        Unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; users specify files by it.
     location : str
         Where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, or
         "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache, or
-        "package:<distribution>/<file>" for one that an installed package holds.
+        "package:<distribution>/<file>" for one in an installed package.
     megabytes : int
         Size, rounded; for messages.
     licence : str
-        Of the weights.
+        Licence of the weights.
     sha256 : str | None
-        Of the published file where it is known beforehand; any other file is then refused.
+        SHA-256 of the published file if known in advance; any other file is then refused.
     extra : Extra | None
-        Whose packages read the file, None where every installation can.
+        The extra whose packages read the file, None if every installation can.
     """
 
     name: str
@@ -134,14 +135,14 @@ class Weight:
 
     @property
     def package(self) -> str | None:
-        """The distribution that holds the file, None for a hub's."""
+        """The distribution that contains the file, None for a file from a hub."""
         kind, _, rest = self.location.partition(":")
         return rest.partition("/")[0] if kind == "package" else None
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What an extractor is built with.
+    """Resources for building an extractor.
 
     Attributes
     ----------
@@ -150,7 +151,7 @@ class Resources:
     weights : Mapping[str, Path]
         Verified files by `Weight.name`.
     scratch : Path | None
-        Folder for what is worth keeping between runs (text embeddings), None for none.
+        Folder for data worth keeping between runs (text embeddings), None for none.
     """
 
     device: str = "cpu"
@@ -161,19 +162,19 @@ class Resources:
 Precision = Literal["float32", "bfloat16", "float16"]
 
 NETWORK_SIDE = 224
-"""Pixels a side that networks for views of several sizes get where nobody names a view."""
+"""Default view side in pixels for networks that accept several sizes."""
 
 
 @dataclass(frozen=True)
 class ExtractorSpec:
-    """Everything about an extractor but its work.
+    """Everything about an extractor except its function.
 
     Attributes
     ----------
     name : str
         Lower case with underscores, no double underscore.
     version : int
-        Raise it when the values change for a reason that no other field shows.
+        Increase when the values change for a reason that no other field reflects.
     outputs : Mapping[str, Output]
         Name → `Output`.
     colour : str
@@ -181,25 +182,25 @@ class ExtractorSpec:
     libraries : tuple[str, ...]
         Distributions whose version can change a value.
     licence : str
-        Of the code that computes it.
+        Licence of the code that computes it.
     source : str
-        Paper or code the definition comes from.
+        Paper or code that defines it.
     cost : float
-        Seconds for one 512×384 pair on one CPU core, as measured by us.
+        Measured seconds for one 512×384 pair on one CPU core.
     min_side : int
-        Below this many pixels in the view every output is NaN (undefined).
+        If a side of the view has fewer pixels, every output is NaN (undefined).
     weights : tuple[Weight, ...]
-        Pretrained files it needs. One with weights runs on a GPU where there is one; one
-        without runs on the CPU.
+        Pretrained files it needs. Extractors with weights run on a GPU if there is one, those
+        without on the CPU.
     resampling : Resampling
-        Filter that brings a picture to the view's size, from the weights' own
-        configuration: "bicubic", "bilinear" or "lanczos".
+        Filter for resizing pictures to the view, from the configuration of the weights:
+        "bicubic", "bilinear" or "lanczos".
     sides : tuple[int, ...]
         Sides in pixels of the square views it can use; () for any view.
     side_multiple : int
-        With 2 or more it uses square views whose side is a multiple of it.
+        If 2 or more, it uses square views whose side is a multiple of this.
     precision : Precision
-        Of the network's arithmetic where it need not be float32.
+        Precision in which the network can run if float32 is not required.
     """
 
     name: str
@@ -219,7 +220,7 @@ class ExtractorSpec:
 
     @property
     def usual_view(self) -> str:
-        """The view it gets where nobody names one: whole pictures, at their own size if it can."""
+        """The default view: whole pictures, at their original size if possible."""
         if self.sides:
             return f"s{self.sides[0]}"
         if self.side_multiple > 1:
@@ -229,7 +230,7 @@ class ExtractorSpec:
 
 @dataclass(frozen=True)
 class Extractor:
-    """A spec and the factory of its work. The factory imports what it needs when it is called."""
+    """A spec and the factory of its function. The factory imports its libraries when called."""
 
     spec: ExtractorSpec
     build: Callable[[Resources], Extract] = field(repr=False)

@@ -1,4 +1,4 @@
-"""`timm:<model>` or `timm:<model>.<tag>`: any network of timm's registry that we can read."""
+"""`timm:<model>` or `timm:<model>.<tag>`: any supported network in timm's registry."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from seiqa_features.extractors.vit import timm_vit
 @resolver("timm")
 @cache
 def any_model(name: str) -> Extractor:
-    """The extractor of that name; its own name has the tag, the default one if none is given.
+    """The extractor of that name; its spec's name includes the tag, by default timm's default tag.
 
     Raises
     ------
     UsageError
-        timm has no such model or no weights of it, or it is neither a vision transformer with a
+        timm has no such model or no weights for it, or it is neither a vision transformer with a
         square map of patch tokens nor a convolutional network with stages.
     """
     model = name.removeprefix("timm:")
@@ -34,7 +34,7 @@ def any_model(name: str) -> Extractor:
     try:
         stages = timm_convnet.read_facts(model)
         return timm_convnet.extractor(f"timm:{stages.model}", stages)
-    except Exception as error:  # every class that is built otherwise fails in its own way
+    except Exception as error:  # unsupported model classes fail in various ways
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         reasons.append(f"no convolutional network with stages ({reason})")
     named = f"{config.architecture}.{config.tag}"

@@ -1,1 +1,1 @@
-"""Pictures: files and arrays become 8-bit RGB pixels, and pixels the views that extractors see."""
+"""Pictures: files and arrays become 8-bit RGB pixels, and pixels become views for extractors."""

@@ -1,8 +1,8 @@
-"""The boundary around decoders: whatever they raise becomes one line, and what they warn is quiet.
+"""The boundary around decoders: errors become one line each, and warnings are silenced.
 
 Pillow, its plugins and tifffile raise a dozen unrelated errors on damaged files (`struct.error`,
-`SyntaxError`, `RuntimeError`, `OverflowError`, `KeyError`, …), so here, and only here, all of them
-are caught.
+`SyntaxError`, `RuntimeError`, `OverflowError`, `KeyError`, …), so here, and only here, all
+exceptions are caught.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from seiqa_features.files import reason
 
 @contextmanager
 def refusing(name: str) -> Iterator[None]:
-    """Turn what goes wrong with a picture into one line.
+    """Turn any error with a picture into one line.
 
     Parameters
     ----------
     name : str
-        What errors call it.
+        Name of the picture in errors.
 
     Raises
     ------
     DataError
-        A decoder raised something.
+        A decoder raised an exception.
     """
     try:
         with _muted:
@@ -40,16 +40,16 @@ def refusing(name: str) -> Iterator[None]:
     except SeiqaError:
         raise
     except Image.DecompressionBombError:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # from where Pillow refuses
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow refuses above this
         raise DataError([f"{name}: more than {most} pixels; scale it down"]) from None
     except MemoryError:
         raise DataError([f"{name}: needs more memory than there is; scale it down"]) from None
-    except Exception as error:  # see above
+    except Exception as error:  # see module docstring
         raise damaged(name, reason(error)) from None
 
 
 def damaged(name: str, why: str) -> DataError:
-    """The error that a file is not what it was when it was written."""
+    """The error for a file that was damaged after it was written."""
     return DataError([f"{name}: damaged or truncated image ({why}); copy it again"])
 
 
@@ -58,10 +58,10 @@ _LOGGERS = ("PIL", "tifffile")
 
 
 class _Muted:
-    """Silences decoders' warnings and logs, on whatever thread, while any of them is at work.
+    """Silences warnings and logs of decoders on all threads while any decoder is running.
 
     `warnings.catch_warnings` alone changes the filters of the whole process: two threads that
-    leave it in another order than they entered it would put the wrong ones back.
+    leave it in a different order from entering it would restore the wrong filters.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class _Muted:
 
 
 def _silence_libtiff() -> None:
-    """Keep libtiff, where it is a library of its own, from writing to stderr what Pillow raises."""
+    """Keep libtiff, if it is a separate library, from printing to stderr what Pillow raises."""
     with suppress(OSError, AttributeError):
         set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
         set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p

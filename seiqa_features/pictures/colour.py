@@ -1,7 +1,7 @@
-"""Colour: what a decoded picture's samples mean, as 8-bit sRGB.
+"""Colour: conversion of decoded samples to 8-bit sRGB.
 
-Every mode of Pillow's comes here, and arrays of other depths: samples are scaled by the depth that
-the file states, colours are brought to sRGB by the file's ICC profile, transparency is laid over
+Handles all Pillow modes and arrays of other depths: samples are scaled by the depth stated in the
+file, colours are converted to sRGB with the file's ICC profile, transparency is composited over
 white.
 """
 
@@ -20,16 +20,16 @@ from seiqa_features.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-SLACK = 1e-6  # what float32 arithmetic may leave beyond 0..1
+SLACK = 1e-6  # float32 rounding may exceed 0..1 by this much
 SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB",
               "HSV": "RGB"}  # fmt: skip
-_PROFILES = 16  # transforms that are kept: a data set has few profiles
+_PROFILES = 16  # cached transforms: a data set has few profiles
 _IGNORED: set[bytes] = set()
 _LEVELS = (0, 32, 64, 96, 128, 160, 192, 224, 255)
 _SAME = 1
-"""Levels by which a profile may differ from sRGB before colours are converted: rounding."""
+"""Difference from sRGB in levels up to which a profile counts as sRGB (rounding)."""
 
 
 def to_rgb(image: Image.Image, *, name: str, bits: int = 16) -> Image.Image:
@@ -38,14 +38,14 @@ def to_rgb(image: Image.Image, *, name: str, bits: int = 16) -> Image.Image:
     Parameters
     ----------
     name : str
-        What errors call it.
+        Name of the picture in errors.
     bits : int
-        Of each sample, where the mode holds 16.
+        Bits per sample, for 16-bit modes.
 
     Raises
     ------
     DataError
-        Its samples do not say what is white, or its mode has no conversion.
+        Its samples do not define white, or its mode cannot be converted.
     """
     profile = image.info.get("icc_profile")
     if image.mode == "RGB" and not profile and "transparency" not in image.info:
@@ -63,12 +63,12 @@ def to_rgb(image: Image.Image, *, name: str, bits: int = 16) -> Image.Image:
 
 
 def eight_bit(samples: NDArray[Any], *, bits: int, name: str) -> NDArray[np.uint8]:
-    """Unsigned samples of that many bits, of which the highest eight are kept.
+    """The highest eight bits of unsigned samples with `bits` bits.
 
     Raises
     ------
     DataError
-        All of them would be black, though they differ: they were meant on another scale.
+        All of them would be black although they differ: they must be on another scale.
     """
     if bits <= 8:
         scaled: NDArray[np.uint8] = (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(
@@ -85,15 +85,15 @@ def eight_bit(samples: NDArray[Any], *, bits: int, name: str) -> NDArray[np.uint
 
 
 def levels(samples: NDArray[Any], *, name: str) -> NDArray[np.uint8]:
-    """Floats of 0 to 1, rounded to the 256 levels of a file.
+    """Floats in 0..1, rounded to the 256 levels of a file.
 
     Raises
     ------
     DataError
-        There are others among them, or NaN.
+        Some are outside 0..1 or NaN.
     """
     low, high = samples.min(), samples.max()
-    if not (low >= -SLACK and high <= 1 + SLACK):  # either is NaN where a value is
+    if not (low >= -SLACK and high <= 1 + SLACK):  # NaN if any value is
         found = "NaN among the values" if np.isnan(low) else f"float values {low:g} to {high:g}"
         raise DataError([f"{name}: {found}; expected 0 to 1 (of uint8: 0 to 255)"])
     rounded: NDArray[np.uint8] = np.rint(samples.clip(0, 1) * 255).astype(np.uint8)
@@ -101,7 +101,7 @@ def levels(samples: NDArray[Any], *, name: str) -> NDArray[np.uint8]:
 
 
 def _opaque_places(image: Image.Image, name: str) -> Image.Image | None:
-    """255 where a grey or RGB picture does not have its transparent colour, None if it has none."""
+    """255 where a grey or RGB picture is not its transparent colour; None if it has none."""
     key = image.info.get("transparency")
     if key is None or image.mode not in {"1", "L", "RGB", *SIXTEEN_BIT}:
         return None
@@ -116,7 +116,7 @@ def _opaque_places(image: Image.Image, name: str) -> Image.Image | None:
 
 
 def _eight_bit_mode(image: Image.Image, name: str, bits: int) -> Image.Image:
-    """The picture in mode L, LA, RGB, RGBA or CMYK."""
+    """The picture converted to mode L, LA, RGB, RGBA or CMYK."""
     if image.mode == "P":
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode in _CONVERTED:
@@ -137,14 +137,14 @@ def _eight_bit_mode(image: Image.Image, name: str, bits: int) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
-    """An L, RGB or CMYK picture by its profile; one whose profile is of no use counts as sRGB."""
+    """Convert L, RGB or CMYK by the profile; pictures with unusable profiles count as sRGB."""
     if profile:
         space = _space(profile)
         if image.mode == "L" and space == "RGB ":
             image = image.convert("RGB")
         transform = _transform(profile, image.mode)
         if isinstance(transform, str):
-            if profile not in _IGNORED:  # said once of each profile, not of each picture
+            if profile not in _IGNORED:  # reported once per profile, not per picture
                 _IGNORED.add(profile)
                 logger.warning("%s: its colour profile is ignored (%s)", name, transform)
         elif transform is not None:
@@ -153,15 +153,15 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Imag
 
 
 def _space(profile: bytes) -> str:
-    """The four letters by which an ICC profile names the colour space of its data."""
+    """The four-letter code of the data colour space in an ICC profile."""
     return profile[16:20].decode("latin-1")
 
 
 @lru_cache(_PROFILES)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | str | None:
-    """What brings a mode to sRGB; None where nothing is to be done, a reason where it cannot.
+    """The transform of a mode to sRGB; None if not needed, or the reason if impossible.
 
-    Relative colorimetric with black point compensation, as browsers show pictures.
+    Relative colorimetric with black point compensation, as in browsers.
     """
     expected = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}[mode]
     if _space(profile) != expected:

@@ -1,7 +1,7 @@
-"""Decoding: a file becomes 8-bit RGB pixels by one set of rules, and pixels get a name, their hash.
+"""Decoding: files become 8-bit RGB pixels by one set of rules; pixels are identified by a hash.
 
-The hash is what everything later hangs on: it is the store's row key, the default group and the
-way duplicates are found. What is accepted and how it is read is told in docs/formats.md.
+All later steps depend on the hash: it is the row key of the store, the default group, and the
+criterion for duplicates. Accepted files and how they are read are described in docs/formats.md.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from seiqa_features.pictures.colour import to_rgb
 from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
 
 MIN_SIDE = 16
-MAX_ASPECT = 100  # a view that enlarges the short side of a longer strip would fill the memory
-MAX_PIXELS = 89_478_485  # Pillow's own line between a large picture and a decompression bomb
-DECODE_RULES = 2  # raise when a rule below changes: known files are then decoded again
-KEY_RULES = 1  # raise when equal pixels get another hash: nothing in a store is found then
+MAX_ASPECT = 100  # enlarging the short side of a longer strip for a view could exhaust memory
+MAX_PIXELS = 89_478_485  # Pillow's own threshold for decompression bombs
+DECODE_RULES = 2  # increase when a rule below changes: known files are then decoded again
+KEY_RULES = 1  # increase when equal pixels get another hash: stored rows are then not found
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -39,16 +39,16 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_UPRIGHT = frozenset({"HEIF", "JXL"})  # their decoders turn the picture, whatever EXIF says
+_UPRIGHT = frozenset({"HEIF", "JXL"})  # their decoders rotate the picture, whatever EXIF says
 
 
 def load_rgb(path: Path) -> Image.Image:
-    """Decode a file to an upright 8-bit sRGB image, by the rules of `read_rgb`.
+    """Decode a file to an upright 8-bit sRGB image with the rules of `read_rgb`.
 
     Raises
     ------
     DataError
-        One line, if the file cannot be read or `read_rgb` refuses it.
+        One line, if the file cannot be read or is refused by `read_rgb`.
     """
     require_regular(path)
     try:
@@ -59,28 +59,28 @@ def load_rgb(path: Path) -> Image.Image:
 
 
 def read_rgb(file: BinaryIO, *, name: str, max_pixels: int | None = None) -> Image.Image:
-    """Decode what an open file holds to an upright 8-bit sRGB image.
+    """Decode an open file to an upright 8-bit sRGB image.
 
-    Grey and palette images are expanded, transparency is laid over white, CMYK is converted,
-    samples are scaled by the depth that the file states (of 16 bits the high byte is kept), colours
-    follow the ICC profile, the EXIF orientation is applied, and of an animation the first frame is
-    taken.
+    Grey and palette images are expanded, transparency is composited over white, CMYK is converted,
+    samples are scaled by the depth stated in the file (the high byte of 16 bits is kept), colours
+    follow the ICC profile, the EXIF orientation is applied, and the first frame of an animation is
+    used.
 
     Parameters
     ----------
     file : BinaryIO
         Positioned at its start.
     name : str
-        What errors call it.
+        Name of the picture in errors.
     max_pixels : int | None
-        Of a picture [MAX_PIXELS].
+        Maximum number of pixels [MAX_PIXELS].
 
     Raises
     ------
     DataError
-        One line, if the file is empty, truncated, damaged where the format has checksums, no image
-        of a format that is read, smaller than 16 pixels on a side, larger than `max_pixels`, more
-        than 100 times as long as wide, or does not state what its samples mean.
+        One line, if the file is empty, truncated, damaged (for formats with checksums), not an
+        image in a supported format, smaller than 16 pixels on a side, larger than `max_pixels`,
+        more than 100 times as long as wide, or does not state what its samples mean.
     """
     with refusing(name):
         head = file.read(HEAD_BYTES)
@@ -94,7 +94,7 @@ def read_rgb(file: BinaryIO, *, name: str, max_pixels: int | None = None) -> Ima
         if head.startswith(tiff.SIGNATURES):
             tiff.require_directory(file, name=name)
         if decoders == (jxl.FORMAT,):
-            sizes(*jxl.size(file))  # its decoder would unpack it first
+            sizes(*jxl.size(file))  # its decoder would unpack it before stating the size
         try:
             file.seek(0)
             with Image.open(file, formats=decoders) as image:
@@ -111,13 +111,13 @@ def read_rgb(file: BinaryIO, *, name: str, max_pixels: int | None = None) -> Ima
 
 
 def decode_rgb(image: Image.Image, *, name: str) -> Image.Image:
-    """What a Pillow image in memory holds, by the rules of `read_rgb`; the same errors."""
+    """Decode a Pillow image in memory with the rules and errors of `read_rgb`."""
     with refusing(name):
         return _decoded(image, name, partial(check_size, name))
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int | None = None) -> None:
-    """Refuse a picture that no metric can use or that memory may not hold.
+    """Refuse a picture that no metric can use or that may not fit in memory.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def check_size(name: str, width: int, height: int, max_pixels: int | None = None
 def _decoded(
     image: Image.Image, name: str, sizes: Callable[[int, int], None], file: BinaryIO | None = None
 ) -> Image.Image:
-    """The pixels of an image that Pillow has opened, from `file` where they come from one."""
+    """The pixels of an image that Pillow has opened, from `file` if it came from a file."""
     sizes(*image.size)
     bits = 16
     if isinstance(image, TiffImageFile):
@@ -155,7 +155,7 @@ def _decoded(
 
 
 def _finished(image: Image.Image, name: str, bits: int = 16) -> Image.Image:
-    """A loaded image in its colours, upright, and free of what would change it once more."""
+    """A loaded image as upright sRGB, without metadata that would change it again."""
     rgb = to_rgb(image, name=name, bits=bits)
     turn = _TURNS.get(orientation(image))
     finished = rgb.copy() if turn is None else rgb.transpose(turn)
@@ -164,18 +164,18 @@ def _finished(image: Image.Image, name: str, bits: int = 16) -> Image.Image:
 
 
 def orientation(image: Image.Image) -> int:
-    """How a picture is to be turned, as EXIF counts: 1 (not at all, or not stated) to 8."""
+    """EXIF orientation, 1 (upright, or not stated) to 8."""
     if image.format in _UPRIGHT:
         return 1
     try:
         stated = int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged metadata is no damage of the pixels
+    except Exception:  # damaged metadata does not mean damaged pixels
         return 1
     return stated if stated in _TURNS else 1
 
 
 def pixel_key(image: Image.Image) -> str:
-    """Hash of an RGB image's size and pixels: 32 hex digits, equal exactly for equal pictures."""
+    """Hash of an RGB image's size and pixels, 32 hex digits; equal exactly if the images are."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{KEY_RULES} {image.width} {image.height} ".encode())
     digest.update(np.ascontiguousarray(image).data)
@@ -183,7 +183,7 @@ def pixel_key(image: Image.Image) -> str:
 
 
 def difference_hash(image: Image.Image) -> int:
-    """64-bit perceptual hash: is each of 8×8 cells brighter than its right-hand neighbour?
+    """64-bit perceptual hash: whether each of 8×8 cells is brighter than its right neighbour.
 
     Nearly equal pictures differ in few bits, whatever their size (Krawetz's dHash).
     """

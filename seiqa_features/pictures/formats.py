@@ -1,7 +1,7 @@
-"""Formats: which kinds of files are decoded, by what, and what is said of the others.
+"""Formats: which files are decoded, by which decoder, and the messages for other files.
 
-Pillow is always given this list. Its other decoders are for documents and stubs of formats: the one
-for PostScript starts Ghostscript, an icon holds several pictures.
+Pillow is always restricted to this list. Its other decoders are for documents and format stubs: the
+one for PostScript starts Ghostscript, and an icon contains several pictures.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from seiqa_features.pictures import jxl
 
 @dataclass(frozen=True)
 class Extra:
-    """A format that Pillow learns from a package of the extra ``formats``."""
+    """A format that a package of the extra ``formats`` adds to Pillow."""
 
     format: str
     suffixes: tuple[str, ...]
     package: str
     module: str
     opener: str | None = None
-    """The function in it that registers the decoder, where importing it does not."""
+    """The function that registers the decoder if importing the package does not."""
 
 
 EXTRAS = (
@@ -33,7 +33,7 @@ EXTRAS = (
 )
 
 _BUILT_IN = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
-"""Decoders that a build of Pillow may lack, and what `PIL.features` calls them."""
+"""Decoders that a build of Pillow may lack, and their names in `PIL.features`."""
 
 FORMATS = tuple(
     name
@@ -43,15 +43,15 @@ FORMATS = tuple(
     )
     if name not in _BUILT_IN or features.check(_BUILT_IN[name])
 )  # fmt: skip
-"""What is decoded without an extra, by Pillow's names; TGA, which has no signature, last."""
+"""Formats decoded without an extra, by Pillow's names; TGA, which has no signature, is last."""
 
-_SHARED = {"MPO": "JPEG"}  # a JPEG with a second picture behind the first, opened as a JPEG
+_SHARED = {"MPO": "JPEG"}  # a JPEG with a second picture after the first, opened as a JPEG
 SUFFIXES = frozenset(
     suffix
     for suffix, name in Image.registered_extensions().items()
     if _SHARED.get(name, name) in FORMATS
 ) | {suffix for extra in EXTRAS for suffix in extra.suffixes}
-"""In lower case, what the names of picture files end in."""
+"""Suffixes of picture files, in lower case."""
 
 ACCEPTED = "PNG, JPEG, WebP, AVIF, JPEG 2000, TIFF, GIF, BMP, PPM, QOI, SGI, PCX or TGA"
 INSTALL = "pip install 'seiqa[formats]'"
@@ -84,22 +84,22 @@ _PICTURES = (
     b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
     b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"qoif",
 )  # fmt: skip
-"""What pictures of the list begin with: one of these that no decoder takes is damaged."""
+"""Signatures of the listed formats: a file with one that no decoder accepts is damaged."""
 
 HEAD_BYTES = 64
-"""What is read of a file to tell its format."""
+"""Number of bytes read to determine the format of a file."""
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
 
 def decoders_for(head: bytes, name: str) -> tuple[str, ...]:
-    """Pillow's names of the decoders that a file which begins like this is given to.
+    """Pillow's names of the decoders to try for a file that begins with `head`.
 
     Raises
     ------
     DataError
-        It is of a format of the extra, and the package that decodes it is not there.
+        The format needs the extra, and the package that decodes it is not installed.
     """
     extra = _extra(head)
     if extra is None:
@@ -123,14 +123,14 @@ def _extra(head: bytes) -> Extra | None:
 
 
 def _brands(head: bytes) -> set[bytes]:
-    """What an ISO media file says it is; none of another file."""
+    """The brands of an ISO media file; empty for other files."""
     if head[4:8] != b"ftyp":
         return set()
     return {head[at : at + 4] for at in (8, *range(16, len(head), 4))}
 
 
 def unknown(head: bytes) -> str:
-    """What is said of a file that no decoder on the list takes."""
+    """The message for a file that no listed decoder accepts."""
     brands = _brands(head)
     webp = head.startswith(b"RIFF") and b"WEBP".startswith(head[8:12])
     if head.startswith(_PICTURES) or webp or brands & (_AVIF_BRANDS | _HEIF_BRANDS):

@@ -1,4 +1,4 @@
-"""The image index: which file held which pixels, so that an unchanged file is not decoded again."""
+"""The image index: which file has which pixels, so that unchanged files are not decoded again."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from seiqa_features.progress import Progress, unwatched
 
 logger = logging.getLogger(__name__)
 
-BATCH = 256  # files that are decoded before the index is written
-PATIENCE = 20.0  # seconds that another process may keep the index locked
+BATCH = 256  # files decoded between writes of the index
+PATIENCE = 20.0  # seconds to wait while another process locks the index
 
 _TYPES = {"path": "TEXT PRIMARY KEY", "stamp": "TEXT NOT NULL", "key": "TEXT NOT NULL",
           "width": "INTEGER NOT NULL", "height": "INTEGER NOT NULL"}  # fmt: skip
 _COLUMNS = ", ".join(_TYPES)
 _CREATE = f"CREATE TABLE IF NOT EXISTS images ({', '.join(map(' '.join, _TYPES.items()))})"
-_ASKED = 500  # paths in one query; SQLite takes 999 at least
+_ASKED = 500  # paths in one query; SQLite allows at least 999
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _ENVIRONMENT = frozenset({
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
 })  # fmt: skip
-"""What is wrong with disk or permission. Every other error says that the file is no index."""
+"""Errors due to disk or permissions. Any other error means that the file is not an index."""
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What a decoded file holds: hash of its RGB pixels, width and height in pixels."""
+    """Contents of a decoded file: hash of its RGB pixels, width and height in pixels."""
 
     key: str
     width: int
@@ -52,14 +52,14 @@ class ImageInfo:
 class ImageIndex:
     """Remembers the `ImageInfo` of files by path, size, times and decoder, in one SQLite file.
 
-    The change time is part of the key because, unlike the modification time, a program cannot set
-    it back: an edit that keeps size and date is still noticed. A damaged index is set aside and
-    begun again: what it held is found by decoding.
+    The change time is part of the key because, unlike the modification time, programs cannot reset
+    it: an edit that keeps size and date is still detected. A damaged index is set aside and a new
+    one is started: its contents are recovered by decoding.
 
     Raises
     ------
     StoreError
-        When made or used: the folder cannot be used, or another process keeps the index locked.
+        On creation or use: the folder cannot be used, or another process keeps the index locked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,7 +87,7 @@ class ImageIndex:
         Returns
         -------
         tuple[dict[Path, ImageInfo], dict[Path, str]]
-            What each readable file holds, and one line for each file that cannot be read.
+            The contents of each readable file, and one line for each file that cannot be read.
         """
         stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}
         known = self._known(stamps)
@@ -104,7 +104,7 @@ class ImageIndex:
                     else:
                         problems[path] = info
                     on_image(done, len(missing))
-                # Batch by batch, so that an interrupted scan of a large data set is not lost.
+                # Per batch, so that the work of an interrupted scan is not lost.
                 self._remember({path: known[path] for path in batch if path in known}, stamps)
         finally:
             pool.shutdown(cancel_futures=True)
@@ -121,7 +121,7 @@ class ImageIndex:
         return found
 
     def _rows(self, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        """Stamp, key, width and height of the files that are remembered, by name."""
+        """Stamp, key, width and height of the indexed files, by name."""
         rows: dict[str, tuple[Any, ...]] = {}
         for start in range(0, len(names), _ASKED):
             asked = names[start : start + _ASKED]
@@ -139,7 +139,7 @@ class ImageIndex:
         self._do(insert, rows, many=True)
 
     def _do(self, statement: str, values: Sequence[Any] = (), *, many: bool = False) -> list[Any]:
-        """Rows that come of a statement (for `many` values), on a new index if this is damaged."""
+        """Rows returned by a statement (for `many` values); retried on a new index if damaged."""
         try:
             return self._attempt(statement, values, many)
         except _DamagedError:
@@ -170,7 +170,7 @@ class ImageIndex:
         )
         try:
             self._file.replace(aside)
-            for suffix in ("-journal", "-wal", "-shm"):  # would be taken for the new one's
+            for suffix in ("-journal", "-wal", "-shm"):  # SQLite would apply them to the new index
                 self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         except OSError as error:
             raise self._unusable(reason(error)) from None
@@ -182,7 +182,7 @@ class ImageIndex:
 
 
 class _DamagedError(Exception):
-    """The file is no SQLite file, or not the index."""
+    """The file is not an SQLite file, or not an image index."""
 
 
 def _name(path: Path) -> str:
@@ -198,18 +198,18 @@ def _inspect(path: Path) -> ImageInfo | str:
 
 
 def _stamp(path: Path) -> str:
-    """What must be the same for a file to hold the pixels it held; "" if it cannot be read."""
+    """Identifies a state of the file: equal stamps mean equal pixels; "" if it cannot be read."""
     try:
         stat = path.stat()
     except (OSError, ValueError):
-        return ""  # decoding it will say what is wrong
-    decoder = f"{DECODE_RULES} {PIL.__version__}{_extras()}"  # another may see other pixels
+        return ""  # decoding will report the problem
+    decoder = f"{DECODE_RULES} {PIL.__version__}{_extras()}"  # versions may decode differently
     return f"{decoder} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
 @lru_cache(1)
 def _extras() -> str:
-    """Packages beside Pillow that decode, with their versions."""
+    """Decoding packages other than Pillow, with their versions."""
     found = []
     for package in ("tifffile", "imagecodecs", *(extra.package for extra in EXTRAS)):
         with suppress(PackageNotFoundError):

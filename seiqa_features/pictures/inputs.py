@@ -1,4 +1,4 @@
-"""Pictures as a program has them: a path, a Pillow image, a numpy array or a torch tensor."""
+"""Pictures as passed by a program: a path, a Pillow image, a numpy array or a torch tensor."""
 
 from __future__ import annotations
 
@@ -27,28 +27,29 @@ Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[Any] | torc
 
 C is 1 (grey), 3 (RGB) or 4 (RGB and opacity). Values are uint8 in 0..255 or float in 0..1.
 
-A Pillow image as `Image.open` gives it is turned as its EXIF says, like the file. One that was made
-from it (converted, cropped, rotated) may have been turned already, by `ImageOps.exif_transpose`,
-which takes the note out of it, or by hand: if it still bears the note, it is refused.
+A Pillow image as returned by `Image.open` is rotated according to its EXIF data, like the file. An
+image derived from it (converted, cropped, rotated) may already have been rotated, either by
+`ImageOps.exif_transpose`, which removes the EXIF orientation, or by hand: if it still has an EXIF
+orientation, it is refused.
 """
 
 CHANNELS = (1, 3, 4)
 
 
 def as_rgb(picture: Picture, *, name: str) -> Image.Image:
-    """The picture as 8-bit RGB, as `seiqa_features.pictures.decoding` gives that of a file.
+    """The picture as 8-bit RGB, as `seiqa_features.pictures.decoding` returns it for a file.
 
     Floats are rounded to the 256 levels of a file: a picture scores the same in every form.
 
     Parameters
     ----------
     name : str
-        What errors call it.
+        Name of the picture in errors.
 
     Raises
     ------
     DataError
-        It is of another type or shape, holds other values, or is refused as a file.
+        It has an unsupported type, shape or value, or would be refused as a file.
     """
     if isinstance(picture, str | os.PathLike):
         try:
@@ -65,7 +66,7 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
         return decode_rgb(picture, name=name)
     if isinstance(picture, np.ndarray):
         return _from_array(picture, name)
-    torch = sys.modules.get("torch")  # where nobody imported it there are no tensors
+    torch = sys.modules.get("torch")  # if it is not imported, there are no tensors
     if torch is not None and isinstance(picture, torch.Tensor):
         return _from_array(_pixels_last(picture, name), name)
     raise DataError(
@@ -75,12 +76,12 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
 
 
 def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
-    """Both pictures of a pair as `as_rgb` gives them.
+    """Both pictures of a pair, converted by `as_rgb`.
 
     Raises
     ------
     DataError
-        Everything wrong with either of them.
+        Lists every problem with either of them.
     """
     pictures: list[Image.Image] = []
     problems: list[str] = []
@@ -95,8 +96,8 @@ def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
 
 
 def is_picture(value: object) -> bool:
-    """Whether it is one picture, of whatever content, and no collection of them."""
-    torch = sys.modules.get("torch")  # where nobody imported it there are no tensors
+    """Whether it is a single picture, valid or not, rather than a collection."""
+    torch = sys.modules.get("torch")  # if it is not imported, there are no tensors
     kinds = (str, os.PathLike, Image.Image, np.ndarray, *((torch.Tensor,) if torch else ()))
     return isinstance(value, kinds)
 
@@ -106,8 +107,8 @@ def both_sides(
 ) -> tuple[pd.Index, list[Picture], list[Picture]]:
     """Index, references and degraded pictures, from a DataFrame or from two sequences.
 
-    A DataFrame has columns ref and dist, or is a pair table (`seiqa_features.datasets.pairs`), and
-    then the index is its pair_id.
+    A DataFrame has columns ref and dist, or is a pair table (`seiqa_features.datasets.pairs`), in
+    which case the index is its pair_id.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def _pixels_last(tensor: torch.Tensor, name: str) -> NDArray[Any]:
         )  # fmt: skip
     try:
         pixels = (tensor.permute(1, 2, 0) if planes else tensor).detach().cpu()
-        # numpy knows no bfloat16
+        # numpy has no bfloat16
         array: NDArray[Any] = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
     except (RuntimeError, TypeError) as error:  # sparse, quantised, without data, …
         raise DataError([f"{name}: a tensor without plain pixels ({reason(error)})"]) from None

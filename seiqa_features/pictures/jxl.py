@@ -1,4 +1,4 @@
-"""JPEG XL: the size of a picture, which its decoder tells only after it has unpacked all of it.
+"""JPEG XL: the size of a picture, which its decoder reports only after decoding all of it.
 
 Source: ISO/IEC 18181-1:2022, annex D.3 (SizeHeader), and 18181-2:2021 (the boxes around it).
 """
@@ -12,16 +12,16 @@ CODESTREAM, CONTAINER = b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _SIDE_BITS = (9, 13, 18, 30)
-_HEADER = 16  # bytes that hold any size
+_HEADER = 16  # bytes, enough for any size
 
 
 def size(file: BinaryIO) -> tuple[int, int]:
-    """Width and height, as stored, of a file that begins like a JPEG XL.
+    """Width and height as stored in a file with a JPEG XL signature.
 
     Raises
     ------
     ValueError
-        There is no codestream in it.
+        The file contains no codestream.
     """
     file.seek(0)
     if file.read(len(CODESTREAM)) != CODESTREAM:
@@ -41,7 +41,7 @@ def _side(bits: _Bits, small: int) -> int:
 
 
 def _find_codestream(file: BinaryIO) -> None:
-    """Go to what follows the signature of the codestream in the boxes of a container."""
+    """Seek to just after the codestream signature in the boxes of a container."""
     at = 0
     while True:
         file.seek(at)
@@ -50,16 +50,16 @@ def _find_codestream(file: BinaryIO) -> None:
         if length == 1:
             length = int.from_bytes(file.read(8))
         if kind == b"jxlp":
-            file.read(4)  # its number among the parts
+            file.read(4)  # index of the part
         if kind in (b"jxlc", b"jxlp") and file.read(len(CODESTREAM)) == CODESTREAM:
             return
-        if length < 8:  # it goes on to the end of the file, or is none
+        if length < 8:  # extends to the end of the file, or is invalid
             raise ValueError("no codestream in it")
         at += length
 
 
 class _Bits:
-    """Reads numbers of some bits, the lowest first."""
+    """Reads numbers of a given bit length, lowest bit first."""
 
     def __init__(self, content: bytes) -> None:
         self._value = int.from_bytes(content, "little")

@@ -1,7 +1,8 @@
-"""PNG: checksums of what decides the pixels, and a stream for Pillow that holds nothing else.
+"""PNG: verify checksums of chunks that affect the pixels, and pass only these chunks to Pillow.
 
-Pillow verifies no checksum of the pixel data, refuses sound files for large or mistaken metadata,
-and cannot apply the transparent colour of samples that it has scaled. So the chunks are read here.
+Pillow does not verify the checksums of the pixel data, refuses intact files with large or invalid
+metadata, and cannot apply the transparent colour to samples that it has scaled. So the chunks are
+read here.
 Source: W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", 2025.
 """
 
@@ -26,16 +27,16 @@ MAX_PROFILE = 64 * 2**20  # bytes of an ICC profile: more is a bomb, not a profi
 
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _READ = _CRITICAL | {b"tRNS", b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
-_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # may say how the picture is turned
+_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # may state the orientation
 _MAX_TEXT = 64 * 2**10
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
           (0, 1, 1, 2))  # fmt: skip
-"""First column, first row, step of columns, step of rows of each interlacing pass."""
+"""First column, first row, column step and row step of each interlacing pass."""
 
 
 @dataclass
 class Png:
-    """What of a PNG bears on its pixels. `others` are whole chunks, `data` the pixels' stream."""
+    """The parts of a PNG that affect its pixels. `others` are whole chunks, `data` is from IDAT."""
 
     width: int
     height: int
@@ -48,14 +49,14 @@ class Png:
     profile: bytes | None = None
 
     def stream(self) -> BinaryIO:
-        """The picture alone; its pixels in one chunk, so that zlib sees its own checksum too."""
+        """The picture alone, its pixels in one chunk so that zlib also verifies its checksum."""
         return self._written(self.depth, b"".join(self.data))
 
     def low_bytes(self) -> Image.Image:
-        """The low bytes of 16-bit RGB samples as a picture of their own.
+        """The low bytes of 16-bit RGB samples as a separate picture.
 
-        Pillow keeps the high ones. PNG's filters work on each byte of a pixel by itself, so leaving
-        out every other byte of the filtered rows leaves rows of an 8-bit picture.
+        Pillow keeps the high bytes. PNG filters process each byte of a pixel separately, so
+        removing every other byte of the filtered rows gives valid rows of an 8-bit picture.
         """
         rows = np.frombuffer(zlib.decompress(b"".join(self.data)), np.uint8)
         kept, at = [], 0
@@ -82,20 +83,20 @@ class Png:
             ">IIBBBBB", self.width, self.height, depth, self.colour, 0, 0, self.interlaced
         )
         chunks = [_chunk(b"IHDR", header), *self.others]
-        # The checksum of the pixels is left out: it was verified, and Pillow does not look at it.
+        # The pixel checksum is left as zeros: it has been verified, and Pillow does not check it.
         chunks += [struct.pack(">I", len(data)), b"IDAT", data, bytes(4), _chunk(b"IEND", b"")]
         return io.BytesIO(SIGNATURE + b"".join(chunks))
 
 
 def decode(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -> Image.Image:
-    """The picture, with its ICC profile and transparent colour in `info`, on Pillow's scales.
+    """The picture, with its ICC profile and transparent colour in `info`, scaled as by Pillow.
 
-    Parameters and errors are those of `read`; besides, the pixels may be damaged or, of 16 bits,
-    be black in 8 though they differ.
+    Parameters and errors are those of `read`; it also refuses damaged pixels and 16-bit samples
+    that differ but would all be black in 8 bits.
     """
     png = read(file, name=name, check_size=check_size)
     with Image.open(png.stream(), formats=("PNG",)) as image:
-        image.decodermaxblock = 2**31 - 1  # all at once, so that zlib gets to its own checksum
+        image.decodermaxblock = 2**31 - 1  # all at once, so that zlib reaches its checksum
         image.load()
     if png.profile is not None:
         image.info["icc_profile"] = png.profile
@@ -108,7 +109,7 @@ def decode(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None])
 
 
 def _wide(image: Image.Image, png: Png, name: str) -> Image.Image:
-    """A picture of 16-bit colours whose low bytes count: they have a key, or they are all."""
+    """A 16-bit colour picture whose low bytes matter: for a colour key, or as the only content."""
     high, low = (np.asarray(part).astype(np.uint16) for part in (image, png.low_bytes()))
     samples = high << 8 | low
     wide = Image.fromarray(eight_bit(samples, bits=16, name=name))
@@ -120,22 +121,22 @@ def _wide(image: Image.Image, png: Png, name: str) -> Image.Image:
 
 
 def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -> Png:
-    """Read the chunks that bear on the pixels and verify their checksums.
+    """Read the chunks that affect the pixels and verify their checksums.
 
-    A wrong checksum in any other chunk does not count as damage; the chunk is left out. A colour
-    profile or a turn (EXIF) whose checksum is wrong is left out as well, as libpng does.
+    A wrong checksum in any other chunk does not count as damage; the chunk is ignored. A colour
+    profile or an orientation (EXIF) with a wrong checksum is also ignored, as in libpng.
 
     Parameters
     ----------
     file : BinaryIO
         Positioned after the signature.
     check_size : Callable[[int, int], None]
-        Told width and height before the pixels are read; refuses them by raising.
+        Called with width and height before the pixels are read; raises to refuse them.
 
     Raises
     ------
     DataError
-        It ends too early, or a checksum or chunk that decides on pixels is wrong.
+        It is truncated, or a checksum or chunk that affects the pixels is invalid.
     """
     png = None
     for kind, content, sound in _chunks(file, name):
@@ -144,7 +145,7 @@ def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -
         if kind == b"IHDR" and png is None:
             png = _header(content, name)
             check_size(png.width, png.height)
-            # Deflate makes the worst of data a thousandth larger; anything far above is a flood.
+            # Deflate enlarges even the worst data by only 0.1 %; anything far above is abnormal.
             budget = 2 * png.width * png.height * 8 + 2**20
         elif png is None or kind == b"IHDR":
             raise damaged(name, "its first chunk, and no other, must be IHDR")
@@ -163,14 +164,14 @@ def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -
 
 
 def _chunks(file: BinaryIO, name: str) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Kind, content and whether the checksum is right, of the chunks that are looked at."""
+    """Kind, content and checksum validity of the chunks that are used."""
     while True:
         head = file.read(8)
         if len(head) < 8:
             raise damaged(name, "it ends before its IEND chunk")
         length, kind = struct.unpack(">I4s", head)
         if kind not in _READ:
-            if kind[:1].isupper():  # critical: without it the pixels have another meaning
+            if kind[:1].isupper():  # critical: without it the pixels cannot be interpreted
                 raise damaged(name, f"unknown chunk {kind.decode('latin-1')}")
             file.seek(length + 4, io.SEEK_CUR)
             continue
@@ -188,7 +189,7 @@ def _header(content: bytes, name: str) -> Png:
 
 
 def _take(png: Png, kind: bytes, content: bytes, name: str) -> None:
-    """Keep what a chunk besides header and pixels says, in the order of the file."""
+    """Store a chunk other than header and pixels, in file order."""
     if kind == b"tRNS" and png.colour in (GREY, RGB):
         samples = 1 if png.colour == GREY else 3
         if len(content) != 2 * samples:
@@ -204,7 +205,7 @@ def _take(png: Png, kind: bytes, content: bytes, name: str) -> None:
 
 
 def _inflated_profile(content: bytes) -> bytes:
-    """The profile behind its name; nothing of use where it cannot be unpacked."""
+    """The profile that follows its name; an unusable value if it cannot be unpacked."""
     _, _, packed = content.partition(b"\0")
     try:
         return zlib.decompressobj().decompress(packed[1:], MAX_PROFILE)

@@ -1,8 +1,8 @@
-"""TIFF as Pillow reads it: what the file states about its samples, and whether all of it is there.
+"""TIFF as Pillow reads it: what the file states about its samples, and whether it is complete.
 
-Pillow decodes 8-bit samples and the common 16-bit layouts right; it takes planar 16-bit colours
-for others, ignores that white may be zero, and knows neither planar samples beside the colours nor
-floating-point colours. Those are for `seiqa_features.pictures.tiff_samples`.
+Pillow correctly decodes 8-bit samples and the common 16-bit layouts; it misreads planar 16-bit
+colours, ignores white-is-zero, and supports neither planar extra samples nor floating-point
+colours. Those are handled by `seiqa_features.pictures.tiff_samples`.
 Source: Adobe, "TIFF Revision 6.0", 1992, sections 8 and 19.
 """
 
@@ -26,7 +26,7 @@ PLANAR = 2  # PlanarConfiguration
 UNCOMPRESSED, DEFLATE = 1, (8, 32946)  # Compression
 
 BITS, COMPRESSION, PHOTOMETRIC, PLANAR_CONFIGURATION, FORMAT = 258, 259, 262, 284, 339
-EXTRA = 338  # samples beside the colours
+EXTRA = 338  # ExtraSamples: samples in addition to the colours
 LOW, HIGH = 340, 341  # SMinSampleValue, SMaxSampleValue
 PROFILE, ORIENTATION = 34675, 274
 _OFFSETS, _COUNTS = (273, 324), (279, 325)  # of strips, of tiles
@@ -34,13 +34,13 @@ _DECISIVE = frozenset({
     256, 257, BITS, COMPRESSION, PHOTOMETRIC, 266, *_OFFSETS, 277, 278, *_COUNTS,
     PLANAR_CONFIGURATION, 317, 320, 322, 323, EXTRA, FORMAT, LOW, HIGH, 347,
 })  # fmt: skip
-"""Tags without which the pixels would be others."""
+"""Tags that affect the pixels."""
 
 _TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 def stated_bits(image: TiffImageFile) -> int | None:
-    """Bits of a sample where Pillow decodes the picture right, None where it does not."""
+    """Bits per sample if Pillow decodes the picture correctly, else None."""
     tags = image.tag_v2
     bits = set(tags.get(BITS, (1,)))
     formats = set(tags.get(FORMAT, (UNSIGNED,)))
@@ -52,13 +52,13 @@ def stated_bits(image: TiffImageFile) -> int | None:
     if depth <= 8:
         return 8 if chunky or EXTRA not in tags else None
     if depth == 16 and chunky and photometric in (BLACK_IS_ZERO, RGB, CMYK):
-        # Black in the 8 bits that Pillow keeps: only the low bytes tell whether it is meant.
+        # Black in the 8 bits that Pillow keeps: only the low bytes show whether it really is.
         return None if image.mode == "RGB" and image.load() and not image.getbbox() else 16
     return 12 if depth == 12 and photometric == BLACK_IS_ZERO else None
 
 
 def require_directory(file: BinaryIO, *, name: str) -> None:
-    """Refuse a file whose first directory is cut off, or a value of it that decides on pixels.
+    """Refuse a file whose first directory, or a value in it that affects pixels, is truncated.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def require_directory(file: BinaryIO, *, name: str) -> None:
     head = file.read(len(BIG[0]))
     order: Literal["<", ">"] = "<" if head.startswith(b"II") else ">"
     big = head in BIG
-    # offset, number of entries, entry (tag, type, number of values, values or their place)
+    # offset, number of entries, entry (tag, type, number of values, values or their offset)
     offset, entries, entry = (
         f"{order}{part}" for part in (("Q", "Q", "HHQQ") if big else ["I", "H", "HHII"])
     )
@@ -87,9 +87,9 @@ def require_directory(file: BinaryIO, *, name: str) -> None:
 
 
 def require_pixels(image: TiffImageFile, file: BinaryIO, *, name: str) -> None:
-    """Refuse a file that lacks compressed pixels, or whose deflated ones fail their checksum.
+    """Refuse a file with missing compressed pixels, or deflated ones that fail their checksum.
 
-    libtiff takes what is there, and the rest of the picture from memory that was never written.
+    libtiff decodes what is present and leaves the rest of the picture as uninitialised memory.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def require_pixels(image: TiffImageFile, file: BinaryIO, *, name: str) -> None:
     tags, size = image.tag_v2, size_of(file)
     compression = tags.get(COMPRESSION, UNCOMPRESSED)
     if compression == UNCOMPRESSED:
-        return  # Pillow reads these by itself, and finds an early end
+        return  # Pillow reads these itself and detects truncation
     offsets, counts = (
         tags.get(strips) or tags.get(tiles) or () for strips, tiles in (_OFFSETS, _COUNTS)
     )
@@ -113,7 +113,7 @@ def require_pixels(image: TiffImageFile, file: BinaryIO, *, name: str) -> None:
 
 
 def _require_sound(deflated: bytes, name: str) -> None:
-    """Inflate a part for its checksum alone."""
+    """Inflate a part only to verify its checksum."""
     stream = zlib.decompressobj()
     while not stream.eof and deflated:
         stream.decompress(deflated, 2**20)
@@ -123,7 +123,7 @@ def _require_sound(deflated: bytes, name: str) -> None:
 
 
 def size_of(file: BinaryIO) -> int:
-    """Bytes of an open file, which is left at its start."""
+    """Size in bytes of an open file; leaves it positioned at the start."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     return size

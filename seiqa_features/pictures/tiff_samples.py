@@ -1,4 +1,4 @@
-"""TIFF that Pillow misreads: read with tifffile, and scaled by the range that the file states.
+"""TIFF files that Pillow misreads: read with tifffile and scaled by the range the file states.
 
 Source: Adobe, "TIFF Revision 6.0", 1992, sections 8, 18 and 19.
 """
@@ -49,14 +49,14 @@ def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -
     Parameters
     ----------
     check_size : Callable[[int, int], None]
-        Told width and height before the pixels are read; refuses them by raising.
+        Called with width and height before the pixels are read; raises to refuse them.
 
     Raises
     ------
     DataError
-        It is damaged, of a kind that is not read, or does not state what is white.
+        It is damaged, of an unsupported kind, or does not define white.
     """
-    import tifffile  # a tenth of a second that few files need
+    import tifffile  # takes a tenth of a second, and few files need it
 
     size = size_of(file)
     with tifffile.TiffFile(file) as tiff:
@@ -85,7 +85,7 @@ def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the samples lie, and what they mean: `extra` is the kind of a sample beside colours."""
+    """Arrangement and meaning of the samples; `extra` is the kind of an additional sample."""
 
     planar: bool
     colours: int
@@ -98,7 +98,7 @@ class _Layout:
 
 
 def _layout(page: Any, name: str) -> _Layout:
-    """The layout that the tags of a `tifffile.TiffPage` state, if it is one that is read."""
+    """The layout stated by the tags of a `tifffile.TiffPage`, if supported."""
     colours = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}.get(int(page.photometric))
     extras = page.samplesperpixel - (colours or 0)
     if colours is None or not 0 <= extras <= 1 or page.imagedepth != 1:
@@ -111,7 +111,7 @@ def _layout(page: Any, name: str) -> _Layout:
     if kind not in (UNSIGNED, SIGNED, FLOAT) or not isinstance(bits, int):
         raise DataError([f"{name}: a TIFF of mixed or complex samples; convert it to 8 bits"])
     low, high = (
-        float(widest(page.tags[tag].value)) if tag in page.tags else None  # of all its samples
+        float(widest(page.tags[tag].value)) if tag in page.tags else None  # over all samples
         for tag, widest in ((LOW, np.min), (HIGH, np.max))
     )
     whole_range = kind == UNSIGNED and bits <= 16
@@ -137,7 +137,7 @@ def _picture(samples: NDArray[Any], layout: _Layout, name: str) -> Image.Image:
     if layout.inverted:
         colour = 255 - colour
     alpha = pixels[..., layout.colours :] if layout.extra in (PREMULTIPLIED, ALPHA) else None
-    if alpha is not None and layout.extra == PREMULTIPLIED:  # over white, at once
+    if alpha is not None and layout.extra == PREMULTIPLIED:  # composite over white directly
         colour = np.minimum(colour.astype(np.uint16) + (255 - alpha), 255).astype(np.uint8)
         alpha = None
     if alpha is not None:

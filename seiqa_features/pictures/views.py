@@ -1,17 +1,17 @@
-"""Views: named geometric transforms that bring an image pair to the size an extractor needs.
+"""Views: named geometric transforms that resize an image pair for an extractor.
 
 ``s256``        both images squeezed to a 256×256 square
-``c224``        shortest side resized to 224, then the central 224×224 (as CLIP sees pictures)
-``min224``      shortest side resized to 224, aspect kept up to 4:1 and squeezed beyond
+``c224``        shortest side resized to 224, then the central 224×224 (as in CLIP)
+``min224``      shortest side resized to 224, aspect kept up to 4:1 and squeezed beyond that
 ``max512``      longest side at most 512 pixels, aspect kept, never enlarged
 ``full``        the size of the reference
 ``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
-                scaled down to 4·224 first, a smaller one up to 224. A small change in a large
-                picture, lost in ``s224``, fills a good part of a crop.
+                first scaled down to 4·224, a smaller one up to 224. A small change in a large
+                picture, lost in ``s224``, fills a large part of a crop.
 
 ``s224_lanczos`` uses a filter other than the extractor's own. The degraded image always gets the
-geometry of the reference, in one resampling from its own pixels, so pairs whose sizes differ need
-no second step.
+geometry of the reference by a single resampling from its original pixels, so that pairs of
+different sizes need no second step.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from seiqa_features.pictures.decoding import MAX_PIXELS, MIN_SIDE
 Resampling: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
 
 LONGEST = 4
-"""Of a ``min`` view: no side is longer than this many times the other."""
+"""Maximum aspect ratio of a ``min`` view."""
 
 _NAME = re.compile(
     r"(s|c|min|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?"
@@ -44,7 +44,7 @@ _FILTERS = {
 
 @dataclass(frozen=True)
 class View:
-    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 but for a grid)."""
+    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 except for a grid)."""
 
     name: str
     kind: Literal["s", "c", "min", "max", "grid"]
@@ -59,7 +59,7 @@ class View:
         Raises
         ------
         UsageError
-            There is none of that name.
+            There is no view of that name.
         """
         if name == "full":
             return cls(name, "max", MAX_PIXELS)
@@ -73,22 +73,22 @@ class View:
 
     @property
     def square(self) -> bool:
-        """Whether what an extractor gets is always `size`×`size`."""
+        """Whether the extractor input is always `size`×`size`."""
         return self.kind not in ("min", "max")
 
     def prepare(
         self, image: Image.Image, ref_size: tuple[int, int], resampling: Resampling
     ) -> NDArray[np.uint8]:
-        """The picture's crops in this view, uint8 [K, 3, H, W]; K is 1 but for a grid.
+        """The picture's crops in this view, uint8 [K, 3, H, W]; K is 1 except for a grid.
 
         Parameters
         ----------
         image : Image.Image
             RGB.
         ref_size : tuple[int, int]
-            (width, height) of the pair's reference, which decides the geometry.
+            (width, height) of the pair's reference, which determines the geometry.
         resampling : Resampling
-            Filter to use unless the view names one.
+            Filter to use unless the view specifies one.
         """
         size = self.resized(ref_size)
         if image.size != size:
@@ -116,12 +116,12 @@ class View:
             return width, height
         smallest = MIN_SIDE if self.kind == "max" else self.size
         scale = min(1.0, self.size * self.per_side / max(ref_size))
-        # A strip of 16×2000 pixels keeps its 16: below that most metrics are undefined.
+        # A strip of 16×2000 pixels keeps its short side: below 16 most metrics are undefined.
         width, height = (max(smallest, round(side * scale)) for side in ref_size)
         return width, height
 
     def _offsets(self, side: int) -> list[int]:
-        """Where the crops begin along a side of the resized picture."""
+        """Start positions of the crops along a side of the resized picture."""
         if self.kind == "c":
             return [round((side - self.size) / 2)]
         count = -(-side // self.size)

@@ -1,8 +1,8 @@
-"""Pairing: what a reference's and a degraded image's embedding say about each other.
+"""Pairing: comparison of the embeddings of a reference and a degraded image.
 
 For embeddings r and d (the runner-up's blocks): the dense blocks |d − r| and d ⊙ r, and the scalars
 cosine, L2 and L1. Derived on the CPU when a table is assembled, so that changing them does not
-compute an embedding again.
+require recomputing embeddings.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from seiqa_features.extractors.specs import DISTANCE, SIMILARITY, Output
 Embedding = NDArray[np.float32]
 
 PAIRED = {"cosine": SIMILARITY, "l2": DISTANCE, "l1": DISTANCE}
-"""The scalars that embeddings are paired to."""
+"""The scalars computed from a pair of embeddings."""
 
 BLOCKS = {"absdiff": Output(identity=0.0, symmetric=True), "product": Output(symmetric=True)}
 """The dense blocks, as wide as the embeddings."""
 
 
 def paired_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
-    """What a table has of these outputs: `<stem>_ref` and `<stem>_dist` paired, others as they are.
+    """The table columns for these outputs: `<stem>_ref` and `<stem>_dist` paired, others unchanged.
 
     Parameters
     ----------
     outputs : Mapping[str, Output]
-        Of an extractor, or of a grid view.
+        Outputs of an extractor or of a grid view.
     """
     paired: dict[str, Output] = {}
     for name, output in outputs.items():
@@ -46,9 +46,9 @@ def paired_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
 
 
 def pair_embeddings(*, ref: Embedding, dist: Embedding) -> dict[str, NDArray[np.floating]]:
-    """Features of embedding pairs, each float32 [n, d] in and float32 [n, d] or float64 [n] out.
+    """Features of embedding pairs: inputs float32 [n, d], outputs float32 [n, d] or float64 [n].
 
-    The cosine of a zero vector is NaN (undefined). Sums run in float64.
+    The cosine of a zero vector is NaN (undefined). Sums are computed in float64.
     """
     r, d = ref.astype(np.float64), dist.astype(np.float64)
     norms = np.linalg.norm(r, axis=1) * np.linalg.norm(d, axis=1)

@@ -1,8 +1,9 @@
-"""Pooling over the crops of a grid view: what one pair's crops say, in one row.
+"""Pooling over the crops of a grid view: the values of a pair's crops, combined in one row.
 
-A scalar with a fixed value for equal pictures gives its mean over the crops and the worst one, the
-crop farthest from that value. Embeddings are averaged, and the cosine between the two pictures'
-crops is kept as mean and worst, because the pooled embedding no longer shows it.
+A scalar with a fixed value for equal pictures is pooled to its mean over the crops and its worst
+value, the one farthest from that fixed value. Embeddings are averaged, and the cosine between the
+crops of the two pictures is kept as mean and worst, because the pooled embedding no longer shows
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Values = Mapping[str, NDArray[np.floating]]
 
 
 def pooled_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
-    """The outputs of a grid view, from those of a single crop."""
+    """The outputs of a grid view, given those of a single crop."""
     pooled: dict[str, Output] = {}
     for name, output in outputs.items():
         if output.role == "value":
@@ -37,10 +38,10 @@ def pooled_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
 
 
 def pool(values: Values, outputs: Mapping[str, Output]) -> dict[str, NDArray[np.floating]]:
-    """Pool one pair's crops, each output [K] or [K, d], to scalars [] and blocks [d].
+    """Pool the crops of one pair, each output [K] or [K, d], to scalars [] and blocks [d].
 
-    `outputs` are those of a single crop. Undefined crops (NaN) are left out; where all are
-    undefined the result is NaN.
+    `outputs` are those of a single crop. Undefined crops (NaN) are left out; if all are undefined,
+    the result is NaN.
     """
     pooled: dict[str, NDArray[np.floating]] = {}
     for name, output in outputs.items():

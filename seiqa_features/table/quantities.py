@@ -1,7 +1,7 @@
 """Single numbers by name: what `extract` returns and `create_metric` computes.
 
-A quantity's name is its published one ("gmsd", "ms_ssim"), or `<extractor>__<output>` where it has
-none ("colour__hue_shift"): a feature's name without the view.
+The name of a quantity is its published one ("gmsd", "ms_ssim") or, if it has none,
+`<extractor>__<output>` ("colour__hue_shift"): the name of a feature without the view.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seiqa_features.table.pairing import paired_outputs
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number for a pair: an extractor and which of its features."""
+    """One number for a pair: an extractor and one of its features."""
 
     spec: ExtractorSpec
     output: str
@@ -25,20 +25,20 @@ class Quantity:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self.facts.metric or f"{self.spec.name}__{self.output}"
 
 
 def find_quantities(name: str, *, details: bool = False) -> list[Quantity]:
-    """What a name stands for: a metric is one number, an extractor all of its scalars.
+    """The quantities for a name: one for a metric, all scalars for an extractor.
 
     Parameters
     ----------
     name : str
-        Of a metric, of an extractor, or `<extractor>__<output>`. One that is a metric's and an
-        extractor's ("ssim") is the metric's.
+        Name of a metric, of an extractor, or `<extractor>__<output>`. A name shared by a metric
+        and an extractor ("ssim") means the metric.
     details : bool
-        All scalars of the extractor behind a metric, the metric first.
+        For a metric or output, also return the other scalars of its extractor, after it.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def find_quantities(name: str, *, details: bool = False) -> list[Quantity]:
 
 
 def find_quantity(name: str) -> Quantity:
-    """The one number that a name stands for.
+    """The single number to which a name refers.
 
     Raises
     ------
     UsageError
-        Nothing has that name, or it stands for several numbers.
+        Nothing has that name, or it refers to several numbers.
     """
     found = find_quantities(name)
     if len(found) > 1:

@@ -1,4 +1,4 @@
-"""A feature recipe: which extractors look at which views, and each such block's fingerprint."""
+"""A feature recipe: which extractors are applied to which views, and fingerprints of the blocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seiqa_features.pictures.views import View
 from seiqa_features.table.pairing import paired_outputs
 from seiqa_features.table.pooling import pooled_outputs
 
-version = cache(read_version)  # it parses the distribution's metadata, a millisecond each time
+version = cache(read_version)  # parsing the distribution's metadata takes a millisecond
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Block:
     checksums : tuple[tuple[str, str], ...]
         (weight name, SHA-256) of every pretrained file; empty until the recipe is bound.
     dtype : Precision
-        Of the arithmetic.
+        Precision of the computation.
     """
 
     spec: ExtractorSpec
@@ -41,17 +41,17 @@ class Block:
 
     @property
     def name(self) -> str:
-        """`<extractor>__<view>`, the prefix of its features' names."""
+        """`<extractor>__<view>`, the prefix of its feature names."""
         return f"{self.spec.name}__{self.view.name}"
 
     @cached_property
     def outputs(self) -> Mapping[str, Output]:
-        """What a row holds: the extractor's outputs, pooled over the crops of a grid."""
+        """The contents of a row: the extractor's outputs, pooled over the crops of a grid."""
         return pooled_outputs(self.spec.outputs) if self.view.kind == "grid" else self.spec.outputs
 
     @cached_property
     def ingredients(self) -> dict[str, Any]:
-        """Everything that can change a value, as JSON can hold it."""
+        """Everything that can change a value, in JSON-compatible form."""
         return {
             "extractor": self.spec.name,
             "version": self.spec.version,
@@ -68,7 +68,7 @@ class Block:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over `ingredients`."""
+        """Hash of `ingredients`, 16 hex digits."""
         text = json.dumps(self.ingredients, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -81,7 +81,7 @@ class Recipe:
 
     @classmethod
     def parse(cls, features: Mapping[str, Sequence[str]]) -> Recipe:
-        """The recipe that a configuration's mapping of extractor name to view names stands for.
+        """The recipe for a configuration's mapping of extractor names to view names.
 
         Raises
         ------
@@ -98,12 +98,12 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Recipe:
-        """The recipe of `to_dict`, as this installation would compute it with the same weights.
+        """The recipe saved by `to_dict`, as this installation would compute it with those weights.
 
         Raises
         ------
         UsageError
-            An extractor or a view is gone.
+            An extractor or a view no longer exists.
         """
         blocks = []
         for block in cls.parse(saved["features"]).blocks:
@@ -114,7 +114,7 @@ class Recipe:
 
     @property
     def directions(self) -> dict[str, Better]:
-        """Which way is better, by feature name, for every scalar column that has a direction."""
+        """The better direction of every scalar column that has one, by feature name."""
         return {
             f"{block.name}__{name}": output.better
             for block in self.blocks
@@ -124,7 +124,7 @@ class Recipe:
 
     @property
     def weights(self) -> dict[Weight, list[str]]:
-        """Every pretrained file it needs and the names of the extractors that need it."""
+        """Every pretrained file needed, and the names of the extractors that need it."""
         needed: dict[Weight, list[str]] = {}
         for spec in dict.fromkeys(block.spec for block in self.blocks):
             for weight in spec.weights:
@@ -134,7 +134,7 @@ class Recipe:
     def bind(
         self, checksums: Mapping[str, str], dtype: Callable[[ExtractorSpec], Precision]
     ) -> Recipe:
-        """The recipe with its weights' SHA-256 (by weight name) and arithmetic filled in."""
+        """The recipe with the SHA-256 of its weights (by weight name) and precision filled in."""
         return Recipe(
             tuple(
                 replace(
@@ -154,7 +154,7 @@ class Recipe:
         return Recipe(tuple(block for block in self.blocks if block.spec.name not in gone))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form with every block's ingredients: what a bundle remembers of its features."""
+        """JSON form with the ingredients of every block, as saved in a bundle."""
         views: dict[str, list[str]] = {}
         for block in self.blocks:
             views.setdefault(block.spec.name, []).append(block.view.name)

@@ -1,9 +1,9 @@
-"""One shard: a parquet file of a block's rows that says what it is and shows when it was damaged.
+"""One shard: a self-describing parquet file of a block's rows, with checksums to detect damage.
 
-Parquet's own metadata hold, under "seiqa.shard", the format, the block's fingerprint and a checksum
-each of the keys and of the values. The checksums are over what the columns hold and not over the
-file's bytes, so that they outlast another version of the library, and so that the keys can be
-verified without reading the values.
+The parquet metadata contain, under "seiqa.shard", the format, the fingerprint of the block and one
+checksum each for the keys and the values. The checksums cover the contents of the columns, not the
+bytes of the file, so that they do not depend on the library version and the keys can be verified
+without reading the values.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from seiqa_features.table.recipe import Block
 
 FORMAT = 2
 KEYS = ("ref_key", "dist_key")
-SECONDS = "seconds"  # what computing the row took; the submission's runtime is read from it
+SECONDS = "seconds"  # computing time of the row; source of the submission's runtime
 PairKey = tuple[str, str]
 
 _LABEL = b"seiqa.shard"
 
 
 class DamagedShardError(Exception):
-    """A shard does not hold what was written to it; the text says how that shows."""
+    """A shard does not contain what was written to it; the message states the evidence."""
 
 
 def block_schema(block: Block) -> pa.Schema:
@@ -43,12 +43,12 @@ def block_schema(block: Block) -> pa.Schema:
 
 
 def as_table(block: Block, rows: Sequence[Mapping[str, object]]) -> pa.Table:
-    """Rows as a shard holds them."""
+    """Rows in the form stored in a shard."""
     return pa.Table.from_pylist(list(rows), block_schema(block))
 
 
 def write_shard(path: Path, block: Block, table: pa.Table) -> None:
-    """Write a shard whole, in place of one that is there.
+    """Write a shard atomically, replacing an existing one.
 
     Raises
     ------
@@ -61,19 +61,19 @@ def write_shard(path: Path, block: Block, table: pa.Table) -> None:
 
 
 def read_shard(path: Path, block: Block, *, keys_only: bool = False) -> pa.Table:
-    """A shard's table, or its keys alone, equal to what was written.
+    """The table of a shard, or only its keys, verified to equal what was written.
 
     Raises
     ------
     DamagedShardError
-        It is another file or another block's, or was changed.
+        It is not a shard, belongs to another block, or was changed.
     OSError
-        It is not there, or cannot be opened.
+        It does not exist or cannot be opened.
     """
     if problem := why_irregular(path):
         raise DamagedShardError(problem)
     try:
-        # A sixth of what pq.read_table takes on shards this small.
+        # Six times as fast as pq.read_table on shards this small.
         with pq.ParquetFile(path) as file:
             label = _label(file.schema_arrow.metadata or {})
             if label.get("block") != block.fingerprint or label.get("format") != FORMAT:
@@ -98,12 +98,12 @@ def _label(metadata: Mapping[bytes, bytes]) -> dict[str, object]:
 
 
 def _checksums(table: pa.Table) -> dict[str, str]:
-    """By "keys" and, where the table has them, "values": 32 hex digits over the columns' content.
+    """Checksums of "keys" and, if present, "values": 32 hex digits over the column contents.
 
     Raises
     ------
     DamagedShardError
-        A value is missing; none ever is in what was computed.
+        A value is null; computed values never are.
     """
     values = [name for name in table.column_names if name not in KEYS]
     parts = {"keys": list(KEYS), **({"values": values} if values else {})}
@@ -120,7 +120,7 @@ def _checksum(table: pa.Table) -> str:
 
 
 def _content(array: pa.Array) -> bytes:
-    """What an array holds, whatever its buffers are laid out like: little-endian, in row order."""
+    """The values of an array, independent of its buffer layout: little-endian, in row order."""
     flat = array.flatten() if pa.types.is_fixed_size_list(array.type) else array
     if array.null_count or flat.null_count:
         raise DamagedShardError("missing values")

@@ -1,10 +1,10 @@
 """The feature store: fingerprinted parquet shards, so that nothing is computed twice.
 
 ``<cache>/<extractor>/<fingerprint>-<format>/part-*.parquet`` and ``manifest.json``. The fingerprint
-covers everything that can change a value; a row's key is the pair of pixel hashes, so a renamed or
-copied file hits and an edited one misses. Shards are written whole, so a killed run leaves whole
-shards only, and verified when they are read: one that was changed is set aside, named in a warning,
-and its rows count as not computed.
+covers everything that can change a value; the key of a row is the pair of pixel hashes, so a
+renamed or copied file is found and an edited one is not. Shards are written atomically, so a killed
+run leaves only complete shards, and are verified when read: a changed shard is set aside and named
+in a warning, and its rows count as not computed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from seiqa_features.table.shards import (
 )
 
 SHARD_ROWS = 512
-"""Rows up to which a run adds to the shard that it wrote last, and does not begin another."""
+"""Number of rows up to which a run extends its latest shard instead of starting a new one."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Sink(Protocol):
 
 
 class Source(Protocol):
-    """Where a block's rows come from, one per pair."""
+    """Source of the rows of a block, one per pair."""
 
     def read(self, block: Block) -> pa.Table:
         """All rows of a block."""
@@ -58,7 +58,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class _Shard:
-    """A shard that this process wrote, with its rows."""
+    """A shard written by this process, with its rows."""
 
     path: Path
     rows: pa.Table
@@ -67,24 +67,24 @@ class _Shard:
 class Store:
     """Reads and writes the shards below one folder.
 
-    Several processes may use one folder; each writes shards of its own.
+    Several processes may share a folder; each writes separate shards.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._last: dict[Block, _Shard] = {}
-        self._damaged: set[Path] = set()  # they may lie where nothing can be renamed
+        self._damaged: set[Path] = set()  # they may be on a read-only disk
 
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
-        """A copy in another process begins its own shards."""
+        """A copy in another process starts its own shards."""
         return Store, (self.root,)
 
     def folder(self, block: Block) -> Path:
-        """Where the block's shards lie."""
+        """The folder of the block's shards."""
         return self.root / block.spec.name / f"{block.fingerprint}-{FORMAT}"
 
     def keys(self, block: Block) -> set[PairKey]:
-        """The pairs whose row is there.
+        """The pairs that have a row.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Store:
         Raises
         ------
         StoreError
-            The folder cannot be written or the disk is full; what was there before is kept.
+            The folder cannot be written or the disk is full; existing rows are kept.
         """
         folder = self.folder(block)
         table = as_table(block, rows)
@@ -152,7 +152,7 @@ class Store:
 
     def _set_aside(self, part: Path, damage: DamagedShardError) -> None:
         self._damaged.add(part)
-        with suppress(OSError):  # it is left out all the same
+        with suppress(OSError):  # it is ignored in any case
             part.rename(part.with_name(f"{part.name}.damaged"))
         logger.warning("%s: damaged shard (%s), set aside; its rows count as lost", part, damage)
 
@@ -162,7 +162,7 @@ def _keys(table: pa.Table) -> Iterator[PairKey]:
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
-    """Two runs at once may both have computed a row; their values are equal, one is enough."""
+    """The first row of each pair: concurrent runs may have computed the same values twice."""
     seen: dict[PairKey, int] = {}
     for row, key in enumerate(_keys(table)):
         seen.setdefault(key, row)

@@ -28,14 +28,13 @@ UNAVAILABLE = "seiqa.unavailable"
 
 
 class MissingRowsError(StoreError):
-    """A row is not in the store: not extracted, or lost with a shard that was damaged."""
+    """A row is not in the store: not extracted, or lost with a damaged shard."""
 
 
 def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.DataFrame, float]:
-    """The feature table of `pairs`, rows in their order, and mean seconds per pair.
+    """The feature table of `pairs`, rows in the same order, and mean seconds per pair.
 
-    The seconds are what the features of one pair took in one worker when they were computed,
-    decoding included.
+    The seconds are the time one worker took to compute the features of a pair, including decoding.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def _features(block: Block, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.fl
 
 
 def column_dims(recipe: Recipe) -> dict[str, int]:
-    """Columns of the recipe's feature table: 0 for a scalar, of a dense block its values a row."""
+    """Widths of the recipe's feature table columns: 0 for a scalar, d for a dense block."""
     dims: dict[str, int] = {}
     for block in recipe.blocks:
         for name, output in block.outputs.items():
@@ -116,9 +115,9 @@ def write_table(
 ) -> None:
     """Write a feature table as parquet, dense blocks as fixed_size_list.
 
-    The file's metadata says under "seiqa.unavailable", as JSON, which extractors are not in it and
-    why. pandas' own metadata is left out because pandas cannot read it back for such columns: so
-    any reader, `pandas.read_parquet` too, opens the file.
+    The file metadata lists under "seiqa.unavailable", as JSON, which extractors are missing and
+    why. pandas' own metadata is left out because pandas cannot read it back for such columns; any
+    reader, including `pandas.read_parquet`, can therefore open the file.
     """
     content = pa.Table.from_pandas(table.reset_index(), preserve_index=False)
     metadata = {UNAVAILABLE: json.dumps(dict(unavailable or {}))}
@@ -126,7 +125,7 @@ def write_table(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read what `write_table` wrote, with the same column types."""
+    """Read a file written by `write_table`, with the same column types."""
 
     def dense(kind: pa.DataType) -> pd.ArrowDtype | None:
         return pd.ArrowDtype(kind) if pa.types.is_fixed_size_list(kind) else None

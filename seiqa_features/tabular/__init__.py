@@ -1,1 +1,1 @@
-"""Tables that people make, manifests, label sheets and tables of numbers, by one reader."""
+"""One reader for user-made tables: manifests, label sheets and tables of numbers."""

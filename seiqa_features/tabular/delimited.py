@@ -1,7 +1,7 @@
-"""Text files of cells: which encoding, which separator, and the cells as text.
+"""Delimited text files: detection of encoding and separator, and the cells as text.
 
-csv.Sniffer is not asked for the separator: it counts characters, does not know which line is the
-header, and gives up on files of one or two rows.
+csv.Sniffer is not used to find the separator: it counts characters, does not know which line is the
+header, and fails on files of one or two rows.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from seiqa_features.tabular.names import require_distinct
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose BOM is its prefix
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-SAMPLE = 100  # rows that a separator has to fit
+SAMPLE = 100  # number of rows used to test a separator
 
 _COMMAS: dict[str, Commas] = {",": "never", ";": "always"}
-_NAMED = re.compile(r"sep=([,;\t|])(?:\r\n?|\n)", re.I)  # Excel's own way to say it
+_NAMED = re.compile(r"sep=([,;\t|])(?:\r\n?|\n)", re.I)  # Excel's own declaration
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 _log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Dialect:
-    """How cells are separated; `blanks`: blanks before a quote belong to the separator."""
+    """How cells are separated; `blanks`: whether blanks before a quote belong to the separator."""
 
     separator: str
     blanks: bool
@@ -53,7 +53,7 @@ class Dialect:
         return cls(separator, f'{separator} "' in text)
 
     def records(self, lines: Iterator[str]) -> Iterator[list[str]]:
-        """Rows of cells; quoted cells may hold separators and line ends."""
+        """Rows of cells; quoted cells may contain separators and line ends."""
         return csv.reader(lines, delimiter=self.separator, skipinitialspace=self.blanks)
 
 
@@ -63,7 +63,7 @@ def read_delimited(path: Path) -> Grid:
     Raises
     ------
     ValueError
-        It is no text, or no table can be made out in it; the message is one line.
+        It is not text, or contains no recognisable table; the message is one line.
     OSError
         It cannot be read.
     """
@@ -73,9 +73,9 @@ def read_delimited(path: Path) -> Grid:
         text, first = text[named.end() :], 2
     dialect = Dialect.of(named[1], text) if named else _dialect(text)
     header, skipped, body = _header(text, dialect)
-    del text  # a million rows are to fit
+    del text  # saves memory for files of a million rows
     header, header_row = [restored(name) for name in header], first + skipped
-    require_distinct(header)  # before pandas meets a hundred thousand of one name
+    require_distinct(header)  # before pandas gets a hundred thousand equal names
     cells = _cells(body, dialect, len(header))
     if "'" in body:
         cells = cells.apply(_restored)
@@ -100,14 +100,14 @@ def _decoded(content: bytes, path: Path) -> str:
         except UnicodeDecodeError:
             raise ValueError("neither UTF-8 nor Windows-1252 text; save it as UTF-8") from None
         _log.warning("%s: not UTF-8, read as Windows-1252", path)
-    if 10 * text.count("\0") > len(text):  # one in a cell is that cell's affair
+    if 10 * text.count("\0") > len(text):  # a single NUL in a cell is acceptable
         raise ValueError("it is full of NULs: no text, or UTF-16 without a byte order mark")
     return text
 
 
 def _dialect(text: str) -> Dialect:
-    """The separator that splits the header into cells, with no later row wider than that."""
-    fits: dict[str, bool] = {}  # whether all rows of the sample have just the header's cells
+    """The separator that splits the header into cells such that no later row is wider."""
+    fits: dict[str, bool] = {}  # whether all sample rows have exactly as many cells as the header
     others = []
     for separator in SEPARATORS:
         records = Dialect.of(separator, text).records(_lines(text))
@@ -131,7 +131,7 @@ def _dialect(text: str) -> Dialect:
 
 
 def _header(text: str, dialect: Dialect) -> tuple[list[str], int, str]:
-    """The first row that is not blank, how many rows there are before it, and the text after it."""
+    """The first row that is not blank, the number of rows before it, and the text after it."""
     consumed = 0
 
     def lines() -> Iterator[str]:
@@ -150,7 +150,7 @@ def _header(text: str, dialect: Dialect) -> tuple[list[str], int, str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Lines with their ends, without a copy of the whole."""
+    """Lines with their line ends, without copying the whole text."""
     return (match[0] for match in _LINE.finditer(text))
 
 
@@ -159,18 +159,18 @@ def _is_filled(row: list[str]) -> bool:
 
 
 def _cells(body: str, dialect: Dialect, width: int) -> pd.DataFrame:
-    """The rows below the header as text, blank rows too; short rows end in empty cells."""
+    """The rows below the header as text, including blank rows; short rows get empty cells."""
     if width > MAX_COLUMNS:
         raise ValueError(f"it has {width} columns; expected at most {MAX_COLUMNS}")
     try:
         if (
             next(_widths(body, dialect), 0) <= width + 1
-        ):  # of a wider first row pandas makes an index
+        ):  # pandas would turn a wider first row into an index
             return _parsed(body, dialect, width + 1)
     except pd.errors.ParserError as error:
         if "EOF inside string" in str(error):
             raise ValueError("a cell begins with a quote that nothing closes") from None
-    # Some row has several cells more than the header, which does not matter if they are empty.
+    # A row has several more cells than the header, which is acceptable if they are empty.
     widest = max(_widths(body, dialect))
     if widest > MAX_COLUMNS:
         raise ValueError(f"a row has {widest} cells; expected at most {MAX_COLUMNS}")

@@ -1,9 +1,8 @@
-"""Excel workbooks: the first visible sheet that holds anything, its cells as text.
+"""Excel workbooks: the cells of the first visible non-empty sheet, as text.
 
-Read are the values that Excel saved, of formulas too. Hidden rows and columns are read like the
-others, as Excel's own export to CSV does, and a warning says so; hidden sheets are not. What is
-read is counted before it is parsed: a workbook is a zip archive, and a small one may unpack to
-anything.
+The values saved by Excel are read, including those of formulas. Hidden rows and columns are read
+like the others, as in Excel's own CSV export, with a warning; hidden sheets are not. Contents are
+counted before they are parsed: a workbook is a zip archive, and a small one may unpack to any size.
 """
 
 from __future__ import annotations
@@ -28,42 +27,42 @@ from openpyxl.utils import get_column_letter, range_boundaries
 from seiqa_features.tabular.grid import MAX_COLUMNS, Grid
 
 MAX_CELLS = 300_000
-"""Cells and rows of a sheet, and texts of a workbook: what openpyxl parses in some seconds."""
+"""Limit on cells and rows of a sheet and texts of a workbook: openpyxl parses it in seconds."""
 
 MAX_ROW = 1_048_576  # Excel's last
 MAX_PADDED = 10 * MAX_CELLS
-"""Cells with those that openpyxl adds to fill rows up."""
+"""Limit on cells including those that openpyxl adds to pad rows."""
 
 MAX_BYTES = 60_000_000
-"""Unpacked size of all sheets and texts; that of `MAX_CELLS` long numbers is a quarter of it."""
+"""Limit on the unpacked size of sheets and texts: four times that of `MAX_CELLS` long numbers."""
 
 MAX_BYTES_BESIDE = 1_000_000
-"""Unpacked size of any other part: styles, the list of sheets."""
+"""Limit on the unpacked size of any other part: styles, the list of sheets."""
 
 _SHOWN = 8
-_ENCRYPTED = b"\xd0\xcf\x11\xe0"  # a protected workbook, or one of Excel 2003
+_ENCRYPTED = b"\xd0\xcf\x11\xe0"  # a protected workbook, or one from Excel 2003
 _LARGE = re.compile(r"worksheets/[^/]+$|sharedStrings")
 _COUNTED = re.compile(rb"<(?:\w+:)?(?:c|row|si)[\s/>]")
 _MARKED = re.compile(rb"hidden=|<(?:\w+:)?(?:f|mergeCell)[\s/>]")
-_MAIN = "{*}"  # ElementTree's wildcard: the namespace differs from ordinary to strict workbooks
+_MAIN = "{*}"  # ElementTree wildcard: ordinary and strict workbooks use different namespaces
 
 _log = logging.getLogger(__name__)
 
 
 def read_excel(path: Path, wanted: str | None = None) -> Grid:
-    """The cells of the sheet that is wanted, or of the first visible one that is not blank.
+    """The cells of the requested sheet, or of the first visible one that is not blank.
 
     Raises
     ------
     ValueError
-        It is no workbook, is too large, or holds merged cells or formulas without a result; the
-        message is one line.
+        It is not a workbook, is too large, or contains merged cells or formulas without a result;
+        the message is one line.
     OSError
         It cannot be read.
     """
     _require_bounded(path)
     with path.open("rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # openpyxl's, about extensions that it leaves out
+        warnings.simplefilter("ignore")  # openpyxl warns about extensions that it ignores
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         sheet, rows = _first_filled(workbook, wanted)
         workbook.close()
@@ -79,7 +78,7 @@ def read_excel(path: Path, wanted: str | None = None) -> Grid:
 
 
 def _require_bounded(path: Path) -> None:
-    """Refuse by their sizes and counts what would take minutes or gigabytes to parse."""
+    """Refuse workbooks whose sizes and counts would take minutes or gigabytes to parse."""
     with path.open("rb") as file:
         if file.read(4) == _ENCRYPTED:
             raise ValueError("it is protected by a password or of Excel 2003; save it as .xlsx")
@@ -100,7 +99,7 @@ def _require_bounded(path: Path) -> None:
 
 
 def _first_filled(workbook: Any, wanted: str | None) -> tuple[Any, dict[int, list[str]]]:
-    """The first sheet that may be read and is not blank, and its rows."""
+    """The first readable sheet that is not blank, and its rows."""
     for sheet in workbook.worksheets:
         if sheet.title == wanted if wanted else sheet.sheet_state == "visible":
             rows = _filled_rows(sheet)
@@ -114,8 +113,8 @@ def _first_filled(workbook: Any, wanted: str | None) -> tuple[Any, dict[int, lis
 
 
 def _filled_rows(sheet: Any) -> dict[int, list[str]]:
-    """Row number → cells up to the last that is filled, without blank rows."""
-    sheet.reset_dimensions()  # what a sheet says of its size need not be true
+    """Row number → cells up to the last filled one, without blank rows."""
+    sheet.reset_dimensions()  # the size stated in a sheet may be wrong
     rows: dict[int, list[str]] = {}
     padded = 0
     for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
@@ -133,7 +132,7 @@ def _filled_rows(sheet: Any) -> dict[int, list[str]]:
 
 
 def _text(value: object) -> str:
-    """A value as text; 17 is the text 17, whether the file has it as 17 or as 17.0."""
+    """A value as text; both 17 and 17.0 in the file become the text 17."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -152,7 +151,7 @@ def _text(value: object) -> str:
 
 
 def _require_plain(path: Path, part: str, used_rows: range, width: int) -> None:
-    """Refuse merged cells and formulas without a result, and say that hidden rows are read."""
+    """Refuse merged cells and formulas without a result, and warn that hidden rows are read."""
     with zipfile.ZipFile(path) as archive:
         content = archive.read(part)
     if not _MARKED.search(content):

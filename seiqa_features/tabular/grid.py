@@ -1,4 +1,4 @@
-"""What the readers of the formats hand over: a header and cells, as they stand in the file."""
+"""Common result of the format readers: a header and cells, as in the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Commas = Literal["never", "maybe", "always"]
 """Whether a comma in a number is a decimal comma."""
 
 MAX_COLUMNS = 10_000
-"""A table of numbers has some hundreds; dense blocks are one column each."""
+"""Tables of numbers have a few hundred columns; dense blocks are one column each."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Grid:
     Attributes
     ----------
     header : list of str
-        Headings as they are written.
+        Headings as written.
     header_row : int
-        Number of the header's row in the file, from 1.
+        Row number of the header in the file, from 1.
     cells : DataFrame, columns by position
-        Text; of a parquet file also numbers. May be wider than the header.
+        Text; for parquet files also numbers. May be wider than the header.
     rows : int64 [n]
-        Number of every row in the file.
+        Row number in the file of every row.
     decimal_comma : Commas
     """
 
@@ -43,12 +43,12 @@ class Grid:
 
     @property
     def texts(self) -> list[int]:
-        """Positions of the columns of text."""
+        """Positions of the text columns."""
         return [k for k, kind in enumerate(self.cells.dtypes) if kind == "str"]
 
     def filled(self, column: int) -> NDArray[np.bool_]:
-        """Which cells of a column of text hold more than blanks, bool [n]."""
-        texts = pa.array(self.cells[column])  # pandas takes a millisecond a column for it
+        """Which cells of a text column contain more than blanks, bool [n]."""
+        texts = pa.array(self.cells[column])  # pandas would take a millisecond per column
         filled: NDArray[np.bool_] = pc.not_equal(pc.utf8_trim_whitespace(texts), "").to_numpy(
             zero_copy_only=False
         )

@@ -1,9 +1,9 @@
-"""Cells that a spreadsheet would take for formulas, made inert in files that people open.
+"""Escaping of cells that spreadsheets would run as formulas, in files meant to be opened in them.
 
-Excel, LibreOffice and Google Sheets run a CSV cell that begins with = + - or @ (also behind a tab
-or a line end) when the file is opened, and a name from a stranger may be one. Such text gets an
-apostrophe in front, as OWASP advises ("CSV Injection"); numbers, -1.5 among them, stay as they are.
-The reader of tables takes the apostrophe away again, so that a file of ours can be read back.
+Excel, LibreOffice and Google Sheets run a CSV cell that begins with = + - or @ (also after a tab
+or a line end) when the file is opened, and untrusted names may be such cells. Such text is prefixed
+with an apostrophe, as OWASP advises ("CSV Injection"); numbers such as -1.5 are unchanged. The
+table reader removes the apostrophe again, so that our own files can be read back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INERT = re.compile(r"'+[=+\-@\t\r\n]")
 
 
 def inert(text: str) -> str:
-    """The text, with an apostrophe in front where a spreadsheet would run it.
+    """The text, prefixed with an apostrophe if a spreadsheet would run it.
 
     >>> inert("=1+1"), inert("-1.5"), inert("a=b")
     ("'=1+1", '-1.5', 'a=b')
@@ -29,17 +29,17 @@ def inert(text: str) -> str:
 
 
 def restored(text: str) -> str:
-    """What `inert` was given."""
+    """The inverse of `inert`."""
     return text[1:] if _INERT.match(text) else text
 
 
 def inert_csv(rows: pd.DataFrame) -> str:
-    """The rows as CSV, column names and text inert; the index is left out."""
+    """The rows as CSV, with column names and text made inert; the index is left out."""
     return _mapped(rows, inert).to_csv(index=False, lineterminator="\n")
 
 
 def restored_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a CSV file of ours with their column names and text as they were."""
+    """The rows of one of our CSV files with the original column names and text."""
     return _mapped(rows, restored)
 
 

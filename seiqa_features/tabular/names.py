@@ -1,4 +1,4 @@
-"""The one rule by which columns are found, in manifests, label sheets and tables alike."""
+"""The common rule for finding columns in manifests, label sheets and tables."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import unicodedata
 from collections.abc import Iterable
 
 _EDGES = re.compile("^[\\s\ufeff\u200b]+|[\\s\ufeff\u200b]+$")
-_NEAR = 0.75  # of difflib's ratio: "splt" and "Groups" are near, "scene" and "note" are not
+_NEAR = 0.75  # difflib ratio: "splt" and "Groups" are near, "scene" and "note" are not
 
 
 def plain_name(text: str) -> str:
-    r"""A heading without blanks and byte order marks around it, its accents composed (NFC).
+    r"""A heading without surrounding blanks and byte order marks, its accents composed (NFC).
 
     >>> plain_name("\ufeff MOS ")
     'MOS'
@@ -21,7 +21,7 @@ def plain_name(text: str) -> str:
 
 
 def column_key(name: str) -> str:
-    """What a column is found by: its plain name, whatever the case.
+    """The key for finding a column: its plain name, ignoring case.
 
     >>> column_key(" Split") == column_key("SPLIT")
     True
@@ -30,19 +30,19 @@ def column_key(name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` may be a slip of, or None."""
+    """The known name of which `name` may be a misspelling, or None."""
     by_key = {column_key(other): other for other in known}
     near = difflib.get_close_matches(column_key(name), by_key, n=1, cutoff=_NEAR)
     return by_key[near[0]] if near else None
 
 
 def require_distinct(headings: Iterable[str]) -> None:
-    """Refuse headings of which two mean one column; blank ones mean none.
+    """Refuse headings of which two mean the same column; blank ones are ignored.
 
     Raises
     ------
     ValueError
-        The first two, by name.
+        Names the first two such headings.
     """
     seen: dict[str, str] = {}
     for name in filter(None, map(plain_name, headings)):

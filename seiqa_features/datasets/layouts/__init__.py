@@ -1,1 +1,1 @@
-"""The layouts on disk that are read, a module each."""
+"""The supported on-disk layouts, one module each."""

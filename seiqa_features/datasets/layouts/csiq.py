@@ -2,14 +2,14 @@
 
     src_imgs/1600.png …      dst_imgs/awgn/1600.AWGN.1.png …      csiq.DMOS.xlsx
 
-The sheet all_by_image holds, somewhere below empty rows, the columns image, dst_type, dst_lev and
-dmos. Some copies also hold contrast levels that nobody rated; these are left out. Any other picture
-without a row is a problem.
+The sheet all_by_image has, below some empty rows, the columns image, dst_type, dst_lev and dmos.
+Some copies also contain unrated contrast levels, which are left out. Any other picture without a
+row is a problem.
 
 Scale: DMOS, 0 (as good as the original) to 1, lower is better. The label is 1 − DMOS, 0 to 1.
 Source: Larson, Chandler, "Most apparent distortion: full-reference image quality assessment and
 the role of strategy", Journal of Electronic Imaging 19(1), 2010.
-Terms: none known to us beyond citation.
+Terms: none known beyond citation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from seiqa_features.tabular.reading import read_text_table
 LABEL_RANGE = (0.0, 1.0)
 SHEET = "all_by_image"
 COLUMNS = ("image", "dst_type", "dst_lev", "dmos")
-# the sheet's name of a distortion → what file names call it
+# name of a distortion in the sheet → its name in file names
 DISTORTIONS = {
     "noise": "AWGN",
     "blur": "BLUR",
@@ -42,12 +42,12 @@ DISTORTIONS = {
 
 
 def matches(path: Path) -> bool:
-    """Whether src_imgs and dst_imgs lie in the folder."""
+    """Whether the folder contains src_imgs and dst_imgs."""
     return (path / "src_imgs").is_dir() and (path / "dst_imgs").is_dir()
 
 
 def read(path: Path) -> Found:
-    """All pairs in the sheet's order, and everything that is wrong."""
+    """All pairs in the order of the sheet, and all problems."""
     found = Found(path, label_range=LABEL_RANGE)
     ratings = _read_ratings(path / "csiq.DMOS.xlsx", found)
     if ratings:
@@ -57,7 +57,7 @@ def read(path: Path) -> Found:
         dists.paths = {
             name: path
             for name, path in dists.paths.items()
-            if name in rated or ".contrast." not in name  # levels that nobody rated
+            if name in rated or ".contrast." not in name  # unrated levels
         }
         add_pairs(found, ratings, refs=refs, dists=dists, best=LABEL_RANGE[1])
     return found
@@ -77,7 +77,7 @@ def _read_ratings(file: Path, found: Found) -> list[Rating]:
     rows = zip(*(table.text(column) for column in columns), strict=True)
     for row, (image, kind, level, label) in enumerate(rows):
         if not image + kind + level + label:
-            continue  # the sheet is padded
+            continue  # the sheet is padded with empty rows
         if kind not in DISTORTIONS:
             found.problems.append(
                 f"{table.where(row)}: dst_type {kind!r} is none of {', '.join(DISTORTIONS)}"

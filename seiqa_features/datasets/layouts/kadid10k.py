@@ -4,11 +4,11 @@
 
 In I01_25_05.png, 25 is the kind of distortion and 05 its level.
 
-Scale: mean of degradation ratings, 1 to 5. The authors call it DMOS, yet higher is better (5 is
-"imperceptible"), so it is taken as it is.
+Scale: mean of degradation ratings, 1 to 5. The authors call it DMOS, but higher is better (5 is
+"imperceptible"), so it is used unchanged.
 Source: Lin, Hosu, Saupe, "KADID-10k: A Large-scale Artificially Distorted IQA Database",
 QoMEX 2019.
-Terms: none known to us beyond citation; the references come from pixabay.com.
+Terms: none known beyond citation; the references come from pixabay.com.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ DISTORTIONS = (
     "brighten", "darken", "mean shift", "jitter", "non-eccentricity patch", "pixelate",
     "quantization", "colour block", "high sharpen", "contrast change",
 )  # fmt: skip
-"""The authors' list: number 1 is the first."""
+"""The authors' list; numbers start at 1."""
 
 
 def matches(path: Path) -> bool:
-    """Whether there is a folder images, with dmos.csv beside it or I01_01_01.png in it."""
+    """Whether there is a folder images, with dmos.csv next to it or I01_01_01.png in it."""
     images = path / "images"
     return images.is_dir() and (
         (path / "dmos.csv").is_file() or (images / "I01_01_01.png").is_file()
@@ -48,7 +48,7 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path) -> Found:
-    """All pairs in the order of dmos.csv, and everything that is wrong."""
+    """All pairs in the order of dmos.csv, and all problems."""
     found = Found(path, label_range=LABEL_RANGE)
     ratings = _read_ratings(path / "dmos.csv", found)
     if ratings:

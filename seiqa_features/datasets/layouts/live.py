@@ -3,16 +3,16 @@
     refimgs/bikes.bmp …      jp2k/img1.bmp …      jpeg/  wn/  gblur/  fastfading/
     refnames_all.mat         dmos_realigned.mat or dmos.mat
 
-The arrays list 227 jp2k, 233 jpeg and 174 each of wn, gblur and fastfading pictures in the order
-of their numbers; where `orgs` is 1 the picture is a copy of its reference and is left out. (In a
-cut-down copy with shorter arrays, the highest number in each folder says how many it has.)
+The arrays list 227 jp2k, 233 jpeg and 174 each of wn, gblur and fastfading pictures in numerical
+order; where `orgs` is 1 the picture is a copy of its reference and is left out. (In a cut-down copy
+with shorter arrays, the highest number in each folder is taken as its number of pictures.)
 
-Scale: DMOS, about 0 to 100, lower is better. The label is 100 − DMOS; it has no hard limits, the
-realigned one runs from about −12 to 103. The five distortions were rated in separate sessions and
-dmos_realigned.mat puts them on one scale, so it is preferred where it is there.
+Scale: DMOS, about 0 to 100, lower is better. The label is 100 − DMOS; it has no hard limits: the
+realigned one ranges from about −12 to 103. The five distortions were rated in separate sessions and
+dmos_realigned.mat puts them on one scale, so it is preferred if present.
 Source: Sheikh, Sabir, Bovik, "A statistical evaluation of recent full reference image quality
 assessment algorithms", IEEE Trans. Image Processing 15(11), 2006.
-Terms (readme.txt): free to use, copy and distribute with its copyright notice, to be cited; nine
+Terms (readme.txt): free to use, copy and distribute with its copyright notice and a citation; nine
 references belong to Visual Delights Inc. and may not be used outside the database.
 """
 
@@ -35,12 +35,12 @@ BEST = 100.0
 
 
 def matches(path: Path) -> bool:
-    """Whether refimgs and at least one distortion's folder lie in the folder."""
+    """Whether the folder contains refimgs and the folder of at least one distortion."""
     return (path / "refimgs").is_dir() and any((path / name).is_dir() for name in COUNTS)
 
 
 def read(path: Path) -> Found:
-    """All pairs in the order of the arrays, and everything that is wrong."""
+    """All pairs in the order of the arrays, and all problems."""
     found = Found(path)
     realigned = path / "dmos_realigned.mat"
     file, label = (realigned, "dmos_new") if realigned.is_file() else (path / "dmos.mat", "dmos")
@@ -64,7 +64,7 @@ def read(path: Path) -> Found:
             dists.paths.pop(name, None)
         else:
             where = f"{file} entry {entry}"
-            ref = "".join(map(str, cell))  # a MATLAB cell comes as an array of one string
+            ref = "".join(map(str, cell))  # a MATLAB cell is loaded as an array of one string
             kind = name.partition("/")[0]
             ratings.append(Rating(where, ref=ref, dist=name, label=score, distortion=kind))
     add_pairs(found, ratings, refs=find_pictures(path / "refimgs", found), dists=dists, best=BEST)
@@ -72,8 +72,8 @@ def read(path: Path) -> Found:
 
 
 def _read_arrays(file: Path, names: tuple[str, ...], found: Found) -> list[Any]:
-    """The named variables of a MATLAB file, each one flat; empty ones if it cannot be read."""
-    from scipy.io import loadmat  # a third of a second that only this data set needs
+    """The named variables of a MATLAB file, flattened; empty ones if it cannot be read."""
+    from scipy.io import loadmat  # takes a third of a second and only this data set needs it
 
     if not file.is_file():
         found.problems.append(missing_labels(file))
@@ -83,13 +83,13 @@ def _read_arrays(file: Path, names: tuple[str, ...], found: Found) -> list[Any]:
         return [variables[name].ravel() for name in names]
     except KeyError as error:
         found.problems.append(f"{file}: no variable {error} in it; copy it again")
-    except Exception as error:  # scipy raises half a dozen kinds
+    except Exception as error:  # scipy raises half a dozen types
         found.problems.append(f"{file}: cannot be read as MATLAB file ({error})")
     return [[] for _ in names]
 
 
 def _distorted(path: Path, found: Found) -> Pictures:
-    """Pictures of all five folders, called jp2k/img1 and so on."""
+    """Pictures of all five folders, named jp2k/img1 and so on."""
     dists = Pictures(path)
     for folder in COUNTS:
         pictures = find_pictures(path / folder, found)

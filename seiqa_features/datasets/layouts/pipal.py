@@ -2,16 +2,16 @@
 
     Train_Ref/A0001.bmp …      Distortion_1/A0001_00_00.bmp …      Train_Label/A0001.txt …
 
-A row of a label file is "A0001_00_00.bmp,1520.06"; the picture's name begins with its reference's,
-and the number after it is the family of distortions, 00 to 06, which is taken for the kind.
-The four archives of distorted pictures may lie beside the references or in a folder Distortion,
-Train_Dist or Train_Distort. The names in the authors' own instructions, Reference_train and
-MOS_Scores_train, are understood too.
+A row of a label file is "A0001_00_00.bmp,1520.06"; the name of the picture begins with that of its
+reference, and the number after it is the family of distortions, 00 to 06, used as the kind.
+The four archives of distorted pictures may be next to the references or in a folder Distortion,
+Train_Dist or Train_Distort. The names in the authors' instructions, Reference_train and
+MOS_Scores_train, are also recognised.
 
 Scale: Elo rating, around 1400 and without limits, higher is better.
 Source: Gu et al., "PIPAL: a Large-Scale Image Quality Assessment Dataset for Perceptual Image
 Restoration", ECCV 2020.
-Terms: none known to us; published for research with the NTIRE 2021 challenge.
+Terms: none known; published for research with the NTIRE 2021 challenge.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ DISTS = ("Distortion", "Distortion_[0-9]", "Train_Dist", "Train_Distort")
 
 
 def matches(path: Path) -> bool:
-    """Whether Train_Ref (or Reference_train) lies in the folder."""
+    """Whether the folder contains Train_Ref (or Reference_train)."""
     return any((path / name).is_dir() for name in REFS)
 
 
 def read(path: Path) -> Found:
-    """All pairs in the order of the label files, and everything that is wrong."""
+    """All pairs in the order of the label files, and all problems."""
     found = Found(path)
     labels = _first(path, LABELS)
     files = sorted(labels.glob("[!.]*.txt"))
@@ -61,5 +61,5 @@ def read(path: Path) -> Found:
 
 
 def _first(path: Path, names: tuple[str, ...]) -> Path:
-    """The first of the folders that is there, or the usual one."""
+    """The first of the folders that exists, or else the usual one."""
     return next((path / name for name in names if (path / name).is_dir()), path / names[0])

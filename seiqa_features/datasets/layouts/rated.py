@@ -1,7 +1,7 @@
-"""What the public data sets' layouts share: pictures found by name, and rows that rate them.
+"""Shared code of the public data sets' layouts: pictures found by name, and rows that rate them.
 
-A picture's name is its file name without the image extension; case does not count, because the
-data sets themselves mix I25 and i25, .BMP and .bmp.
+The name of a picture is its file name without the image extension, ignoring case because the data
+sets themselves mix I25 and i25, .BMP and .bmp.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from seiqa_features.files import path_text, require_regular
 
 @dataclass(frozen=True)
 class Rating:
-    """One row of a label file: the two pictures by name, the label as it is written there.
+    """One row of a label file: the names of the two pictures, and the label as written there.
 
-    `where` names file and row in messages. `dist` without its extension becomes the pair_id.
-    `distortion` is the kind that the data set says it is, None where it does not say.
+    `where` identifies file and row in messages. `dist` without its extension becomes the pair_id.
+    `distortion` is the kind stated by the data set, None if it states none.
     """
 
     where: str
@@ -34,16 +34,16 @@ class Rating:
 
 @dataclass
 class Pictures:
-    """Name in lower case → path, None where several files share the name; `place` for messages."""
+    """Lower-case name → path, None if several files share the name; `place` is for messages."""
 
     place: Path
     paths: dict[str, Path | None] = field(default_factory=dict)
 
 
 def numbered(name: str, kinds: Sequence[str]) -> str | None:
-    """The kind of distortion whose number, from 1, follows the reference: "i01_07_1" is kinds[6].
+    """The kind of distortion from the 1-based number after the reference: "i01_07_1" is kinds[6].
 
-    None where there is no such number.
+    None if there is no such number.
     """
     number = name.split("_")[1].lstrip("0") if "_" in name else ""
     names = {str(i): kind for i, kind in enumerate(kinds, 1)}
@@ -58,7 +58,7 @@ def find_pictures(place: Path, found: Found, *, folders: Iterable[Path] | None =
 
 
 def named(name: str) -> str:
-    """What a picture is called: its file name in lower case, without the image suffix."""
+    """The name of a picture: its file name in lower case, without the image suffix."""
     return composed(stem(name).lower())
 
 
@@ -80,7 +80,7 @@ def read_lines(file: Path, found: Found) -> list[tuple[str, str]]:
 
 
 def missing_labels(file: Path) -> str:
-    """The problem that a label file is not there."""
+    """The problem message for a missing label file."""
     return f"{file}: label file is missing; copy it from the data set"
 
 
@@ -92,16 +92,16 @@ def add_pairs(
     dists: Pictures,
     best: float | None = None,
 ) -> None:
-    """Turn ratings into training pairs grouped by reference, and name what does not fit together.
+    """Turn ratings into training pairs grouped by reference, and report inconsistencies.
 
-    A picture with two labels has none that could be trusted and is left out, like a picture
-    without a label.
+    A picture with two labels is left out because neither can be trusted, as is a picture without
+    a label.
 
     Parameters
     ----------
     best : float | None
-        The label of a flawless picture where the file holds DMOS (lower is better); the
-        label becomes best − DMOS. None where higher is better already.
+        The label of a flawless picture if the file holds DMOS (lower is better); the label
+        becomes best − DMOS. None if higher is already better.
     """
     if best is not None:
         found.turned = f"{best:g} − DMOS"
@@ -122,7 +122,7 @@ def add_pairs(
         ref, dist = refs.paths[named(ref_name)], dists.paths[name]
         label = parse_label(rating.label, where=where, found=found)
         if ref is None or dist is None or label is None:
-            continue  # what is wrong has been named
+            continue  # the problem has already been reported
         mos = label if best is None else best - label
         pair_id, group = path_text(stem(rating.dist)), path_text(stem(ref.name))
         found.pairs.append(Pair(pair_id, ref, dist, "train", mos, group, rating.distortion))

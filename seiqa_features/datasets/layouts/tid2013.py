@@ -2,14 +2,14 @@
 
     reference_images/I01.BMP …      distorted_images/i01_01_1.bmp …      mos_with_names.txt
 
-A row of mos_with_names.txt is "5.51429 i01_01_1.bmp"; the picture's name begins with its
-reference's, and the number after it is the kind of distortion. TID2008 has the same layout and
-scale and the first 17 kinds, and is read too.
+A row of mos_with_names.txt is "5.51429 i01_01_1.bmp"; the name of the picture begins with that of
+its reference, and the number after it is the kind of distortion. TID2008 has the same layout and
+scale and the first 17 kinds, and is also read.
 
 Scale: MOS, 0 to 9, higher is better.
 Source: Ponomarenko et al., "Image database TID2013: Peculiarities, results and perspectives",
 Signal Processing: Image Communication 30, 2015.
-Terms: free for research and education, to be cited; the references are crops of Kodak pictures.
+Terms: free for research and education with citation; the references are crops of Kodak pictures.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ DISTORTIONS = (
     "lossy compression of noisy images", "colour quantization with dither",
     "chromatic aberrations", "sparse sampling and reconstruction",
 )  # fmt: skip
-"""The authors' list in short: number 1 is the first."""
+"""The authors' list, abbreviated; numbers start at 1."""
 
 
 def matches(path: Path) -> bool:
-    """Whether reference_images and distorted_images lie in the folder."""
+    """Whether the folder contains reference_images and distorted_images."""
     return (path / "reference_images").is_dir() and (path / "distorted_images").is_dir()
 
 
 def read(path: Path) -> Found:
-    """All pairs in the order of mos_with_names.txt, and everything that is wrong."""
+    """All pairs in the order of mos_with_names.txt, and all problems."""
     found = Found(path, label_range=LABEL_RANGE)
     lines = read_lines(path / "mos_with_names.txt", found)
     ratings = []

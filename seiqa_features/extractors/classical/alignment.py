@@ -1,9 +1,9 @@
-"""A second look after alignment: where did the picture go, and what differs once it is put back?
+"""Comparison after alignment: how the picture moved, and what differs once it is moved back.
 
-Metrics that compare pixel by pixel read a shift of two pixels or a crop of two percent as damage.
+Metrics that compare pixel by pixel treat a shift of two pixels or a crop of two percent as damage.
 Here the degraded picture is first aligned with the reference: a shift by phase correlation, then a
 small affine map by maximising the correlation coefficient. The map itself becomes features, and
-three metrics look again at the part that both pictures show.
+three metrics are computed on the region that both pictures show.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 SMALLEST = 96
-"""Pixels a side of what both pictures show; below that the metrics are undefined."""
+"""Minimum side in pixels of the common region; below it the metrics are undefined."""
 
 
 @extractor(
@@ -55,10 +55,10 @@ SMALLEST = 96
     )
 )
 def aligned() -> Extract:
-    """Shift as a share of the diagonal, |rotation| in degrees, |log₂ scale|, and what is left.
+    """Shift as a share of the diagonal, |rotation| in degrees, |log₂ scale|, and the residual.
 
-    ``correlation`` is that of the aligned luma, ``gain`` what the alignment brought; ``residual``
-    is the root mean square of the luma's difference in 0..1.
+    ``correlation`` is that of the aligned luma, ``gain`` its increase by alignment; ``residual``
+    is the root mean square of the luma difference in 0..1.
     """
     import torch
 
@@ -92,7 +92,7 @@ def aligned() -> Extract:
 
 
 def _warped(dist: torch.Tensor, matrix: Affine) -> tuple[torch.Tensor, tuple[int, int, int, int]]:
-    """The degraded picture [3, H, W] put back, and top, bottom, left, right of what both show."""
+    """The realigned degraded picture [3, H, W]; top, bottom, left, right of the common region."""
     import torch
 
     height, width = dist.shape[1:]
@@ -113,6 +113,6 @@ def _metrics() -> dict[str, Any]:
             grey(d) / 255, grey(r) / 255, data_range=1.0, reduction="none"
         ),
         "gmsd": lambda d, r: gmsd.gmsd(d, r, data_range=1.0, reduction="none"),
-        # In float64, as `fidelity.py` says why.
+        # In float64, for the reason given in `fidelity.py`.
         "mdsi": lambda d, r: mdsi.mdsi(d.double(), r.double(), data_range=1.0, reduction="none"),
     }

@@ -1,4 +1,4 @@
-"""What happened to the colours: CIELAB differences by patches, shifts, and a joint histogram."""
+"""Changes of colour: CIELAB differences by patches, shifts, and a joint histogram."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ LEVELS = 4  # histogram bins per channel
 def colour() -> Extract:
     """ΔE*ab by patches, mean shifts of lightness and chroma, hue change, log contrast ratio.
 
-    `hue_shift` is the mean distance of the a*b* vectors that is left once their difference in
-    length is taken out. The histogram counts RGB in 4×4×4 bins and sums to 1.
+    `hue_shift` is the mean distance of the a*b* vectors after removing their difference in
+    length. The histogram counts RGB in 4×4×4 bins and sums to 1.
     """
     import torch
     from skimage.color import rgb2lab

@@ -1,8 +1,8 @@
-"""Full-reference metrics as the libraries compute them, one number per pair.
+"""Full-reference metrics as computed by the libraries, one number per pair.
 
-Where pyiqa and piq have the same metric the table takes the one that agrees with the authors'
-values and is faster. SSIM, MS-SSIM and GMSD are in `local.py` (their maps are features too),
-CW-SSIM and VIF in `wavelet.py`, FSIM and SR-SIM in `saliency.py`.
+If pyiqa and piq both have a metric, the one that agrees with the authors' values and is faster is
+used. SSIM, MS-SSIM and GMSD are in `local.py` (their maps are features too), CW-SSIM and VIF in
+`wavelet.py`, FSIM and SR-SIM in `saliency.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 Metric = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]  # (dist, ref) [1, 3, H, W]
-PIQ_MODULES = {"vif_p": "vif", "information_weighted_ssim": "iw_ssim"}  # others: as the function
+PIQ_MODULES = {"vif_p": "vif", "information_weighted_ssim": "iw_ssim"}  # others: the function
 LICENCES = {
     "piq": "Apache-2.0",
     "pyiqa": "PolyForm-Noncommercial-1.0.0",
@@ -33,13 +33,13 @@ def _piq(function: str, **options: object) -> Metric:
 
 
 def _mdsi() -> Metric:
-    """MDSI in float64, as its authors' code; float32 deviates, on some CPUs more than on others."""
+    """MDSI in float64, as in its authors' code; float32 deviates, on some CPUs more than others."""
     metric = _piq("mdsi")
     return lambda dist, ref: metric(dist.double(), ref.double())
 
 
 def _dss() -> Metric:
-    """DSS in float64 on luma rounded to 8 bits, as its authors' code."""
+    """DSS in float64 on luma rounded to 8 bits, as in its authors' code."""
     from seiqa_features.extractors.common.tensors import grey
 
     metric = _piq("dss")
@@ -54,7 +54,7 @@ def _pyiqa(name: str) -> Metric:
 
 
 def _nlpd() -> Metric:
-    """NLPD on luma rounded to 8 bits, as the authors' code has it; the library does not round."""
+    """NLPD on luma rounded to 8 bits, as in the authors' code; the library does not round."""
     from seiqa_features.extractors.common.tensors import grey
 
     metric = _pyiqa("nlpd")
@@ -66,14 +66,14 @@ def _nlpd() -> Metric:
 
 
 def _grey_mse() -> Metric:
-    """Mean-square error of BT.601 luma in 0..255 rounded to 8 bits."""
+    """Mean squared error of BT.601 luma in 0..255 rounded to 8 bits."""
     from seiqa_features.extractors.common.tensors import grey
 
     return lambda dist, ref: (grey(dist) - grey(ref)).double().square().mean()
 
 
 def _iw_ssim() -> Metric:
-    """IW-SSIM; undefined where the reference is flat: its covariance has no inverse."""
+    """IW-SSIM; undefined if the reference is flat, because its covariance has no inverse."""
     import torch
 
     metric = _piq("information_weighted_ssim")
@@ -124,7 +124,7 @@ def _register(
 
         metric = load()
 
-        # One pair at a time: some of these kernels round differently for different batch sizes.
+        # One pair at a time: the rounding of some of these kernels depends on the batch size.
         def extract(
             *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
         ) -> dict[str, torch.Tensor]:

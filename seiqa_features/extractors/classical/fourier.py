@@ -1,7 +1,7 @@
-"""What happened to the spectrum: log-magnitude and phase differences, and energy by bands.
+"""Changes of the spectrum: log-magnitude and phase differences, and energy by bands.
 
-Phase carries a picture's structure, magnitude its texture and sharpness: blur moves the second,
-moved or replaced content the first.
+Phase carries the structure of a picture, magnitude its texture and sharpness: moved or replaced
+content changes the phase, blur changes the magnitude.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ BANDS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5)  # edges in cycles per pixel
 def fourier() -> Extract:
     """MSE of log magnitudes and of wrapped phases, coherence, log energy ratio of five bands.
 
-    `phase_coherence` is the cosine of the phase difference weighted by both magnitudes (−1..1):
-    what the phases of the strong components say.
+    `phase_coherence` is the cosine of the phase difference weighted by both magnitudes (−1..1),
+    so that it reflects the phases of the strong components.
     """
     import torch
 
@@ -66,7 +66,7 @@ def fourier() -> Extract:
         ref: torch.Tensor, dist: torch.Tensor, masks: list[torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         cross = ref.conj() * dist
-        cross[0, 0] = 0  # the mean is colour's business, and it would drown the rest
+        cross[0, 0] = 0  # the mean is covered by colour features and would dominate the rest
         energy = [
             torch.log(
                 (dist[mask].abs().square().mean() + 1) / (ref[mask].abs().square().mean() + 1)

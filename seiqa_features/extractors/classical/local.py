@@ -1,8 +1,8 @@
 """Metrics whose maps we need: SSIM, MS-SSIM and GMSD with per-patch statistics.
 
-The libraries give only the mean. The definitions are the papers'; the tests hold every value
-against the authors' numbers and against pyiqa. A reference's own filter responses are computed once
-and serve all degraded versions of it; the Gaussian window is applied as two one-dimensional passes.
+The libraries return only the mean. The definitions are those of the papers; the tests compare every
+value with the authors' numbers and with pyiqa. The filter responses of a reference are computed
+once for all its degraded versions; the Gaussian window is applied as two one-dimensional passes.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def patch_outputs(
 ) -> dict[str, Output]:
     """Outputs of `patch_statistics` for a map that is `same` everywhere on equal pictures.
 
-    `better` is the map's. How uneven a map is has no direction: nothing and everything lost are
-    both even.
+    `better` is the direction of the map. The unevenness of a map has no direction: the map is even
+    both if nothing is lost and if everything is.
     """
     level = Output(identity=same, symmetric=symmetric, better=better, differentiable=differentiable)
     uneven = replace(level, identity=0.0, better=None)
@@ -70,7 +70,7 @@ def patch_outputs(
 def ssim() -> Extract:
     """SSIM, MS-SSIM, the contrast-structure term of each scale, and the SSIM map by patches.
 
-    MS-SSIM and the terms of scales that the picture is too small for are NaN.
+    MS-SSIM and the terms of those scales are NaN for which the picture is too small.
     """
     import torch
     from torch.nn import functional as F
@@ -81,7 +81,7 @@ def ssim() -> Extract:
     taps = (window / window.sum()).tolist()
 
     def slide(image: torch.Tensor, dim: int) -> torch.Tensor:
-        """Weighted sum of shifted pictures: in float64 a third of what torch's conv2d takes."""
+        """Weighted sum of shifted pictures: in float64 three times as fast as torch's conv2d."""
         size = image.shape[dim] - WINDOW + 1
         total: torch.Tensor = image.narrow(dim, 0, size) * taps[0]
         for shift in range(1, WINDOW):
@@ -92,7 +92,7 @@ def ssim() -> Extract:
         return slide(slide(image, -2), -1)
 
     def pyramid(image: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """(image, mean, variance) of each scale that holds the window."""
+        """(image, mean, variance) of each scale at which the window fits."""
         levels: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         image = grey(image).double()
         while len(levels) < len(LEVEL_WEIGHTS) and min(image.shape[2:]) >= WINDOW:

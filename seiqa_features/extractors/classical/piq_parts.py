@@ -1,4 +1,4 @@
-"""Modules of piq without its package, whose own imports fetch torchvision: over a second."""
+"""Modules of piq without importing its package, which imports torchvision and takes over 1 s."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from importlib.util import find_spec, module_from_spec
 from threading import Lock
 from types import ModuleType
 
-_importing = Lock()  # the stand-in for the package is there for the whole process
+_importing = Lock()  # the stand-in for the package is visible to the whole process
 
 
 def piq_part(name: str) -> ModuleType:
-    """The module `piq.<name>`. The package itself is not run; a later `import piq` does that.
+    """The module `piq.<name>`. The package itself is not run; a later `import piq` still runs it.
 
     Raises
     ------
     ModuleNotFoundError
-        Piq is not installed.
+        piq is not installed.
     """
     with _importing:
         spec = find_spec("piq") if "piq" not in sys.modules else None
-        if spec is None:  # it has been imported anyway, or the import below says that it is missing
+        if spec is None:  # already imported, or the import below reports that it is missing
             return import_module(f"piq.{name}")
         sys.modules["piq"] = module_from_spec(spec)
         try:

@@ -1,4 +1,4 @@
-"""Registration: the map from one luma picture to another, and where both show something.
+"""Registration: the geometric map between two luma pictures, and the region common to both.
 
 A shift by phase correlation (Kuglin and Hines, 1975), then a small affine map that maximises the
 correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008).
@@ -13,25 +13,25 @@ from numpy.typing import NDArray
 
 Grey = NDArray[np.float32]
 Affine = NDArray[np.float32]
-"""A 2×3 matrix that takes places of the reference to places of the degraded picture, in pixels."""
+"""A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
 
 SIDE = 256
-"""Longest side at which the map is looked for."""
+"""Longest side in pixels at which the map is estimated."""
 
 ROUNDS = 40
-"""Iterations of ECC at most."""
+"""Maximum number of ECC iterations."""
 
 FARTHEST = 0.25
-"""A shift by more than this share of the shorter side counts as not found."""
+"""A shift by more than this share of the shorter side is rejected."""
 
 MOST_TURN = 0.35
-"""Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % of scale."""
+"""Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % scale."""
 
 LEAST_GAIN = 0.002
-"""Correlation that an alignment has to bring before it is taken for one."""
+"""Minimum increase of correlation for an alignment to be accepted."""
 
 FLAT = 1e-4
-"""Standard deviation of luma in 0..1 below which a picture has nothing to align by."""
+"""Standard deviation of luma in 0..1 below which a picture cannot be aligned."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Alignment:
     after: float
 
     def movement(self, shape: tuple[int, ...]) -> dict[str, float]:
-        """What the map alone says of two pictures of the shape [H, W], by name of the feature."""
+        """Features of the map alone, for two pictures of the shape [H, W], by name."""
         height, width = shape
         linear = self.matrix[:, :2].astype(np.float64)
-        # Where the centre goes: a turn about it is no shift.
+        # Measured at the centre, so that a rotation about it is not a shift.
         centre = np.array([width - 1, height - 1]) / 2
         travel = linear @ centre + self.matrix[:, 2] - centre
         inside = inside_of(self.matrix, height, width)
@@ -64,8 +64,8 @@ class Alignment:
 def align(ref: Grey, dist: Grey) -> Alignment:
     """Align two luma pictures float32 [H, W] in 0..1.
 
-    The identity is kept where nothing correlates better by `LEAST_GAIN`: flat pictures, another
-    picture, or none that moved.
+    The identity is kept unless another map increases the correlation by `LEAST_GAIN`: for flat
+    pictures, unrelated pictures, or if nothing moved.
     """
     import cv2
 
@@ -84,18 +84,18 @@ def align(ref: Grey, dist: Grey) -> Alignment:
         if matrix is None:
             continue
         reached = _correlation(one, other, matrix)
-        # Once there is a shift, any better map near it is the same movement told more precisely.
+        # Once a shift is found, any better map near it is a refinement and needs no minimum gain.
         if reached > after + (LEAST_GAIN if best is identity else 0):
             best, after = matrix, reached
     full = best.astype(np.float64)
     scales = np.array([size[0] / width, size[1] / height])
-    # Pixel centres lie at half units, at either size.
+    # Pixel centres are at half units at both sizes.
     full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
     return Alignment(full.astype(np.float32), before, after)
 
 
 def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
-    """The shift by phase correlation, to a fraction of a pixel; None where it is implausible."""
+    """The subpixel shift by phase correlation; None if implausible."""
     import cv2
 
     window = cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F)
@@ -106,7 +106,7 @@ def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
 
 
 def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
-    """The affine map of the largest correlation near a start; None where there is none nearby."""
+    """The affine map with the largest correlation near `start`; None if none is found."""
     import cv2
 
     everywhere = np.ones(one.shape, dtype=np.uint8)
@@ -115,7 +115,7 @@ def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
         _, matrix = cv2.findTransformECC(
             one, other, start.copy(), cv2.MOTION_AFFINE, stop, everywhere, 5
         )
-    except cv2.error:  # flat, or nothing in common: it does not converge
+    except cv2.error:  # flat pictures or nothing in common: no convergence
         return None
     if np.abs(matrix[:, :2] - np.eye(2)).max() > MOST_TURN:
         return None
@@ -123,7 +123,7 @@ def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
 
 
 def _correlation(one: Grey, other: Grey, matrix: Affine) -> float:
-    """Correlation of what both show; 1 where both are flat and equal, 0 where one is flat."""
+    """Correlation in the common region; 1 if both are flat and equal, 0 if one is flat."""
     inside = inside_of(matrix, *one.shape)
     if inside.mean() < 0.5:
         return -1.0
@@ -134,9 +134,9 @@ def _correlation(one: Grey, other: Grey, matrix: Affine) -> float:
 
 
 def warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:
-    """The degraded picture float32 [H, W] or [H, W, C] in 0..1, put back in the reference's place.
+    """The degraded picture float32 [H, W] or [H, W, C] in 0..1, realigned with the reference.
 
-    Cubic interpolation; beyond its border the picture's outermost pixels go on.
+    Cubic interpolation; beyond the border the outermost pixels are replicated.
     """
     import cv2
 
@@ -149,7 +149,7 @@ def warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:
 
 
 def inside_of(matrix: Affine, height: int, width: int) -> NDArray[np.bool_]:
-    """Which places of the reference lie in the degraded picture too, bool [H, W]."""
+    """Which pixels of the reference are also inside the degraded picture, bool [H, W]."""
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
     down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
@@ -161,13 +161,13 @@ def inside_of(matrix: Affine, height: int, width: int) -> NDArray[np.bool_]:
 
 
 def filled_box(inside: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """A large box (top, bottom, left, right) without a place outside; empty if there is none."""
+    """A large box (top, bottom, left, right) of inside pixels only; empty if there is none."""
     top, bottom, left, right = 0, inside.shape[0], 0, inside.shape[1]
     while top < bottom and left < right:
         part = inside[top:bottom, left:right]
         if part.all():
             break
-        # The border line with the largest share outside goes.
+        # Remove the border line with the largest share of outside pixels.
         shares = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
         line = int(np.argmin(shares))
         top, bottom = top + (line == 0), bottom - (line == 1)

@@ -1,8 +1,8 @@
-"""FSIM and SR-SIM, with and without chroma: similarity weighted by where a picture is salient.
+"""FSIM and SR-SIM, with and without chroma: similarity weighted by saliency.
 
-piq builds the saliency maps of both pictures again for each of the four. Here piq's own steps run
-once per picture: once for grey and chroma, and a reference's once for all its degraded versions.
-The values are piq's to the last bit; tests hold them against it.
+piq recomputes the saliency maps of both pictures for each of the four metrics. Here the same steps
+of piq run once per picture: the maps are shared by the grey and chroma versions, and those of a
+reference by all its degraded versions. Values are bit-identical to piq's, as the tests check.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHROMA_C, CHROMA_POWER = 200.0, 0.03  # FSIMc, equations 11 and 13
 
 
 class Maps(NamedTuple):
-    """What a picture is compared by, each float32 [1, 1, h, w]."""
+    """The maps of a picture that are compared, each float32 [1, 1, h, w]."""
 
     saliency: torch.Tensor
     gradient: torch.Tensor
@@ -90,7 +90,7 @@ def _comparison(
     power: float,
     epsilon: float,
 ) -> Extract:
-    """The two metrics' common form, as piq computes it; constants of saliency and gradient."""
+    """The form shared by both metrics, as in piq; with the constants of saliency and gradient."""
     import torch
     from torch.nn import functional as F
 

@@ -1,8 +1,8 @@
-"""CW-SSIM and VIF, built from the wavelet bands that they read.
+"""CW-SSIM and VIF, computed from only the wavelet bands they use.
 
-The library builds a whole steerable pyramid of both pictures for every pair: 26 bands where VIF
-reads 8, five levels where CW-SSIM reads one. Here only those are built, and a reference's once for
-all its degraded versions. Tests hold the values against the library's and the authors'.
+The library builds a whole steerable pyramid of both pictures for every pair: 26 bands although VIF
+uses 8, five levels although CW-SSIM uses one. Here only those are built, and those of a reference
+once for all its degraded versions. Tests compare the values with the library's and the authors'.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def cw_ssim() -> Extract:
     from seiqa_features.extractors.common.tensors import grey
 
     def filters(height: int, width: int) -> tuple[torch.Tensor, tuple[slice, slice]]:
-        """Filters of the level's oriented bands [8, h, w] and the spectrum's crop they apply to."""
+        """Filters of the oriented bands [8, h, w] and the crop of the spectrum they apply to."""
         rows, columns = _crop(height), _crop(width)
         y = _frequencies(height)[rows, None]
         x = _frequencies(width)[None, columns]
@@ -92,14 +92,14 @@ def cw_ssim() -> Extract:
 
 
 def _frequencies(n: int) -> torch.Tensor:
-    """The shifted DFT's frequencies, −1 (Nyquist) to just under 1."""
+    """Frequencies of the shifted DFT, −1 (Nyquist) to just under 1."""
     import torch
 
     return (torch.arange(n) - n // 2).double() / (n / 2)
 
 
 def _crop(n: int) -> slice:
-    """The low frequencies that are left after the pyramid has halved the picture three times."""
+    """The low frequencies that remain after the pyramid has halved the picture three times."""
     start, size = 0, n
     for _ in range(LEVEL - 1):
         kept = (size + 1) // 2
@@ -124,8 +124,8 @@ def _crop(n: int) -> slice:
 def vif() -> Extract:
     """VIF over two orientations of four levels, with the library's channel and source models.
 
-    The source model is in float64, as the authors' code: a nearly singular covariance inverted
-    in float32 differs from one CPU to another, and VIF with it by up to 4e-4.
+    The source model is in float64, as in the authors' code: inverting a nearly singular covariance
+    in float32 differs between CPUs and changes VIF by up to 4e-4.
     """
     import torch
     from pyiqa.archs.vif_arch import VIF, sp5_filters
@@ -134,7 +134,7 @@ def vif() -> Extract:
     from seiqa_features.extractors.common.tensors import grey
 
     class StridedVIF(VIF):  # type: ignore[misc]
-        """The library's model, but windows are summed only where its grid of step 3 keeps them."""
+        """The library's model, but window sums are computed only on its grid of step 3."""
 
         def corrDn_win(self, image, filt, step, channels, start, end):  # type: ignore  # noqa: ARG002, N802
             reach = len(filt) // 2
@@ -150,7 +150,7 @@ def vif() -> Extract:
     model, kernels = StridedVIF(), sp5_filters()
     oriented = kernels["bfilts"].T.reshape(model.ori + 1, 7, 7).transpose(0, 2, 1)
     per_level = len(oriented)
-    Bands = list[Any]  # as the library orders them, coarse to fine; None where nothing reads a band
+    Bands = list[Any]  # in the library's order, coarse to fine; None for unused bands
 
     def pyramid(image: torch.Tensor) -> Bands:
         bands: Bands = [None] * (2 + model.level * per_level)
@@ -164,7 +164,7 @@ def vif() -> Extract:
         return bands
 
     def source(bands: Bands) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """The reference's model by subband: local variance field and eigenvalues."""
+        """The model of the reference by subband: local variance field and eigenvalues."""
         exact = [band if band is None else band.double() for band in bands]
         fields, eigenvalues, _ = model.refparams_vecgsm(exact)
         return list(zip(fields, eigenvalues, strict=True))
@@ -172,9 +172,9 @@ def vif() -> Extract:
     def information(
         bands: Bands, models: list[tuple[torch.Tensor, torch.Tensor]], dist: Bands
     ) -> torch.Tensor:
-        """Information that the degraded picture keeps, over what the reference holds.
+        """Information kept by the degraded picture, divided by the information in the reference.
 
-        Undefined (NaN) where the reference is flat and holds none.
+        Undefined (NaN) if the reference is flat and contains no information.
         """
         kept, held = [], []
         channels = zip(*model.vifsub_est_M(bands, dist), strict=True)

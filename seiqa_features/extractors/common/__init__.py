@@ -1,1 +1,1 @@
-"""What several families of extractors share (torch); imported inside their factories."""
+"""Code shared by several extractor families (torch); imported inside their factories."""

@@ -1,6 +1,6 @@
 """How a distribution over concepts or classes changes between two pictures (torch).
 
-Everything goes row by row: a pair's values are the same to the bit whatever else is in the batch.
+All operations are row by row: a pair's values are bit-identical whatever else is in the batch.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from seiqa_features.extractors.common.outputs import TOP
 def distribution_drift(
     prefix: str, *, ref: torch.Tensor, dist: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Change from one distribution to another, float64 [n, k], rows that sum to 1.
+    """Change between two distributions float64 [n, k], whose rows sum to 1.
 
     Returns
     -------
     dict[str, torch.Tensor]
-        Float64 [n] each, their names after ``<prefix>_``:
+        Float64 [n] each, with names after ``<prefix>_``:
 
         - jsd: Jensen-Shannon divergence to base 2, 0..1 (Lin, IEEE TIT 37(1), 1991).
-        - top1, top5, top10: share of the reference's most probable entries that are among those of
-          the degraded image, 0..1.
-        - top_change: change of the probability of the reference's most probable entry, -1..1.
-        - entropy_change: change of the entropy, in bits.
+        - top1, top5, top10: share of the reference's most probable entries that are also among
+          the most probable ones of the degraded image, 0..1.
+        - top_change: change in probability of the reference's most probable entry, -1..1.
+        - entropy_change: change in entropy, in bits.
     """
     plogp_ref, plogp_dist = torch.xlogy(ref, ref), torch.xlogy(dist, dist)
     middle = (ref + dist) / 2
-    # Each term is at least 0 by convexity, and exactly 0 where the two are equal.
+    # Each term is at least 0 by convexity, and exactly 0 if the two are equal.
     terms = (plogp_ref + plogp_dist) / 2 - torch.xlogy(middle, middle)
     top = ref.argmax(dim=1, keepdim=True)
     return {

@@ -1,4 +1,4 @@
-"""Gradients where a metric's formula has none, or one that is not finite (torch)."""
+"""Usable gradients where the formula of a metric has none or an infinite one (torch)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ POWERS = (torch.pow, torch.Tensor.pow, torch.Tensor.__pow__)
 
 
 class UsableGradients(TorchFunctionMode):
-    """Inside it, what metrics compute is the same to the bit, and can be optimised.
+    """Context in which metrics keep bit-identical values and can be optimised.
 
-    Rounding to 8 bits, whose gradient is 0, is passed through as if it were not there. Square roots
-    and other powers below 1 have a gradient of 0 at 0, where theirs is infinite: flat regions have
-    no gradient magnitude, and the infinity would turn all of a picture's gradient into NaN.
+    Rounding to 8 bits, whose gradient is 0, is ignored in the backward pass. Square roots and other
+    powers below 1 get gradient 0 at 0 instead of infinity: the gradient magnitude of flat regions
+    is 0, and the infinity would turn the whole gradient of a picture into NaN.
     """
 
     def __torch_function__(
@@ -46,6 +46,6 @@ def _below_one(exponent: object) -> bool:
 def _zero_where(
     zero: torch.Tensor, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> torch.Tensor:
-    """The function of its first argument, where that is not 0; 0 without a gradient elsewhere."""
+    """The function where its first argument is not 0; elsewhere 0 without a gradient."""
     inner = func(torch.where(zero, 1.0, args[0]), *args[1:], **kwargs)
     return torch.where(zero, 0.0, inner)

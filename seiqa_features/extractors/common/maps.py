@@ -1,4 +1,4 @@
-"""What a map of cosines says as a whole: its statistics, and its worst connected region (torch)."""
+"""Summaries of a cosine map: its statistics and its worst connected region (torch)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 EVEN = 1e-4
-"""A map whose median is no more than this above its minimum has no worst region."""
+"""A map has no worst region if its median exceeds its minimum by no more than this."""
 
 SPREAD_FLOOR = 1e-4
-"""Standard deviation below which skewness and kurtosis fade to 0: there is only rounding left."""
+"""Standard deviation below which skewness and kurtosis fade to 0: only rounding noise is left."""
 
 
 def map_statistics(field: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Statistics of each map float64 [n, P], float64 [n] by name.
+    """Statistics of each map float64 [n, P]: float64 [n] by name.
 
     mean, std, min, skewness m₃/s³ and kurtosis m₄/s⁴ with s² = σ² + `SPREAD_FLOOR`² (both 0 for an
     even map; 0 and 3 for a normal distribution), and the quantiles q01, q05, q10 and q25.
@@ -38,15 +38,15 @@ def map_statistics(field: torch.Tensor) -> dict[str, torch.Tensor]:
 def worst_regions(fields: torch.Tensor) -> dict[str, torch.Tensor]:
     """The worst connected region of each cosine map float64 [n, side, side].
 
-    Patches below the midpoint between the map's median and its minimum are joined along their
-    edges; of these regions the worst has the largest deficit, the sum of 1 − cosine over it.
+    Patches below the midpoint between the map's median and its minimum are joined if they share
+    an edge; the worst of these regions has the largest deficit, the sum of 1 − cosine over it.
 
     Returns
     -------
     dict[str, torch.Tensor]
         float64 [n] each: region_cosine, its mean cosine; region_share, its share of the patches;
-        region_deficit, its deficit over the number of patches. An even map (see `EVEN`) has no
-        region: its minimum, 0 and 0.
+        region_deficit, its deficit divided by the number of patches. An even map (see `EVEN`) has
+        no region: the values are its minimum, 0 and 0.
     """
     rows = [_worst_region(field) for field in fields.detach().cpu().numpy()]
     columns = fields.new_tensor(rows).T

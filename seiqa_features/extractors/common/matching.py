@@ -1,9 +1,9 @@
-"""Tokens of two pictures matched with each other, wherever in the picture they lie (torch).
+"""Tokens of two pictures matched with each other regardless of their positions (torch).
 
-Compared place by place, two pictures differ wherever something moved. Here every token may look for
-its like: anywhere (Chamfer), near its own place (window), or so that no token is used twice
-(optimal transport). A shift or a small crop then costs little; content that is gone, or was not
-there before, still has no match.
+Compared position by position, two pictures differ wherever something moved. Here every token is
+matched with a similar one: anywhere (Chamfer), near its own position (window), or such that no
+token is used twice (optimal transport). A shift or a small crop then costs little; content that
+was lost or added still has no match.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ import torch
 from torch.nn import functional as F
 
 WINDOW = 1 / 8
-"""Reach of the window in each direction, as a share of the map's side, one place at least."""
+"""Reach of the window in each direction as a share of the map's side, at least one position."""
 
 TRANSPORT_SIDE = 8
-"""Maps with a longer side are averaged down to it before transport: its cost grows as side⁴."""
+"""Larger maps are averaged down to this side before transport, whose cost grows as side⁴."""
 
 TEMPERATURE = 0.05
 """Entropic regularisation of the transport, in units of 1 − cosine."""
 
 ROUNDS = 30
-"""Sinkhorn iterations: a fixed number, so that nothing waits for a device to report convergence."""
+"""Number of Sinkhorn iterations; fixed to avoid waiting for a device to report convergence."""
 
 
 def match(ref: torch.Tensor, dist: torch.Tensor, *, prefix: str = "") -> dict[str, torch.Tensor]:
     """How well two maps of vectors, float32 [n, d, H, W], can be matched; float64 [n] each.
 
-    Lengths of the vectors do not count, only their directions.
+    Only the directions of the vectors count, not their lengths.
 
     Returns
     -------
     dict[str, torch.Tensor]
-        Each name after the prefix.
-        ``kept_mean``, ``kept_q05``: mean and 5 % quantile, over the reference's places, of the
-        cosine with the most similar token anywhere in the degraded map (one side of the Chamfer
-        distance, Barrow et al., IJCAI 1977): what was lost is low. ``found_…``: the same from the
-        degraded map to the reference: what was invented is low. ``near_…``: from the reference,
-        within a window of a `WINDOW` of the map around the token's own place.
+        Each name follows the prefix.
+        ``kept_mean``, ``kept_q05``: mean and 5 % quantile, over the positions of the reference, of
+        the cosine with the most similar token anywhere in the degraded map (one side of the Chamfer
+        distance, Barrow et al., IJCAI 1977): low for lost content. ``found_…``: the same from the
+        degraded map to the reference: low for invented content. ``near_…``: from the reference,
+        within a window reaching `WINDOW` of the map around the token's own position.
         ``transport``: Sinkhorn divergence with cost 1 − cosine and equal masses (Feydy et al.,
-        AISTATS 2019, eq. 3), 0 for equal maps; the cost of moving one picture's content into the
-        other's.
+        AISTATS 2019, eq. 3), 0 for equal maps; the cost of moving the content of one picture to
+        that of the other.
     """
     one, other = (F.normalize(maps.float(), dim=1) for maps in (ref, dist))
     with torch.autocast(one.device.type, enabled=False):
@@ -62,21 +62,21 @@ def _tokens(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _cosine(one: torch.Tensor, other: torch.Tensor, dim: int) -> torch.Tensor:
-    """1 − ½|a − b|²: exactly 1 for equal unit vectors, which a sum of products is not."""
+    """1 − ½|a − b|²: exactly 1 for equal unit vectors, unlike a sum of products."""
     return 1 - (one - other).square().sum(dim=dim).double() / 2
 
 
 def _best_anywhere(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """Cosine of every place's token with its like in the other map: float64 [n, H·W]."""
+    """Cosine of every token with its most similar one in the other map: float64 [n, H·W]."""
     q, k = _tokens(queries), _tokens(keys)
     like = (q @ k.transpose(1, 2)).argmax(dim=2, keepdim=True)
     best = _cosine(q, k.gather(1, like.expand(-1, -1, k.shape[2])), dim=2)
-    # Among tokens that are all but equal, rounding may have picked another than its own place's.
+    # Among nearly equal tokens, rounding may have picked one other than that at the same position.
     return torch.maximum(best, _cosine(q, k, dim=2))
 
 
 def _best_nearby(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """The same, looking no further than the window: float64 [n, H·W]."""
+    """The same, restricted to the window: float64 [n, H·W]."""
     height, width = queries.shape[2:]
     reach = max(1, round(WINDOW * min(height, width)))
     padded = F.pad(keys, (reach,) * 4, mode="replicate")
@@ -104,13 +104,13 @@ def _divergence(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 def _transport(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Entropic transport cost with equal masses, its dual value after `ROUNDS`: float64 [n]."""
+    """Entropic transport cost with equal masses: dual value after `ROUNDS`, float64 [n]."""
     cost = (1 - (one @ other.transpose(1, 2)).double()) / TEMPERATURE
     mass = -torch.log(torch.tensor(float(cost.shape[1]), dtype=torch.float64, device=cost.device))
     f = cost.new_zeros(cost.shape[:2])
     g = cost.new_zeros(cost.shape[:2])
     for _ in range(ROUNDS):
-        # Averaged updates keep both sides alike, so that the divergence is symmetric to rounding.
+        # Averaged updates treat both sides alike: the divergence is symmetric up to rounding.
         new_f = -torch.logsumexp(g[:, None, :] - cost + mass, dim=2)
         new_g = -torch.logsumexp(f[:, :, None] - cost + mass, dim=1)
         f, g = (f + new_f) / 2, (g + new_g) / 2

@@ -1,4 +1,4 @@
-"""What the extractors with a pretrained network share; they import it inside factories (torch)."""
+"""Code shared by extractors with a pretrained network; imported inside factories (torch)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def encode_both(
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Features of references [U, …] and degraded images [B, …], each picture encoded once.
 
-    On a GPU both go through `encode` together. On a CPU every picture goes alone: matrix products
-    there round differently for different batch sizes, and a pair's values must not depend on its
-    neighbours.
+    On a GPU both are encoded in one batch. On a CPU every picture is encoded separately, because
+    the rounding of matrix products there depends on the batch size, and the values of a pair must
+    not depend on its neighbours.
     """
     images = torch.cat([ref, dist])
     if images.device.type == "cpu":

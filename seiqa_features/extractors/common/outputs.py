@@ -1,4 +1,4 @@
-"""Outputs that several families declare; no torch, because specs are read to list extractors."""
+"""Outputs shared by several families; without torch, since listing extractors reads the specs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from seiqa_features.extractors.specs import DISTANCE, SIMILARITY, Output
 
 TOP = (1, 5, 10)
-"""How many of the most probable entries `drift.distribution_drift` looks at."""
+"""Numbers of most probable entries that `drift.distribution_drift` compares."""
 
 
 def drift_outputs(prefix: str) -> dict[str, Output]:
-    """What `drift.distribution_drift` returns with that prefix."""
+    """The outputs of `drift.distribution_drift` with this prefix."""
     return {
         f"{prefix}_jsd": DISTANCE,
         **{f"{prefix}_top{k}": replace(SIMILARITY, differentiable=False) for k in TOP},
@@ -21,7 +21,7 @@ def drift_outputs(prefix: str) -> dict[str, Output]:
 
 
 def matching_outputs(prefix: str) -> dict[str, Output]:
-    """What `matching.match` returns, each name after the prefix."""
+    """The outputs of `matching.match`, each name after the prefix."""
     return {
         **{
             f"{prefix}{name}_{statistic}": replace(SIMILARITY, symmetric=False)
@@ -44,7 +44,7 @@ TOKEN_DIFFERENCES = (
 
 
 def token_outputs() -> dict[str, Output]:
-    """What `tokens.compare` returns for any network; attention comes on top where there is one."""
+    """The outputs of `tokens.compare` for any network, without those for attention."""
     return {
         **dict.fromkeys(TOKEN_SIMILARITIES, SIMILARITY),
         **dict.fromkeys(TOKEN_DIFFERENCES, replace(DISTANCE, better=None)),

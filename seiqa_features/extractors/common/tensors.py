@@ -1,4 +1,4 @@
-"""Tensor helpers that several families share; they import it inside their factories (torch)."""
+"""Tensor helpers shared by several families; imported inside their factories (torch)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch.nn import functional as F
 
-PATCHES = 16  # a map is cut into 16×16 patches
-GRID = 8  # and kept as an 8×8 thumbnail
+PATCHES = 16  # a map is divided into 16×16 patches
+GRID = 8  # and stored as an 8×8 thumbnail
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -22,7 +22,7 @@ def luma(image: torch.Tensor) -> torch.Tensor:
 def grey(image: torch.Tensor) -> torch.Tensor:
     """Luma rounded to whole steps of 0..255, float32 [n, 1, H, W] of RGB 0..1 [n, 3, H, W].
 
-    The authors' MATLAB codes work on 8-bit grey pictures; without the rounding, values of nearly
+    The authors' MATLAB code works on 8-bit grey pictures; without the rounding, values for nearly
     equal pictures differ visibly from theirs.
     """
     return luma(image).round()
@@ -31,10 +31,10 @@ def grey(image: torch.Tensor) -> torch.Tensor:
 def patch_statistics(
     field: torch.Tensor, *, worst: Literal["low", "high"]
 ) -> dict[str, torch.Tensor]:
-    """What a similarity (worst low) or difference (worst high) map says patch by patch.
+    """Patch statistics of a similarity map (low is worst) or difference map (high is worst).
 
-    A map float [H, W] is averaged over 16×16 patches of equal share, so that a small local change
-    shows in the quantiles and the worst patches whatever the picture's size.
+    A map float [H, W] is averaged over a grid of 16×16 equal patches, so that a small local change
+    shows in the quantiles and the worst patches whatever the size of the picture.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""timm's models by name: what its registry says of their weights, and how they are loaded."""
+"""timm models by name: registry entries of their weights, and how they are loaded."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from seiqa_features.extractors.specs import Weight
 
 
 def configuration(model: str) -> Any:
-    """timm's record of the model's pretrained weights.
+    """timm's configuration of the model's pretrained weights.
 
     Raises
     ------
     UsageError
-        timm has no such model, or no weights of it; the nearest name is suggested.
+        timm has no such model, or no weights for it; the closest name is suggested.
     """
     import timm
 
     try:
         config = timm.models.get_pretrained_cfg(model)
-    except RuntimeError:  # it has the model, not the tag
+    except RuntimeError:  # the model exists, the tag does not
         config = None
     if config is None or not config.hf_hub_id:
         known = timm.list_pretrained()
@@ -34,7 +34,7 @@ def configuration(model: str) -> Any:
 
 
 def weight_of(config: Any, megabytes: int) -> Weight:
-    """The weights file that a `configuration` is about."""
+    """The weights file described by a `configuration`."""
     return Weight(
         f"timm/{config.architecture}.{config.tag}",
         f"hf:{config.hf_hub_id}/model.safetensors",
@@ -44,7 +44,7 @@ def weight_of(config: Any, megabytes: int) -> Weight:
 
 
 def create(model: str, **options: Any) -> Any:
-    """The network, for views of every size where its class allows that."""
+    """The network, for views of any size if its class allows that."""
     import timm
 
     try:
@@ -54,10 +54,10 @@ def create(model: str, **options: Any) -> Any:
 
 
 def load(model: str, file: Path) -> Any:
-    """The network with the file's weights; missing or mismatched tensors are an error.
+    """The network with the weights from the file; missing or mismatched tensors are an error.
 
-    timm loads strictly only where the network's and the file's classifier have as many classes:
-    those of the original weights, or none.
+    timm loads strictly only if network and file have classifiers with the same number of classes:
+    that of the original weights, or none.
     """
     source = {"file": str(file), "custom_load": False}
     try:

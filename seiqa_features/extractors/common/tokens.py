@@ -1,9 +1,10 @@
-"""Patch tokens of two pictures, place by place: cosine maps and what they say (torch).
+"""Patch tokens of two pictures compared by position: cosine maps and their features (torch).
 
-A vision transformer describes a picture by one token per patch. The map of cosines between two
-pictures' tokens shows where content changed; the class token's attention says which places matter.
+A vision transformer describes a picture by one token per patch. The map of cosines between the
+tokens of two pictures shows where content changed; the attention of the class token shows which
+positions matter.
 
-Sums of products instead of matrix products throughout: autocast would round those to 8 bits.
+Sums of products are used instead of matrix products, which autocast would round to 8 bits.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ MIDDLE_LAYERS = ("mid1", "mid2", "mid3")  # after a quarter, half and three quar
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors along the last dimension at length 1, float32."""
+    """Vectors along the last dimension scaled to length 1, float32."""
     return F.normalize(vectors.float(), dim=-1)
 
 
 def cosine(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Cosine of unit vectors [..., d] as 1 − ½|a − b|², float64 [...].
 
-    Equal vectors give 1 to the bit, and nearly equal ones keep their small difference, which
-    rounding would swallow in the sum of products.
+    Equal vectors give exactly 1, and nearly equal ones keep their small difference, which would be
+    lost to rounding in the sum of products.
     """
     return 1 - (one - other).square().sum(dim=-1).double() / 2
 
@@ -43,7 +44,7 @@ def compare(
     ref_index: torch.Tensor,
     matched: Sequence[str] = ("last",),
 ) -> dict[str, torch.Tensor]:
-    """Everything the tokens of n pairs say.
+    """All token features of n pairs.
 
     Parameters
     ----------
@@ -52,25 +53,25 @@ def compare(
         (patch tokens in reading order, P a square number), all `unit`; and, if the network has
         a class token, "attention" [U, P], rows that sum to 1.
     dist : Features
-        The same of the degraded images, [n, …].
+        The same for the degraded images, [n, …].
     ref_index : torch.Tensor
         Int64 [n], the reference of each.
     matched : Sequence[str]
-        Layers whose tokens are also matched with each other, wherever they lie.
+        Layers whose tokens are also matched with each other, regardless of position.
 
     Returns
     -------
     dict[str, torch.Tensor]
         float64 [n] by name, and "grid" float32 [n, 64], the last layer's map as an 8×8 thumbnail.
-        patch_* and the region are of the last layer; what `matching.match` says has the name of a
-        matched layer before it; patch_gap is the class tokens' cosine less the patches' mean.
-        attention_cosine weighs the patches with the mean of both pictures' attention,
-        ref_attention_cosine with the reference's; attention_shift is the share of the attention
-        that moved (total variation, 0..1).
+        patch_* and the region are from the last layer; outputs of `matching.match` are prefixed
+        with the name of the matched layer; patch_gap is the cosine of the class tokens minus the
+        mean of the patches. attention_cosine weights the patches by the mean attention of both
+        pictures, ref_attention_cosine by that of the reference; attention_shift is the share of
+        the attention that moved (total variation, 0..1).
     """
     if ref_index.device.type != "cpu":
         return _compare(_rows(ref, ref_index), dist, matched)
-    # One pair at a time, so that no sum depends on how many there are.
+    # One pair at a time, so that no sum depends on the number of pairs.
     index = enumerate(ref_index.tolist())
     pairs = [_compare(_rows(ref, [r]), _rows(dist, [i]), matched) for i, r in index]
     return {name: torch.cat([pair[name] for pair in pairs]) for name in pairs[0]}
@@ -81,7 +82,7 @@ def _rows(features: Features, index: torch.Tensor | list[int]) -> dict[str, torc
 
 
 def _compare(ref: Features, dist: Features, matched: Sequence[str]) -> dict[str, torch.Tensor]:
-    """`compare` for references that are repeated as the pairs need them."""
+    """`compare` with one reference row per pair."""
     field = cosine(ref["last"], dist["last"])
     side = round(field.shape[1] ** 0.5)
     values = {f"patch_{name}": value for name, value in map_statistics(field).items()}

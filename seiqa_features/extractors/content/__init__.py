@@ -1,1 +1,1 @@
-"""What a picture says in so many words, and which things are in it: text and objects, compared."""
+"""Comparison of the text and the objects in pictures."""

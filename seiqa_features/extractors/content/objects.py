@@ -1,4 +1,4 @@
-"""Objects that a detector finds in both pictures: which are kept, which are new (torchvision)."""
+"""Objects found by a detector in both pictures: which are kept, which are new (torchvision)."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ DETECTOR = Weight(
 CLASSES = 91  # COCO's numbering, with gaps and the background
 
 SURE = 0.5
-"""Score from which a detection is an object."""
+"""Minimum score for a detection to count as an object."""
 
 SAME_PLACE = 0.5
-"""Overlap (intersection over union) from which two boxes are one place, as in PASCAL VOC."""
+"""Minimum overlap (intersection over union) of two boxes in the same place, as in PASCAL VOC."""
 
 SPEC = ExtractorSpec(
     name="objects",
@@ -48,7 +48,7 @@ SPEC = ExtractorSpec(
     libraries=("torch", "torchvision"),
     licence="MIT (ours), BSD-3-Clause (torchvision)",
     source="Ren et al., Faster R-CNN, NeurIPS 2015; Li et al., 2021 (v2), trained on COCO",
-    cost=22.0,  # by its arithmetic: 0.56 · 10¹² operations a picture
+    cost=22.0,  # from its operation count: 0.56 · 10¹² per picture
     min_side=32,
     weights=(DETECTOR,),
     precision="float32",
@@ -57,7 +57,7 @@ SPEC = ExtractorSpec(
 
 @dataclass(frozen=True)
 class Found:
-    """What a detector says of one picture.
+    """The detections in one picture.
 
     Attributes
     ----------
@@ -75,18 +75,18 @@ class Found:
 
 
 def compare_objects(ref: Found, dist: Found) -> dict[str, float]:
-    """Objects of one class in the same place are one object; each has one partner at most.
+    """Compare objects: those of one class in the same place match, each with at most one partner.
 
     Returns
     -------
     dict[str, float]
-        ``count_ref`` and ``count_dist``, how many objects there are. All others are NaN where
-        there is none in the reference: ``kept``, the share of the reference's objects that are in
+        ``count_ref`` and ``count_dist``, the numbers of objects. The others are in 0..1, and NaN
+        if the reference has no objects: ``kept``, the share of the reference's objects that are in
         the degraded picture; ``invented``, the share of the degraded picture's objects that are
-        not in the reference; ``agreement``, twice the common ones over all of both (F1); and
-        ``sureness``, the mean over the reference's objects of the partner's score over its own,
-        1 at most, with 0 for those without, where detections below `SURE` are partners too. All
-        0..1.
+        not in the reference; ``agreement``, twice the number of common objects divided by the
+        total in both (F1); and ``sureness``, the mean over the reference's objects of the
+        partner's score divided by the object's own, capped at 1, with 0 for objects without a
+        partner; here detections below `SURE` can be partners too.
     """
     sure_ref, sure_dist = ref.scores >= SURE, dist.scores >= SURE
     n, m = int(sure_ref.sum()), int(sure_dist.sum())
@@ -109,7 +109,7 @@ def compare_objects(ref: Found, dist: Found) -> dict[str, float]:
 
 
 def _same_things(ref: Found, dist: Found) -> torch.Tensor:
-    """Overlap [n, m] of boxes of one class that are in the same place, 0 for others."""
+    """Overlap [n, m] of boxes of the same class in the same place, 0 for others."""
     import torch
     from torchvision.ops import box_iou
 
@@ -119,7 +119,7 @@ def _same_things(ref: Found, dist: Found) -> torch.Tensor:
 
 
 def _pairs(overlap: torch.Tensor) -> list[tuple[int, int]]:
-    """Partners, one to one, with the largest overlap in all."""
+    """One-to-one partners with the largest total overlap."""
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(overlap.cpu().numpy(), maximize=True)
@@ -127,7 +127,7 @@ def _pairs(overlap: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def build(resources: Resources) -> Extract:
-    """The extractor's work: each picture goes through the detector once and alone."""
+    """The extractor function: each picture goes through the detector once, separately."""
     import torch
 
     network = load(resources.weights[DETECTOR.name]).to(resources.device)
@@ -150,12 +150,12 @@ def build(resources: Resources) -> Extract:
 
 
 def load(file: Path) -> Any:
-    """torchvision's detector with the file's numbers, without a look at torch.hub's cache.
+    """torchvision's detector with the weights from the file, bypassing the torch.hub cache.
 
     Raises
     ------
     RuntimeError
-        A tensor is missing, or has another name or shape.
+        A tensor is missing or has the wrong name or shape.
     """
     import torch
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2

@@ -1,7 +1,7 @@
-"""Text that is read on both pictures: a price that changed, a word that was lost or invented.
+"""Text recognised in both pictures: a price that changed, a word that was lost or invented.
 
-Reading is RapidOCR's (PP-OCR by onnxruntime), whose networks come inside its package: it works
-offline. Both packages come with the extra `content`.
+Text is read by RapidOCR (PP-OCR on onnxruntime), whose package contains its networks, so that it
+works offline. Both packages come with the extra `content`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WEIGHTS = {
         "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
     ),
 }
-"""Networks by RapidOCR's names of its steps: finding lines, turning them upright, reading them."""
+"""Networks by RapidOCR's step names: finding lines, turning them upright, reading them."""
 
 SPEC = ExtractorSpec(
     name="text",
@@ -77,11 +77,11 @@ SPEC = ExtractorSpec(
 )
 
 Read = Callable[["torch.Tensor"], list[str]]
-"""Lines of text on a picture RGB 0..1 [3, H, W], in reading order."""
+"""Returns the lines of text in a picture RGB 0..1 [3, H, W], in reading order."""
 
 
 def build(resources: Resources) -> Extract:
-    """The extractor's work: each picture is read once, whatever else is in the batch."""
+    """The extractor function: each picture is read once, whatever else is in the batch."""
     import torch
 
     from seiqa_features.extractors.content.words import compare_texts
@@ -102,7 +102,7 @@ def build(resources: Resources) -> Extract:
 
 
 def _reader(resources: Resources) -> Read:
-    """Engines keep state while they read, so that each thread takes one that nobody uses."""
+    """A thread-safe reader: engines keep state while reading, so each thread takes an idle one."""
     from rapidocr import RapidOCR
 
     engine_options = {

@@ -1,6 +1,6 @@
-"""Two texts that were read on pictures, compared: which characters and words changed.
+"""Comparison of two texts recognised in pictures: which characters and words changed.
 
-Plain Python, so that it is the same wherever the text comes from.
+Plain Python, so that it is independent of how the text was recognised.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 EDGES = ".,;:!?…·'\"“”‘’()[]{}<>|"
-"""Marks at the edges of a word, which recognition sees and loses by chance."""
+"""Marks at the edges of a word, which text recognition adds and loses at random."""
 
 
 def compare_texts(ref: Sequence[str], dist: Sequence[str]) -> dict[str, float]:
-    """Lines of text on the reference and on the degraded picture, in reading order, compared.
+    """Compare the lines of text in the reference and the degraded picture, in reading order.
 
-    Small and capital letters count as the same, and so do the forms that Unicode calls compatible
-    (NFKC). Spaces count between words only: recognition loses them more easily than letters.
+    Case is ignored, and so are differences between compatible Unicode forms (NFKC). Spaces count
+    only as word boundaries, because recognition loses them more easily than letters.
 
     Returns
     -------
     dict[str, float]
-        ``characters_ref`` and ``characters_dist``, how many there are. All others are NaN where
-        there is none on the reference: ``edit_distance``, the fewest insertions, deletions and
-        substitutions of characters that turn the reference's text into the other (Levenshtein,
-        1966) over the number of the reference's characters, 0 for equal texts, over 1 where much
-        was invented; ``similarity``, 1 less the same number of edits over the longer text's
-        characters, 0..1; ``words_lost``, the share of the reference's words that are not on the
-        degraded picture, and ``words_invented``, the share of the degraded picture's words that
-        are not on the reference, each word as often as it is there, 0..1.
+        ``characters_ref`` and ``characters_dist``, the numbers of characters. The others are NaN
+        if the reference has none: ``edit_distance``, the fewest insertions, deletions and
+        substitutions of characters that turn the text of the reference into the other
+        (Levenshtein, 1966) divided by its number of characters, 0 for equal texts, above 1 if much
+        was invented; ``similarity``, 1 minus the same number of edits divided by the number of
+        characters of the longer text, 0..1; ``words_lost``, the share of the reference's words
+        that are not in the degraded picture, and ``words_invented``, the share of the degraded
+        picture's words that are not in the reference, both counting repeated words, 0..1.
     """
     ref, dist = _lines(ref), _lines(dist)
     of_ref, of_dist = (sum(len(_letters(line)) for line in lines) for lines in (ref, dist))
@@ -52,11 +52,11 @@ def compare_texts(ref: Sequence[str], dist: Sequence[str]) -> dict[str, float]:
 
 
 def fewest_edits(ref: Sequence[str], dist: Sequence[str]) -> int:
-    """Edits that turn one text's lines into the other's, by whichever explanation needs fewer.
+    """Edits that turn the lines of one text into those of the other: the smaller of two counts.
 
-    Either both are read as one text from top to bottom, so that a line that was read in two halves
-    costs nothing; or lines are paired with each other wherever they stand, so that lines whose
-    order changed cost nothing, and a line without a partner costs its length.
+    In the first, all lines are joined from top to bottom, so that a line read as two halves costs
+    nothing. In the second, lines are paired regardless of position, so that a changed order of
+    lines costs nothing, and a line without a partner costs its length.
     """
     return min(levenshtein("".join(ref), "".join(dist)), _edits_of_paired_lines(ref, dist))
 
@@ -78,7 +78,7 @@ def levenshtein(one: str, other: str) -> int:
     for count, character in enumerate(one, start=1):
         substituted = row[:-1] + (codes != ord(character))
         best = np.concatenate([[count], np.minimum(substituted, row[1:] + 1)])
-        # An insertion costs one a place: the least of all places to the left, each so much dearer.
+        # Each insertion costs 1: minimum over all positions to the left plus their distance.
         row = np.minimum.accumulate(best - places) + places
     return int(row[-1])
 

@@ -1,1 +1,1 @@
-"""Convolutional networks of timm: pictures compared at several stages, and by their classes."""
+"""Convolutional networks of timm: pictures compared at several stages and by class."""

@@ -1,9 +1,9 @@
-"""EfficientNet-Lite0 (torch), with the numbers that an installed package holds.
+"""EfficientNet-Lite0 (torch), with the weights contained in an installed package.
 
 Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019,
-table 1; Lite0 (2020) is without squeeze-and-excite, with ReLU6 for swish, stem and head unscaled.
-timm has the same network, to the bit, and a test holds that. It is written out here because timm
-imports torchvision and its whole zoo, which took as long as everything else that scores a pair.
+table 1; Lite0 (2020) has no squeeze-and-excite, ReLU6 instead of swish, and unscaled stem and head.
+timm has a bit-identical network, as a test checks. It is reimplemented here because timm imports
+torchvision and all its models, which took as long as all other steps of scoring a pair.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ STAGES = (
 """Rows 2 to 8 of table 1."""
 
 WIDEST = (0, 1, 2, 4, 6)
-"""Stages of which each is the last of its resolution."""
+"""Stages that are the last of their resolution."""
 
 STEM, HEAD, CLASSES = 32, 1280, 1000
 
 EPSILON = 1e-3
-"""Of batch normalisation, as TensorFlow trained it."""
+"""For batch normalisation, as in training with TensorFlow."""
 
 
 class Convolution(nn.Conv2d):
-    """Without bias, padded as TensorFlow's SAME: to ⌈side / stride⌉, the odd pixel behind."""
+    """Without bias; TensorFlow SAME padding: output ⌈side / stride⌉, an odd pixel at the end."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1
@@ -58,7 +58,7 @@ class Convolution(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Inverted residual: wider by 1×1, one kernel per channel, narrower by 1×1; with ReLU6."""
+    """Inverted residual: 1×1 expansion, depthwise convolution, 1×1 projection; with ReLU6."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -80,9 +80,9 @@ class Block(nn.Module):
 
 
 class Lite0(nn.Module):
-    """The network, for pictures float32 [n, 3, h, w] normalised by mean and deviation .5.
+    """The network, for pictures float32 [n, 3, h, w] normalised with mean and deviation .5.
 
-    It has those names of timm's networks that `seiqa_features.extractors.convnet.stages` uses.
+    It has the timm methods and attributes that `seiqa_features.extractors.convnet.stages` uses.
     """
 
     num_classes = CLASSES
@@ -102,11 +102,11 @@ class Lite0(nn.Module):
         self.classifier = nn.Linear(HEAD, CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The classes' logits [n, 1000]."""
+        """The class logits [n, 1000]."""
         return self.forward_head(self.forward_intermediates(x)[0])
 
     def forward_intermediates(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """The final map [n, 1280, h/32, w/32], and that of each resolution from h/2 to h/32."""
+        """The final map [n, 1280, h/32, w/32], and one of each resolution from h/2 to h/32."""
         x, maps = self.stem(x), []
         for number, stage in enumerate(self.stages):
             x = stage(x)
@@ -115,32 +115,32 @@ class Lite0(nn.Module):
         return self.head(x), maps
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """The final map's mean [n, 1280], or the classes' logits [n, 1000]."""
+        """The mean of the final map [n, 1280], or the class logits [n, 1000]."""
         pooled = F.adaptive_avg_pool2d(x, 1).flatten(1)
         scored: torch.Tensor = pooled if pre_logits else self.classifier(pooled)
         return scored
 
 
 def load(file: Path) -> Lite0:
-    """The network with the package's numbers.
+    """The network with the weights from the package.
 
-    The package names the tensors otherwise, but has them in the order in which they are used; every
-    shape is checked.
+    The package uses other tensor names, but stores the tensors in the order of use; every shape is
+    checked.
 
     Raises
     ------
     ValueError
-        The file holds tensors of other shapes.
+        The file contains tensors of other shapes.
     """
     theirs = torch.load(file, map_location="cpu", weights_only=True)
     numbers = [value for key, value in theirs.items() if not key.endswith("num_batches_tracked")]
-    with torch.device("meta"):  # no random numbers are drawn that the file replaces
+    with torch.device("meta"):  # avoids random initialisation, since the file replaces it
         network = Lite0()
     state = network.state_dict()
     names = [key for key in state if not key.endswith("num_batches_tracked")]
     if [state[name].shape for name in names] != [value.shape for value in numbers]:
         raise ValueError("tensors of other shapes than those of EfficientNet-Lite0")
-    # Copied and not assigned: where a tensor lies in the file can change a product's last digit.
+    # Copied, not assigned: memory alignment in the file can change the last digit of a product.
     network.to_empty(device="cpu")
     counts = {key: torch.zeros_like(network.state_dict()[key]) for key in state.keys() - set(names)}
     network.load_state_dict({**counts, **dict(zip(names, numbers, strict=True))})

@@ -1,4 +1,4 @@
-"""Two pictures as a convolutional network sees them: at each stage, and by class (torch)."""
+"""Comparison of two pictures by a convolutional network: at each stage, and by class (torch)."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Features = Mapping[str, torch.Tensor]
 def encoder(
     network: Any, names: Sequence[str], device: str
 ) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
-    """What `StageWork` reads of pictures RGB 0..1, float32 [n, 3, H, W].
+    """The function that computes the inputs of `StageWork` from RGB 0..1, float32 [n, 3, H, W].
 
-    The result has a map float32 [n, d, h, w] for each stage, "embedding" [n, d], what the
-    classifier sees, and where there is a classifier "classes" float64 [n, k], probabilities.
+    Its result has a map float32 [n, d, h, w] for each stage, "embedding" [n, d], the input of the
+    classifier, and if there is a classifier "classes" float64 [n, k], probabilities.
 
     Parameters
     ----------
-    network : timm model, or one like it
+    network : timm model, or a compatible one
         With ``forward_intermediates``.
     names : sequence of str
-        Of its stages in their order, and last of its final map, which is left out where it equals
-        the last stage.
+        Names of its stages in order, followed by that of its final map, which is left out if it
+        equals the last stage.
     """
     config = network.pretrained_cfg
     mean, std = (torch.tensor(config[key], device=device).view(3, 1, 1) for key in ("mean", "std"))
@@ -50,16 +50,16 @@ def encoder(
 
 @dataclass(frozen=True)
 class StageWork:
-    """The extractor's work.
+    """The extractor function.
 
     Attributes
     ----------
     encode : callable
         See `encoder`.
     stages : tuple of str
-        Maps that are compared place by place.
+        Maps that are compared by position.
     matched : tuple of str
-        Maps whose places are also matched with each other.
+        Maps whose positions are also matched with each other.
     """
 
     encode: Callable[[torch.Tensor], Features]
@@ -69,9 +69,9 @@ class StageWork:
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Everything the maps of the pairs say."""
+        """All map features of the pairs."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
-        # On a CPU one pair at a time, so that no sum depends on how many there are.
+        # On a CPU one pair at a time, so that no sum depends on the number of pairs.
         rows = range(len(dist)) if ref.device.type == "cpu" else [slice(None)]
         parts = [self._compare(_take(refs, ref_index[i]), _take(dists, i)) for i in rows]
         values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -98,14 +98,14 @@ class StageWork:
 
 
 def compare_maps(name: str, ref: torch.Tensor, dist: torch.Tensor) -> dict[str, torch.Tensor]:
-    """One stage's maps float32 [n, d, h, w] of n pairs compared: float64 [n] each.
+    """Compare the maps float32 [n, d, h, w] of one stage for n pairs: float64 [n] each.
 
     Returns
     -------
     dict[str, torch.Tensor]
-        ``<name>_mean`` and ``<name>_q05``: mean and 5 % quantile over places of the cosine between
-        the two pictures' channel vectors; ``<name>_pooled``: cosine of the maps' means;
-        ``<name>_distance``: ‖r − d‖ / (‖r‖ + ‖d‖) over all places and channels, 0..1.
+        ``<name>_mean`` and ``<name>_q05``: mean and 5 % quantile over positions of the cosine
+        between the channel vectors of the two pictures; ``<name>_pooled``: cosine of the means of
+        the maps; ``<name>_distance``: ‖r − d‖ / (‖r‖ + ‖d‖) over all positions and channels, 0..1.
     """
     local = cosine(ref, dist).flatten(1)
     r, d = ref.double().flatten(1), dist.double().flatten(1)
@@ -121,7 +121,7 @@ def compare_maps(name: str, ref: torch.Tensor, dist: torch.Tensor) -> dict[str, 
 def cosine(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Cosine along dimension 1, the channels, float64; exactly 1 for equal vectors.
 
-    It is taken as 1 − ½|a − b|² of the unit vectors.
+    It is computed as 1 − ½|a − b|² of the unit vectors.
     """
     difference = F.normalize(one.float(), dim=1) - F.normalize(other.float(), dim=1)
     return 1 - difference.square().sum(dim=1).double() / 2

@@ -1,8 +1,8 @@
 """Convolutional networks of timm, compared at each stage; `lite0` needs no download.
 
-`lite0` is EfficientNet-Lite0 with ImageNet weights that come inside an installed package, so that
-one trained network is there on every machine. `timm:<model>` is any other convolutional network of
-timm's registry that has stages (`timm_any.py` decides which family a name belongs to).
+`lite0` is EfficientNet-Lite0 with ImageNet weights contained in an installed package, so that one
+trained network is available on every machine. `timm:<model>` is any other convolutional network
+with stages in timm's registry (`timm_any.py` decides which family a name belongs to).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seiqa_features.extractors.specs import (
 )
 from seiqa_features.pictures.views import Resampling
 
-FLOPS = 2e10  # of one CPU core per second: convolutions reach less than matrix products
+FLOPS = 2e10  # per second on one CPU core: convolutions are slower than matrix products
 
 LITE0 = Weight(
     "efficientnet-lite0",
@@ -40,19 +40,19 @@ LITE0 = Weight(
 
 @dataclass(frozen=True)
 class Facts:
-    """What a spec needs to know of a convolutional network.
+    """What a spec needs to know about a convolutional network.
 
     Attributes
     ----------
     model : str
-        timm's name, with tag where the weights are timm's.
+        timm's name, with tag if the weights are timm's.
     weight : Weight
-        The file of its numbers.
+        Its weights file.
     stages : tuple of str
-        Names of the maps that are compared: one for each stage, and "head" where the final map is
-        another than the last stage's.
+        Names of the maps that are compared: one for each stage, and "head" if the final map
+        differs from that of the last stage.
     dim : int
-        Width of what the classifier sees.
+        Width of the classifier input.
     classes : bool
         Whether there is a classifier.
     cost : float
@@ -60,11 +60,11 @@ class Facts:
     source : str
         Paper or page.
     resampling : Resampling
-        Of the weights' own configuration.
+        From the configuration of the weights.
     side : int or None
-        The only view side it takes, None for views of any size.
+        The only view side it accepts, None for views of any size.
     own : bool
-        Whether the network is written out in `lite0.py`, so that timm is not imported for it.
+        Whether the network is implemented in `lite0.py`, so that timm is not imported for it.
     """
 
     model: str
@@ -109,7 +109,7 @@ def extractor(name: str, facts: Facts) -> Extractor:
 
 
 def _matched(facts: Facts) -> tuple[str, ...]:
-    """The two deepest maps: earlier ones have too many places, and say less of content."""
+    """The two deepest maps: earlier ones have too many positions and less semantic content."""
     return facts.stages[-2:]
 
 
@@ -131,14 +131,14 @@ register(
 
 
 def read_facts(model: str) -> Facts:
-    """What timm's registry says of a model, and a copy of it that has shapes but no numbers.
+    """Facts about a model from timm's registry and from a copy with shapes but no weights.
 
     Raises
     ------
     UsageError
-        timm has no such model, or no weights of it.
+        timm has no such model, or no weights for it.
     ValueError
-        It is no convolutional network with stages.
+        It is not a convolutional network with stages.
     """
     import torch
 
@@ -174,7 +174,7 @@ def _takes_any_size(network: Any) -> bool:
 
     try:
         network.forward_intermediates(torch.zeros(1, 3, 192, 320))
-    except (AssertionError, RuntimeError, ValueError):  # how networks of one size refuse others
+    except (AssertionError, RuntimeError, ValueError):  # raised by fixed-size networks
         return False
     return True
 

@@ -1,7 +1,7 @@
-"""A-FINE: fidelity and naturalness by a fine-tuned CLIP, weighed against each other.
+"""A-FINE: a weighted combination of fidelity and naturalness from a fine-tuned CLIP.
 
-The networks are pyiqa's. They are put together here from the metric's one file, because pyiqa also
-fetches OpenAI's CLIP, only to overwrite every number of it, and takes one pair at a time.
+The networks are pyiqa's. They are assembled here from the single file of the metric, because pyiqa
+also fetches OpenAI's CLIP, only to overwrite all its weights, and accepts only one pair at a time.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ OUTPUTS: Mapping[str, Output] = {
 
 PATCH = 32
 LIMITS = (2.0, -2.0)
-"""Of the fidelity and naturalness terms."""
+"""Limits of the fidelity and naturalness terms."""
 
 OVERALL = (100.0, 0.0, -1.9710, -2.3734)
 """The authors' limits, midpoint and slope of the overall score."""
 
 
 def afine(network: Network, resources: Resources) -> Extract:
-    """The terms of Chen et al., CVPR 2025; lower is better in all of them.
+    """The terms of Chen et al., CVPR 2025; lower is better for all of them.
 
     ``value`` is the fidelity of the degraded picture to its reference, ``natural_ref`` and
-    ``natural_dist`` are what the pictures look like by themselves, all three -2..2. ``overall``,
-    0..100, weighs naturalness the more, the more natural the degraded picture is beside its
-    reference, which it may surpass. All are float64 [B]. Sides that are no multiple of 32 are
-    enlarged to the next one (bicubic), as in the authors' code.
+    ``natural_dist`` are the naturalness of each picture by itself, all three -2..2. ``overall``,
+    0..100, gives naturalness more weight the more natural the degraded picture is compared with
+    its reference, which it may surpass. All are float64 [B]. Sides are enlarged (bicubic) to the
+    next multiple of 32, as in the authors' code.
     """
     import torch
     from pyiqa.archs.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
@@ -76,7 +76,7 @@ def afine(network: Network, resources: Resources) -> Extract:
     ) -> dict[str, torch.Tensor]:
         refs, dists = encode_both(encode, ref=ref, dist=dist)
         refs = {name: values[ref_index] for name, values in refs.items()}
-        # On a CPU one pair at a time, so that no sum depends on how many there are.
+        # On a CPU one pair at a time, so that no sum depends on the number of pairs.
         alone = dist.device.type == "cpu"
         rows = [slice(i, i + 1) for i in range(len(dist))] if alone else [slice(None)]
         value = torch.cat([fidelity(_rows(refs, row), _rows(dists, row)) for row in rows]).double()
@@ -100,21 +100,21 @@ def _rows(features: Mapping[str, torch.Tensor], rows: slice) -> dict[str, torch.
 def _between(
     raw: torch.Tensor, limits: tuple[float, float], middle: Any, slope: Any
 ) -> torch.Tensor:
-    """A logistic curve: from the second limit up to the first, halfway at the middle."""
+    """A logistic curve from the second limit up to the first, halfway at the midpoint."""
     top, bottom = limits
     share: torch.Tensor = ((raw - middle) / (abs(slope) + 1e-10)).sigmoid()
     return (top - bottom) * share + bottom
 
 
 def load(file: Path) -> Any:
-    """The metric's networks by their names in the file, for evaluation.
+    """The networks of the metric by their names in the file, in evaluation mode.
 
     Raises
     ------
     ValueError
         The file lacks one of them.
     RuntimeError
-        A tensor is missing, or has another name or shape.
+        A tensor is missing or has the wrong name or shape.
     """
     import torch
     from pyiqa.archs import afine_arch

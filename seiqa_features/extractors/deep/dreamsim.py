@@ -1,9 +1,9 @@
-"""DreamSim: how alike two pictures are to people at a glance, by three vision transformers.
+"""DreamSim: perceptual similarity of two pictures at a glance, from three vision transformers.
 
-The networks are the package `dreamsim`'s, which comes with the extra of that name. Left alone it
-also runs code of DINO's that it downloads from the head of a repository. Here DINO's transformer is
-the package's own copy of it, with the published numbers as timm distributes them, and nothing is
-downloaded but the files that are named.
+The networks are from the package `dreamsim`, which comes with the extra of that name. By default
+the package also downloads DINO code from the head of a repository and runs it. Here DINO's
+transformer is the copy in the package itself, with the published weights as distributed by timm,
+and only the listed files are downloaded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ENSEMBLE = Weight(
     "dreamsim/ensemble",
     "dreamsim|https://github.com/ssundaram21/dreamsim/releases/download/v0.2.0-checkpoints/"
     "dreamsim_ensemble_checkpoint.zip",
-    1000,  # by its three networks: the archive's size is published nowhere
+    1000,  # estimated from its three networks: the archive size is not published
     "MIT",
     extra=PACKAGE,
 )
@@ -66,12 +66,12 @@ SPEC = ExtractorSpec(
 
 
 def build(resources: Resources) -> Extract:
-    """The extractor's work: 1 − cosine of the two pictures' embeddings, float64 [B], 0..2."""
+    """The extractor function: 1 − cosine of the two embeddings, float64 [B], 0..2."""
     from seiqa_features.extractors.common.networks import encode_both
     from seiqa_features.extractors.common.tokens import cosine, unit
 
     network = load(resources)
-    computing = Lock()  # the package keeps what it computes in the network until it returns it
+    computing = Lock()  # the package stores intermediate results in the network
 
     def encode(images: torch.Tensor) -> dict[str, torch.Tensor]:
         with computing:
@@ -87,12 +87,12 @@ def build(resources: Resources) -> Extract:
 
 
 def load(resources: Resources) -> Any:
-    """The ensemble with the files' numbers, for evaluation.
+    """The ensemble with the weights from the files, in evaluation mode.
 
     Raises
     ------
     Exception
-        What the libraries say of a file that is damaged or of another architecture.
+        Whatever the libraries raise for a damaged file or one of another architecture.
     """
     from dreamsim.config import dreamsim_args
     from dreamsim.model import PerceptualModel
@@ -116,7 +116,7 @@ def load(resources: Resources) -> Any:
 
 @contextmanager
 def _own_dino(file: Path) -> Iterator[None]:
-    """Have the package get DINO from its own code and the file, not from torch.hub."""
+    """Make the package build DINO from its own code and the file instead of torch.hub."""
     import torch
     from dreamsim.feature_extraction import vision_transformer
     from safetensors.torch import load_file

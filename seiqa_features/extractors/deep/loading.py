@@ -1,10 +1,10 @@
-"""Networks of pyiqa, built from exactly the files they are given.
+"""Networks of pyiqa, built from exactly the given files.
 
-Left alone, pyiqa and torchvision look in torch.hub's cache, download what is not there, let a file
-run code while it is read, and keep random values where a file lacks a tensor. Here pyiqa's loader
-is not used, and while a network is made torch.hub's cache is a temporary folder of links to the
-given files. Files are read as plain tensors only, and one that does not fit raises. CLIP's is a
-TorchScript archive: its tensors are taken, its code is not run.
+By default, pyiqa and torchvision look in the torch.hub cache, download missing files, allow a file
+to run code while it is read, and keep random values for tensors missing from a file. Here pyiqa's
+loader is not used, and while a network is built the torch.hub cache is a temporary folder of links
+to the given files. Files are read as plain tensors only, and one that does not fit raises an error.
+CLIP's file is a TorchScript archive: only its tensors are used, its code is not run.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 
 from seiqa_features.extractors.specs import Resources, Weight
 
-PLAIN_TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # torch.load obeys it whatever its caller says
+PLAIN_TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # overrides the arguments of torch.load
 
-_BUILDING = Lock()  # the cache's place and the variable above belong to the whole process
+_BUILDING = Lock()  # the cache location and the variable above are process-wide
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class Network:
     Attributes
     ----------
     metric : str
-        Pyiqa's name.
+        Its name in pyiqa.
     backbone : Weight | None
         File that the network's constructor reads through torch.hub, None for none.
     checkpoint : Weight | None
         File of the metric itself, None for none.
     key : str | None
-        Where the checkpoint's tensors are in its file, None for the top.
+        Key of the checkpoint's tensors in its file, None for the top level.
     elsewhere : tuple[str, ...]
-        Prefixes of the network's tensors that the checkpoint does not hold, because they
-        come from the backbone, from code, or share memory with one that it does hold.
+        Prefixes of the network's tensors that are not in the checkpoint, because they come from
+        the backbone or from code, or share memory with a tensor that is.
     options : Mapping[str, object]
-        Of the network's constructor, over pyiqa's defaults.
+        Arguments of the network's constructor that override pyiqa's defaults.
     """
 
     metric: str
@@ -60,12 +60,12 @@ class Network:
         return tuple(weight for weight in (self.backbone, self.checkpoint) if weight)
 
     def load(self, resources: Resources) -> Any:
-        """The network on the resources's device, for evaluation.
+        """The network on the device of `resources`, in evaluation mode.
 
         Raises
         ------
         Exception
-            Whatever the libraries or `_fill` say of a file that does not fit.
+            Whatever the libraries or `_fill` raise for a file that does not fit.
         """
         from pyiqa.models.inference_model import InferenceModel
 
@@ -78,12 +78,12 @@ class Network:
 
 
 def load_clip(weight: Weight, resources: Resources) -> Any:
-    """pyiqa's CLIP, which takes pictures of any shape, on the resources's device, for evaluation.
+    """pyiqa's CLIP, which accepts any picture shape, on the given device, in evaluation mode.
 
     Raises
     ------
     Exception
-        Whatever PyTorch says of a file that does not fit.
+        Whatever PyTorch raises for a file that does not fit.
     """
     from pyiqa.archs.clip_model import load
 
@@ -92,7 +92,7 @@ def load_clip(weight: Weight, resources: Resources) -> Any:
 
 
 def _on_device(net: Any, device: str) -> Any:
-    """The network there, without gradients and on a GPU channels-last."""
+    """The network on the device, without gradients, and channels-last on a GPU."""
     import torch
 
     layout = torch.contiguous_format if device == "cpu" else torch.channels_last
@@ -105,9 +105,9 @@ def _fill(net: Any, path: Path, key: str | None, elsewhere: tuple[str, ...]) -> 
     Raises
     ------
     ValueError
-        It lacks a tensor or the key, or holds a tensor too many.
+        The key or a tensor is missing, or there is an extra tensor.
     RuntimeError
-        A tensor has another shape (PyTorch names it).
+        A tensor has the wrong shape (PyTorch names it).
     """
     import torch
     from pyiqa.archs.arch_util import clean_state_dict
@@ -125,11 +125,11 @@ def _fill(net: Any, path: Path, key: str | None, elsewhere: tuple[str, ...]) -> 
 
 @contextmanager
 def only_these_files(weights: Sequence[Weight], resources: Resources) -> Iterator[None]:
-    """Have libraries find these files in torch.hub's cache and read them as plain tensors."""
+    """Make libraries find these files in the torch.hub cache and read them as plain tensors."""
     import torch
 
     with _BUILDING, TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit.load` is")  # CLIP comes in no other format
+        warnings.filterwarnings("ignore", "`torch.jit.load` is")  # CLIP has no other format
         for weight in weights:
             place, _, url = weight.location.partition("|")
             link = Path(folder, place, url.rsplit("/", 1)[-1])

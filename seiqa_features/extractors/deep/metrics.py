@@ -1,8 +1,8 @@
-"""Image quality metrics by pretrained networks: which there are, and their files.
+"""Image quality metrics based on pretrained networks: the list and their files.
 
-Sizes of files are parameters times bytes, or published. AHIQ is left out: pyiqa puts it on whatever
-backbones timm serves under their bare names (its own benchmark then has AHIQ at SROCC .71 on
-TID2013, TOPIQ at .92).
+File sizes are published or computed as parameters times bytes. AHIQ is left out: pyiqa builds it on
+whatever backbones timm currently provides under their untagged names (in pyiqa's own benchmark AHIQ
+then has SROCC .71 on TID2013, TOPIQ .92).
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ CLIP_RN50 = Weight(
 
 
 def _topiq(metric: str, checkpoint: Weight) -> Network:
-    """Its checkpoint holds the backbone too."""
+    """TOPIQ network; its checkpoint also contains the backbone."""
     options = {"backbone_pretrain": False}
     return Network(metric, checkpoint=checkpoint, key="params", options=options)
 
 
-LPIPS_BACKBONE = ("net.", "lins.", "scaling_layer.")  # a file of LPIPS holds five vectors
+LPIPS_BACKBONE = ("net.", "lins.", "scaling_layer.")  # an LPIPS file contains five vectors
 DISTS_BACKBONE = ("stage", "mean", "std")
 
 ERROR = Output(better="lower", differentiable=True)
@@ -86,7 +86,7 @@ def _register(
     precision: Precision = "float32",
     libraries: tuple[str, ...] = (),
 ) -> None:
-    """`outputs`, where it is one, is the metric itself; a no-reference metric's own is "dist"."""
+    """A single `Output` is the metric itself; among several, the metric is "value" or "dist"."""
     named = {"value": outputs} if isinstance(outputs, Output) else dict(outputs)
     published = "value" if "value" in named else "dist"
     named[published] = replace(named[published], metric=name)
@@ -106,8 +106,8 @@ def _register(
     register(Extractor(spec, partial(factory, network)))
 
 
-# Half precision is for networks that are known to run in it. DISTS squares activations, which may
-# be too much for float16; with random weights TOPIQ overflows in it, and DeepDC is wrong in either.
+# Half precision is only for networks known to tolerate it. DISTS squares activations, which may
+# overflow float16; TOPIQ overflows in it with random weights; DeepDC is wrong in either format.
 _register(
     "lpips", lpips, Network("lpips", ALEXNET, LPIPS_ALEX, elsewhere=LPIPS_BACKBONE), DISTANCE,
     cost=0.07, min_side=31, precision="float16", libraries=("torchvision",),

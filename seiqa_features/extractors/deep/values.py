@@ -1,11 +1,11 @@
-"""What a pair's value is, given a network: pyiqa's metrics as pyiqa defines them.
+"""Values of a pair, given a network: pyiqa's metrics as pyiqa defines them.
 
-LPIPS, ST-LPIPS and DISTS compare feature maps. The maps are pyiqa's; the comparison is written out
-here, because it has to be in float32 where the network runs in half precision, and so that a
-reference is encoded once. Other full-reference metrics are called whole. No-reference metrics look
-at both pictures.
+LPIPS, ST-LPIPS and DISTS compare feature maps. The maps are pyiqa's; the comparison is implemented
+here so that it runs in float32 even if the network runs in half precision, and so that a reference
+is encoded only once. Other full-reference metrics are called as a whole. No-reference metrics are
+applied to both pictures.
 
-On a CPU every picture goes through a network alone, on a GPU the batch goes together.
+On a CPU the pictures go through a network one at a time, on a GPU as a batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 Maps = Sequence["torch.Tensor"]
-"""Feature maps of n pictures, [n, C, H, W] for each level of a network."""
+"""Feature maps of n pictures, [n, C, H, W] for each network level."""
 
 CLIPIQA_PROMPTS = [
     "Good image", "bad image",
@@ -46,7 +46,7 @@ def lpips(network: Network, resources: Resources) -> Extract:
         return maps
 
     def unit(features: torch.Tensor) -> torch.Tensor:
-        features = features.float()  # 1e-10 is nothing in half precision
+        features = features.float()  # 1e-10 underflows in half precision
         return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
 
     def distance(ref: Maps, dist: Maps) -> torch.Tensor:
@@ -60,11 +60,11 @@ def lpips(network: Network, resources: Resources) -> Extract:
 
 
 def dists(network: Network, resources: Resources) -> Extract:
-    """The weighted loss of similarity in channels' means and structures, over all levels.
+    """Weighted loss of similarity of channel means and structures, over all levels.
 
-    Ding et al., TPAMI 2022; both similarities are SSIM's, over whole maps. The authors' code takes
-    a covariance as a difference of two large means; here it is taken around the means, which keeps
-    digits. `value` is float64 [B], 0 for equal pictures, about 1 at most.
+    Ding et al., TPAMI 2022; both similarities are those of SSIM, over whole maps. The authors' code
+    computes a covariance as the difference of two large means; here it is computed around the
+    means, which is more precise. `value` is float64 [B], 0 for equal pictures, about 1 at most.
     """
     import torch
 
@@ -112,7 +112,7 @@ def called_whole(network: Network, resources: Resources) -> Extract:
 
 
 def opinion(network: Network, resources: Resources) -> Extract:
-    """A no-reference metric's opinion of both pictures; MUSIQ's is about 0 to 100 (best).
+    """A no-reference metric of both pictures; MUSIQ ranges from about 0 to 100 (best).
 
     `ref`, `dist` and `difference`, which is dist − ref, are float64 [B].
     """
@@ -121,11 +121,11 @@ def opinion(network: Network, resources: Resources) -> Extract:
 
 
 def clipiqa(network: Network, resources: Resources) -> Extract:
-    """How much nearer to a good than to a bad description both pictures are, over five such pairs.
+    """How much closer each picture is to a good than to a bad description, over five such pairs.
 
     `ref` and `dist` are float64 [B], 0 to 1 (best); `difference` is dist − ref. pyiqa's own class
-    cannot be imported beside a recent setuptools (its tokenizer wants pkg_resources), so what it
-    does with CLIP is here, with the descriptions encoded once.
+    cannot be imported with a recent setuptools (its tokenizer needs pkg_resources), so its use of
+    CLIP is reimplemented here, with the descriptions encoded once.
     """
     import torch
     from open_clip import tokenize
@@ -153,7 +153,7 @@ def clipiqa(network: Network, resources: Resources) -> Extract:
 def _compare_maps(
     encode: Callable[[torch.Tensor], Maps], distance: Callable[[Maps, Maps], torch.Tensor]
 ) -> Extract:
-    """`distance` is float32 [n], between the maps of n references and of n degraded images."""
+    """`distance` is float32 [n], between the maps of n references and n degraded images."""
     import torch
 
     def extract(
@@ -172,7 +172,7 @@ def _compare_maps(
 
 
 def _judge_both(quality: Callable[[torch.Tensor], torch.Tensor]) -> Extract:
-    """`quality` is float [n] of n pictures."""
+    """`quality` returns float [n] for n pictures."""
     from seiqa_features.extractors.common.networks import encode_both
 
     def encode(images: torch.Tensor) -> Mapping[str, torch.Tensor]:

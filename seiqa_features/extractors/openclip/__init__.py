@@ -1,1 +1,1 @@
-"""OpenCLIP networks: embeddings, and what two pictures say by their similarity to texts."""
+"""OpenCLIP networks: embeddings, and features from the similarity of pictures to texts."""

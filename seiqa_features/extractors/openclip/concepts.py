@@ -1,7 +1,7 @@
-"""What two pictures show, told by their similarity to texts; imported inside factories (torch).
+"""Content of two pictures, from their similarity to texts; imported inside factories (torch).
 
-Everything goes element by element or row by row: a pair's values are the same to the bit whatever
-else is in the batch.
+All operations are elementwise or row by row: a pair's values are bit-identical whatever else is in
+the batch.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def text_values(*, ref: torch.Tensor, dist: torch.Tensor, scale: float) -> dict[
     dist : torch.Tensor
         Those of the degraded image.
     scale : float
-        What the model multiplies cosines by before a softmax.
+        Factor by which the model multiplies cosines before a softmax.
 
     Returns
     -------
     dict[str, torch.Tensor]
-        Scalars float64 [n]; those of `anchor_values` and of `distribution_drift`.
+        Scalars float64 [n] from `anchor_values` and `distribution_drift`.
     """
     n = len(ANCHORS)
     return {
@@ -41,14 +41,14 @@ def text_values(*, ref: torch.Tensor, dist: torch.Tensor, scale: float) -> dict[
 def anchor_values(
     *, ref: torch.Tensor, dist: torch.Tensor, scale: float
 ) -> dict[str, torch.Tensor]:
-    """How good the two pictures look, from cosines with the anchors, float64 [n, 2].
+    """Visual quality of the two pictures, from cosines with the anchors, float64 [n, 2].
 
     Returns
     -------
     dict[str, torch.Tensor]
         `<what>_ref`, `<what>_dist` and their difference `<what>_drift` for the cosines good and
-        bad (-1..1) and for quality (0..1), the probability of good when those two are the choice
-        (as in CLIP-IQA, Wang et al., AAAI 2023).
+        bad (-1..1) and for quality (0..1), the softmax probability of good versus bad (as in
+        CLIP-IQA, Wang et al., AAAI 2023).
     """
     values: dict[str, torch.Tensor] = {}
     for i, anchor in enumerate(ANCHORS):

@@ -1,10 +1,10 @@
-"""OpenCLIP: networks trained on pictures with captions, so that they see what a picture says.
+"""OpenCLIP: networks trained on captioned pictures, which capture the meaning of a picture.
 
-A picture is seen as a whole (its embedding, and by that its similarity to texts), and where the
-tower is a vision transformer also place by place, at several depths (`tokens.compare`). CLIP and
-PE-Core are presets; `openclip:<model>:<tag>` is any other model that open_clip lists. What the
-weights' own preprocessing does to a picture of other proportions is a view: c224 for CLIP
-(shortest side, then the centre), s224 for models that squeeze, such as PE-Core.
+A picture is compared as a whole (its embedding, and from that its similarity to texts), and if the
+image tower is a vision transformer also by position at several depths (`tokens.compare`). CLIP and
+PE-Core are presets; `openclip:<model>:<tag>` is any other model that open_clip lists. The view
+corresponds to how the weights' own preprocessing handles the aspect ratio: c224 for CLIP (shortest
+side, then centre crop), s224 for models that squeeze, such as PE-Core.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from seiqa_features.extractors.specs import (
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # raise it with any change of the prompts or the vocabulary
+VERSION = 1  # increase with any change of the prompts or the vocabulary
 PREFIX = "openclip"
 TEXTS_AT_ONCE = 64
 
 
 def _anchor_outputs(name: str, better: Better) -> dict[str, Output]:
-    """What `concepts.anchor_values` says of one of the two pictures, the other, and the change."""
+    """The outputs of `concepts.anchor_values` for each picture, and their difference."""
     of_dist = Output(better=better, differentiable=True)
     return {
         f"{name}_ref": Output(),
@@ -94,7 +94,7 @@ def resolve(name: str) -> Extractor:
     Raises
     ------
     UsageError
-        It lists none of that name, or the text tower's architecture is a download.
+        It lists none of that name, or the text tower's architecture is a separate download.
     """
     import open_clip
 
@@ -107,10 +107,10 @@ def resolve(name: str) -> Extractor:
 
 
 def build(facts: Facts, resources: Resources) -> Extract:
-    """The extractor's work.
+    """The extractor function.
 
-    Embeddings are as `encode_image` gives them, not normalised: their length says something too.
-    Cosines, probabilities and what follows from them are float64 whatever the precision.
+    Embeddings are as returned by `encode_image`, not normalised, because their length is also
+    informative. Cosines, probabilities and derived values are float64 whatever the precision.
     """
     import torch
     from open_clip import get_model_preprocess_cfg
@@ -163,17 +163,17 @@ def build(facts: Facts, resources: Resources) -> Extract:
 
 
 def load(facts: Facts, path: Path) -> Any:
-    """The network with weights from a file, in the form that its tag asks for.
+    """The network with weights from a file, in the form that its tag requires.
 
-    Activation and preprocessing belong to the tag. A local file has none, and even by tag
-    open_clip builds the openai models without the QuickGELU of their weights, and only warns.
+    Activation and preprocessing depend on the tag. A local file has no tag, and even with the tag
+    open_clip builds the openai models without the QuickGELU of their weights and only warns.
 
     Raises
     ------
     ValueError
-        The file is of the same model for another picture size.
+        The file is for the same model with another picture size.
     Exception
-        What open_clip says of a file that is damaged or of another architecture.
+        Whatever open_clip raises for a damaged file or one of another architecture.
     """
     import open_clip
     from open_clip.factory import load_state_dict
@@ -190,7 +190,7 @@ def load(facts: Facts, path: Path) -> Any:
 
 
 def _require_same_shapes(network: torch.nn.Module, stored: Mapping[str, torch.Tensor]) -> None:
-    """open_clip stretches a position embedding that does not fit; here it is refused."""
+    """Refuse position embeddings of another size, which open_clip would interpolate."""
     for name, tensor in network.state_dict().items():
         if tensor.dim() > 1 and name in stored and stored[name].shape != tensor.shape:
             raise ValueError(
@@ -199,12 +199,12 @@ def _require_same_shapes(network: torch.nn.Module, stored: Mapping[str, torch.Te
 
 
 def text_embeddings(facts: Facts, network: Any, resources: Resources) -> Matrix:
-    """`encode_text` of all texts, float32 [texts, dim]; computed once for a file of weights.
+    """`encode_text` of all texts, float32 [texts, dim]; computed once per weights file.
 
     Raises
     ------
     StoreError
-        The folder for keeping them cannot be written.
+        The cache folder cannot be written.
     """
     import open_clip
     import torch

@@ -1,4 +1,4 @@
-"""What a spec says about an open_clip model: literals for presets, its registry for all others."""
+"""Facts about open_clip models for their specs: literals for presets, else from its registry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extractors.specs import Weight
 from seiqa_features.pictures.views import Resampling
 
-SECONDS_PER_GIGAFLOP = 0.0104  # on one core, float32, as the presets measure
+SECONDS_PER_GIGAFLOP = 0.0104  # on one core, float32, measured with the presets
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Facts:
     dim : int
         Width of the image embedding.
     side : int
-        Of the square pictures it takes, in pixels.
+        Side of its square input pictures, in pixels.
     megabytes : int
-        Of its weights in float32.
+        Size of its weights in float32.
     file : str
         Its weights on the Hugging Face hub, "<owner>/<repository>/<file>".
     licence : str
@@ -36,12 +36,12 @@ class Facts:
     resampling : Resampling
         Filter of its own preprocessing.
     reads : bool
-        Whether its tokenizer comes with open_clip. Where that is a download of its own the
-        extractor gives embeddings only.
+        Whether its tokenizer comes with open_clip. If it is a separate download, the extractor
+        returns embeddings only.
     patches : bool
-        Whether its picture tower is a vision transformer, so that there are patch tokens to read.
+        Whether its image tower is a vision transformer, which has patch tokens.
     libraries : tuple[str, ...]
-        Whose version can change a value.
+        Libraries whose version can change a value.
     source : str
         Paper.
     """
@@ -62,7 +62,7 @@ class Facts:
 
     @property
     def weight(self) -> Weight:
-        """Its one file of weights."""
+        """Its single weights file."""
         name = f"open_clip/{self.model}/{self.tag}"
         return Weight(name, f"hf:{self.file}", self.megabytes, self.licence)
 
@@ -70,7 +70,7 @@ class Facts:
 WITH_TIMM = ("torch", "open_clip_torch", "timm")
 PERCEPTION_ENCODER = "Bolya et al., Perception Encoder, NeurIPS 2025"
 
-# Literals, so that listing the extractors imports no open_clip; a test compares them with it.
+# Literals, so that listing extractors does not import open_clip; a test compares them with it.
 PRESETS = {
     "clip_b16": Facts(
         "ViT-B-16", "openai", dim=512, side=224, megabytes=598, cost=0.7,
@@ -102,14 +102,14 @@ PRESETS = {
 
 @cache
 def facts_of(model: str, tag: str) -> Facts:
-    """What open_clip's registry says of a model and tag that it lists.
+    """Facts about a listed model and tag from open_clip's registry.
 
-    Size and cost follow from the architecture.
+    Size and cost are derived from the architecture.
 
     Raises
     ------
     UsageError
-        The text tower's architecture is a download of its own.
+        The text tower's architecture is a separate download.
     """
     import open_clip
 
@@ -139,11 +139,11 @@ def facts_of(model: str, tag: str) -> Facts:
 
 
 def hub_file(model: str, tag: str) -> str:
-    """The weights' file on the hub, "<owner>/<repository>/<file>".
+    """The weights file on the hub, "<owner>/<repository>/<file>".
 
-    The registry may leave the file's name to open_clip, which then asks for safetensors first and
-    for the older format after that. All of timm's repositories have the first; the others date
-    from before there was the choice, and have the second.
+    The registry may leave out the file name; open_clip then tries safetensors first and the older
+    format second. All of timm's repositories have safetensors; the others predate that format and
+    have the older one.
     """
     import open_clip
 
@@ -155,9 +155,9 @@ def hub_file(model: str, tag: str) -> str:
 
 
 def _size_and_work(model: str, side: int) -> tuple[int, float, bool]:
-    """Megabytes in float32, 10⁹ operations for a picture, and whether there are patch tokens.
+    """Megabytes in float32, 10⁹ operations per picture, and whether there are patch tokens.
 
-    From shapes only.
+    Computed from shapes only.
     """
     import open_clip
     import torch
@@ -174,7 +174,7 @@ def _size_and_work(model: str, side: int) -> tuple[int, float, bool]:
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    """Drop what open_clip logs to the root logger: that a network without weights is random."""
+    """Suppress open_clip's root-logger warning that a network without weights is random."""
 
     def drop(record: logging.LogRecord) -> bool:
         return record.levelno > logging.WARNING

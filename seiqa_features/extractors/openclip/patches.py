@@ -1,4 +1,4 @@
-"""Patch tokens of open_clip's picture towers, at several depths (torch)."""
+"""Patch tokens of open_clip's image towers, at several depths (torch)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from open_clip.transformer import VisionTransformer
 from seiqa_features.extractors.common.tokens import MIDDLE_LAYERS, unit
 
 MATCHED = ("mid2", "last")
-"""Layers whose tokens are matched: the last ones of CLIP say more of the whole than of their place,
-so that half the depth is looked at as well."""
+"""Layers whose tokens are matched. In CLIP's last layer they describe the whole picture more than
+their own position, so the layer at half the depth is used as well."""
 
 
 def has_patches(network: Any) -> bool:
-    """Whether the picture tower of an open_clip network is a vision transformer.
+    """Whether the image tower of an open_clip network is a vision transformer.
 
-    CoCa's is one too, but its embedding comes from another path than its tokens.
+    CoCa's is excluded: its embedding is computed on a different path from its tokens.
     """
     return type(network) in (CLIP, CustomTextCLIP) and len(_blocks(network.visual)) >= 4
 
@@ -32,10 +32,10 @@ def _blocks(tower: Any) -> Any:
 
 
 def reader(network: Any) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
-    """What `tokens.compare` reads of normalised pictures [n, 3, H, W], in one pass.
+    """The function that computes the inputs of `tokens.compare` from normalised [n, 3, H, W].
 
-    Also "image" float32 [n, d], bit for bit what `encode_image` gives. The norm that follows the
-    last layer is applied to the middle ones too.
+    A single pass also gives "image" float32 [n, d], bit-identical to `encode_image`. The norm after
+    the last layer is applied to the middle layers too.
     """
     tower = network.visual
     depth = len(_blocks(tower))

@@ -1,4 +1,4 @@
-"""Texts that pictures are compared with, and a cache for a network's embeddings of them."""
+"""Texts that pictures are compared with, and a cache for their embeddings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from seiqa_features.errors import StoreError
 from seiqa_features.files import write_whole
 
-# The runner-up's anchors, in the order in which they come before the concepts.
+# The runner-up's anchors, in the order in which they precede the concepts.
 ANCHORS = {
     "good": "a pristine, sharp, high-resolution photograph",
     "bad": "a blurry, noisy, heavily compressed, distorted image",
 }
-TEMPLATE = "a photo of a {}."  # the one of the CLIP paper, section 3.1.4, whatever the article
+TEMPLATE = "a photo of a {}."  # from the CLIP paper, section 3.1.4; always with "a"
 
 Matrix = NDArray[np.float32]
 
@@ -27,30 +27,29 @@ _CHECKSUM_BYTES = 16
 
 
 def vocabulary() -> list[str]:
-    """The concepts: everyday nouns and scenes, lower case, from the text file beside this one."""
+    """The concepts: everyday nouns and scenes, lower case, from the text file in this folder."""
     lines = Path(__file__).with_name("vocabulary.txt").read_text("utf-8").splitlines()
     return [line for line in lines if not line.startswith("#")]
 
 
 def texts() -> list[str]:
-    """Every text that pictures are compared with: the anchors, then one for each concept."""
+    """All texts that pictures are compared with: the anchors, then one per concept."""
     return [*ANCHORS.values(), *map(TEMPLATE.format, vocabulary())]
 
 
 def remembered(compute: Callable[[], Matrix], *, key: object, folder: Path | None) -> Matrix:
-    """`compute()`, kept in the folder as a .npy file named by a hash over `key`.
+    """`compute()`, cached in the folder as a .npy file named by a hash of `key`.
 
-    The file holds every bit, so nothing shows whether it was there before; one that was damaged is
-    computed again.
+    The file is exact, so results do not depend on whether it existed; a damaged file is recomputed.
 
     Parameters
     ----------
     compute : Callable[[], Matrix]
-        Makes the matrix, float32 of any shape.
+        Returns the matrix, float32 of any shape.
     key : object
-        Everything that can change the matrix, as JSON can hold it.
+        Everything that can change the matrix, as a JSON-compatible object.
     folder : Path | None
-        None to keep nothing.
+        None to cache nothing.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def remembered(compute: Callable[[], Matrix], *, key: object, folder: Path | Non
 
 
 def _read(path: Path) -> Matrix | None:
-    """The matrix in a file that is there and sound: NumPy's format, then a checksum of it."""
+    """The matrix in a file that exists and is intact: NumPy format followed by a checksum."""
     if not path.is_file():
         return None
     content = path.read_bytes()

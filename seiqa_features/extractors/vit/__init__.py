@@ -1,1 +1,1 @@
-"""Vision transformers of timm, and the comparison of patch tokens place by place."""
+"""Vision transformers of timm, and the comparison of patch tokens by position."""

@@ -1,8 +1,8 @@
-"""Vision transformers of timm, compared place by place: DINOv2 and 3, SigLIP 2, PE-Spatial, others.
+"""Vision transformers of timm, compared by position: DINOv2 and 3, SigLIP 2, PE-Spatial, others.
 
-`timm:<model>` is any other of timm's registry that has a square map of patch tokens
-(`timm_any.py`). The class embeddings of both pictures are kept, and paired when a table is
-assembled; of the patch tokens only statistics are (`tokens.compare`).
+`timm:<model>` is any other model in timm's registry with a square map of patch tokens
+(`timm_any.py`). The class embeddings of both pictures are stored and paired when a table is
+assembled; of the patch tokens only statistics are stored (`tokens.compare`).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from seiqa_features.extractors.specs import (
 )
 from seiqa_features.pictures.views import Resampling
 
-SIDE = 224  # of the view that `cost` is about
-FLOPS = 8.5e10  # of one CPU core per second, as measured by us with DINOv2 S, B and L
+SIDE = 224  # of the view to which `cost` refers
+FLOPS = 8.5e10  # per second on one CPU core, measured with DINOv2 S, B and L
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a spec needs to know of a model.
+    """What a spec needs to know about a model.
 
     Attributes
     ----------
     model : str
-        Timm's name with tag.
+        timm's name with tag.
     hub : str
         Repository of the weights on the Hugging Face hub.
     dim : int
@@ -46,17 +46,17 @@ class Facts:
     patch : int
         Side of a patch in pixels.
     megabytes : int
-        Size of the weights file, which holds float32.
+        Size of the weights file, which is in float32.
     licence : str
-        Of the weights.
+        Licence of the weights.
     source : str
         Paper.
     resampling : Resampling
-        Of the weights' own configuration.
+        From the configuration of the weights.
     class_token : bool
-        Whether there is one, and with it an attention to read.
+        Whether there is a class token and therefore its attention.
     side : int | None
-        The only view side it takes, None for every multiple of `patch`.
+        The only view side it accepts, None for every multiple of `patch`.
     """
 
     model: str
@@ -131,7 +131,7 @@ def extractor(name: str, facts: Facts) -> Extractor:
         outputs["ref_attention_cosine"] = replace(SIMILARITY, symmetric=False)
         outputs["attention_shift"] = DISTANCE
     patches = ((facts.side or SIDE) // facts.patch) ** 2
-    operations = 2 * patches * facts.megabytes * 1e6 / 4  # of one picture: each weight, each patch
+    operations = 2 * patches * facts.megabytes * 1e6 / 4  # per picture: each weight, each patch
     spec = ExtractorSpec(
         name=name,
         version=2,
@@ -157,12 +157,12 @@ for _name, _facts in PRESETS.items():
 
 
 def read_facts(model: str) -> Facts:
-    """What timm's registry says of a model, and a copy of it that has shapes but no numbers.
+    """Facts about a model from timm's registry and from a copy with shapes but no weights.
 
     Raises
     ------
     UsageError
-        timm has no such model, or no weights of it.
+        timm has no such model, or no weights for it.
     ValueError
         It has no square map of patch tokens.
     """
@@ -184,7 +184,7 @@ def read_facts(model: str) -> Facts:
         rows = isqrt(min(counts))
         if counts != {rows**2}:
             raise ValueError(f"maps of {sorted(counts)} tokens")
-    except Exception as error:  # every class that is built otherwise fails in its own way
+    except Exception as error:  # unsupported model classes fail in various ways
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise ValueError(reason) from None
     return Facts(

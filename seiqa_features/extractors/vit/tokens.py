@@ -1,4 +1,4 @@
-"""What a vision transformer of timm says of pictures: its tokens, and where it looks (torch)."""
+"""Outputs of a timm vision transformer for pictures: its tokens and its attention (torch)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from seiqa_features.extractors.common.tokens import (
 
 
 class LastAttention(TorchFunctionMode):
-    """Records query and keys of the last fused attention that runs inside it, for any network.
+    """Records query and keys of the last fused attention run in its context, for any network.
 
-    Query and keys are taken where `scaled_dot_product_attention` gets them, so rotary position
-    embeddings and normalised queries are in them. A mode belongs to one thread: others that run
-    the same network at the same time see nothing of it.
+    Query and keys are recorded as passed to `scaled_dot_product_attention`, so they include rotary
+    position embeddings and query normalisation. The mode is local to one thread: other threads
+    that run the same network concurrently are unaffected.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class LastAttention(TorchFunctionMode):
         self._logits = logits
 
     def of_first_token(self) -> torch.Tensor:
-        """Where the first token looks, mean over heads: float32 [n, N], rows sum to 1.
+        """Attention of the first token, mean over heads: float32 [n, N], rows sum to 1.
 
         Raises
         ------
@@ -76,10 +76,11 @@ class LastAttention(TorchFunctionMode):
 
 
 def encoder(network: Any, device: str) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
-    """What `compare` reads of pictures RGB 0..1 [n, 3, H, W], and "embedding" [n, d].
+    """The function that computes the inputs of `compare` and "embedding" [n, d] from [n, 3, H, W].
 
-    The embedding is the class token of the last layer, or where there is none what the network's
-    own head would see. The norm that follows the last layer is applied to the middle ones too.
+    Pictures are RGB 0..1. The embedding is the class token of the last layer or, if there is none,
+    the input of the network's own head. The norm after the last layer is applied to the middle
+    layers too.
 
     Parameters
     ----------
@@ -113,14 +114,14 @@ def encoder(network: Any, device: str) -> Callable[[torch.Tensor], dict[str, tor
 
 @dataclass(frozen=True)
 class TokenWork:
-    """An extractor's work with an `encoder`, and the map that its numbers are taken from."""
+    """An extractor function based on an `encoder`, and the map that its values come from."""
 
     encode: Callable[[torch.Tensor], Features]
 
     def __call__(
         self, *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """What `compare` says, and the embeddings of both pictures."""
+        """The outputs of `compare`, and the embeddings of both pictures."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
         values = compare(ref=refs, dist=dists, ref_index=ref_index)
         return {**values, "cls_ref": refs["embedding"][ref_index], "cls_dist": dists["embedding"]}
