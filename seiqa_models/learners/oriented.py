@@ -119,8 +119,7 @@ class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
-        """Float64 [n, p], increasing with quality; values beyond the training best count as
-        best."""
+        """Float64 [n, p], increasing with quality; values beyond the training best count as it."""
         check_is_fitted(self, "scale_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
         distance = np.maximum(self.best_ - values * self.signs_, 0.0)
