@@ -64,7 +64,7 @@ def make_demo_data(folder: Path) -> Path:
     """Write the demo's pictures in the SeIQA folder layout.
 
     Train/Train_scores.xlsx holds the human scores of the training pairs, as in the challenge;
-    recipe.csv says how every picture was made, and how exactly it matches LIVE's.
+    recipe.csv records how every picture was made, and how exactly it matches LIVE's.
 
     Parameters
     ----------

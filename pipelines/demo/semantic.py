@@ -76,7 +76,7 @@ def make_semantic_data(folder: Path, *, seed: int = 0) -> Path:
     """Write the edited pictures in the SeIQA folder layout.
 
     Train/Train_scores.xlsx holds the training pseudo-labels, as in the challenge; pseudo_labels.csv
-    says how every pair of every split was made.
+    records how every pair of every split was made.
 
     Parameters
     ----------

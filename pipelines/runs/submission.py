@@ -83,7 +83,7 @@ def workbook_bytes(header: tuple[str, str], rows: Sequence[tuple[str, float]]) -
         sheet = workbook.add_worksheet()
         sheet.write_row(0, 0, header)
         for row, (name, value) in enumerate(rows, start=1):
-            sheet.write_string(row, 0, name)  # as text, even where it looks like a formula
+            sheet.write_string(row, 0, name)  # as text, even if it looks like a formula
             sheet.write_number(row, 1, value)
     return buffer.getvalue()
 

@@ -102,7 +102,7 @@ def shares_of(held: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     held : DataFrame
-        Of `held_relations`.
+        Result of `held_relations`.
 
     Returns
     -------

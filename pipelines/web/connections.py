@@ -48,7 +48,7 @@ class Connection(H11Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether no response is due."""
+        """Whether the client's next request is awaited, with no response due."""
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -1,6 +1,6 @@
 """Pairs for trying the page: photographs from scikit-image, degraded on the fly.
 
-Nobody scored them and no label is claimed; they show what a score looks like.
+They have no human scores or labels; they only show what a score looks like.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page's server: Gradio behind the gate, on one port, until it is told to stop."""
+"""The page's server: Gradio behind the gate, on one port, until stopped."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def check_training_table(
     min_rows: int = MIN_ROWS_TO_FIT,
     min_groups: int = MIN_GROUPS_TO_FIT,
 ) -> TrainingTable:
-    """Check a table and its labels; without groups each row is a group of its own.
+    """Check a table and its labels; without groups each row is its own group.
 
     Raises
     ------

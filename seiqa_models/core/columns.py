@@ -1,8 +1,8 @@
 """Columns: the two kinds of feature column, and the names of prediction columns.
 
 Features are scalars, or dense blocks kept as one Arrow column each; a column's name,
-``<extractor>__<view>__<output>``, says which group it belongs to. In a table of held-out
-predictions each learner has a column named after it, so no learner can use one of the names below.
+``<extractor>__<view>__<output>``, identifies its group. In a table of held-out predictions each
+learner has a column named after it, so no learner can use one of the names below.
 """
 
 from __future__ import annotations

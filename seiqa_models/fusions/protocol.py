@@ -34,8 +34,8 @@ class Fusion(Protocol):
 
     - ``weights_`` : float64 [m], 0 or more, sum 1, in the order of the columns. A fusion whose
       score is a weighted mean sets them in ``fit``; they are included in reports.
-    - a parameter ``unseen`` of ``fit``: a `HeldOut` of rows predicted by learners that had
-      met neither the rows' groups nor their kinds of distortion, or None. It is passed if the
+    - a parameter ``unseen`` of ``fit``: a `HeldOut` of rows predicted by learners that have
+      seen neither the rows' groups nor their kinds of distortion, or None. It is passed if the
       kinds are known and the fusion has the parameter.
     """
 

@@ -93,7 +93,7 @@ def _last(learner: Any) -> Any:
 
 
 def described(error: Exception) -> str:
-    """An exception in one line: its type, and the first line of what it says."""
+    """An exception in one line: its type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
