@@ -2,6 +2,7 @@
 
 Two scenes are held back as test pairs. Their human scores are in no file of the data set, but stay
 in the package until the model has scored the pairs; `pipelines.demo.verdict` then compares the two.
+
 Nothing is downloaded; see `pipelines.demo.renderings` for the source of pictures and scores.
 """
 

@@ -180,8 +180,9 @@ def fit_learner(
 ) -> Any:
     """A learner fitted to rows [n, columns], their labels and any known side information.
 
-    That is the kinds and collections of the rows [n], and the directions [columns]. If a small fold
-    has only one distinct label or no varying column, its mean is predicted.
+    That is the kinds and collections of the rows [n], and the directions [columns].
+
+    If a small fold has only one distinct label or no varying column, its mean is predicted.
 
     Raises
     ------

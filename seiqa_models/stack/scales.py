@@ -6,12 +6,12 @@ given the other (Pinson and Wolf, "An objective method for combining multiple su
 SPIE 5150, 2003; ITU-T Recommendation J.149):
 
 1. A model learns from the labels on the common scale, and predicts every row with its scene left
-out. In the first round it learns from the home collection alone. 2. A prediction p for the label y
-of a held-out row is shrunk towards the mean, so its expectation S(y) is not a straight line of
-slope 1. S is fitted on the home collection, whose labels are already on the common scale. The map m
-of another collection is then the one for which S(m(label)) is closest to the predictions in the
-least-squares sense. Because S applies to both sides, scales do not shrink: two halves of one
-collection are left unchanged.
+   out. In the first round it learns from the home collection alone.
+2. A prediction p for the label y of a held-out row is shrunk towards the mean, so its expectation
+   S(y) is not a straight line of slope 1. S is fitted on the home collection, whose labels are
+   already on the common scale. The map m of another collection is then the one for which
+   S(m(label)) is closest to the predictions in the least-squares sense. Because S applies to both
+   sides, scales do not shrink: two halves of one collection are left unchanged.
 
 A map is an increasing curve with two parameters (a line) or four. If the label of an undistorted
 picture is known for both collections, the map takes one to the other.
