@@ -4,13 +4,13 @@ A scene's peculiarities show in the small principal components of the columns. A
 enough to fit them but too few to tell them from quality, so learners that see only the first
 components transfer better to pictures from elsewhere.
 
-The columns are given as oriented normal scores of their ranks. The *spread* of a row is the
-standard deviation of its columns: small where all metrics agree. Components are fitted on the rows
-whose columns agree, and applied to all: changes of contrast, brightness and saturation, which no
-metric measures well, would distort them.
+The columns come as oriented normal scores of their ranks. The *spread* of a row is the standard
+deviation of its columns: small where all metrics say the same. Components are found on the rows
+whose columns agree, and applied to all: contrast, brightness and saturation, which no metric
+measures well, would bend them.
 
-Columns without a known better direction (a signed shift of lightness, a band of the spectrum) can
-be excluded: see `OrientedComponents`.
+Columns of which nobody knows which way is better (a signed shift of the lightness, a band of the
+spectrum) can be told to take no part: see `OrientedComponents`.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
     n_components : int
         Number of components kept; all of them if there are fewer columns.
     agreeing : float
-        Share of the training rows, those with the smallest spread, on which the components are
-        fitted; in (0, 1].
+        Share of the training rows, those with the smallest spread, that the components are found
+        on; in (0, 1].
     directions : sequence of int [p], optional
         Of :func:`seiqa_models.learners.oriented.signs`.
     only_known : bool
-        Whether columns without a known direction are left out, provided that there are as many
-        others as components. Trained on TID2013's pictures and tested on LIVE's, and vice versa,
-        this raised the final of the Gaussian process, the SVR and extra trees by .007 to .028.
+        Whether columns without a known direction are left out, as long as there are as many others
+        as components. On the other of TID2013's and LIVE's pictures than those of training, that
+        raised the final of the Gaussian process, the SVR and extra trees by .007 to .028.
 
     Attributes
     ----------
     ranks_ : OrientedRanks
     centre_ : float64 [p]
     axes_ : float64 [p, components]
-        Divided by the first component's standard deviation over the agreeing rows. Higher values of
-        the first component are better. Columns that are left out have 0.
+        Divided by the first component's standard deviation over the agreeing rows. More of the
+        first component is better. Columns that are left out have 0.
     limit_ : float
-        Largest spread of the rows used for fitting.
+        Spread up to which rows took part.
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
         self.centre_ = agreeing.mean(axis=0)
         _, sizes, axes = np.linalg.svd((agreeing - self.centre_)[:, read], full_matrices=False)
         kept = axes[: self.n_components]
-        # A component's sign is arbitrary: the sum of its loadings decides.
+        # A component has no sign of its own: the larger share of its columns decides.
         turned = kept * np.where(kept.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
         self.axes_: FloatMatrix = np.zeros((places.shape[1], len(kept)))
         self.axes_[read] = turned.T / (sizes[0] / np.sqrt(len(agreeing)) or 1.0)
         return self
 
     def _read(self, p: int) -> Rows:
-        """Positions of the columns that are used."""
+        """Positions of the columns that take part."""
         if not self.only_known or self.directions is None:
             return np.arange(p)
         known = np.flatnonzero(self.directions)

@@ -2,13 +2,14 @@
 
 A member of the pool is a learner and a representation, ``learner@representation``: ``catboost@8``
 reads the first 8 components of the oriented ranks
-(:class:`seiqa_models.learners.components.OrientedComponents`), of the columns with a known
-direction if there are enough. ``catboost``, short for ``catboost@all``, reads every prepared
-column. These include the meta-features to which dense blocks have been reduced.
+(:class:`seiqa_models.learners.components.OrientedComponents`), of the columns whose direction is
+known where enough are. ``catboost``, short for
+``catboost@all``, reads every prepared column. A dense block has been reduced to its meta-feature
+before, which is one of these columns.
 
 To add a representation, write a function that returns a scikit-learn transformer and decorate it
-with ``@representation("name")``; ``fit`` gets rows float64 [n, p] and labels [n]. If it, or a
-learner, has a parameter ``directions``, that gets the known directions of the columns.
+with ``@representation("name")``; ``fit`` gets rows float64 [n, p] and labels [n]. A parameter
+``directions`` of it, or of a learner, gets the directions of the columns that are known.
 """
 
 from __future__ import annotations
