@@ -30,7 +30,7 @@ MANIFEST = "manifest.csv"
 EXPECTED = f"{MANIFEST} (columns ref, dist) or two folders, Ref and Dist, of equally named files"
 
 PATH_BYTES = 500
-"""Maximum length of a member's path; the directory may have twice as much per member."""
+"""Maximum bytes of a member's path; the directory may have twice as much per member."""
 
 LEVELS = 8
 """Maximum nesting depth of folders."""

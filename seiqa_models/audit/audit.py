@@ -38,7 +38,7 @@ _SORTED = 0.95
 """Rows count as sorted by label at or above this |SROCC| of label and position."""
 
 _SCATTERED = 0.25
-"""Groups are not runs of files if a group spans at least this share of the files on average."""
+"""Groups are not runs of files if they span more than this share of the files on average."""
 
 
 def audit(
