@@ -1,4 +1,4 @@
-"""Settings, command line, steps of a run, report and page: what joins features and models."""
+"""Settings, command line, steps of a run, report and page: joins features and models."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Train the built-in model: `python -m pipelines.box FOLDER [FOLDER …]` (make box).
 
-Each folder holds part of TID2013: recipe*.csv with the people's scores, render*.py, which makes the
-distorted pictures again from the references, and in the first folder reference/. Everything else is
+Each folder holds part of TID2013: recipe*.csv with the human scores, render*.py, which recreates
+the distorted pictures from the references, and in the first folder reference/. Everything else is
 as for any data set.
 """
 
@@ -21,7 +21,7 @@ from pipelines.settings import load_settings
 from seiqa_models.bundle import BOXED, load_bundle, save_bundle
 
 SCALE = 5.0
-"""Top of the built-in model's scale, that of SeIQA's labels."""
+"""Top of the built-in model's scale, the same as for SeIQA's labels."""
 
 LIMITS = (
     "Semantic edits (something erased, swapped or inserted) are outside its training: on them it"
@@ -36,9 +36,10 @@ LIMITS = (
 def write_manifest(sources: list[Path], folder: Path) -> Path:
     """Render the distorted pictures into a folder, and write their human scores into a manifest.
 
-    MOS are divided so that the best rated pair has 5: TID2013's scale counts won comparisons, and
-    not even an undamaged picture would win all 9. Kinds of distortion are not named: abroad no
-    weight hangs on them, and leaving them out too would take five times as many fits.
+    MOS are divided so that the best rated pair gets 5: TID2013's scale counts won comparisons, and
+    not even an undamaged picture would win all 9. Kinds of distortion are omitted: with purpose
+    "abroad" no weight depends on them, and holding them out as well would take five times as many
+    fits.
     """
     parts = []
     for source in sources:
@@ -73,7 +74,7 @@ def main(sources: list[Path], run: Path = Path("runs/boxed")) -> None:
 
 
 def put_in_box(run: Path) -> None:
-    """Make a run's bundle the one in the package, its card completed."""
+    """Copy a run's bundle into the package, with its card completed."""
     bundle = load_bundle(run / "bundle")
     card = bundle.card
     card["name"] = "The built-in model"

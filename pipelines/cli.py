@@ -10,7 +10,7 @@ import typer
 from pipelines.commands import audit, compare, run, sense, serve, tables, use, weights
 from pipelines.commands.console import fail, prepare_output
 
-DATA_EXIT_CODE = 3  # a table that cannot be learned from is bad data, too
+DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
 READER_GONE = 141  # as if SIGPIPE had ended it
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ app.add_typer(weights.app, name="weights")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: whatever goes wrong ends in plain lines and an exit code.
+    """Entry point: any failure ends with plain lines and an exit code.
 
     0 done, 1 disk, permission or an error of the program, 2 usage, 3 data, 4 weights, 130
     interrupted, 141 the reader of the output has gone. ``SEIQA_DEBUG=1`` shows tracebacks.
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except SystemExit as stopped:
-        if isinstance(stopped.__context__, BrokenPipeError):  # which typer ends quietly with 1
+        if isinstance(stopped.__context__, BrokenPipeError):  # typer exits silently with 1
             sys.exit(READER_GONE)
         raise
     except Exception as error:

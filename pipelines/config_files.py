@@ -1,4 +1,4 @@
-"""Configuration files: where one lies, and how its YAML is read."""
+"""Configuration files: finding one, and reading its YAML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 class _Once(yaml.SafeLoader):
-    """YAML in which a name stands once in a mapping; of two, PyYAML takes the last silently."""
+    """YAML without repeated keys in a mapping; PyYAML silently takes the last of them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -32,7 +32,7 @@ class ConfigFile(YamlConfigSettingsSource):
 
 
 def config_path(config: str) -> Path:
-    """The YAML file a configuration's name or path stands for.
+    """The YAML file for a configuration's name or path.
 
     Raises
     ------

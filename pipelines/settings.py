@@ -38,10 +38,10 @@ DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
 
 MAX_WORKERS = 1024
-"""More threads than any machine has cores are a slip."""
+"""More threads than any machine has cores must be a mistake."""
 
 MAX_SEED = 2**31 - 1
-"""What every library of the learners takes as a seed."""
+"""Largest seed that all of the learners' libraries accept."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,12 +58,12 @@ class FusionSettings(BaseModel):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the fusion is made with."""
+        """The parameters passed to the fusion."""
         return dict(self.model_extra or {})
 
 
 class Settings(BaseSettings):
-    """Everything a step needs to know; saved beside each result as settings.yaml."""
+    """All settings of a step; saved beside each result as settings.yaml."""
 
     model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
 
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     @field_validator("fusion", mode="before")
     @classmethod
     def _fusion_by_name(cls, value: Any) -> Any:
-        """`mean` is short for `{name: mean}`; the environment can only give text."""
+        """`mean` is short for `{name: mean}`; the environment can only hold text."""
         if isinstance(value, str):
             try:
                 value = yaml.safe_load(value)
@@ -140,26 +140,26 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, environment, configuration file; the first two say which file."""
+        """Flags, environment, configuration file; the first two determine which file."""
         named = {**env_settings(), **init_settings()}.get("config", DEFAULT_CONFIG)
         path = config_path(str(named))
         file = ConfigFile(settings_cls, path, yaml_file_encoding="utf-8-sig")
         return init_settings, env_settings, file
 
     def named_data(self) -> Path:
-        """`data`, for a verb that cannot do without.
+        """`data`, for verbs that require it.
 
         Raises
         ------
         UsageError
-            None is named.
+            No data is named.
         """
         if self.data is None:
             raise UsageError("no data named; give DATA, a data set folder or a CSV manifest")
         return self.data
 
     def runtime(self) -> Runtime:
-        """The device and the weights that these settings name."""
+        """The device and the weights named by these settings."""
         return Runtime(
             WeightFiles(self.weights, self.weight_files),
             device=self.device,
@@ -182,13 +182,13 @@ def load_settings(**flags: Any) -> Settings:
         One line per setting that is unknown or out of range.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    for name in _FUSION_PARAMETERS:  # pydantic would leave variables that mean nothing unread
+    for name in _FUSION_PARAMETERS:  # pydantic would silently ignore unknown variables
         if f"SEIQA_{name.upper()}" in os.environ:
             raise UsageError(_moved(name, f"the variable SEIQA_{name.upper()}"))
     _say_near(os.environ)
     try:
         settings = Settings(**given)
-    except SettingsError as error:  # a variable that has to be JSON
+    except SettingsError as error:  # a variable that must be JSON
         raise UsageError(f"environment cannot be read: {error} ({error.__cause__})") from None
     except ValidationError as error:
         raise UsageError(*map(_line, error.errors())) from None
@@ -204,7 +204,7 @@ def load_settings(**flags: Any) -> Settings:
 
 
 def _say_near(environment: Mapping[str, str]) -> None:
-    """Name variables that nothing reads although they are almost called like a setting."""
+    """Warn of unused variables whose names are close to a setting's."""
     for variable in environment:
         name = variable.lower().removeprefix("seiqa_")
         if variable.upper().startswith("SEIQA_") and name not in Settings.model_fields:
@@ -233,6 +233,6 @@ def _moved(parameter: str, found: str) -> str:
 def _default_run(settings: Settings) -> Path:
     if settings.data is None:
         raise UsageError("neither data nor run folder named; give DATA or --run")
-    data = Path(os.path.realpath(settings.data))  # unlike resolve(), it bears a loop of links
+    data = Path(os.path.realpath(settings.data))  # unlike resolve(), it tolerates a loop of links
     name = data.name if data.is_dir() else f"{data.parent.name}-{data.stem}"
     return Path("runs") / f"{name}-{Path(settings.config).stem}"

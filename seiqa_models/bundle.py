@@ -4,14 +4,15 @@ A bundle is a folder:
 
 - ``model.skops``: the regressor. skops rebuilds objects from a description and runs no code from
   the file; only the types that `seiqa_models.trust` allows may be rebuilt.
-- ``bundle.json``: format version, recipe, card, library versions, and what ``model.skops`` is: its
-  SHA-256, its size and what it holds.
+- ``bundle.json``: format version, recipe, card, library versions, and the SHA-256, size and
+  members of ``model.skops``.
 - ``card.md``: the model card for people.
 
-A bundle may come from a stranger. It is read in steps, each of which bounds the next, and the first
-thing wrong is one line: files that are no files or too large, the typed manifest, the model file
-against the manifest, its members and its description before anything is built of it, and at last
-what was built, by predicting made-up rows (see :mod:`seiqa_models.inspection`).
+A bundle may come from an untrusted source. It is checked in steps, each of which limits what the
+next can do, and the first problem is reported in one line: the files (regular and not too large),
+the typed manifest, the model file against the manifest, its members and its description before
+anything is built from it, and finally the rebuilt model, by predicting made-up rows (see
+:mod:`seiqa_models.inspection`).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
 
 BOXED = Path(__file__).parent / "boxed"
-"""The built-in model: the bundle that comes with the package."""
+"""The built-in model: the bundle shipped with the package."""
 
 LIBRARIES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
 """Libraries whose version can change what a saved model predicts."""
@@ -69,25 +70,25 @@ def save_bundle(
 ) -> None:
     """Write a bundle, replacing an earlier one at the same place only once it is complete.
 
-    A process that is killed leaves the old bundle or the new one, and it can be loaded. Out-of-fold
-    predictions are left out: they are no part of predicting.
+    A process that is killed leaves either the old bundle or the new one, in a loadable state.
+    Out-of-fold predictions are left out: they are not needed for prediction.
 
     Parameters
     ----------
     folder : path
-        The bundle's folder; its parents are made.
+        The bundle's folder; parent folders are created.
     regressor : SeiqaRegressor
         Fitted.
     recipe : dict
-        JSON-ready: what to extract so that the regressor's columns come out.
+        JSON-ready: what to extract to obtain the regressor's columns.
     card : dict
         JSON-ready content of the model card; see :func:`seiqa_models.card.render_card`.
 
     Raises
     ------
     TableError
-        Something that is no bundle stands at ``folder``, or the model holds a type that could
-        not be loaded again.
+        ``folder`` exists and is not a bundle, or the model holds a type that could not be loaded
+        again.
     ValueError
         The card does not say what kind of labels the model was trained on.
     """
@@ -119,15 +120,15 @@ def save_bundle(
 
 
 def load_bundle(folder: Path | str) -> Bundle:
-    """Read a bundle and check that it is whole.
+    """Read a bundle and check its integrity.
 
     A bundle written with other library versions loads with a logged warning.
 
     Raises
     ------
     TableError
-        No bundle there, one of another format version, a changed or unreadable model file, or a
-        model that holds a type which is not allowed.
+        There is no bundle, its format version differs, its model file was changed or is unreadable,
+        or the model holds a type that is not allowed.
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
@@ -145,7 +146,7 @@ def load_bundle(folder: Path | str) -> Bundle:
 
 
 def load_built_in() -> Bundle:
-    """Read the bundle that comes with the package.
+    """Read the bundle shipped with the package.
 
     Raises
     ------
@@ -161,17 +162,17 @@ def load_built_in() -> Bundle:
 
 
 def _as_saved(regressor: SeiqaRegressor) -> SeiqaRegressor:
-    """Without what is no part of predicting: out-of-fold predictions, the order of the columns."""
+    """The regressor without what prediction does not need: out-of-fold results, column order."""
     slim = copy.copy(regressor)
     if hasattr(slim, "feature_names_in_"):
         slim.feature_names_in_ = np.array(slim.features_, dtype=object)
-    if hasattr(slim, "oof_"):  # one that was loaded has none
+    if hasattr(slim, "oof_"):  # a loaded regressor has none
         del slim.oof_
     return slim
 
 
 def _is_something_else(folder: Path) -> bool:
-    """Whether there is a file, or a folder with other things than a bundle in it."""
+    """Whether the path is a file, or a folder that holds something other than a bundle."""
     if not folder.is_dir():
         return folder.exists()
     return not (folder / MANIFEST_FILE).is_file() and any(folder.iterdir())
@@ -188,7 +189,7 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _inspect(model: bytes, path: Path) -> dict[str, str]:
-    """Members of a model file, once it is clear that it can be rebuilt."""
+    """Members of a model file, after checking that it is safe to rebuild."""
     try:
         with open_model(model) as archive:
             members = list_members(archive)
@@ -200,12 +201,12 @@ def _inspect(model: bytes, path: Path) -> dict[str, str]:
 
 def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
     try:
-        with warnings.catch_warnings():  # other versions are told in one line
+        with warnings.catch_warnings():  # version differences are reported in one line
             warnings.simplefilter("ignore")
             regressor = skops.io.loads(model, trusted=trusted_types(model))
     except UntrustedTypesFoundException as error:
         raise TableError(f"{path} holds a type that is not allowed: {error}") from error
-    except Exception as error:  # a description made up, or of another version of a library
+    except Exception as error:  # a forged description, or another library version
         raise TableError(f"{path} cannot be rebuilt ({type(error).__name__}: {error})") from error
     if not isinstance(regressor, SeiqaRegressor):
         raise TableError(f"{path} holds a {type(regressor).__name__}, expected a SeiqaRegressor")

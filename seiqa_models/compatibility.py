@@ -21,9 +21,10 @@ logger = logging.getLogger(__name__)
 def matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     """The bundle's recipe, if this installation computes the same features.
 
-    Another extractor version, view or weights file is an error, and so is a missing column: the
-    model would read other numbers than it was trained on. Other library versions and another
-    arithmetic (GPU or CPU) are only warned of. Outputs that the model does not read may come or go.
+    A different extractor version, view or weights file is an error, and so is a missing column: the
+    model would read different numbers from those it was trained on. Different library versions or
+    arithmetic (GPU or CPU) only cause a warning. Outputs that the model does not read may be added
+    or removed.
     """
     if "features" not in bundle.recipe:
         raise DataError(["bundle was trained on a table, not on pictures; use seiqa predict-table"])
@@ -40,7 +41,7 @@ def matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     for block in recipe.blocks:
         then, now = dict(saved.blocks.get(block.name, {})), dict(block.ingredients)
         for ingredients in (then, now):
-            ingredients.pop("outputs", None)  # the columns that the model reads are there
+            ingredients.pop("outputs", None)  # the columns that the model reads were checked
         for name in ("libraries", "dtype"):
             before, after = then.pop(name, None), now.pop(name)
             if before != after:
@@ -58,7 +59,7 @@ def matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
 
 
 class _SavedRecipe(BaseModel):
-    """What a bundle says of its features, as `Recipe.to_dict` wrote it."""
+    """A bundle's description of its features, as written by `Recipe.to_dict`."""
 
     model_config = ConfigDict(strict=True)
 
@@ -67,7 +68,7 @@ class _SavedRecipe(BaseModel):
 
 
 def _require_columns(regressor: SeiqaRegressor, recipe: Recipe) -> None:
-    """Refuse a model that reads what the recipe beside it does not make, before any picture."""
+    """Refuse a model that reads columns its recipe does not produce, before any extraction."""
     made = column_dims(recipe)
     for name, dim in expected_columns(regressor).items():
         if made.get(name) != dim:

@@ -16,12 +16,12 @@ class ScoreMetric:
     Parameters
     ----------
     scorer : Scorer, optional
-        By default that of the built-in model.
+        By default the scorer of the built-in model.
 
     Attributes
     ----------
     scores : list of float
-        Of every pair since the last reset, in their order.
+        Scores of all pairs since the last reset, in order.
 
     Examples
     --------
@@ -47,13 +47,13 @@ class ScoreMetric:
         Parameters
         ----------
         preds, target : sequence of pictures
-            Degraded or restored pictures, and their references: a tensor [B, C, H, W], an array
-            [B, H, W, C], or a list of what `Scorer` takes.
+            Degraded or restored pictures, and their references: a tensor [B, C, H, W], an array [B,
+            H, W, C], or a list of pictures that `Scorer` accepts.
 
         Raises
         ------
         DataError
-            The two differ in number, or a picture is unusable.
+            The numbers of pictures differ, or a picture is unusable.
         """
         self.scores += self.scorer.score_many(list(target), list(preds))["score"].tolist()
 

@@ -1,6 +1,6 @@
-"""The figures of an evaluation, typed: what :func:`evaluate` finds, and what is made JSON of.
+"""The typed figures of an evaluation: the results of :func:`evaluate`, which are saved as JSON.
 
-An undefined figure is NaN, which JSON has not: it is written as null and read as NaN.
+An undefined figure is NaN, which JSON lacks: it is written as null and read as NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 
 
 class Record(BaseModel):
-    """What all of them are: they cannot be changed, and what they do not know they leave out."""
+    """Base of all records: immutable, and unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
@@ -42,7 +42,7 @@ class Summary(Record):
 
 
 class Difference(Record):
-    """What :func:`seiqa_models.evaluation.compare.compare` says of two systems on the same rows."""
+    """Result of :func:`seiqa_models.evaluation.compare.compare` for two systems."""
 
     difference: Number
     interval: tuple[Number, Number]
@@ -50,9 +50,9 @@ class Difference(Record):
 
 
 class BestSingle(Summary):
-    """The best single feature; ``names``, the one chosen in each outer training part, and ``name``.
+    """The best single feature; ``names`` are those chosen in each outer training part.
 
-    ``name`` is chosen on all rows. None: no scalar varies.
+    ``name`` is the one chosen on all rows. None: no scalar varies.
     """
 
     name: str | None
@@ -60,14 +60,14 @@ class BestSingle(Summary):
 
 
 class Consensus(Summary):
-    """What all columns say together.
+    """The consensus of all columns.
 
     Attributes
     ----------
     agree : float
         Share of held-out rows whose columns agree.
     gate : float
-        Its share in the score of the stack on all rows, where the columns agree fully.
+        Its share of the score, in the stack fitted on all rows, if the columns agree fully.
     """
 
     agree: Number
@@ -75,7 +75,7 @@ class Consensus(Summary):
 
 
 class WithoutKinds(Summary):
-    """A learner by itself that was not told the kinds; ``gain`` is the stack's over it."""
+    """A single learner fitted without the kinds; ``gain`` is the stack's gain over it."""
 
     gain: Difference
 
@@ -98,7 +98,7 @@ class Transfer(Summary):
     best_single : Summary
     kinds : dict of OfKind
     n, fits : int
-        Rows, and fits that it took.
+        Number of rows, and of fits required.
     """
 
     by_group: Summary
@@ -110,16 +110,16 @@ class Transfer(Summary):
 
 
 class Coverage(Record):
-    """What prediction intervals of held-out rows were worth.
+    """Performance of the prediction intervals on held-out rows.
 
     Attributes
     ----------
     coverage : float
-        Share of labels inside.
+        Share of labels inside the intervals.
     mean_width : float
         In units of the label.
     unfamiliar : float
-        Share of rows flagged.
+        Share of rows flagged as unfamiliar.
     """
 
     coverage: Number
@@ -128,7 +128,7 @@ class Coverage(Record):
 
 
 class PredictionInterval(Coverage):
-    """The same by group; ``nominal``, what was promised; ``transfer``, with kinds held out too."""
+    """The same by group; ``nominal``, the intended coverage; ``transfer``, with kinds held out."""
 
     nominal: Number
     transfer: Coverage | None
@@ -150,24 +150,24 @@ class Labels(Record):
 
 
 class Seconds(Record):
-    """Wall seconds; ``evaluate``: of the whole evaluation."""
+    """Wall-clock seconds; ``evaluate``: of the whole evaluation."""
 
     evaluate: Number
 
 
 class Figures(Record):
-    """What an evaluation found. Everything is scored on the same rows and clipped to one range.
+    """Results of an evaluation. Everything is scored on the same rows and clipped to one range.
 
     Attributes
     ----------
     honest : Summary
-        Of the nested estimate; the figure to report.
+        Nested estimate; the figure to report.
     naive : Summary
-        The same fused and scored on one and the same out-of-fold predictions.
+        The same, but fused and scored on the same out-of-fold predictions.
     gap : float
         Final of naive minus final of honest.
     learners : dict of Summary
-        Each by itself.
+        Each learner by itself.
     greedy : Summary
         The stack with greedy selection among the learners as its fusion.
     best_single : BestSingle
@@ -175,28 +175,28 @@ class Figures(Record):
     purpose : str
         "home" or "abroad".
     at_home : Summary or None
-        Abroad, what the same members would reach if the purpose were home.
+        With purpose "abroad": the performance of the same members with purpose "home".
     index_only : Summary or None
-        A predictor that sees only file order; None where that is not known.
+        A predictor that sees only file order; None if that is not known.
     gain : dict of Difference
-        The stack against ``best_single`` and each learner.
+        The stack compared with ``best_single`` and each learner.
     transfer : Transfer or None
     without_kinds : dict of WithoutKinds, or None
-        By learner that uses kinds, had it not been told; None without kinds.
+        By learner that uses kinds: its performance without them; None without kinds.
     prediction_interval : PredictionInterval
     weights : Weights or None
-        None where the fusion has none.
+        None if the fusion has none.
     calibrated : bool or None
-        Whether the stack on all rows kept its calibration curve (one that did not help PLCC is left
-        out); None where none was asked for.
+        Whether the stack on all rows kept its calibration curve (one that does not raise PLCC is
+        dropped); None if calibration is off.
     n, groups : int
         Rows and groups.
     splitter : str
-        How rows were held out, in words.
+        Description of how rows were held out.
     label : Labels
     seconds : Seconds
     seconds_per_row : float
-        Of predicting one row.
+        Time to predict one row.
     """
 
     honest: Summary
@@ -228,9 +228,9 @@ class Figures(Record):
 
 
 class AblatedGroup(Record):
-    """A group of features: how many ``columns``, and final ``without`` it and with it ``alone``.
+    """A group of features: its number of ``columns``, and final ``without`` it and it ``alone``.
 
-    None stands for the score of no columns at all.
+    None means that no columns were left.
     """
 
     columns: int
@@ -239,7 +239,7 @@ class AblatedGroup(Record):
 
 
 class Ablation(Record):
-    """What groups of features are worth to one learner; ``all``, its final with every column."""
+    """The value of groups of features to one learner; ``all`` is its final with every column."""
 
     learner: str
     all: float | None

@@ -22,25 +22,25 @@ NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree"]
 
 
 def no_scores(index: pd.Index) -> pd.DataFrame:
-    """A table of scores with nothing in it, a row per entry of the index."""
+    """An empty table of scores with one row per entry of the index."""
     unknown = pd.array([pd.NA] * len(index), dtype="boolean")
     columns = {**dict.fromkeys(NUMBERS, math.nan), **dict.fromkeys(FLAGS, unknown)}
     return pd.DataFrame(columns, index=index)
 
 
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:
-    """The scores, with pairs of equal pixels at the top of the scale and an interval of no width.
+    """Set pairs of equal pixels to the top of the scale, with an interval of zero width.
 
-    That nothing was lost is a fact, not a prediction.
+    For these pairs the absence of loss is a fact, not a prediction.
 
     Parameters
     ----------
     scores : pd.DataFrame [n]
-        score, and low, high, unfamiliar and agree where there are intervals.
+        score, plus low, high, unfamiliar and agree if there are intervals.
     identical : ArrayLike [n]
         Whether a row's two pictures have the same pixels.
     top : float
-        The highest score that the bundle gives.
+        The highest score of the bundle.
     """
     rows = np.asarray(identical, dtype=bool)
     settled = scores.copy()
@@ -54,27 +54,29 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
 class Score(float):
     """A predicted score, on the scale of the training labels.
 
-    It is a float, and holds besides:
+    It is a float with these additional attributes:
 
     Attributes
     ----------
     low, high : float
-        Ends of the prediction interval, which holds the label of `COVERAGE` of new pairs.
+        Ends of the prediction interval, which contains the label for a share `COVERAGE` of new
+        pairs.
     unfamiliar : bool
-        Whether the pair is unlike everything the model was trained on; its interval is wider.
+        Whether the pair is unlike everything the model was trained on; if so, its interval is
+        wider.
     agree : bool
-        Whether the metrics agree on the pair. If not, the score rests only on what was learned
+        Whether the metrics agree on the pair. If not, the score relies only on what was learned
         from other pictures, and its interval is wider.
     identical : bool
         Whether the two pictures have the same pixels: the score is then the top of the scale, its
-        interval has no width, and "baseline" is the only contribution.
+        interval has zero width, and "baseline" is the only contribution.
     scale : (float, float) or None
-        Lowest and highest score that the model gives.
+        Lowest and highest score of the model.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
         They sum to the score before it was clipped to the scale. Computed on first access.
 
-    A notebook draws it on its scale, with its interval and the contributions.
+    In a notebook it is displayed on its scale, with its interval and contributions.
     """
 
     low: float
@@ -96,7 +98,7 @@ class Score(float):
         scale: tuple[float, float] | None = None,
         explain: Callable[[], dict[str, float]],
     ) -> Score:
-        """Make a score; `explain` gives its contributions when first asked."""
+        """Create a score; `explain` returns its contributions on first access."""
         score = super().__new__(cls, value)
         score.low, score.high = float(low), float(high)
         score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
@@ -109,7 +111,7 @@ class Score(float):
 
     @classmethod
     def of_identical(cls, scale: tuple[float, float]) -> Score:
-        """The score of two pictures with the same pixels: the top of the scale, without doubt."""
+        """The score of two pictures with the same pixels: the top of the scale, with certainty."""
         top = scale[1]
         return cls(
             top, low=top, high=top, unfamiliar=False, agree=True, identical=True, scale=scale,
@@ -140,10 +142,10 @@ class Score(float):
             contributions=self.contributions,
         )
 
-    __str__ = float.__repr__  # in files and formatted text it is the number
+    __str__ = float.__repr__  # files and formatted text contain just the number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy holds the contributions and not the model that they were worked out with."""
+        """Make copies hold the contributions instead of the model used to compute them."""
         kept = {
             name: getattr(self, name)
             for name in ("low", "high", "unfamiliar", "agree", "identical", "scale")

@@ -1,4 +1,4 @@
-"""A score as HTML: the number on its scale, its interval, and where it comes from."""
+"""A score as HTML: the number on its scale, its interval, and its contributions."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def score_html(
     facts: Sequence[str],
     contributions: Mapping[str, float],
 ) -> str:
-    """A fragment of HTML without scripts; it takes the colours of the page that it is shown on.
+    """An HTML fragment without scripts; it adopts the colours of the surrounding page.
 
     Parameters
     ----------
     score : float
     interval : (float, float)
-        Ends of the prediction interval, for the share ``coverage`` of pairs.
+        Ends of the prediction interval for the share ``coverage`` of pairs.
     scale : (float, float), optional
-        Lowest and highest score; unknown, only the interval is drawn.
+        Lowest and highest score; if unknown, only the interval is drawn.
     facts : sequence of str
-        What else is to be said.
+        Additional facts to show.
     contributions : mapping of str to float
         What each feature group adds to ``baseline``.
     """
@@ -48,7 +48,7 @@ def score_html(
 def _bar(
     score: float, interval: tuple[float, float], scale: tuple[float, float], between: str
 ) -> str:
-    """The scale as a line, the interval as a broad part of it, the score as a dot."""
+    """The scale as a line, the interval as a thicker part of it, the score as a dot."""
     low, high = scale
     span = (high - low) or 1.0
 
@@ -70,7 +70,7 @@ def _bar(
 
 
 def _table(contributions: Mapping[str, float]) -> str:
-    """The score of a typical pair, and what each group adds to it, from the largest down."""
+    """The score of a typical pair, and what each group adds to it, largest first."""
     others = {name: value for name, value in contributions.items() if name != _BASELINE}
     rows = [("a typical pair", f"{contributions.get(_BASELINE, 0.0):.2f}")]
     rows += [

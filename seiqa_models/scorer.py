@@ -41,17 +41,17 @@ class Scorer:
 
     A picture is a path, a Pillow image, a numpy array [H, W] or [H, W, C] or a torch tensor [H, W]
     or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures.inputs`. Networks
-    are loaded for the first pair and kept. Calls of one scorer from several threads wait for each
-    other, since each uses all workers; several scorers work side by side.
+    are loaded for the first pair and kept. Concurrent calls of one scorer from several threads are
+    serialised, since each uses all workers; several scorers run in parallel.
 
-    On one machine, with one set of library versions, the same pair gets the same score to the bit,
-    for any number of workers, from any thread, for any setting of PyTorch's, OpenMP's or BLAS's
-    threads, and whatever else the process computes meanwhile, unless that sets BLAS's threads. In a
-    batch the features are the same to the bit as alone; the scores agree within 1e-12 of the scale,
-    because the rounding of a matrix product depends on its number of rows.
+    On one machine, with one set of library versions, the same pair gets a bit-identical score for
+    any number of workers, from any thread, for any setting of PyTorch's, OpenMP's or BLAS's
+    threads, and whatever else the process computes meanwhile, unless that changes BLAS's threads.
+    In a batch the features are bit-identical to those of a single pair; the scores agree within
+    1e-12 of the scale, because the rounding of a matrix product depends on its number of rows.
 
-    A pair of equal pixels gets the top of the bundle's scale and an interval of no width, without
-    asking the model.
+    A pair of equal pixels gets the top of the bundle's scale and an interval of zero width, without
+    using the model.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Scorer:
         Raises
         ------
         DataError
-            Everything wrong with the two pictures.
+            Lists everything wrong with the two pictures.
         """
         one, other = pair_as_rgb(ref, dist)
         if pixel_key(one) == pixel_key(other):
@@ -127,30 +127,30 @@ class Scorer:
         keep_going: bool = False,
         on_pair: Progress = unwatched,
     ) -> pd.DataFrame:
-        """Scores of many pairs at once, which share the work on a reference that they share.
+        """Score many pairs at once, processing each shared reference only once.
 
-        Nothing is kept; to score files so that a killed run can go on, see `score_pairs`.
+        Nothing is stored; see `score_pairs` for scoring files with resumable runs.
 
         Parameters
         ----------
         pairs : pd.DataFrame | Sequence[Picture]
             Columns ref and dist; or the references, and then `dist`.
         keep_going : bool
-            Leave bad pairs' rows empty and log why, instead of stopping.
+            Leave the rows of bad pairs empty and log the reason, instead of stopping.
         on_pair : Progress
-            Told how many pairs of how many are done.
+            Called with (pairs done, pairs in all).
 
         Returns
         -------
         pd.DataFrame
-            score, low, high (float64), unfamiliar, agree (boolean), a row per pair in order, with
-            the index of `pairs` where it has one.
+            score, low, high (float64), unfamiliar, agree (boolean); one row per pair in order, with
+            the index of `pairs` if it has one.
 
         Raises
         ------
         DataError
-            Everything wrong with the pictures, unless `keep_going`. Pairs are counted
-            from 0.
+            Lists everything wrong with the pictures, unless `keep_going`. Pairs are numbered from
+            0.
         """
         index, refs, dists = both_sides(pairs, dist)
         loads, problems = gather(refs, dists)
@@ -180,20 +180,20 @@ class Scorer:
         on_image: Progress = unwatched,
         on_pair: Progress = unwatched,
     ) -> tuple[pd.DataFrame, list[str]]:
-        """Scores of what an adapter found, by way of a feature store.
+        """Score the pairs found by an adapter, using a feature store.
 
-        What the store holds is not computed again: a killed run goes on where it stopped.
+        Features in the store are not computed again: a killed run resumes where it stopped.
 
         Returns
         -------
         tuple[pd.DataFrame, list[str]]
-            As `score_many`, indexed by pair_id and without the pairs left out; and what was left
-            out, a line each.
+            As `score_many`, indexed by pair_id and without the pairs left out; and one line for
+            each pair left out.
 
         Raises
         ------
         DataError
-            Everything wrong with the images at once, unless `keep_going`.
+            Lists everything wrong with the images, unless `keep_going`.
         StoreError
             The cache cannot be read or written.
         """
@@ -228,12 +228,12 @@ class Scorer:
 
     @property
     def _scale(self) -> tuple[float, float]:
-        """The lowest and highest score that the bundle gives."""
+        """The lowest and highest score of the bundle."""
         low, high = self.bundle.regressor.label_range_
         return float(low), float(high)
 
     def _settled(self, table: pd.DataFrame, index: pd.Index, identical: set[str]) -> pd.DataFrame:
-        """Scores of the pairs in `index`: predicted where they have a row, or a fact."""
+        """Scores of the pairs in `index`: predicted from their row, or certain if identical."""
         scores = no_scores(index) if table.empty else self._predict(table).reindex(index)
         return settle_identical(scores, index.isin(identical), self._scale[1])
 

@@ -1,10 +1,11 @@
-"""Which types a bundle may hold: those named here, and those of packages installed for it.
+"""The types a bundle may hold: those listed here, and those of installed plugin packages.
 
 skops rebuilds objects from a description and runs no code from the file, but it imports the modules
-of their types and sets their state. So a type has to be known: it is one of scikit-learn's, NumPy's
-or SciPy's that skops itself trusts, it is in :data:`TRUSTED_TYPES`, or it belongs to a learner or a
-fusion that an installed package brings by an entry point. Of such a package every type of its own
-counts; types of others that its estimators are made of it names in an attribute of the factory:
+of their types and sets their state. So a type must be known: skops itself trusts it (types of
+scikit-learn, NumPy or SciPy), it is in :data:`TRUSTED_TYPES`, or it belongs to a learner or a
+fusion that an installed package provides by an entry point. All types defined in such a package are
+allowed; types from elsewhere that its estimators consist of are listed in an attribute of the
+factory:
 
     @some_factory
     def ngboost(random_state, n_jobs): ...
@@ -68,7 +69,8 @@ def trusted_types(model: bytes) -> list[str]:
     Parameters
     ----------
     model : bytes
-        The archive. Packages are asked only about the types in it that are not ours.
+        The archive. Plugin packages are consulted only about its types that are not already
+        trusted.
     """
     return [*TRUSTED_TYPES, *_of_packages(_not_ours(model))]
 
@@ -84,7 +86,7 @@ def _not_ours(model: bytes) -> list[str]:
 
 
 def _of_packages(types: list[str]) -> list[str]:
-    """Those of the types that belong to the learners and fusions of installed packages."""
+    """The types that belong to learners and fusions of installed packages."""
     points = [(registry, point) for registry in (LEARNERS, FUSIONS) for point in registry.plugins]
     if not types or not points:
         return []
@@ -100,7 +102,7 @@ def _of_packages(types: list[str]) -> list[str]:
 
 
 def _named_types(registry: Registry, name: str) -> Iterable[str]:
-    """``bundle_types`` of a package's factory; of one that cannot be imported, none."""
+    """``bundle_types`` of a package's factory; none if it cannot be imported."""
     try:
         factory = registry.find(name)
     except ValueError:

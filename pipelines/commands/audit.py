@@ -50,9 +50,9 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
     Raises
     ------
     DataError
-        No pair is usable, or the run folder's features are of another configuration.
+        No pair is usable, or the run folder's features have another configuration.
     TableError
-        The run folder's features are of other data.
+        The run folder's features belong to other data.
     """
     from pipelines.runs.folder import FEATURES, read_run
     from seiqa_features.commits import current

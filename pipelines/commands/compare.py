@@ -29,7 +29,7 @@ Runs = Annotated[
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run folder says about a training."""
+    """Metrics and configuration of a trained run folder."""
 
     folder: Path
     config: str
@@ -66,7 +66,7 @@ def read_trained(folders: list[Path]) -> list[Trained]:
     Raises
     ------
     DataError
-        Folders without a finished training, or with files of several, all of them named.
+        Folders without a finished training, or with files of several trainings; all are named.
     """
     from pipelines.runs.folder import METRICS, PREDICTIONS, SETTINGS
     from pipelines.runs.reading import read_training
@@ -91,12 +91,12 @@ def read_trained(folders: list[Path]) -> list[Trained]:
 
 
 def against(run: Trained, first: Trained) -> str:
-    """Whether a run is better than the first one, in a sentence with its figures.
+    """A sentence that says whether a run is better than the first one, with figures.
 
     Raises
     ------
     DataError
-        They share no pairs, or the labels of shared pairs differ.
+        The runs share no pairs, or the labels of shared pairs differ.
     """
     from seiqa_models.evaluation.compare import compare as paired_bootstrap
 
@@ -116,7 +116,7 @@ def against(run: Trained, first: Trained) -> str:
 
 
 def _show_sense(runs: list[Trained]) -> None:
-    """The suite of relations by class, a column for each run; nothing if no run has it."""
+    """Print the suite of relations by class, one column per run; nothing if no run has it."""
     found = [run.metrics.sense for run in runs]
     classes = list(dict.fromkeys(kind for sense in found if sense for kind in sense.shares))
     if not classes:
@@ -136,7 +136,7 @@ def _show_sense(runs: list[Trained]) -> None:
 
 
 def _shared(run: Trained, first: Trained) -> pd.DataFrame:
-    """`mos`, `group_id`, `score` of the first run and `score_run` where both predicted."""
+    """`mos`, `group_id`, `score` of the first run and `score_run` for pairs that both predicted."""
     from seiqa_features.errors import DataError
 
     ours, theirs = _predictions(run), _predictions(first)
@@ -156,7 +156,7 @@ def _shared(run: Trained, first: Trained) -> pd.DataFrame:
 
 
 def _predictions(run: Trained) -> pd.DataFrame:
-    """mos, group_id and score by the first column: pair_id, or row of a table."""
+    """mos, group_id and score, indexed by the first column: pair_id, or row of a table."""
     import pandas as pd
 
     from pipelines.runs.folder import PREDICTIONS
@@ -176,7 +176,7 @@ def _row(run: Trained) -> list[str]:
     data = Path(metrics.source)
     return [
         str(run.folder),
-        str(Path(*data.parts[-2:])) if data.suffix else data.name,  # pairs.csv says little
+        str(Path(*data.parts[-2:])) if data.suffix else data.name,  # "pairs.csv" alone says little
         run.config,
         str(metrics.n),
         f"{honest.final:.4f} ({low:.3f} to {high:.3f})",

@@ -1,4 +1,4 @@
-"""What the command line shows while it works and when it fails."""
+"""Output of the command line during work and on failure."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ FILE_WIDTH = 240
 
 
 class PrintableFormatter(logging.Formatter):
-    """Messages on one line, whatever names are in them."""
+    """Messages on one line, whatever names they contain."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line; a traceback, if there is one, below it."""
+        """The line, followed by a traceback if there is one."""
         message = printable(record.getMessage())
         trace = self.formatException(record.exc_info) if record.exc_info else ""
         return f"seiqa: {message}" + (f"\n{trace}" if trace else "")
 
 
 def prepare_output() -> None:
-    """Let any text go to any terminal, file or pipe, and show warnings as the program's lines.
+    """Make any text printable to any terminal, file or pipe, and show warnings as log lines.
 
-    What the output's encoding cannot hold, as ASCII cannot hold "é", is written as an escape.
+    Characters that the output's encoding lacks, such as "é" in ASCII, are written as escapes.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -44,20 +44,20 @@ def prepare_output() -> None:
 
 
 def fail(message: str, code: int) -> None:
-    """Say what is wrong, line by line, and exit."""
+    """Print what is wrong, line by line, and exit."""
     for line in message.splitlines():
         typer.echo(f"seiqa: {printable(line)}", err=True)
     sys.exit(code)
 
 
 def say_left_out(problems: Sequence[str]) -> None:
-    """Name the pairs that are left out at the user's wish."""
+    """List the pairs that are left out at the user's request."""
     for line in problems:
         typer.echo(f"seiqa: left out: {printable(line)}", err=True)
 
 
 def say_kinds(metrics: Metrics) -> None:
-    """Print what kinds of distortion bring, and the estimate for kinds never seen."""
+    """Print the gain from known kinds of distortion, and the estimate for unseen kinds."""
     for name, without_kinds in (metrics.without_kinds or {}).items():
         gain = without_kinds.gain
         low, high = gain.interval
@@ -78,7 +78,7 @@ def say_kinds(metrics: Metrics) -> None:
 
 
 def say_few_groups(metrics: Metrics) -> None:
-    """A caution beside an estimate that rests on few scenes."""
+    """Print a caution if an estimate is based on few scenes."""
     from seiqa_models.core.checks import FEW_GROUPS
 
     if metrics.groups < FEW_GROUPS:
@@ -89,7 +89,7 @@ def say_few_groups(metrics: Metrics) -> None:
 
 
 def say_purpose(metrics: Metrics) -> None:
-    """What a stack for pictures from anywhere gives up on new scenes of its own collection."""
+    """Print what a stack for pictures from anywhere loses on new scenes of its own collection."""
     if at_home := metrics.at_home:
         cost = at_home.final - metrics.honest.final
         typer.echo(
@@ -99,7 +99,7 @@ def say_purpose(metrics: Metrics) -> None:
 
 
 def say_sense(metrics: Metrics) -> None:
-    """How many relations that hold by construction the model keeps."""
+    """Print how many relations that hold by construction the model keeps."""
     if found := metrics.sense:
         kind, share = found.least
         typer.echo(
@@ -112,7 +112,7 @@ def say_sense(metrics: Metrics) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal, or wide enough for a file."""
+    """Print a table as wide as the terminal, or as wide as needed for a file."""
     from rich.console import Console
     from rich.table import Table
 
@@ -127,7 +127,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def bars(*names: str) -> Iterator[list[Callback]]:
-    """A progress bar with rate and time left for each name, shown from its first report."""
+    """A progress bar with rate and remaining time for each name, shown from its first report on."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

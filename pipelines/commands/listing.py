@@ -22,7 +22,7 @@ def table_row(spec: ExtractorSpec) -> tuple[str, ...]:
 
 
 def details(spec: ExtractorSpec) -> list[tuple[str, str]]:
-    """Everything a spec says, as (name, value) lines."""
+    """All fields of a spec, as (name, value) lines."""
     lines = [
         ("extractor", f"{spec.name}, version {spec.version}"),
         ("outputs", ", ".join(_output(name, output) for name, output in spec.outputs.items())),

@@ -169,7 +169,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
 
 
 def _finish(settings: Settings, done: Features) -> None:
-    """Scores of test pairs if there are any; the zip where they are on the challenge's scale."""
+    """Score test pairs if there are any; write the zip if they are on the challenge's scale."""
     from pipelines import steps
     from pipelines.runs.folder import SCORES
     from pipelines.runs.submission import SCORE_RANGE

@@ -1,4 +1,4 @@
-"""`seiqa fit-table` and `seiqa predict-table`; what they need is only imported when they run."""
+"""`seiqa fit-table` and `seiqa predict-table`; their needs are imported when they run."""
 
 from __future__ import annotations
 

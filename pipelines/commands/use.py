@@ -125,7 +125,7 @@ def load_scorer(
     device: str | None,
     weights: Path | None,
 ) -> Scorer:
-    """The scorer that the command line's options describe."""
+    """The scorer described by the command line's options."""
     from seiqa_features.extraction.runtime import Runtime
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
     from seiqa_models.scorer import Scorer

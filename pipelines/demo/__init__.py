@@ -1,1 +1,1 @@
-"""The demo's data: scenes that people scored, and photographs edited by recipe."""
+"""The demo data: scenes scored by people, and photographs edited by recipe."""

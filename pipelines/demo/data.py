@@ -1,9 +1,9 @@
-"""The demo data set: eight scenes that people scored, in the challenge's layout.
+"""The demo data set: eight scenes scored by people, in the challenge's layout.
 
-Two scenes are held back as test pairs. What people said of them is in no file of the data set, and
-stays in the package until the model has scored them; `pipelines.demo.verdict` then compares.
+Two scenes are held back as test pairs. Their human scores are in no file of the data set, but stay
+in the package until the model has scored the pairs; `pipelines.demo.verdict` then compares the two.
 
-Nothing is downloaded; `pipelines.demo.renderings` says where pictures and scores come from.
+Nothing is downloaded; see `pipelines.demo.renderings` for the source of pictures and scores.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class DemoPair:
 
 
 def score_of(dmos: float) -> float:
-    """LIVE's score on the challenge's scale: 5 − DMOS / 20, put on the end it is beyond.
+    """LIVE's score on the challenge's scale: 5 − DMOS / 20, clipped to its ends.
 
-    DMOS is 0 for a picture as good as the reference and about 100 for the worst. Six of the 178
-    are beyond the ends: three of -2.6 and the like, three up to 106.
+    DMOS is 0 for a picture as good as the reference and about 100 for the worst. Six of the 178 are
+    beyond the ends: three negative ones (about -2.6), three of up to 106.
     """
     return round(float(np.clip(BEST - dmos / DMOS_PER_POINT, 0.0, BEST)), 4)
 
@@ -64,14 +64,14 @@ def _numbered(split: str, pictures: Iterator[Rated]) -> Iterator[DemoPair]:
 def make_demo_data(folder: Path) -> Path:
     """Write the demo's pictures in the SeIQA folder layout.
 
-    Train/Train_scores.xlsx holds people's scores of the training pairs, as the challenge does it;
-    recipe.csv says how every picture was made, and how exactly it is LIVE's.
+    Train/Train_scores.xlsx holds the human scores of the training pairs, as in the challenge;
+    recipe.csv records how every picture was made, and how exactly it matches LIVE's.
 
     Parameters
     ----------
     folder : Path
-        Where to write; made if it is not there. The same bytes are written every time, so running
-        it again repairs an interrupted run.
+        Where to write; created if missing. The same bytes are written every time, so running it
+        again repairs an interrupted run.
 
     Returns
     -------
@@ -99,12 +99,12 @@ def make_demo_data(folder: Path) -> Path:
 
 
 def require_own(folder: Path, marker: str) -> None:
-    """Refuse a folder with a data set in it that was not written together with `marker`.
+    """Refuse a folder that holds a data set but not the file `marker`.
 
     Raises
     ------
     ValueError
-        So it is.
+        The folder holds another data set.
     """
     foreign = any((folder / split).exists() for split in SPLITS)
     if foreign and not (folder / marker).is_file():
@@ -114,7 +114,7 @@ def require_own(folder: Path, marker: str) -> None:
 def png(picture: RGBImage) -> bytes:
     """A picture as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)  # thrice as fast, 5 % larger
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)  # 3 times faster, 5 % larger
     return buffer.getvalue()
 
 

@@ -1,7 +1,7 @@
-"""Degradations of the demo data: perceptual ones leave the meaning alone, semantic ones edit it.
+"""Degradations of the demo data: perceptual ones keep the meaning, semantic ones change it.
 
-Each is a function of an RGB picture (uint8 [H, W, 3]) and a strength, gives a picture of the same
-shape, and takes its randomness from the generator it is handed.
+Each is a function of an RGB picture (uint8 [H, W, 3]) and a strength, returns a picture of the same
+shape, and draws random numbers only from the generator passed to it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AREA_SHARES = (0.02, 0.05, 0.10, 0.20, 0.35)
 """Share of the picture's area that a semantic edit touches, by level."""
 
 TILES = 10
-"""Shuffled tiles are cells of a TILES × TILES grid."""
+"""Shuffled tiles are the cells of a TILES × TILES grid."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def degrade(
     Parameters
     ----------
     picture, donor : uint8 [H, W, 3]
-        The photograph, and another one that regions may be taken from (any size).
+        The photograph, and another one as source of regions (any size).
     kind : str
         A key of PERCEPTUAL or SEMANTIC.
     level : int
@@ -87,7 +87,7 @@ def _noise(image: Image.Image, sigma: float, rng: np.random.Generator) -> Image.
 
 
 def _colour(image: Image.Image, shift: float, rng: np.random.Generator) -> Image.Image:
-    """Take saturation away and tint: one channel up, one down, so that grey pictures change too."""
+    """Reduce saturation and tint: one channel up, one down, so grey pictures change as well."""
     pale = ImageEnhance.Color(image).enhance(1 - shift)
     gains = np.array([1 + shift, 1.0, 1 / (1 + shift)])[rng.permutation(3)]
     return Image.fromarray(_to_uint8(np.asarray(pale) * gains))
@@ -118,7 +118,7 @@ PERCEPTUAL = {
 }
 
 
-# semantic: a share of the area, by what is put there
+# semantic: a share of the area, by the content put there
 
 
 def _erase(picture: RGBImage, _: RGBImage, share: float, rng: np.random.Generator) -> RGBImage:
@@ -126,7 +126,7 @@ def _erase(picture: RGBImage, _: RGBImage, share: float, rng: np.random.Generato
     rows, columns = box = _box(picture, share, rng)
     keep = np.ones(picture.shape[:2])
     keep[box] = 0
-    # Wide enough that the middle of the box still sees its rim.
+    # Wide enough for the middle of the box to be filled from its rim.
     sigma = max(rows.stop - rows.start, columns.stop - columns.start) / 4
     known = ndimage.gaussian_filter(picture * keep[..., None], (sigma, sigma, 0))
     result = picture.copy()
@@ -137,7 +137,7 @@ def _erase(picture: RGBImage, _: RGBImage, share: float, rng: np.random.Generato
 def _transplant(
     picture: RGBImage, donor: RGBImage, share: float, rng: np.random.Generator
 ) -> RGBImage:
-    """Put a box of another photograph in the same place."""
+    """Replace a box by the same box of another photograph."""
     box = _box(picture, share, rng)
     result = picture.copy()
     result[box] = _fit(donor, picture.shape)[box]
@@ -145,7 +145,7 @@ def _transplant(
 
 
 def _insert(picture: RGBImage, donor: RGBImage, share: float, rng: np.random.Generator) -> RGBImage:
-    """Lay the middle of another photograph on the picture, cut out as an ellipse."""
+    """Paste the middle of another photograph, cut out as an ellipse."""
     rows, columns = box = _box(picture, share * 4 / np.pi, rng)  # the ellipse has π/4 of its box
     height, width = rows.stop - rows.start, columns.stop - columns.start
     middle = _fit(donor[tuple(slice(n // 5, n - n // 5) for n in donor.shape[:2])], (height, width))
@@ -169,7 +169,7 @@ def _swap(picture: RGBImage, _: RGBImage, share: float, rng: np.random.Generator
 
 
 def _shuffle(picture: RGBImage, _: RGBImage, share: float, rng: np.random.Generator) -> RGBImage:
-    """Move tiles of a grid around in a ring, so that none stays where it was."""
+    """Permute tiles of a grid cyclically, so that none stays in place."""
     height, width = picture.shape[0] // TILES, picture.shape[1] // TILES
     cells = rng.permutation(TILES * TILES)[: max(2, round(share * TILES * TILES))]
     boxes = [
@@ -192,7 +192,7 @@ SEMANTIC = {
 
 
 def _box(picture: RGBImage, share: float, rng: np.random.Generator) -> Box:
-    """A box somewhere in the picture, of its aspect and of a share of its area."""
+    """A randomly placed box with the picture's aspect ratio and a share of its area."""
     height, width = picture.shape[:2]
     side = np.sqrt(share)
     box_height, box_width = max(1, round(height * side)), max(1, round(width * side))

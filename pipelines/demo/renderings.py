@@ -1,6 +1,6 @@
-"""The demo's pictures with people's scores: eight scenes of LIVE, degraded by its own settings.
+"""The demo's pictures with human scores: eight scenes of LIVE, degraded with its own settings.
 
-The folder `live` holds the reference pictures, LIVE's scores of 178 pictures of them, and the
+The folder `live` holds the reference pictures, LIVE's scores of 178 degraded versions, and the
 licence. The degraded pictures are made here, by the processes and settings that LIVE publishes:
 
 ===========  ============  ======================================================================
@@ -32,18 +32,18 @@ RGBImage = np.typing.NDArray[np.uint8]
 LIVE = files("pipelines.demo") / "live"
 
 BITS_PER_PIXEL = 24
-"""Of an RGB picture before it is compressed."""
+"""Bits per pixel of an uncompressed RGB picture."""
 
 
 @dataclass(frozen=True)
 class Rated:
-    """One degraded picture, and what LIVE's observers said of it.
+    """One degraded picture and its score by LIVE's observers.
 
     Attributes
     ----------
     scene : str
     picture : str
-        LIVE's name of it within its kind, such as img36.
+        LIVE's name for it within its kind, such as img36.
     kind : str
         jpeg, gblur, wn, jp2k or fastfading.
     setting : float
@@ -52,8 +52,8 @@ class Rated:
     dmos : float
         Difference mean opinion score: 0 as good as the reference, about 100 the worst.
     ssim : float
-        SSIM of the picture and its reference, as its authors publish it for LIVE: what a rendering
-        is checked by.
+        SSIM of the picture and its reference as published by SSIM's authors for LIVE, for checking
+        renderings.
     status : str
         exact, statistical, same coder or original.
     """
@@ -98,7 +98,7 @@ def _jpeg(ref: RGBImage, rated: Rated) -> RGBImage:
 
 
 def _gblur(ref: RGBImage, rated: Rated) -> RGBImage:
-    """Radius of three sigma, zeros outside the picture: LIVE's blurred pictures have a dark rim."""
+    """Blur with radius three sigma and zero padding: LIVE's blurred pictures have a dark rim."""
     radius = int(3 * rated.setting + 0.5)
     kernel = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * rated.setting**2))
     kernel /= kernel.sum()
@@ -108,7 +108,7 @@ def _gblur(ref: RGBImage, rated: Rated) -> RGBImage:
 
 def _wn(ref: RGBImage, rated: Rated) -> RGBImage:
     seed = int(rated.picture.removeprefix("img"))
-    # The older generator, whose numbers are promised never to change.
+    # The legacy generator, whose stream is guaranteed never to change.
     noise = np.random.RandomState(seed).standard_normal(ref.shape)
     return _to_uint8(ref + 255 * rated.setting * noise)
 

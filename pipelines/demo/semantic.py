@@ -1,7 +1,7 @@
-"""A second demo data set: photographs out of installed packages, edited and degraded by recipe.
+"""A second demo data set: photographs from installed packages, edited and degraded by recipe.
 
 Nothing is downloaded. The labels are pseudo-labels: numbers that a formula (`pseudo_label`) derives
-from the recipe of a degradation. Nobody looked at the pictures.
+from the recipe of a degradation. No person has rated the pictures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipelines.runs.submission import workbook_bytes
 from seiqa_features.files import write_whole
 
 LONGEST_SIDE = 320
-"""Pixels of the photographs' longer side: small enough for a demo of minutes."""
+"""Pixels of the photographs' longer side: small enough for a demo that takes minutes."""
 
 SCENES = {
     "Train": (
@@ -47,10 +47,10 @@ SCENES = {
         "skimage/data/retina.jpg",
     ),
 }
-"""Photographs by split: package, then path in it. No scene is in two splits."""
+"""Photographs by split: package, then path in it. No scene is in more than one split."""
 
 PAIRS_PER_SCENE = {"Train": 15, "Val": 9, "Test": 12}
-"""Twice as many test as validation pairs: as in the challenge, every third number is validation."""
+"""As in the challenge, every third number is a validation pair, the others are test pairs."""
 
 LABELS_FILE = "pseudo_labels.csv"
 
@@ -75,16 +75,16 @@ class Recipe:
 def make_semantic_data(folder: Path, *, seed: int = 0) -> Path:
     """Write the edited pictures in the SeIQA folder layout.
 
-    Train/Train_scores.xlsx holds the training pseudo-labels, as the challenge does it;
-    pseudo_labels.csv says how every pair of every split was made.
+    Train/Train_scores.xlsx holds the training pseudo-labels, as in the challenge; pseudo_labels.csv
+    records how every pair of every split was made.
 
     Parameters
     ----------
     folder : Path
-        Where to write; made if it is not there. The same seed writes the same bytes again, so
-        running it again repairs an interrupted run.
+        Where to write; created if missing. The same seed writes the same bytes again, so running it
+        again repairs an interrupted run.
     seed : int
-        Places of the edits, donors and the order of recipes.
+        Seed for places of the edits, donors and the order of recipes.
 
     Returns
     -------
@@ -117,14 +117,14 @@ def make_semantic_data(folder: Path, *, seed: int = 0) -> Path:
 
 
 def pseudo_label(kind: str, level: int) -> int:
-    """The made-up label of a degradation: an integer from 0 (meaning gone) to 5 (all of it there).
+    """The pseudo-label of a degradation: an integer from 0 (meaning lost) to 5 (all of it kept).
 
     With strength s = level / LEVELS, edited share a of the picture's area and the kind's weight w,
 
         perceptual: label = 5 − w·s³                costs little until extreme
         semantic:   label = 5·exp(−w·a)             costs at once, by area
 
-    rounded to the nearest integer. The weights are ours and stand for no experiment.
+    rounded to the nearest integer. The weights are our choice and are not based on an experiment.
     """
     if kind in PERCEPTUAL:
         value = 5 - PERCEPTUAL[kind].weight * (level / LEVELS) ** 3
@@ -152,7 +152,7 @@ def _recipes(seed: int) -> Iterator[Recipe]:
 
 
 def _choice(count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
-    """`count` different (kind, level) in random order; half, or one more, are semantic."""
+    """`count` distinct (kind, level) in random order; half of them, rounded up, are semantic."""
     chosen: list[tuple[str, int]] = []
     for family, share in ((SEMANTIC, (count + 1) // 2), (PERCEPTUAL, count // 2)):
         cells = [(kind, level) for kind in family for level in range(1, LEVELS + 1)]
@@ -161,7 +161,7 @@ def _choice(count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
 
 
 def _degraded(scenes: list[RGBImage], recipe: Recipe) -> RGBImage:
-    """The recipe carried out; a donor is another photograph of the same split."""
+    """Apply a recipe; the donor is another photograph of the same split."""
     rng = np.random.default_rng(recipe.seed)
     others = [i for i in range(len(scenes)) if i != recipe.scene]
     donor = scenes[others[rng.integers(len(others))]]
@@ -169,7 +169,7 @@ def _degraded(scenes: list[RGBImage], recipe: Recipe) -> RGBImage:
 
 
 def photograph(path: str) -> RGBImage:
-    """A photograph out of an installed package, as uint8 [H, W, 3] of LONGEST_SIDE."""
+    """A photograph from an installed package, as uint8 [H, W, 3] of LONGEST_SIDE."""
     package, _, name = path.partition("/")
     with (files(package) / name).open("rb") as file:
         image = Image.open(file).convert("RGB")

@@ -1,4 +1,4 @@
-"""What a run on the demo claimed, beside what people said of the two scenes it never saw."""
+"""A demo run's honest estimate compared with human scores of the two scenes it never saw."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Verdict:
     Attributes
     ----------
     claim : Summary
-        The honest estimate, made on the training scenes alone.
+        The honest estimate, based on the training scenes alone.
     truth : Summary
-        The scores of the held-back scenes against those of people.
+        Agreement of the held-back scenes' scores with human scores.
     claimed_on, shown_on : int
-        Pairs of each.
+        Number of pairs of each.
     scenes : int
-        Scenes that the claim rests on.
+        Number of scenes that the claim is based on.
     """
 
     claim: Summary
@@ -42,12 +42,12 @@ class Verdict:
 
     @property
     def held(self) -> bool:
-        """Whether the truth lies in the interval that was claimed."""
+        """Whether the truth is inside the claimed interval."""
         low, high = self.claim.interval
         return low <= self.truth.final <= high
 
     def lines(self) -> list[str]:
-        """The two, one below the other."""
+        """The claim and the truth, one per line."""
         low, high = self.claim.interval
         told = "inside" if self.held else "outside"
         return [
@@ -63,12 +63,12 @@ class Verdict:
 
 
 def judge(run: Path) -> Verdict:
-    """Compare the scores that a run gave to the held-back scenes with people's.
+    """Compare a run's scores of the held-back scenes with human scores.
 
     Raises
     ------
     DataError
-        The folder holds no trained run, or none of the demo, or its test pairs are not scored yet.
+        The folder holds no trained run of the demo, or its test pairs are not scored yet.
     """
     try:
         found = read(run)
@@ -89,7 +89,7 @@ def judge(run: Path) -> Verdict:
 
 
 def _people() -> pd.DataFrame:
-    """People's scores of the held-back pictures, by file name."""
+    """Human scores of the held-back pictures, by file name."""
     rows = [
         (pair.name, score_of(pair.rated.dmos), pair.rated.scene)
         for pair in demo_pairs()

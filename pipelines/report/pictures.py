@@ -1,4 +1,4 @@
-"""Pairs as the report shows them: reference, degraded picture, and where the two differ."""
+"""Pairs as shown in the report: reference, degraded picture, and where the two differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import load_rgb
 
 EXAMPLES = 4
-"""Pairs shown at either end."""
+"""Number of pairs shown for the largest and for the smallest errors."""
 
 THUMBNAIL_SIDE = 400
 
@@ -43,9 +43,9 @@ def _cards(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def triple(ref: Path, dist: Path) -> list[dict[str, str | None]]:
-    """Role, data URI or None, and what is wrong or None, of a pair's pictures and their difference.
+    """Role, data URI or None, and problem or None, of a pair's pictures and their difference.
 
-    The difference is left out where one of the two cannot be read.
+    The difference is left out if one of the two cannot be read.
     """
     before, after = _decoded(ref), _decoded(dist)
     shown = [_shown("reference", before), _shown("degraded", after)]

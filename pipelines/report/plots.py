@@ -18,13 +18,13 @@ from numpy.typing import ArrayLike
 
 from seiqa_features.extraction.heatmap import overlay
 
-# Two hues that stay apart for every kind of colour vision (Okabe & Ito 2008), and greys.
+# Two hues that are distinct for every kind of colour vision (Okabe & Ito 2008), and greys.
 ACCENT, SECOND, INK, GREY, FAINT = "#0072B2", "#D55E00", "#1a1a1a", "#767676", "#d9d9d9"
 
-WIDTH = 4.6  # inches, of a figure that takes half of the page
+WIDTH = 4.6  # inches, for a figure that takes half of the page
 LONGEST_NAME = 26
 _MAX_VECTOR_POINTS = 2000
-"""With more points than this they are drawn as a bitmap, which keeps the page small."""
+"""Above this number, points are drawn as a bitmap, which keeps the page small."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -38,13 +38,13 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "svg.hashsalt": "seiqa",  # with the date left out: equal runs give equal bytes
+    "svg.hashsalt": "seiqa",  # and no date: equal runs give equal bytes
 }
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One row of a dot plot: a value, its interval where known, and how to draw it."""
+    """One row of a dot plot: a value, its interval if known, and how to draw it."""
 
     name: str
     value: float
@@ -55,9 +55,9 @@ class Dot:
 
 
 def dots(rows: Sequence[Dot], *, xlabel: str, line: float | None = None) -> str:
-    """A dot (and an interval) a row, the first row on top, as an SVG data URI.
+    """One dot (and interval) per row, the first row on top, as an SVG data URI.
 
-    Rows with a `second` value get it as a hollow diamond. `line` is where a dashed line stands.
+    A row's `second` value is drawn as a hollow diamond. `line` is the position of a dashed line.
     """
     with _figure(WIDTH, 0.9 + 0.29 * len(rows)) as (figure, axes):
         for place, row in enumerate(reversed(rows)):
@@ -120,7 +120,7 @@ def reliability(bins: Sequence[Mapping[str, Any]], *, label: str) -> str:
 
 
 def residuals(mos: ArrayLike, score: ArrayLike, *, label: str, limits: tuple[float, float]) -> str:
-    """Score less label against label, and its mean in parts of equal size, as an SVG data URI."""
+    """Score minus label against label, and its mean in equal parts, as an SVG data URI."""
     x, y = np.asarray(mos, dtype=float), np.asarray(score, dtype=float) - np.asarray(mos, float)
     parts = np.array_split(np.argsort(x, kind="stable"), min(10, max(2, len(x) // 15)))
     with _figure(WIDTH, 4.2) as (figure, axes):
@@ -133,7 +133,7 @@ def residuals(mos: ArrayLike, score: ArrayLike, *, label: str, limits: tuple[flo
 
 
 def intervals(table: pd.DataFrame, *, label: str) -> str:
-    """Prediction intervals in order of score, and the labels in and outside, as an SVG data URI."""
+    """Prediction intervals by score, and the labels inside and outside, as an SVG data URI."""
     rows = table.sort_values("score", kind="stable")
     place, inside = np.arange(len(rows)), rows["mos"].between(rows["low"], rows["high"]).to_numpy()
     mos = rows["mos"].to_numpy(float)
@@ -148,7 +148,7 @@ def intervals(table: pd.DataFrame, *, label: str) -> str:
 
 
 def colour_key() -> str:
-    """The colours of a difference picture and what they stand for, as an SVG data URI."""
+    """The colours of a difference picture and their meaning, as an SVG data URI."""
     grey = np.full((8, 256, 3), 0.5, np.float32)
     shown = overlay(grey, np.linspace(0, 1, 256, dtype=np.float32)[None] ** 2)
     with _figure(2.6, 0.55) as (figure, axes):
@@ -166,7 +166,7 @@ def few_values(values: ArrayLike) -> bool:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """A file's content as an address of its own."""
+    """A file's content as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -178,7 +178,7 @@ def _figure(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
 
 
 def _short(name: str) -> str:
-    """A name that leaves room for what is drawn; tables have it whole."""
+    """A name shortened to leave room for the plot; tables show it in full."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""report.html: what a run found, on one page that needs no other file and no network."""
+"""report.html: a run's results on one page that needs no other file and no network."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def render_report(run: Path) -> Path:
     Parameters
     ----------
     run : Path
-        Holds metrics.json and pairs.parquet; whatever else is there is used, and the sections of
-        what is not there are left out.
+        Holds metrics.json and pairs.parquet; other files are used if present, and sections without
+        their files are left out.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def render_report(run: Path) -> Path:
     ValueError
         The folder, its metrics.json or its pairs.parquet is missing.
     DataError
-        The metrics are of another version of seiqa.
+        The metrics were written by another version of seiqa.
     """
     found = read(run)
     content = _content(found)
@@ -78,7 +78,7 @@ def render_report(run: Path) -> Path:
 
 
 def _content(run: Run) -> dict[str, Any]:
-    """What each section shows; nothing where its data is absent."""
+    """The content of each section; nothing if its data is absent."""
     approaches = tables.approaches(run.metrics)
     return {
         "result": _result(run, approaches),

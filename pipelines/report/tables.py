@@ -1,4 +1,4 @@
-"""The report's tables: rows of plain numbers, computed from what the run left."""
+"""The report's tables: rows of plain numbers, computed from the run folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DRAWS = 1000
 
 
 def approaches(metrics: Metrics) -> list[Row]:
-    """The stack, its learners from the best down, baselines, and the naive claim last."""
+    """The stack, its learners (best first), baselines, and the naive claim last."""
     weights = metrics.weights.final if metrics.weights else {}
     learners = sorted(metrics.learners.items(), key=lambda item: -item[1].final)
     rows = [_approach("stack", "stack", metrics.honest)]
@@ -42,7 +42,7 @@ def _approach(name: str, kind: str, figures: Summary, weight: float | None = Non
 
 
 def gains(metrics: Metrics) -> list[Row]:
-    """The stack against each of the others on the same held-out pairs, with what that shows."""
+    """The stack compared with each of the others on the same held-out pairs, and the conclusion."""
     return [
         {
             **found.model_dump(),
@@ -68,7 +68,7 @@ def folds(run: Run) -> list[Row]:
 
 
 def agreement(part: pd.DataFrame) -> Row:
-    """Figures of some held-out pairs; correlations are None where either side is constant."""
+    """Figures of some held-out pairs; correlations are None if either side is constant."""
     mos, score = part["mos"].to_numpy(float), part["score"].to_numpy(float)
     varies = len(part) > 1 and np.ptp(mos) > 0 and np.ptp(score) > 0
     return {
@@ -82,7 +82,7 @@ def agreement(part: pd.DataFrame) -> Row:
 
 
 def kinds(run: Run) -> list[Row]:
-    """Figures of each kind of distortion, and its SROCC when the training part lacked the kind."""
+    """Figures of each kind of distortion, and its SROCC when the kind is absent from training."""
     if run.predictions is None or "distortion" not in run.predictions:
         return []
     unseen = run.metrics.transfer.kinds if run.metrics.transfer else {}
@@ -99,7 +99,7 @@ def kinds(run: Run) -> list[Row]:
 
 
 def ablation(found: Ablation) -> list[Row]:
-    """Feature groups, the one missed most first; None where nothing was left to learn from."""
+    """Feature groups, largest loss first; None if nothing was left to learn from."""
     complete = found.all
     rows = [
         {
@@ -113,7 +113,7 @@ def ablation(found: Ablation) -> list[Row]:
 
 
 def coverage(run: Run) -> list[Row]:
-    """What prediction intervals held: all pairs, each third of the scores, kinds never seen."""
+    """Coverage of prediction intervals: all pairs, each third of the scores, unseen kinds."""
     found = run.metrics.prediction_interval
     rows = [{"name": "all held-out pairs", **found.model_dump()}]
     if run.predictions is not None:
@@ -137,7 +137,8 @@ def _held(part: pd.DataFrame) -> Row:
 def reliability(predictions: pd.DataFrame) -> list[Row]:
     """Mean score and mean label of equal parts by score, with a 95 % interval of the mean label.
 
-    The interval is a bootstrap over whole groups. A part whose pairs are all of one group has none.
+    The interval is a bootstrap over whole groups. A part whose pairs all belong to one group has
+    none.
     """
     count = int(np.clip(len(predictions) // PAIRS_PER_BIN, 2, BINS))
     groups = codes_of(predictions["group_id"])[0]
@@ -160,7 +161,7 @@ def reliability(predictions: pd.DataFrame) -> list[Row]:
 
 
 def slope(predictions: pd.DataFrame) -> float:
-    """Of the straight line that predicts labels from scores best; 1 is calibrated."""
+    """Slope of the least-squares line from scores to labels; 1 is calibrated."""
     mos, score = predictions["mos"].to_numpy(float), predictions["score"].to_numpy(float)
     spread = float(np.var(score))
     return (
@@ -169,7 +170,7 @@ def slope(predictions: pd.DataFrame) -> float:
 
 
 def share_ordered(mos: NDArray[np.float64], score: NDArray[np.float64]) -> float:
-    """Of any two rows whose labels differ, the share that the scores put in the same order."""
+    """The share of row pairs with different labels that the scores put in the same order."""
     right = total = 0
     for label, guess in zip(mos, score, strict=True):
         worse = mos < label
@@ -179,7 +180,7 @@ def share_ordered(mos: NDArray[np.float64], score: NDArray[np.float64]) -> float
 
 
 def extractors(features: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of extractors by the views that they were used with."""
+    """Names of extractors, keyed by the views that they were used with."""
     by_views: dict[str, list[str]] = {}
     for name, views in features.get("recipe", {}).get("features", {}).items():
         by_views.setdefault(", ".join(views), []).append(name)
@@ -195,7 +196,7 @@ def splits(run: Run) -> list[dict[Hashable, Any]]:
 
 
 def timings(run: Run) -> dict[str, float]:
-    """Seconds by what they were spent on."""
+    """Seconds by activity."""
     seconds = {
         "features, per pair": run.features.get("seconds_per_pair"),
         "prediction, per pair": run.metrics.seconds_per_row,

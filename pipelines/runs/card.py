@@ -1,4 +1,4 @@
-"""What the model card of a run's bundle says."""
+"""The content of the model card of a run's bundle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def model_card(
     Parameters
     ----------
     training : pd.DataFrame
-        The rows of the run's pair table that were trained on.
+        The rows of the run's pair table used for training.
     meta : dict[str, Any]
         Content of features.json.
     metrics : Metrics
@@ -54,7 +54,7 @@ def model_card(
 
 
 def _kinds(training: pd.DataFrame) -> str:
-    """Those seen in training, in order of appearance, with the number of their pairs."""
+    """Kinds seen in training, in order of appearance, with their numbers of pairs."""
     kinds = known_kinds(training)
     if kinds is None:
         return "not known"
@@ -98,6 +98,6 @@ def _sense_limit(metrics: Metrics) -> list[str]:
 
 
 def _weights(meta: dict[str, Any]) -> dict[str, str]:
-    """Pretrained files behind the features and their checksums."""
+    """Pretrained files used by the features, with their checksums."""
     blocks = meta["recipe"]["blocks"].values()
     return {name: sha256 for block in blocks for name, sha256 in block["weights"].items()}

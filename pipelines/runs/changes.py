@@ -1,4 +1,4 @@
-"""What became of the data since the features were made from it."""
+"""Changes to the data since the features were computed from it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.shards import KEYS
 
 EXAMPLES = 3
-"""Pairs that are named of those that changed alike."""
+"""Number of pairs listed per type of change."""
 
 NAMES = {
     "mos": "label", "split": "split", "group_id": "group", "distortion": "kind of distortion",
     "pair_id": "name", "picture": "picture's name", "order": "place in the order",
 }  # fmt: skip
-"""What can differ of a pair whose pixels are the same, the most important first."""
+"""Columns that can change for a pair with the same pixels, the most important first."""
 
 logger = logging.getLogger(__name__)
 
 
 def require_same_data(settings: Settings, found: Extracted) -> None:
-    """Refuse features whose data is not what it was, or not what the settings name.
+    """Refuse features whose data has changed, or is not the data named by the settings.
 
     Labels, manifests and folders are read again; a picture is decoded only if its file changed.
 
     Raises
     ------
     DataError
-        What differs, and what to do.
+        The message says what differs and what to do.
     """
     meta = found.meta
     data = settings.data or Path(meta["data"])
@@ -63,9 +63,9 @@ def require_same_data(settings: Settings, found: Extracted) -> None:
 
 
 def describe(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
-    """How a pair table differs from an earlier one, in a few words each; empty if it does not.
+    """Short descriptions of how a pair table differs from an earlier one; empty if it does not.
 
-    Pairs are the same if their pixels are, whatever they are called.
+    Pairs are identified by their pixels, not their names.
     """
     old, new = _by_pixels(then), _by_pixels(now)
     gone, added = old[~old.index.isin(new.index)], new[~new.index.isin(old.index)]
@@ -92,7 +92,7 @@ def describe(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
 
 
 def _by_pixels(pairs: pd.DataFrame) -> pd.DataFrame:
-    """By both pixel keys, and a number for pairs of the same pixels."""
+    """Index by both pixel keys, and a number for pairs with the same pixels."""
     nth = pairs.groupby(list(KEYS), sort=False).cumcount().rename("nth")
     keyed = pairs.assign(picture=[Path(path).name for path in pairs["dist_path"]])
     return keyed.set_index([keyed[key] for key in KEYS] + [nth])

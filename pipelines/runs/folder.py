@@ -1,7 +1,7 @@
-"""The run folder: names of the files in it, who may write to it, and how the steps read it.
+"""The run folder: names of its files, exclusive write access, and how the steps read it.
 
-Nothing outside it changes, but for the shared feature store and the ledger
-(`pipelines.runs.ledger`) beside it.
+Nothing outside it changes, except the shared feature store and the ledger (`pipelines.runs.ledger`)
+beside it.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ LOCK = ".lock"
 
 @contextmanager
 def exclusive(run: Path) -> Iterator[None]:
-    """Hold a run folder, which is made if it is not there, against every other process.
+    """Lock a run folder, created if missing, against all other processes.
 
-    What a killed process had decided to write is finished first. A process that holds the folder
-    may hold it again.
+    Writes that a killed process had committed to are completed first. The lock is reentrant within
+    a process.
 
     Raises
     ------
     StoreError
-        Another process holds it.
+        Another process holds the lock.
     """
     run.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run / LOCK, timeout=0, is_singleton=True)
@@ -61,24 +61,24 @@ def exclusive(run: Path) -> Iterator[None]:
         settle(run)
         yield
     finally:
-        if lock.lock_counter == 1:  # nobody waits for it, so that the file need not stay
+        if lock.lock_counter == 1:  # processes do not wait for it, so the file can go
             with suppress(OSError):
                 (run / LOCK).unlink()
         lock.release()
         if not lock.is_locked:
-            with suppress(OSError):  # other than empty it stays
+            with suppress(OSError):  # stays unless empty
                 run.rmdir()
 
 
 @dataclass(frozen=True)
 class Constructed:
-    """Pairs made of the training references, whose order is known and whose label is not.
+    """Pairs made from the training references, with known order and no labels.
 
     Attributes
     ----------
     rows : pd.DataFrame
-        By pair_id: scene (the reference's pixel key), edit, group_id, and donor, the group of
-        another reference that pixels came from.
+        Indexed by pair_id: scene (the reference's pixel key), edit, group_id, and donor, the group
+        of another reference that supplied pixels.
     table : pd.DataFrame
         Features of the same rows in the same order.
     """
@@ -89,18 +89,18 @@ class Constructed:
 
 @dataclass(frozen=True)
 class Extracted:
-    """What `features` left in a run folder.
+    """The output of `features` in a run folder.
 
     Attributes
     ----------
     table : pd.DataFrame
-        The feature table, its rows those of `pairs` in the same order.
+        The feature table, with the rows of `pairs` in the same order.
     meta : dict[str, Any]
         Content of features.json.
     digest : str
         See `pipelines.runs.record.features_digest`.
     constructed : Constructed | None
-        With the setting orders.
+        Only with the setting orders.
     """
 
     pairs: pd.DataFrame
@@ -110,9 +110,9 @@ class Extracted:
     constructed: Constructed | None = None
 
     def of(self, pairs: pd.DataFrame) -> pd.DataFrame:
-        """Rows of the feature table for pairs read anew, found by their pixels, not their names.
+        """Rows of the feature table for re-read pairs, found by their pixels, not their names.
 
-        Pairs whose features are not there have no row.
+        Pairs without features have no row.
         """
         ours, theirs = (pd.MultiIndex.from_frame(some[list(KEYS)]) for some in (self.pairs, pairs))
         places = pd.Series(np.arange(len(ours)), index=ours)
@@ -122,12 +122,12 @@ class Extracted:
 
 
 def read_run(settings: Settings) -> Extracted:
-    """Pair table, feature table and the features' description, as `features` left them.
+    """Pair table, feature table and the features' description, as written by `features`.
 
     Raises
     ------
     DataError
-        One is missing or was changed, or the features are not the ones that the settings ask for.
+        One is missing or was changed, or the features do not match the settings.
     """
     run, record = settings.run, read_record(settings.run)
     if record is None or record.features is None:
@@ -157,17 +157,17 @@ def _read_constructed(run: Path, written: Features) -> Constructed:
 
 
 def require_training(run: Path, *names: str) -> Record:
-    """The record of a run folder whose training is of the features in it.
+    """The record of a run folder, if its training used the features in it.
 
     Parameters
     ----------
     names : str
-        Files of the training that are going to be read.
+        Files of the training that will be read.
 
     Raises
     ------
     DataError
-        It is not, or one of the files is missing or was changed.
+        The training used other features, or one of the files is missing or was changed.
     """
     record = read_record(run)
     if record is None or record.training is None:
@@ -181,19 +181,19 @@ def require_training(run: Path, *names: str) -> Record:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; empty if there is none."""
+    """The content of a JSON file; empty if the file does not exist."""
     path = current(path)
     content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return content
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write whole or not at all; undefined numbers become null."""
+    """Write atomically; undefined numbers become null."""
     write_whole(path, json.dumps(_finite(content), indent=1, allow_nan=False))
 
 
 def _still_asked_for(meta: dict[str, Any], settings: Settings) -> bool:
-    """Whether the settings, less what was unavailable, mean the features that are there."""
+    """Whether the settings, without what was unavailable, describe the existing features."""
     asked = Recipe.parse(settings.features).without(meta["unavailable"])
     if asked.to_dict()["features"] != meta["recipe"]["features"]:
         return False

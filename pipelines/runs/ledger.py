@@ -1,9 +1,10 @@
-"""The ledger: runs.csv beside the run folders, one line for every training, to see what was tried.
+"""The ledger: runs.csv beside the run folders, with one line per training, to see what was tried.
 
-It is the one file outside its run folder that a run writes. Lines are only ever added: a new ledger
-appears with its header in place, and a line is one write at the end of the file, so that runs that
-end at the same time do not lose each other's lines. A header that is there stays as it is: columns
-of your own are left empty, and figures without a column are left out with a warning.
+It is the one file outside its run folder that a run writes. Lines are only ever appended: a new
+ledger is created together with its header, and a line is a single write at the end of the file, so
+that runs ending at the same time do not lose each other's lines. An existing header is left
+unchanged: the user's own columns are left empty, and figures without a column are left out with a
+warning.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ COLUMNS = (
     "time", "run", "data", "config", "learners", "seed", "n", "groups",
     "final", "low", "high", "gap", "transfer", "seconds", "version",
 )  # fmt: skip
-"""`time` is UTC when the training ended, `final`, `low`, `high` the honest estimate and its 95 %
-interval, `transfer` final on kinds of distortion never seen, `seconds` those of the evaluation."""
+"""`time` is the end of training in UTC; `final`, `low`, `high` are the honest estimate and its 95 %
+interval, `transfer` is final on unseen kinds of distortion, `seconds` the evaluation time."""
 
 _log = logging.getLogger(__name__)
 
 
 def note_run(settings: Settings, metrics: Metrics) -> None:
-    """Add a run's line to the ledger beside its folder; where that is impossible, warn.
+    """Add a run's line to the ledger beside its folder, or warn if that fails.
 
     Parameters
     ----------
     metrics : Metrics
-        As `train` and `fit_table` return it.
+        As returned by `train` and `fit_table`.
     """
     path = settings.run.resolve().parent / LEDGER
     try:
@@ -70,18 +71,18 @@ def _line(settings: Settings, metrics: Metrics) -> dict[str, object]:
 
 
 def _append(path: Path, line: dict[str, object]) -> None:
-    """Add a line under the header that the file has, which is ours if there is no file yet.
+    """Add a line under the file's own header; a new file gets the default header.
 
     Raises
     ------
     OSError
         The file cannot be read or written.
     ValueError
-        It is no ledger.
+        The file is not a ledger.
     """
     if not path.exists():
         create_whole(path, _csv(list(COLUMNS)))
-    with path.open("a+b", buffering=0) as file:  # every write goes to the end as it then is
+    with path.open("a+b", buffering=0) as file:  # every write goes to the file's current end
         file.seek(0)
         content = file.read()
         header = next(csv.reader(content.decode("utf-8-sig").splitlines()), [])
@@ -89,7 +90,7 @@ def _append(path: Path, line: dict[str, object]) -> None:
             raise ValueError("its first line is not the header of a ledger; move the file away")
         if lacking := [name for name in COLUMNS if name not in header]:
             _log.warning("%s: no column %s in it, left out", path, ", ".join(lacking))
-        # an editor may have left the last line open
+        # an editor may have left the last line unterminated
         gap = b"" if content.endswith(b"\n") else b"\n"
         file.write(gap + _csv([line.get(name) for name in header]))
 

@@ -1,4 +1,4 @@
-"""The regressor that the settings describe, and how it has to be estimated on this data."""
+"""The regressor described by the settings, and how to evaluate it on this data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ABLATION_ROWS = 2000
 
 _QUICK = ("gp", "ridge")
-"""Learners that are fitted in a fraction of a second, some hundred times for an ablation."""
+"""Learners that fit in a fraction of a second; an ablation needs some hundred fits."""
 
 
 def make_regressor(
@@ -36,7 +36,7 @@ def make_regressor(
     Raises
     ------
     UsageError
-        There is no fusion of that name, or it has no such parameter.
+        No fusion has that name, or it has no such parameter.
     """
     from seiqa_models.fusions import make_fusion
     from seiqa_models.stack.regressor import SeiqaRegressor
@@ -60,12 +60,12 @@ def make_regressor(
 
 
 def known_directions(recipe: Mapping[str, Any]) -> dict[str, int]:
-    """What a feature table's extractors say of its columns: 1 where more is better, -1 where less.
+    """Known directions of a feature table's columns: 1 if higher is better, -1 if lower.
 
     Parameters
     ----------
     recipe : mapping
-        What :meth:`seiqa_features.table.recipe.Recipe.to_dict` gives.
+        As returned by :meth:`seiqa_features.table.recipe.Recipe.to_dict`.
     """
     directions = Recipe.from_dict(recipe).directions
     return {name: 1 if better == "higher" else -1 for name, better in directions.items()}
@@ -73,12 +73,12 @@ def known_directions(recipe: Mapping[str, Any]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Splits:
-    """How the folds are made, and what the audit found that decides it.
+    """How the folds are made, and the audit behind that choice.
 
     Attributes
     ----------
     blocks : bool
-        Folds are contiguous blocks of file order, and do not only keep groups together.
+        Folds are contiguous blocks of file order, instead of only keeping groups together.
     why : str
     audit : dict[str, Any]
         See `seiqa_models.audit.audit.audit`.
@@ -90,7 +90,7 @@ class Splits:
 
 
 def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
-    """Audit the pairs, and follow the audit unless the settings or the layout decide."""
+    """Audit the pairs, and follow the audit unless settings or layout determine the folds."""
     found = audit_pairs(pairs, seed=settings.seed)
     if settings.splits != "auto":
         return Splits(settings.splits == "block", f"the setting splits is {settings.splits}", found)
@@ -101,7 +101,7 @@ def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
 
 
 def audit_pairs(pairs: pd.DataFrame, *, seed: int) -> dict[str, Any]:
-    """The audit of a pair table; near-duplicates are not looked for where a picture has gone."""
+    """The audit of a pair table; near-duplicates are not searched for if a picture is missing."""
     from seiqa_features.datasets.hashes import reference_hashes
     from seiqa_models.audit.audit import audit
 
@@ -122,14 +122,14 @@ def estimate(
     blocks: bool,
     on_fold: Progress,
 ) -> tuple[Evaluation, str | None]:
-    """Evaluate the stack on labelled rows, with the transfer estimate where their kinds allow it.
+    """Evaluate the stack on labelled rows, with the transfer estimate if their kinds allow it.
 
     Parameters
     ----------
     training : pd.DataFrame
         Rows of the pair table; `table` has the same rows' features.
     orders : Orders | None
-        Constructed orders to learn from besides.
+        Constructed orders as additional training data.
     directions : Mapping[str, int]
         See `known_directions`.
     blocks : bool
@@ -168,12 +168,12 @@ def estimate(
 
 
 def label_range_of(settings: Settings, training: pd.DataFrame) -> tuple[float, float] | None:
-    """Lowest and highest score, as the data or the settings say; None: as far as labels go.
+    """Lowest and highest score given by the data or the settings; None: the range of the labels.
 
     Raises
     ------
     DataError
-        A label lies outside the range of the settings.
+        A label is outside the range of the settings.
     """
     if (declared := training.attrs["label_range"]) is not None:
         return float(declared[0]), float(declared[1])
@@ -199,24 +199,25 @@ def ablate(
     kinds: bool,
     on_fit: Progress,
 ) -> Ablation | None:
-    """What each extractor is worth to one learner of the stack.
+    """How much each extractor is worth to one learner of the stack.
 
-    That is the one that is worth most, among quick ones if there are any.
+    This is the learner of greatest worth, chosen among quick ones if there are any.
 
     Parameters
     ----------
     training, table, directions, blocks
         As for `estimate`.
     worth : Mapping[str, float]
-        Of each learner; see `pipelines.runs.metrics.learners_worth`.
+        Worth of each learner; see `pipelines.runs.metrics.learners_worth`.
     kinds : bool
         The learner is given the kinds of distortion, as the stack was.
 
     Returns
     -------
     Ablation | None
-        See `feature_ablation`; None where all features come from one extractor, or where there are
-        over 2000 rows: it takes 2 fits per extractor and fold, each by up to the cube of the rows.
+        See `feature_ablation`; None if all features come from one extractor, or if there are over
+        2000 rows: it takes 2 fits per extractor and fold, whose cost grows with up to the cube of
+        the rows.
     """
     from seiqa_models.core.columns import feature_group
     from seiqa_models.evaluation.ablation import feature_ablation
@@ -239,6 +240,6 @@ def ablate(
 
 
 def known_kinds(pairs: pd.DataFrame) -> pd.Series | None:
-    """Kind of distortion of every row, None where that of no row is known."""
+    """Kind of distortion of every row; None if it is known for no row."""
     kinds = pairs.get("distortion")  # pair tables of earlier versions lack the column
     return None if kinds is None or kinds.isna().all() else kinds

@@ -1,4 +1,4 @@
-"""Files that a command writes where the user says: known before the work whether they can be."""
+"""Output files at paths given by the user, checked for writability before the work."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from seiqa_features.files import reason, temporary_in
 
 
 def require_writable(out: Path) -> None:
-    """Fail before any work if a file cannot be written; nothing is left behind.
+    """Fail before any work if a file cannot be written; the check leaves nothing behind.
 
     Raises
     ------
     UsageError
         It is a folder or a device, or its folder does not exist.
     OutputError
-        The system does not allow it.
+        The operating system does not allow it.
     """
     folder = out.absolute().parent
     try:
@@ -34,5 +34,5 @@ def require_writable(out: Path) -> None:
 
 
 def cannot_write(out: Path, error: OSError) -> OutputError:
-    """What to raise for a failed attempt to write a file."""
+    """The error to raise for a failed attempt to write a file."""
     return OutputError(f"{out}: cannot be written ({reason(error)})")

@@ -1,7 +1,7 @@
-"""What would make a run fail at its end, found before the hours of work in between.
+"""Checks for what would make a run fail at its end, made before hours of work.
 
-`before_decoding` knows what the data's own files say; `before_extraction` also which pictures are
-the same, and so which pairs stay together.
+`before_decoding` uses only the data's own tables; `before_extraction` also knows which pictures are
+identical, and therefore which pairs stay together.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ NO_LABELS = "no labelled training pair; add Train_scores.xlsx or a column mos"
 
 
 def before_decoding(settings: Settings, found: Found) -> None:
-    """Refuse data that cannot be trained on, whatever its pictures hold, and outputs in the way.
+    """Refuse data that cannot be trained on whatever its pictures contain, and blocked outputs.
 
     Raises
     ------
     DataError, TableError
-        Too few labels, one value, or labels far from the rest; groups that no folds can be made of.
+        Too few labels, constant labels, or labels far from the rest; groups that allow no folds.
     UsageError
-        A result's name is that of a folder in the run folder.
+        A folder in the run folder has the name of an output file.
     """
     from seiqa_models.core.canonical import codes_of
     from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, require_groups
@@ -53,7 +53,7 @@ def before_decoding(settings: Settings, found: Found) -> None:
         columns=["mos", "group_id", "order", "pair_id"],
     )
     require_labels(training["mos"], training["pair_id"].tolist())
-    # Copies of a reference are one group, which only their pixels will tell.
+    # Copies of a reference are one group, which only decoding will show.
     require_groups(codes_of(training["group_id"])[0], MIN_GROUPS_TO_EVALUATE)
     if all(pair.group for pair, _ in rows):
         chosen = "block" if found.neighbours_alike else settings.splits
@@ -63,26 +63,26 @@ def before_decoding(settings: Settings, found: Found) -> None:
 def before_extraction(
     settings: Settings, pairs: pd.DataFrame, splits: Splits, recipe: Recipe
 ) -> None:
-    """Refuse pairs that cannot be trained on, and learners that cannot learn from so few.
+    """Refuse pairs that cannot be trained on, and learners that cannot learn from so few rows.
 
     Raises
     ------
     DataError, TableError
-        As `before_decoding`, now of the folds as they will be.
+        As `before_decoding`, now for the actual folds.
     UsageError
-        A learner of somebody's own raises on as many rows and columns of random numbers.
+        A third-party learner fails on random numbers with as many rows and columns.
     """
     rows = require_trainable(settings, pairs, splits)
     _rehearse(settings, rows, sum(len(block.outputs) for block in recipe.blocks))
 
 
 def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -> int:
-    """Check labels and folds of the training pairs; rows of the smallest part to learn from.
+    """Check labels and folds of the training pairs; return the rows of the smallest training part.
 
     Raises
     ------
     DataError, TableError
-        As `before_decoding`; or a label lies outside the range of the settings.
+        As `before_decoding`; or a label is outside the range of the settings.
     """
     from pipelines.runs.model import label_range_of
     from seiqa_models.core.readiness import require_labels
@@ -100,7 +100,7 @@ def _is_for_training(pair: Pair) -> bool:
 
 
 def _require_some_folds(settings: Settings, training: pd.DataFrame, chosen: str) -> None:
-    """Check that of the kinds of folds that may be chosen later at least one can be made."""
+    """Check that at least one of the kinds of folds that may be chosen later is possible."""
     from seiqa_models.core.errors import TableError
 
     refusals = []
@@ -128,7 +128,7 @@ def _require_folds(settings: Settings, training: pd.DataFrame, *, blocks: bool) 
 
 
 def _rehearse(settings: Settings, rows: int, columns: int) -> None:
-    """Fit learners that do not come with the package to as little as they will get."""
+    """Fit third-party learners to as few rows as they will get."""
     from seiqa_models.learners.registry import LEARNERS
     from seiqa_models.stack.pool import fit_learner
     from seiqa_models.stack.representations import components_of, member
@@ -151,7 +151,7 @@ def _rehearse(settings: Settings, rows: int, columns: int) -> None:
 
 
 def check_learners(settings: Settings) -> None:
-    """Try the learners and the fusion before hours of feature extraction, and not after.
+    """Try the learners and the fusion before hours of feature extraction instead of after.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""run.json: which files of a run folder belong together, and that they are what was written.
+"""run.json: which files of a run folder belong together, with checksums of their content.
 
-Each step notes the SHA-256 of every file it wrote, and what it made them from. The files and
-run.json change together (`seiqa_features.commits`), so a killed step leaves a whole run. What a
-reader then finds changed was changed by somebody else, or copied from another run: it is refused.
+Each step records the SHA-256 of every file it wrote, and of its inputs. The files and run.json are
+replaced together (`seiqa_features.commits`), so a killed step leaves a consistent run. A file that
+differs when read was changed externally or copied from another run, and is refused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MODEL = "bundle/model.skops"
 PAIR_COLUMNS = (
     "pair_id", "ref_key", "dist_key", "mos", "group_id", "split", "order", "distortion",
 )  # fmt: skip
-"""What makes a pair what it is to everything after; where its files lie does not."""
+"""The properties of a pair that matter to later steps; file locations do not."""
 
 
 class Written(BaseModel):
@@ -38,13 +38,13 @@ class Written(BaseModel):
 
 
 class Features(Written):
-    """By `features`; `digest` stands for the pairs and for what was computed of them."""
+    """Written by `features`; `digest` identifies the pairs and the recipe of their features."""
 
     digest: str
 
 
 class Training(Written):
-    """By `train`, from features of that digest (None: from a table), with these settings."""
+    """Written by `train`, from features of that digest (None: a table), with these settings."""
 
     features: str | None
     settings: dict[str, Any]
@@ -56,14 +56,14 @@ class Training(Written):
 
 
 class Scores(Written):
-    """By `submit`, from features of that digest with a model of that SHA-256."""
+    """Written by `submit`, from features of that digest with a model of that SHA-256."""
 
     features: str
     model: str
 
 
 class Record(BaseModel):
-    """Content of run.json; what has not been done is None."""
+    """Content of run.json; steps not yet run are None."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -74,7 +74,7 @@ class Record(BaseModel):
 
     @property
     def scores_are_current(self) -> bool:
-        """Whether the scores of the test pairs come of the features and the training here."""
+        """Whether the scores of the test pairs come from the current features and training."""
         if self.scores is None or self.training is None or self.features is None:
             return False
         same_model = self.scores.model == self.training.files.get(MODEL)
@@ -86,12 +86,12 @@ class Record(BaseModel):
 
 
 def read_record(run: Path) -> Record | None:
-    """The record of a run folder; None where there is none (nothing written, or long ago).
+    """The record of a run folder; None if there is none (nothing written, or by an old version).
 
     Raises
     ------
     DataError
-        It is damaged, or of another version.
+        It is damaged or from another version.
     """
     path = current(run / RECORD)
     try:
@@ -111,12 +111,12 @@ def checksums(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def require_unchanged(run: Path, written: Written, names: Iterable[str], *, step: str) -> None:
-    """Refuse files that are not those which a step wrote.
+    """Refuse files that differ from those a step wrote.
 
     Raises
     ------
     DataError
-        One is missing, or is another file.
+        One is missing or has changed.
     """
     for name in names:
         path = current(run / name)
@@ -130,7 +130,7 @@ def require_unchanged(run: Path, written: Written, names: Iterable[str], *, step
 
 
 def features_digest(pairs: pd.DataFrame, recipe: Recipe) -> str:
-    """32 hex digits over the pair table (but for paths) and the recipe."""
+    """32 hex digits over the pair table (except paths) and the recipe."""
     columns = pairs[list(PAIR_COLUMNS)].astype(object)
     content = {
         "recipe": recipe.to_dict(),

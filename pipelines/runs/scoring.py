@@ -24,7 +24,7 @@ SUFFIXES = (".csv", ".json", ".parquet")
 
 @dataclass(frozen=True)
 class Listed:
-    """Pairs to score, and the rows that get their scores, in the order of `pair_ids`."""
+    """Pairs to score, and the rows that receive their scores, in the order of `pair_ids`."""
 
     found: Found
     rows: pd.DataFrame
@@ -32,12 +32,12 @@ class Listed:
 
 
 def list_manifest(path: Path) -> Listed:
-    """The pairs of a manifest; its rows are kept as they are.
+    """The pairs of a manifest; its rows are kept unchanged.
 
     Raises
     ------
     DataError
-        It is no table that can be read, or lists no pair.
+        It cannot be read as a table, or lists no pair.
     """
     if not manifest.matches(path):
         raise DataError([f"{path}: expected a manifest (.csv, .xlsx, …) with columns ref and dist"])
@@ -49,7 +49,7 @@ def list_manifest(path: Path) -> Listed:
 
 
 def list_folders(*, ref: Path, dist: Path) -> Listed:
-    """The pairs of two folders, in rows of the two paths."""
+    """The pairs of two folders, with one row of two paths per pair."""
     found = folders.read(ref=ref, dist=dist)
     paths = [(path_text(pair.ref), path_text(pair.dist)) for pair in found.pairs]
     rows = pd.DataFrame(paths, columns=["ref", "dist"])
@@ -62,7 +62,7 @@ def check_output(out: Path) -> None:
     Raises
     ------
     UsageError
-        No such format, or see `require_writable`.
+        The format is unknown, or see `require_writable`.
     OutputError
         See `require_writable`.
     """
@@ -91,7 +91,7 @@ def score_listed(
     Raises
     ------
     DataError
-        What is wrong with the images.
+        The message says what is wrong with the images.
     OutputError
         The file cannot be written.
     StoreError
@@ -107,7 +107,7 @@ def score_listed(
 
 
 def _write(rows: pd.DataFrame, out: Path) -> None:
-    """Whole or not at all, in the format that the name's end says."""
+    """Write atomically, in the format given by the file name's extension."""
     try:
         with replacing(out) as temporary:
             if out.suffix.lower() == ".parquet":

@@ -14,7 +14,7 @@ import numpy as np
 import xlsxwriter
 
 SCORE_RANGE = (0.0, 5.0)
-"""Scores the challenge accepts: 5 = all of the meaning survived."""
+"""Scores accepted by the challenge: 5 = all of the meaning survived."""
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip entry can have
 _WORKBOOK_DATE = datetime(2026, 1, 1)  # any fixed date; the default is the current time
@@ -34,13 +34,13 @@ def submission_bytes(
     Parameters
     ----------
     names : sequence of str [n]
-        Test pictures as they are named in the folder, extension included.
+        File names of the test pictures, including extension.
     scores : sequence of float [n]
         Predicted scores in [0, 5], in the order of `names`.
     seconds_per_pair : float
         Measured seconds per pair, above 0.
     on_gpu, extra_data : bool
-        Where it was computed, and whether more than the challenge's data was used.
+        Whether a GPU was used, and whether data beyond the challenge's was used.
     description : str
         One line about the system; line breaks become spaces.
 
@@ -83,7 +83,7 @@ def workbook_bytes(header: tuple[str, str], rows: Sequence[tuple[str, float]]) -
         sheet = workbook.add_worksheet()
         sheet.write_row(0, 0, header)
         for row, (name, value) in enumerate(rows, start=1):
-            sheet.write_string(row, 0, name)  # as text, even where it looks like a formula
+            sheet.write_string(row, 0, name)  # as text, even if it looks like a formula
             sheet.write_number(row, 1, value)
     return buffer.getvalue()
 

@@ -1,4 +1,4 @@
-"""The model half on a table from elsewhere: no pictures, the columns are the features."""
+"""The model half on a third-party table: no pictures, the columns are the features."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from seiqa_models.core.columns import is_dense, split_columns
 from seiqa_models.core.readiness import require_folds, require_labels
 from seiqa_models.evaluation.evaluate import evaluate
 
-PSEUDO_LABEL = "pseudo_label"  # the column's name says so, as in a manifest
+PSEUDO_LABEL = "pseudo_label"  # a label column of this name holds pseudo-labels, as in a manifest
 SCORE = "score"
 
 
@@ -41,7 +41,7 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
     settings : Settings
         `data` is the table, `run` the folder for the results.
     roles : Roles
-        The columns that are no features.
+        The columns that are not features.
 
     Returns
     -------
@@ -50,9 +50,9 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
     Raises
     ------
     DataError
-        The table cannot be read, lacks a column or rows, or a label is no number.
+        The table cannot be read, lacks a column or rows, or a label is not a number.
     TableError
-        It holds columns that are no features, or cannot be learned from.
+        It holds columns that must not be features, or cannot be learned from.
     """
     with exclusive(settings.run):
         metrics = _fit(settings, roles, on_fold)
@@ -67,7 +67,7 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
     order = rows[roles.order] if roles.order else None
     names = [f"row {row}" for row in rows.index]
     require_labels(rows[roles.label], names)
-    if rows[roles.group].notna().all():  # else evaluate says so
+    if rows[roles.group].notna().all():  # otherwise evaluate reports it
         require_folds(
             rows[roles.label],
             rows[roles.group],
@@ -110,19 +110,19 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
 
 
 def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
-    """The columns of a table that the bundle's model does not read, and `score`, row by row.
+    """The columns of a table that the bundle's model does not read, plus `score`.
 
     Parameters
     ----------
     table : Path
-        Has the columns that the model was trained on, and any others.
+        Must have the columns that the model was trained on, and may have others.
     bundle : Path
         A bundle, or the folder that `fit_table` wrote.
 
     Raises
     ------
     DataError
-        The table cannot be read, or a feature column is missing or holds more than numbers.
+        The table cannot be read, or a feature column is missing or not entirely numeric.
     TableError
         There is no bundle.
     """
@@ -135,13 +135,13 @@ def predict_table(table: Path, bundle: Path) -> pd.DataFrame:
 
 
 def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
-    """The table with a type for every column, and the roles as its header spells their columns.
+    """The table with typed columns, and the roles with column names as spelled in its header.
 
-    Its index are the rows' numbers in the file.
+    Its index holds the rows' numbers in the file.
 
-    Label, order and every column without a role become float64 (NaN where a cell is missing),
-    group and kind text (missing where a cell is empty). Columns to drop stay as they are, and so
-    does a column without a role that holds more than numbers: it is no feature.
+    Label, order and every column without a role become float64 (NaN if a cell is missing), group
+    and kind text (missing if a cell is empty). Columns to drop are left unchanged, and so is a
+    column without a role that is not entirely numeric: it is not a feature.
 
     Raises
     ------
@@ -174,12 +174,12 @@ def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
 
 
 def features_of(table: TextTable, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Features by the names that a model knows them by, and how the table's header spells these.
+    """Features under the names used by a model, and their spelling in the table's header.
 
     Raises
     ------
     DataError
-        One is missing, or holds more than numbers.
+        One is missing, or is not entirely numeric.
     """
     spelled = table.columns(names)
     features = table.numbers(spelled)
@@ -189,7 +189,7 @@ def features_of(table: TextTable, names: Sequence[str]) -> tuple[pd.DataFrame, l
 
 
 def _require_numbers(table: TextTable, name: str, column: pd.Series) -> None:
-    """Refuse a column of text, by its first cell that is no number."""
+    """Refuse a text column; the message shows its first non-numeric cell."""
     if column.dtype != "str":
         return
     cells = table.number_text(name)
@@ -201,7 +201,7 @@ def _require_numbers(table: TextTable, name: str, column: pd.Series) -> None:
 
 
 def _ids(rows: pd.DataFrame, others: set[str]) -> pd.DataFrame:
-    """What helps to find a row again: all but the columns of these names, and dense blocks."""
+    """Columns that help to identify a row: all except those named, and dense blocks."""
     gone = set(map(column_key, others))
     kept = [name for name in rows.columns if column_key(name) not in gone]
     return rows[[name for name in kept if not is_dense(rows[name])]]

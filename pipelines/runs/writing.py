@@ -1,4 +1,4 @@
-"""What a step leaves in its run folder: all of its files together, and the note in run.json."""
+"""Writing a step's results to its run folder: all files together with the entry in run.json."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _results(run: Path) -> Iterator[Path]:
-    """A folder to write to; its files replace those in the run folder together."""
+    """A temporary folder whose files atomically replace those in the run folder."""
     try:
         with committing(run) as fresh:
             yield fresh
@@ -69,7 +69,7 @@ def write_features(
     *,
     digest: str,
 ) -> None:
-    """Write what `features` found.
+    """Write the results of `features`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def write_features(
     meta : dict[str, Any]
         Content of features.json.
     constructed : Constructed | None
-        With the setting orders.
+        Only with the setting orders.
     digest : str
         See `pipelines.runs.record.features_digest`.
 
@@ -113,7 +113,7 @@ def write_training(
     card: dict[str, Any],
     features: str | None = None,
 ) -> None:
-    """Write what a training found: metrics, held-out predictions and bundle.
+    """Write the results of a training: metrics, held-out predictions and bundle.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def write_training(
     recipe, card : dict[str, Any]
         See `seiqa_models.bundle.save_bundle`.
     features : str | None
-        Digest of the features, None where the training was on a table.
+        Digest of the features; None if the training was on a table.
 
     Raises
     ------
@@ -149,12 +149,12 @@ def write_training(
 def write_scores(
     settings: Settings, scores: pd.DataFrame, record: Record, submission: bytes | None
 ) -> None:
-    """Write the scores of the test pairs, and the challenge's zip where there is one.
+    """Write the scores of the test pairs, and the challenge's zip if there is one.
 
     Parameters
     ----------
     record : Record
-        Of the run whose features and training the scores come of.
+        Record of the run whose features and training the scores come from.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Constructed pairs as supervision: their features, and the orders that a stack learns from."""
+"""Constructed pairs as supervision: their features, and the orders used to train a stack."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def construct(
     *,
     on_pair: Progress = unwatched,
 ) -> Constructed:
-    """Constructed pairs of a pair table's training references, with their features.
+    """Construct pairs from a pair table's training references, with their features.
 
-    Their pictures are written to a folder that is gone afterwards; their features stay in the
-    store. A pair whose edit changed nothing, as a flat picture's blur, is left out.
+    Their pictures are written to a temporary folder; their features stay in the store. A pair whose
+    edit changed nothing, such as a blurred flat picture, is left out.
     """
     with TemporaryDirectory(prefix="seiqa-orders-") as folder:
         found, rows = write_pairs(references_of(pairs), Path(folder))
@@ -53,7 +53,7 @@ def construct(
 
 
 def orders_of(constructed: Constructed) -> tuple[Orders, ConstructedOrders]:
-    """The orders among constructed pairs, and how many there are."""
+    """The orders among constructed pairs, and their number."""
     rows = constructed.rows
     place = {
         pair: number for number, pair in enumerate(zip(rows["scene"], rows["edit"], strict=True))
@@ -82,7 +82,7 @@ def orders_of(constructed: Constructed) -> tuple[Orders, ConstructedOrders]:
 
 
 def _with_ends(rows: pd.DataFrame) -> int:
-    """Orders that the ends of the scale stand for: the copy above all, all above what is gone."""
+    """Number of orders implied by the ends of the scale: copy above all, all above "gone" edits."""
     total = 0
     for _, scene in rows.groupby("scene"):
         top, bottom = (scene["edit"] == IDENTITY).sum(), scene["edit"].isin(list(GONE)).sum()

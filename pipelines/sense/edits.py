@@ -1,9 +1,8 @@
-"""What is done to a photograph, in classes whose order needs no person to judge it.
+"""Edits of photographs, in classes whose order is clear without human judgement.
 
-A harmless change leaves the meaning alone, a damaging one takes a part of it away or adds to it, a
-recognisable picture is damaged all over but still shows what it showed, and a gone one shows
-something else or nothing. Each edit takes a `Scene` and a generator and gives RGB pixels of the
-scene's own size.
+A harmless change keeps the meaning, a damaging one removes or adds a part of it, a recognisable
+picture is damaged all over but still shows the same content, and a gone one shows something else or
+nothing. Each edit takes a `Scene` and a generator and returns RGB pixels of the scene's own size.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def shift(pixels: int) -> Edit:
 
 
 def crop(share: float) -> Edit:
-    """A share of width and height cut away, half on either side, and enlarged again."""
+    """A share of width and height cropped, half on either side, and the rest enlarged again."""
 
     def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
         width, height = scene.picture.size
@@ -67,7 +66,7 @@ def jpeg(quality: int) -> Edit:
 
 
 def rescaled(factor: float) -> Edit:
-    """Made smaller by the factor and enlarged again."""
+    """Downscaled by the factor and enlarged again."""
 
     def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
         picture = scene.picture
@@ -79,12 +78,12 @@ def rescaled(factor: float) -> Edit:
 
 
 def blur(sigma: float) -> Edit:
-    """Gaussian blur, in pixels."""
+    """Gaussian blur; sigma in pixels."""
     return lambda scene, _: scene.picture.filter(ImageFilter.GaussianBlur(sigma))
 
 
 def noise(sigma: float) -> Edit:
-    """Gaussian noise, its standard deviation of 255."""
+    """Gaussian noise; standard deviation on the scale 0..255."""
 
     def edit(scene: Scene, rng: np.random.Generator) -> Image.Image:
         pixels = pixels_of(scene.picture)
@@ -94,7 +93,7 @@ def noise(sigma: float) -> Edit:
 
 
 def mirrored(scene: Scene, _: np.random.Generator) -> Image.Image:
-    """Left and right exchanged."""
+    """Mirrored horizontally."""
     return scene.picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
@@ -117,7 +116,7 @@ def removed(scene: Scene, _: np.random.Generator) -> Image.Image:
 
 
 def covered(scene: Scene, _: np.random.Generator) -> Image.Image:
-    """A plain box over the subject, as somebody hides a face."""
+    """A plain box over the subject, as used for hiding faces."""
     result = scene.picture.copy()
     mean = tuple(int(value) for value in pixels_of(scene.picture).mean(axis=(0, 1)))
     ImageDraw.Draw(result).rectangle(scene.box, fill=mean)
@@ -134,7 +133,7 @@ def replaced(scene: Scene, _: np.random.Generator) -> Image.Image:
 
 
 def inserted(scene: Scene, _: np.random.Generator) -> Image.Image:
-    """The middle of another photograph laid on a corner, a third of the width."""
+    """The middle of another photograph pasted into a corner, a third of the width."""
     result = scene.picture.copy()
     side = min(scene.picture.size) // 2
     donor = scene.others[0]
@@ -151,7 +150,7 @@ def swapped(scene: Scene, _: np.random.Generator) -> Image.Image:
 
 
 def shuffled(scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """All tiles in another order."""
+    """All tiles in random order."""
     pixels = pixels_of(scene.picture)
     rows, columns = pixels.shape[0] // TILES, pixels.shape[1] // TILES
     result = pixels.copy()
@@ -185,7 +184,7 @@ def flat(level: int | None) -> Edit:
 
 
 def static(scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """Even random noise and nothing else."""
+    """Uniform random noise and nothing else."""
     return picture_of(rng.integers(0, 256, pixels_of(scene.picture).shape))
 
 

@@ -1,4 +1,4 @@
-"""The suite of relations as part of a training, at a bounded cost."""
+"""The suite of relations as part of training, at limited cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seiqa_models.stack.regressor import SeiqaRegressor
 
 SECONDS = 60.0
-"""What the suite may cost a training, by what its features cost for the training's own pairs."""
+"""Time budget of the suite in a training, estimated from the feature cost of training pairs."""
 
 OFF = "the setting sense is off"
 
@@ -29,21 +29,21 @@ def judge_stack(
     *,
     on_pair: Progress = unwatched,
 ) -> tuple[Sense | None, str | None]:
-    """Judge a fitted stack by as many of the suite's photographs as the time allows.
+    """Test a fitted stack on as many of the suite's photographs as the time allows.
 
     Parameters
     ----------
     regressor : SeiqaRegressor
-        Fitted on the features that the recipe makes.
+        Fitted on the recipe's features.
     recipe : dict
-        As a bundle holds it.
+        As stored in a bundle.
     seconds_per_pair : float, optional
-        What the features of a training pair took; None if that is not known.
+        Time for the features of a training pair; None if unknown.
 
     Returns
     -------
     tuple[Sense | None, str | None]
-        What was found, or why it was left out. A training is not lost for it.
+        The result, or why it was left out. Failures here do not abort the training.
     """
     from seiqa_models.bundle import Bundle
     from seiqa_models.core.errors import TableError
@@ -74,7 +74,7 @@ def affordable(seconds_per_pair: float | None) -> int:
 
 
 def judge(scorer: Scores, photographs: int, *, on_pair: Progress = unwatched) -> Sense:
-    """What share of the relations of so many photographs a scorer keeps."""
+    """The share of relations that a scorer keeps on the given number of photographs."""
     started = time.perf_counter()
     table = held_relations(scorer, photographs, on_pair=on_pair)
     shares = shares_of(table)

@@ -1,10 +1,10 @@
-"""Constructed orders: from the references of a training part, pairs whose order needs no person.
+"""Constructed orders: pairs made from training references whose order needs no human judgement.
 
 An identical copy is the top of the scale; a harmless change is better than an object erased,
 covered or replaced; whatever can still be recognised is better than another picture, a flat colour
-or noise, which are the bottom; and of two doses of one distortion the weaker is better. None of
-these pairs has a label. Each stays with the group of every reference whose pixels are in it, so
-that nothing made of a held-out reference is trained on.
+or noise, which are the bottom; and of two strengths of one distortion the weaker is better. None of
+these pairs has a label. Each belongs to the group of every reference whose pixels it contains, so
+that nothing made from a held-out reference is trained on.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.pictures.decoding import load_rgb
 
 REFERENCES = 40
-"""References that orders are made of, at most: twice as many would hardly say more."""
+"""Maximum number of references used for orders; twice as many would hardly add information."""
 
 LONGEST_SIDE = 768
-"""Larger references are reduced first, so that a pair costs what a pair costs."""
+"""Larger references are downscaled first, to limit the cost of a pair."""
 
 IDENTITY = "identity"
 
@@ -52,7 +52,7 @@ DOSES: dict[str, dict[str, Edit]] = {
 """Weaker first."""
 
 OTHER: dict[str, Edit] = {"mirrored": edits.mirrored, "grey": edits.grey}
-"""Changed all over, and still what it was."""
+"""Changed all over, with the same content."""
 
 GONE: dict[str, Edit] = {
     "another picture": edits.another(0), "mean colour": edits.flat(None), "black": edits.flat(0),
@@ -81,7 +81,7 @@ def every_edit() -> dict[str, Edit]:
 def order_names() -> list[tuple[str, str]]:
     """(above, below) of every order among the edits of one reference, the ends left out.
 
-    What the top and the bottom of the scale are is said by `IDENTITY` and `GONE`.
+    `IDENTITY` and `GONE` define the top and the bottom of the scale.
     """
     orders = [(above, below) for above in HARMLESS for below in DAMAGING]
     for ladder in DOSES.values():
@@ -90,12 +90,12 @@ def order_names() -> list[tuple[str, str]]:
 
 
 def references_of(pairs: pd.DataFrame) -> list[Reference]:
-    """Up to `REFERENCES` references of the rows that are trained on, by pixel key.
+    """Up to `REFERENCES` references of the training rows, by pixel key.
 
     Parameters
     ----------
     pairs : pd.DataFrame
-        A pair table; rows of split train with a label count.
+        A pair table; the labelled rows of split train are used.
     """
     rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
     rows = rows.drop_duplicates("ref_key").sort_values("ref_key")[:REFERENCES]
@@ -109,16 +109,16 @@ def write_pairs(references: list[Reference], folder: Path) -> tuple[Found, pd.Da
     Parameters
     ----------
     references : list of Reference
-        Of `references_of`, one or more. The next one in the list is the donor of pixels; where it
-        is of another group, or the only one, see `Returns`.
+        From `references_of`, one or more. The next one in the list is the donor of pixels; see
+        `Returns` for donors of another group and for single references.
 
     Returns
     -------
     Found
         The pairs, without labels; pair_id is ``<pixel key>/<edit>``.
     pd.DataFrame
-        By pair_id: `scene` (pixel key), `edit`, `group_id` and `donor`, the group whose pixels were
-        taken, the reference's own where there were none. A reference that is alone has no pairs
+        Indexed by pair_id: `scene` (pixel key), `edit`, `group_id` and `donor`, the group whose
+        pixels were used, or the reference's own if there was none. A single reference has no pairs
         that need a donor.
     """
     found, rows = Found(folder), []
@@ -158,12 +158,12 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _generator(key: str, name: str) -> np.random.Generator:
-    """The same for a reference and an edit, whatever else there is."""
+    """A generator that depends only on the reference and the edit."""
     return np.random.default_rng([int(key[:15], 16), *name.encode()])
 
 
 def _busiest(picture: Image.Image, rng: np.random.Generator) -> Share:
-    """Of some boxes a third of the sides, the one with most detail: rather an object than sky."""
+    """The most detailed of some boxes a third of the sides long: likely an object, not sky."""
     grey = np.asarray(picture.convert("L"), np.float64)
     detail = ndimage.gaussian_gradient_magnitude(grey, 2)
     height, width = grey.shape

@@ -1,4 +1,4 @@
-"""The photographs of the suite, and where in each of them its meaning is."""
+"""The photographs of the suite, with the part of each that carries its meaning."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ SUBJECTS: dict[str, Share] = {
     "skimage/data/rocket.jpg": (0.44, 0.30, 0.58, 0.98),
     "skimage/data/chelsea.png": (0.28, 0.25, 0.80, 0.95),  # the cat's eyes and nose
 }
-"""Photographs that come with installed packages: package, path in it, and their subject's box."""
+"""Photographs from installed packages: path including the package, and the subject's box."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A photograph, where its main object is, and photographs of something else.
+    """A photograph, the box of its main object, and photographs of something else.
 
     Attributes
     ----------
     name : str
-        Of the photograph.
+        Name of the photograph.
     picture : PIL image
         RGB, at its size in the suite.
     subject : tuple of float
@@ -78,12 +78,12 @@ def scenes() -> tuple[Scene, ...]:
 
 
 def pixels_of(picture: Image.Image) -> np.typing.NDArray[np.float64]:
-    """Its values in 0..255, float64 [H, W, 3]."""
+    """A picture's values in 0..255, float64 [H, W, 3]."""
     return np.asarray(picture, dtype=np.float64)
 
 
 def picture_of(values: np.typing.NDArray[np.generic]) -> Image.Image:
-    """A picture of values [H, W, 3], rounded and clipped to 0..255."""
+    """A picture from values [H, W, 3], rounded and clipped to 0..255."""
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 

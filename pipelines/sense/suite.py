@@ -1,8 +1,9 @@
-"""The suite of relations: which pairs are scored, which must score above which, and who does.
+"""The suite of relations: the pairs to score, which must score higher, and which ones do.
 
-Every relation compares two degraded versions of one photograph. None needs a person: an identical
-copy is the best there is, a harmless change beats an erased object, a picture that can still be
-recognised beats one that shows something else, and of two doses of one distortion the weaker wins.
+Every relation compares two degraded versions of one photograph. None needs human judgement: nothing
+is better than an identical copy, a harmless change beats an erased object, a picture that can still
+be recognised beats one that shows something else, and of two strengths of one distortion the weaker
+wins.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Relation:
 PAIRS_PER_SCENE = (
     3 + sum(map(len, (HARMLESS, DAMAGING, RECOGNISABLE, GONE))) + sum(map(len, DOSES.values()))
 )
-"""The identity and two labelled pairs, one of every edit, and every dose."""
+"""The identity and two labelled pairs, one pair per edit, and one per dose."""
 
 
 class Scores(Protocol):
@@ -101,7 +102,7 @@ def shares_of(held: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     held : DataFrame
-        Of `held_relations`.
+        Result of `held_relations`.
 
     Returns
     -------
@@ -123,9 +124,9 @@ def held_relations(
     scorer : Scorer
         Or anything with its ``score_many``.
     photographs : int, optional
-        How many of the suite's take part, from the first on [all].
+        How many of the suite's photographs to use, starting with the first [all].
     on_pair : callable, optional
-        Told how many of how many pairs are scored.
+        Called with (pairs scored, pairs in all).
 
     Returns
     -------
@@ -134,7 +135,7 @@ def held_relations(
     """
     chosen = scenes()[:photographs]
     rows = []
-    for number, scene in enumerate(chosen):  # one at a time: the pictures of all take a gigabyte
+    for number, scene in enumerate(chosen):  # one at a time: all pictures together take a gigabyte
 
         def on_scene(done: int, total: int, number: int = number) -> None:
             on_pair(number * total + done, len(chosen) * total)
@@ -147,7 +148,7 @@ def held_relations(
             {**vars(r), "high": scores[r.above], "low": scores[r.below]} for r in relations(scene)
         ]
     table = pd.DataFrame(rows)
-    # Nothing beats the top of the scale: where both are there, the order is kept.
+    # Nothing beats the top of the scale: if both are there, the order is kept.
     table["held"] = (table["high"] > table["low"]) | (
         (table["kind"] == "identity on top") & (table["high"] >= table["low"])
     )

@@ -1,8 +1,8 @@
 """The steps of a run: features → train → submit → report. Each is a function of the settings.
 
-A step reads what the one before it left in the run folder and writes its own results there, all of
-them together or, if it is killed, none; apart from the shared feature store and the ledger nothing
-outside the run folder changes.
+A step reads the results of the one before it from the run folder and writes its own results there,
+all of them together or, if it is killed, none. Apart from the shared feature store and the ledger,
+nothing outside the run folder changes.
 """
 
 from pipelines.steps.extracting import Features, features

@@ -28,18 +28,18 @@ from seiqa_features.table.store import Store
 
 @dataclass(frozen=True)
 class Features:
-    """What `features` did.
+    """The results of `features`.
 
     Attributes
     ----------
     extracted : Extracted
-        What it left in the run folder.
+        The content of the run folder.
     report : RunReport
-        What had to be computed.
+        Report of what had to be computed.
     left_out : list[str]
-        One line for each pair left out (only with `keep_going`), and each file.
+        One line for each pair left out (only with `keep_going`) and each file left out.
     splits : Splits | None
-        The folds to train with, where that was asked for.
+        The folds to train with, if requested.
     """
 
     extracted: Extracted
@@ -61,8 +61,8 @@ def features(
     Parameters
     ----------
     to_train : bool
-        Whether a training is to follow. What would make it fail is found before a picture is
-        decoded, or, as far as it takes to know which pictures are the same, before features are
+        Whether a training will follow. Causes of its failure are then detected before any picture
+        is decoded or, if that requires knowing which pictures are identical, before features are
         extracted.
 
     Raises
@@ -76,7 +76,7 @@ def features(
     WeightsError
         Weights are missing (unless `skip_unavailable`), changed or damaged.
     DeviceError
-        The device is not there or too small.
+        The device does not exist or has too little memory.
     """
     recipe, data = Recipe.parse(settings.features), settings.named_data()
     listed = find_pairs(data)
@@ -129,7 +129,7 @@ def features(
 
 
 def read_unchanged(settings: Settings) -> Extracted:
-    """What `features` left in the run folder, if the data is still what it was."""
+    """The results of `features` in the run folder, if the data has not changed since."""
     found = read_run(settings)
     require_same_data(settings, found)
     return found

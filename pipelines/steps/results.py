@@ -33,7 +33,7 @@ def score_test(settings: Settings, done: Features | None = None) -> pd.DataFrame
     Raises
     ------
     DataError
-        No features or no training in the run folder, or no test pairs.
+        The run folder has no features or no training, or there are no test pairs.
     TableError
         The bundle cannot be read.
     """
@@ -54,7 +54,7 @@ def submit(settings: Settings, done: Features | None = None) -> Path:
     Raises
     ------
     DataError
-        As `score_test`, or scores that the challenge's format cannot hold; they are in scores.csv.
+        As `score_test`, or the challenge's format cannot hold the scores; they are in scores.csv.
     TableError
         The bundle cannot be read.
     """
@@ -71,7 +71,7 @@ def submit(settings: Settings, done: Features | None = None) -> Path:
                 # in.
                 seconds_per_pair=meta["seconds_per_pair"],
                 on_gpu=meta["device"] != "cpu",
-                # Pretrained networks have seen other pictures than the challenge's.
+                # Pretrained networks have seen pictures outside the challenge.
                 extra_data=any(block["weights"] for block in meta["recipe"]["blocks"].values()),
                 description=f"seiqa {version('seiqa')}, configuration {Path(settings.config).stem},"
                 f" {meta['columns']} features, learners {', '.join(settings.learners)}",
@@ -86,7 +86,7 @@ def submit(settings: Settings, done: Features | None = None) -> Path:
 def _score(
     settings: Settings, done: Features | None
 ) -> tuple[pd.DataFrame, Record, dict[str, Any]]:
-    """Scores of the test pairs, the record of what they come of, and the features' description."""
+    """Scores of the test pairs, the record of their origin, and the features' description."""
     from seiqa_models.bundle import load_bundle
     from seiqa_models.score import settle_identical
 

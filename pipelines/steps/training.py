@@ -39,18 +39,18 @@ def train(
     The run gets a line in the ledger beside its folder.
 
     Rows for training are those of split train that have a label. Labelled rows of val and test are
-    never trained on; the fitted stack's score on them is reported as held out. At last the stack
-    is judged by a suite of relations (`pipelines.sense`), as far as that takes about a minute.
+    never trained on; the fitted stack's score on them is reported as held out. Finally the stack is
+    tested on a suite of relations (`pipelines.sense`), limited to about a minute.
 
     Parameters
     ----------
     done : Features | None
-        What `features` has just done in this process; by default the run folder is read.
+        The results of `features` in this process; by default the run folder is read.
 
     Raises
     ------
     DataError
-        No features in the run folder, or other features than the settings'.
+        No features in the run folder, or features that do not match the settings.
     DataError, TableError
         No labels, too few pairs or groups, or labels that cannot be learned from.
     UsageError
@@ -60,7 +60,7 @@ def train(
         found = done.extracted if done else read_unchanged(settings)
         splits = (done and done.splits) or choose_splits(settings, found.pairs)
         require_trainable(settings, found.pairs, splits)
-        if done is None or done.splits is None:  # else they were tried before the extraction
+        if done is None or done.splits is None:  # otherwise they were tried before extraction
             check_learners(settings)
         evaluation, metrics = _evaluate(settings, found, splits, on_fold, on_ablation)
         sense, left_out = judge_stack(
@@ -96,7 +96,7 @@ def _evaluate(
     on_fold: Progress,
     on_ablation: Progress,
 ) -> tuple[Evaluation, Metrics]:
-    """The honest estimate with the fitted stack, and the content of metrics.json."""
+    """The honest estimate including the fitted stack, and the content of metrics.json."""
     pairs, table = found.pairs, found.table
     rows = _training_rows(pairs)
     training, labelled = pairs[rows], table[rows.to_numpy()]
@@ -137,7 +137,7 @@ def _evaluate(
 def _held_out(
     evaluation: Evaluation, pairs: pd.DataFrame, table: pd.DataFrame
 ) -> dict[str, Any] | None:
-    """The fitted stack on labelled rows that were never trained on, by split."""
+    """Figures of the fitted stack on labelled rows that were never trained on, by split."""
     from seiqa_models.core.metrics import score_summary
 
     summaries = {}

@@ -1,8 +1,8 @@
 """Zips of pairs: listed, checked and read member by member, never unpacked to disk.
 
-A zip says of itself how many files it holds and how large they are, and whoever made it may have
-lied. Everything is counted before or while it is read, so that what a zip costs is bounded by the
-limits, whatever its size: a few kilobytes can unpack to gigabytes.
+A zip declares how many files it holds and how large they are, and these declarations may be forged.
+Everything is counted before or while it is read, so that the cost of a zip is bounded by the
+limits: a few kilobytes can unpack to gigabytes.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ MANIFEST = "manifest.csv"
 EXPECTED = f"{MANIFEST} (columns ref, dist) or two folders, Ref and Dist, of equally named files"
 
 PATH_BYTES = 500
-"""Of a member's name with its folders; the directory may have twice as much for each member."""
+"""Maximum bytes of a member's path; the directory may have twice as much per member."""
 
 LEVELS = 8
-"""Folders within each other."""
+"""Maximum nesting depth of folders."""
 
 RATIO = 200
-"""How many times larger a member of more than a megabyte may become; photographs hardly do."""
+"""Maximum expansion of members larger than a megabyte; photographs hardly expand."""
 
 ROW_CHARACTERS = 4 * PATH_BYTES
-"""Of a manifest's row, mean."""
+"""Maximum mean length of a manifest's rows."""
 
 COLUMNS = 100
-"""Of a manifest; two are read."""
+"""Maximum number of columns of a manifest; two are read."""
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".jar"})
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1  # bit 0 of a member's flags
 _ENTRY_BYTES = 46  # of a member's entry in the directory, its name left out
-_NAMED = 5  # names in a message; the rest is a number
+_NAMED = 5  # names listed in a message; the rest are only counted
 
 
 class PairArchive:
@@ -57,9 +57,9 @@ class PairArchive:
     Parameters
     ----------
     name : str
-        What its sender called it.
+        The name given by its sender.
     path : Path
-        Where it lies.
+        Its location.
     limits : Limits
         What is accepted.
 
@@ -109,7 +109,7 @@ class PairArchive:
         Raises
         ------
         DataError
-            It is damaged or no picture.
+            It is damaged or not a picture.
         """
         return decode(Upload(name, self._read(name)), self._limits)
 
@@ -122,7 +122,7 @@ class PairArchive:
             raise DataError([f"{name}: cannot be unpacked ({type(error).__name__})"]) from None
 
     def _listed(self, manifest: str) -> list[tuple[str, str]]:
-        """The manifest's rows; a row may name members only, relative to the manifest."""
+        """The manifest's rows; a row may only name members, relative to the manifest."""
         most = self._limits.pairs
         if self._members[manifest].file_size > most * ROW_CHARACTERS:
             raise DataError([f"{manifest}: too long for {most} pairs, the most at a time"])
@@ -154,7 +154,7 @@ def _opened(file: io.BufferedReader, name: str, limits: Limits) -> zipfile.ZipFi
 
 
 def _rows(text: str) -> Iterator[tuple[str, str]]:
-    """Reference and degraded picture of each row; columns go by name, blank rows are none."""
+    """Reference and degraded picture of each row; columns are found by name, blank rows skipped."""
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
     if len(header) > COLUMNS:
@@ -171,7 +171,7 @@ def _rows(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _checked(infos: list[zipfile.ZipInfo], sent: int, limits: Limits) -> dict[str, zipfile.ZipInfo]:
-    """A zip's files by name, without folders and what macOS and Windows leave behind."""
+    """A zip's files by name, without folders and the debris of macOS and Windows."""
     if len(infos) > limits.members:
         raise DataError([f"zip: {len(infos)} files; at most {limits.members}"])
     files = [info for info in infos if not info.is_dir()]
@@ -191,7 +191,7 @@ def _checked(infos: list[zipfile.ZipInfo], sent: int, limits: Limits) -> dict[st
 
 
 def _normal(name: str) -> str:
-    """A name with its accents composed: macOS takes them apart, and a manifest may not."""
+    """A name with composed accents: macOS decomposes them, a manifest may not."""
     return unicodedata.normalize("NFC", name)
 
 

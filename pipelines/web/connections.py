@@ -1,9 +1,9 @@
-"""Who may keep a connection open, and for how long without getting on.
+"""Limits on the number of open connections, and on their time without progress.
 
-A client that begins a request and never ends it, sends a body a byte at a time, or does not read
-its answer costs nothing and holds a place. Each of these has its time here, and when places run
-short the connection that has waited longest for its own request gives way: whoever asks at once
-is served, however many half-open ones there are.
+A client that never completes its request, sends a body one byte at a time, or does not read its
+response costs nothing itself but occupies a slot. Each of these is limited in time here, and when
+slots run short, the connection that has waited longest for its client's request is closed: clients
+that send their request at once are served, however many half-open connections there are.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS = 400
-"""Open at the same time; a page holds three or four."""
+"""Maximum number of open connections; a page holds three or four."""
 
 PER_CLIENT = 100
-"""Of one address, behind which a proxy or an office may stand."""
+"""Maximum for one address, which may be that of a proxy or an office."""
 
 HEADER_SECONDS = 10.0
-"""From the opening of a connection, or its last answer, to the end of a request's header."""
+"""From the opening of a connection, or its last response, to the end of a request's header."""
 
 BODY_SECONDS = 20.0
 BODY_RATE = 1000
-"""Bytes of a body that must come in each second, on an average over `BODY_SECONDS`."""
+"""Bytes of a body that must arrive per second, averaged over `BODY_SECONDS`."""
 
 ANSWER_SECONDS = 30.0
-"""That a client may leave an answer unread."""
+"""How long a client may leave a response unread."""
 
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: text/plain\r\n"
@@ -38,21 +38,21 @@ _FULL = (
 
 
 class Connection(H11Protocol):
-    """uvicorn's, with a limit of connections and of the time that each may take."""
+    """uvicorn's connection, with limits on the number of connections and on their time."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._since = time.monotonic()  # when what is going on now began
+        self._since = time.monotonic()  # start of the current phase
         self._received = 0  # bytes since then
         self._unread_since: float | None = None
 
     @property
     def waiting(self) -> bool:
-        """Whether there is no request whose answer is due."""
+        """Whether the client's next request is awaited, with no response due."""
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, and let another go if it is one too many."""
+        """Accept the connection, and close another if there are too many."""
         super().connection_made(transport)
         everyone = [one for one in _all(self.connections) if not one.transport.is_closing()]
         address = self.client[0] if self.client else None
@@ -62,7 +62,7 @@ class Connection(H11Protocol):
                 _make_room(crowd, self)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what has come, and note when a request's body begins."""
+        """Pass on received data, and note when a request's body begins."""
         self._received += len(data)
         waited = self.waiting
         super().data_received(data)
@@ -75,17 +75,17 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Note since when an answer has not been read."""
+        """Note since when a response has been unread."""
         self._unread_since = time.monotonic()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The client reads on."""
+        """The client has resumed reading."""
         self._unread_since = None
         super().resume_writing()
 
     def end_if_late(self, now: float) -> None:
-        """Close the connection if what is going on has taken longer than it may.
+        """Close the connection if its current phase has taken too long.
 
         Parameters
         ----------
@@ -101,13 +101,13 @@ class Connection(H11Protocol):
             late = self._received < BODY_SECONDS * BODY_RATE
             self._since, self._received = now, 0
         else:
-            late = False  # the answer is ours to give, or the body ours to read
+            late = False  # the next step is the server's: to respond or to read
         if late or unread:
             self.transport.abort()
 
 
 async def end_late(connections: Collection[Any], every: float = 1.0) -> None:
-    """Look at all connections again and again, until cancelled."""
+    """Check all connections periodically, until cancelled."""
     while True:
         await asyncio.sleep(every)
         now = time.monotonic()
@@ -120,7 +120,7 @@ def _all(connections: Collection[Any]) -> list[Connection]:
 
 
 def _make_room(crowd: list[Connection], newest: Connection) -> None:
-    """Let the one go that has waited longest, or the newest where all are at work."""
+    """Close the connection that has waited longest, or the newest if all are active."""
     waiting = [one for one in crowd if one.waiting and one is not newest]
     if waiting:
         min(waiting, key=lambda one: one._since).transport.abort()

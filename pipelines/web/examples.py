@@ -1,6 +1,6 @@
-"""Pairs to try the page with: photographs that came with scikit-image, degraded on the fly.
+"""Pairs for trying the page: photographs from scikit-image, degraded on the fly.
 
-Nobody scored them and no label is claimed; they show what a score looks like.
+They have no human scores or labels; they only show what a score looks like.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ RECIPES = (
     ("skimage/data/astronaut.png", "colour", 5, "colours faded"),
     ("skimage/data/astronaut.png", "shuffle", 5, "a third shuffled"),
 )
-"""Photograph, degradation, its level, and the words for it; first of each two a gentle one."""
+"""Photograph, degradation, its level and description; of each two, the first is mild."""
 
 
 def write_examples(folder: Path) -> list[tuple[str, str, str]]:
-    """Write the pictures into a folder; paths of reference and degraded one, and what was done."""
+    """Write the pictures into a folder; returns both paths and a description of each pair."""
     folder.mkdir(parents=True, exist_ok=True)
     donor = photograph(DONOR)
     rows = []

@@ -1,7 +1,7 @@
-"""The gate before Gradio: only what the page itself asks for gets through.
+"""The gate in front of Gradio: only requests that the page itself makes get through.
 
-Gradio brings routes that fetch other addresses, start recordings or edit the program, and, when it
-is mounted in an app, takes any path of the machine for an uploaded file. None of that is reachable
+Gradio has routes that fetch other addresses, start recordings or edit the program, and, when
+mounted in an app, accepts any path of the machine as an uploaded file. None of that is reachable
 through the gate.
 """
 
@@ -25,7 +25,7 @@ API = "/gradio_api"
 FILE = f"{API}/file="
 UPLOAD = f"{API}/upload"
 CALLS = frozenset({f"{API}/queue/join", f"{API}/run/predict"})
-"""Run one of the page's functions, in the queue or, for those that need none, at once."""
+"""Routes that run one of the page's functions, in the queue or, if it needs none, at once."""
 
 _GET = frozenset({
     "/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json",
@@ -35,10 +35,10 @@ _GET_BELOW = ("/assets/", "/static/", f"{API}/heartbeat/", FILE)
 _POST = CALLS | {UPLOAD, f"{API}/cancel"}
 
 REQUEST_BYTES = 256_000
-"""Of a request that is no upload: names of files and settings, never pictures."""
+"""Maximum size of a request other than an upload: names of files and settings, never pictures."""
 
 ENVELOPE_BYTES = 64_000
-"""What a browser wraps around an uploaded file."""
+"""Maximum overhead of a browser's request around an uploaded file."""
 
 KEPT_UPLOADS = 20
 """The folder of uploads and results may hold this many times the largest upload."""
@@ -47,7 +47,7 @@ Refusal = tuple[int, str]
 """Status and reason."""
 
 HEADERS = {
-    # The page may talk to its own server and to nobody else, whatever Gradio's files ask for.
+    # The page may connect to its own server only, whatever Gradio's files request.
     "content-security-policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
         "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -59,14 +59,14 @@ HEADERS = {
 
 
 class Gate:
-    """ASGI app that hands on what the page needs and answers everything else itself.
+    """ASGI app that passes on what the page needs and answers everything else itself.
 
-    Bodies are counted as they arrive, whatever their header says.
+    Bodies are counted as they arrive, regardless of the declared length.
 
     Parameters
     ----------
     app : ASGIApp
-        Gradio's.
+        Gradio's app.
     folder : Path
         Uploads and results; requests may name files in it, and no others.
     max_upload : int
@@ -86,13 +86,13 @@ class Gate:
         self._arriving = Arriving(KEPT_UPLOADS * max_upload)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have Gradio answer it."""
+        """Answer a request, or pass it to Gradio."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             with suppress(ClientDisconnect):  # an upload was aborted: nothing to report
                 await self._http(scope, receive, Answer(send))
-        # else a websocket, which nothing here speaks: returning refuses it
+        # otherwise a websocket, which is not supported: returning refuses it
 
     async def _http(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         request = Request(scope)
@@ -171,7 +171,7 @@ class Gate:
 
 
 def _paths(content: Any) -> Iterator[Any]:
-    """Every value that stands under the name "path", however deep; None means no file."""
+    """Every value under the key "path", at any depth; None means no file."""
     if isinstance(content, dict):
         if content.get("path") is not None:
             yield content["path"]
@@ -182,13 +182,13 @@ def _paths(content: Any) -> Iterator[Any]:
 
 
 def _without_port(host: str | None) -> str:
-    """The name in a Host header. Starlette puts its own in place of one that it cannot read."""
+    """The name in a Host header; Starlette substitutes its own for an unreadable one."""
     name, _, port = (host or "").rpartition(":")
     return name if port.isdecimal() else host or ""
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was already read, then what comes after it."""
+    """A `receive` that returns a body that was already read, then what follows it."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
@@ -198,14 +198,14 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 class Answer:
-    """A `send` that adds the page's headers, and knows whether an answer has begun."""
+    """A `send` that adds the page's headers, and knows whether a response has begun."""
 
     def __init__(self, send: Send) -> None:
         self.begun = False
         self._send = send
 
     async def __call__(self, message: Message) -> None:
-        """Send a part of the answer."""
+        """Send a part of the response."""
         if message["type"] == "http.response.start":
             self.begun = True
             MutableHeaders(scope=message).update(HEADERS)
@@ -213,6 +213,6 @@ class Answer:
 
 
 def _refuse(status: int, reason: str) -> PlainTextResponse:
-    # After a body of doubtful length nothing on the connection can be trusted to be a request.
+    # After a body of doubtful length, later data on the connection may not be a request.
     headers = {"connection": "close"} if status == 400 else None
     return PlainTextResponse(reason, status, headers)

@@ -1,4 +1,4 @@
-"""What lies on the server's disk: uploads and results, for an hour or until room is needed."""
+"""Files on the server's disk: uploads and results, kept for an hour or until space is needed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from pipelines.web.examples import EXAMPLES
 
 FILE_COSTS = 64 * 1024
-"""Bytes that a file counts at least: a million empty ones fill a disk, too."""
+"""Minimum size that a file counts as: a million empty ones fill a disk as well."""
 
 SPARED = 60.0
-"""Seconds for which a file stays whatever is needed: somebody has just sent it."""
+"""Seconds for which a new file is always kept, since somebody has just sent it."""
 
 
 def delete_old(folder: Path, age: float) -> None:
@@ -29,9 +29,9 @@ def delete_old(folder: Path, age: float) -> None:
 
 
 def make_room(folder: Path, needed: int, limit: int) -> bool:
-    """Whether so many more bytes fit under the limit, once the oldest files have gone.
+    """Whether `needed` more bytes fit under the limit after deleting the oldest files.
 
-    A flood of uploads so costs others their pictures of some minutes ago, and not the page.
+    A flood of uploads thus costs others their pictures of some minutes ago, but not the page.
     """
     kept = sorted(_kept(folder))
     excess = sum(size for _, size, _ in kept) + needed - limit
@@ -45,8 +45,8 @@ def make_room(folder: Path, needed: int, limit: int) -> bool:
 
 
 def _kept(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    """When each file was written, what it counts, and where it is; the examples left out."""
-    for place, folders, names in os.walk(folder):  # which passes over what has gone meanwhile
+    """Time, counted size and path of each file, except the examples."""
+    for place, folders, names in os.walk(folder):  # skips what has been deleted meanwhile
         if EXAMPLES in folders:
             folders.remove(EXAMPLES)
         for path in (Path(place, name) for name in names):
@@ -56,6 +56,6 @@ def _kept(folder: Path) -> Iterator[tuple[float, int, Path]]:
 
 
 def _delete(path: Path) -> None:
-    with suppress(OSError):  # gone meanwhile, or not the last one in its folder
+    with suppress(OSError):  # deleted meanwhile, or not the last in its folder
         path.unlink()
         path.parent.rmdir()  # each upload has a folder of its own

@@ -36,10 +36,10 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
 
 AT_WORK = 24
-"""Requests of a kind that are scored by turns; waiting for one takes a thread, and no memory."""
+"""Requests of a kind scored in turns; a waiting one takes a thread, but no memory."""
 
 QUEUE = 40
-"""Requests that may wait beside them; the next one is told that the queue is full."""
+"""Further requests that may wait; the next one is refused because the queue is full."""
 
 COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem")
 
@@ -52,7 +52,7 @@ class Page:
     Parameters
     ----------
     scorer : Scorer
-        Makes requests wait for each other.
+        Serialises requests.
     folder : Path
         Uploads and results; no other file is opened.
     limits : Limits
@@ -81,7 +81,7 @@ class Page:
             after = self._picture("degraded picture", dist)
             score = self._scorer.score(before, after)
             card = score_card(score, self.scale)
-            # Nothing made the score of equal pictures but that they are equal, as the card says.
+            # The score of equal pictures has no other contributions, as the card says.
             chart = "" if score.identical else contribution_chart(score.contributions)
             return card, heat_map(before, after), chart
 
@@ -135,7 +135,7 @@ class Page:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell the person at the page what they can fix; the server goes on."""
+    """Show errors that the user can fix on the page; the server continues."""
     try:
         yield
     except (SeiqaError, TableError) as error:

@@ -1,4 +1,4 @@
-"""Uploads as they arrive: counted, and nothing of a broken one left behind."""
+"""Uploads as they arrive: counted, and without leftovers of broken ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from gradio import route_utils
 from starlette.types import Message, Receive
 
 FILES = 4
-"""In one upload; the page sends one."""
+"""Maximum files per upload; the page sends one."""
 
 TOO_LARGE = 413, "too large"
 NO_ROOM = 507, "no room for more uploads now; try again in a minute"
 
 
 class Arriving:
-    """Bytes of the uploads that are on their way, all together, and how many there may be."""
+    """Total bytes of the uploads in progress, and their limit."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -25,12 +25,12 @@ class Arriving:
 
 
 class Counted:
-    """A `receive` that stops when a body is longer than it may be, alone or with all others.
+    """A `receive` that stops when a body exceeds its own limit or the total limit.
 
     Attributes
     ----------
     refusal : tuple[int, str] | None
-        Why it stopped, as a status and a line. What receives is told that the client has gone.
+        Why it stopped, as a status and a line. The receiver then sees a disconnected client.
     """
 
     def __init__(self, receive: Receive, limit: int, arriving: Arriving) -> None:
@@ -41,7 +41,7 @@ class Counted:
         self._bytes = 0
 
     async def __call__(self) -> Message:
-        """The next part of the body, or that the client has gone."""
+        """The next part of the body, or a disconnect."""
         message = await self._receive()
         length = len(message.get("body", b""))
         self._bytes += length
@@ -53,12 +53,12 @@ class Counted:
         return message if self.refusal is None else {"type": "http.disconnect"}
 
     def end(self) -> None:
-        """The body has arrived, or will not."""
+        """Called when the body is complete or was aborted."""
         self._arriving.bytes -= self._bytes
 
 
 async def read_whole(receive: Receive, limit: int) -> bytes | None:
-    """A request's body, or None where it is longer than the limit or broken off."""
+    """A request's body, or None if it is longer than the limit or was aborted."""
     body = bytearray()
     while True:
         message = await receive()
@@ -72,7 +72,7 @@ async def read_whole(receive: Receive, limit: int) -> bytes | None:
 
 
 class _FilesOnly(route_utils.GradioMultiPartParser):
-    """Gradio's parser, which would keep form fields in memory and leave half files on disk."""
+    """Gradio's parser without form fields kept in memory or partial files left on disk."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options | {"max_files": FILES, "max_fields": 0})
@@ -90,5 +90,5 @@ class _FilesOnly(route_utils.GradioMultiPartParser):
 
 
 def accept_files_only() -> None:
-    """Have Gradio parse uploads so; it offers no setting for it."""
+    """Make Gradio use this parser, for which it has no setting."""
     route_utils.GradioMultiPartParser = _FilesOnly  # type: ignore[misc]

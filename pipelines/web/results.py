@@ -1,4 +1,4 @@
-"""What the page shows of a scored pair: the number, its meaning, and what moved it."""
+"""What the page shows for a scored pair: the score, its meaning, and its contributions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SHOWN_SIDE = 1024
 """Longest side of the heat map, pixels."""
 
 BARS = 12
-"""Groups in the chart; the rest is added up."""
+"""Number of groups in the chart; the rest are summed."""
 
-# Two hues that stay apart for every kind of colour vision (Okabe & Ito 2008).
+# Two hues that are distinct for every kind of colour vision (Okabe & Ito 2008).
 UP, DOWN, INK, GREY = "#0072B2", "#D55E00", "#1a1a1a", "#767676"
 
 UNFAMILIAR = (
@@ -98,12 +98,12 @@ def _fitted(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def score_table(table: pd.DataFrame) -> str:
-    """Scores of many pairs, and how many have none, as HTML.
+    """Scores of many pairs, and the number without a score, as HTML.
 
     Parameters
     ----------
     table : pd.DataFrame
-        Any columns; `problem` is empty where all is well.
+        Any columns; `problem` is empty for pairs without one.
     """
     failed = int((table["problem"] != "").sum())
     rest = f"; {failed} could not be scored, see the last column" if failed else ""
@@ -144,7 +144,7 @@ def contribution_chart(contributions: Mapping[str, float]) -> str:
 
 
 def _rows(contributions: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Groups by size of their part, the largest first; the smallest ones in one row."""
+    """Groups sorted by absolute contribution, largest first; the smallest ones in one row."""
     parts = [(name, value) for name, value in contributions.items() if name != "baseline"]
     parts.sort(key=lambda part: -abs(part[1]))
     if len(parts) <= BARS:

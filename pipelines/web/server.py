@@ -1,4 +1,4 @@
-"""The page's server: Gradio behind the gate, on one port, until it is told to stop."""
+"""The page's server: Gradio behind the gate, on one port, until stopped."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from seiqa_models.scorer import Scorer
 
 SWEEP = 300
-"""Seconds from one look for old files to the next."""
+"""Seconds between searches for old files."""
 
-PATIENCE = 2  # seconds that open pages are given when the server stops
+PATIENCE = 2  # seconds granted to open pages when the server stops
 
 
 def is_local(host: str) -> bool:
@@ -44,13 +44,13 @@ def serve(
 ) -> NoReturn:
     """Serve the page until the process is interrupted or terminated; then end the process.
 
-    Uploads and results lie in a temporary folder that is removed at the end. A thread that is at
-    work on somebody's pictures cannot be stopped, and nobody waits for it.
+    Uploads and results are kept in a temporary folder that is removed at the end. A thread that is
+    processing pictures cannot be stopped, and the server does not wait for it.
 
     Parameters
     ----------
     scorer : Scorer
-        What scores.
+        Scores the pairs.
     host : str
         Address to bind.
     port : int
@@ -89,7 +89,7 @@ def _run(gate: Gate, listener: socket.socket) -> int:
 
     from pipelines.web.connections import PER_CLIENT, Connection, end_late
 
-    # What is wrong with a request is its sender's business, and a flood of them no log's.
+    # Malformed requests concern only their senders, and must not flood the log.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -97,7 +97,7 @@ def _run(gate: Gate, listener: socket.socket) -> int:
             log_level="error",
             http=Connection,
             ws="none",
-            # So many are accepted before their requests are looked at: no more than one may open.
+            # This many are accepted before their requests are examined: at most one client's limit.
             backlog=PER_CLIENT,
             timeout_graceful_shutdown=PATIENCE,
         )
@@ -109,7 +109,7 @@ def _run(gate: Gate, listener: socket.socket) -> int:
         watch.cancel()
 
     try:
-        # Not asyncio.run, which at the end waits for every thread.
+        # Not asyncio.run, which waits for every thread at the end.
         asyncio.new_event_loop().run_until_complete(answer())
     except KeyboardInterrupt:
         return 0
@@ -181,7 +181,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _swept(folder: Path, age: float) -> Iterator[None]:
-    """Delete old files again and again, from a thread, until the end of the block."""
+    """Delete old files periodically, from a thread, until the end of the block."""
     ended = threading.Event()
 
     def sweep() -> None:

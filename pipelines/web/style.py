@@ -1,4 +1,4 @@
-"""How the page looks, and its standing texts. Fonts are the reader's own: nothing is fetched."""
+"""The page's appearance and fixed texts. System fonts are used: nothing is fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns: who asked first is served first, one pair at a time."""
+"""Turns: first come, first served, one pair at a time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from threading import Event, Lock
 
 
 class Turns:
-    """A lock that is handed on in the order in which it was asked for.
+    """A fair lock, granted in the order of requests.
 
-    `threading.Lock` wakes any of those who wait. Here a client with a thousand pairs, who asks
-    anew for each, lets everybody else have one in between; and only one pair's pictures are in
-    memory, however many wait.
+    `threading.Lock` wakes an arbitrary waiter. Here a client with a thousand pairs, who requests a
+    turn for each, lets every other client have one in between; and only one pair's pictures are in
+    memory, however many clients wait.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Uploads: files become pixels, or one line that says why not.
+"""Uploads: files are decoded to pixels, or refused with one line that says why.
 
-Nothing in an upload is trusted: not its name, its type nor its sizes.
+Nothing in an upload is trusted: neither its name nor its type nor its sizes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for
 
 MB = 2**20  # as Gradio counts them
 NAME_LENGTH = 100
-"""Characters of a file's name that are shown."""
+"""Maximum number of characters of a file's name shown."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Limits:
     upload : int
         Bytes of one uploaded file.
     pixels : int
-        Of one picture.
+        Pixels of one picture.
     members : int
         Files in a zip.
     pairs : int
-        In a zip.
+        Pairs in a zip.
     unpacked
         Bytes of a zip's files, taken together; of each of them, `upload`.
     kept_minutes : int
-        That uploads and results stay on disk.
+        Minutes that uploads and results stay on disk.
     """
 
     upload: int = 100 * MB
@@ -57,7 +57,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded file: the name its sender gave it, good for messages only, and its bytes."""
+    """An uploaded file: its bytes, and the sender's name for it, used in messages only."""
 
     name: str
     content: bytes
@@ -107,17 +107,17 @@ def decode(upload: Upload, limits: Limits) -> Image.Image:
     Raises
     ------
     DataError
-        One line, what is wrong with it.
+        The message says in one line what is wrong.
     """
     file = io.BytesIO(upload.content)
     return read_rgb(file, name=upload.name, max_pixels=limits.pixels)
 
 
 def is_animation(upload: Upload) -> bool:
-    """Whether a picture that `decode` took has more than one frame."""
+    """Whether a picture accepted by `decode` has more than one frame."""
     decoders = decoders_for(upload.content[:HEAD_BYTES], upload.name)
     try:
         with Image.open(io.BytesIO(upload.content), formats=decoders) as image:
             return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
-    except Exception:  # only its first frame is known to be sound
+    except Exception:  # only its first frame is known to be valid
         return True

@@ -27,18 +27,18 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 
 ALIKE = 0.2
-"""Neighbours count as alike from this index-only SROCC on new groups. Labels in random order
+"""Neighbours count as alike at or above this index-only SROCC on new groups. Labels in random order
 stay under .16 (100 draws of 510 labels)."""
 
 _STANDARD_ERRORS = 3
-"""With few groups chance alone gives more: SROCC of unrelated values has a standard error of about
-1 / sqrt(groups)."""
+"""With few groups, chance alone exceeds `ALIKE`: the SROCC of unrelated values has a standard error
+of about 1 / sqrt(groups)."""
 
 _SORTED = 0.95
-"""Rows count as sorted by label from this |SROCC| of label and position."""
+"""Rows count as sorted by label at or above this |SROCC| of label and position."""
 
 _SCATTERED = 0.25
-"""Runs of files do not hold groups where a group spans at least this mean share of the files."""
+"""Groups are not runs of files if they span more than this share of the files on average."""
 
 
 def audit(
@@ -49,32 +49,32 @@ def audit(
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Look for what lets a model score better in its own tests than on new pictures.
+    """Look for anything that makes a model score better in its own tests than on new pictures.
 
     Parameters
     ----------
     pairs : DataFrame
         With ``pair_id, group_id, split, order, mos, ref_key, dist_key``, the pair table's columns.
-        Probes use the labelled rows of split train; duplicates are looked for in all rows.
+        Probes use the labelled rows of split train; duplicates are searched for in all rows.
     features : DataFrame indexed by pair_id, optional
-        Feature table; without it no column is judged and no learner probed.
+        Feature table; without it, columns are not checked and the forest probe is skipped.
     hashes : mapping of pair_id to int, optional
         64-bit perceptual hash of each pair's reference image, for near-duplicates.
     scenes : sequence of (str, str), optional
-        pair_ids of every two pairs whose references show the same scene, cropped or reduced.
+        pair_ids of any two pairs whose references show the same scene, cropped or downscaled.
     seed : int
         Seed of folds and of the probing forest.
 
     Returns
     -------
     dict, JSON-ready
-        ``n`` {pairs, labelled, groups, train, val, test}; ``labels`` {histogram,
-        autocorrelation}; ``sorted``: SROCC of label and position; ``index_only``, ``group_only``
-        and ``features``: see `seiqa_models.audit.probes`; ``duplicates``: see
+        ``n`` {pairs, labelled, groups, train, val, test}; ``labels`` {histogram, autocorrelation};
+        ``sorted``: SROCC of label and position; ``index_only``, ``group_only`` and ``features``:
+        see `seiqa_models.audit.probes`; ``duplicates``: see
         `seiqa_models.audit.duplicates.find_duplicates`; ``noise``: see
-        `seiqa_models.audit.noise.label_noise`; ``columns`` {constant, leaking}; and
-        ``verdict`` {splits: "group" or "block", neighbours_alike, reasons, warnings}, where
-        ``splits`` is the kind of folds to trust. What could not be measured is None.
+        `seiqa_models.audit.noise.label_noise`; ``columns`` {constant, leaking}; and ``verdict``
+        {splits: "group" or "block", neighbours_alike, reasons, warnings}, where ``splits`` is the
+        kind of folds to trust. Anything that could not be measured is None.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def audit(
         A pair is not in the feature table.
     """
     rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
-    rows = rows.sort_values(["order", "pair_id"])  # what is found hangs on no order but the files'
+    rows = rows.sort_values(["order", "pair_id"])  # findings depend on file order only
     y, order = rows["mos"].to_numpy(np.float64), rows["order"].to_numpy(np.float64)
     groups = codes_of(rows["group_id"])[0]
     n_groups = len(np.unique(groups))

@@ -1,4 +1,4 @@
-"""Pictures that come twice: the same bytes, or nearly the same to the eye."""
+"""Pictures that occur more than once: the same bytes, or nearly the same to the eye."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 NEAR_BITS = 4
-"""Perceptual hashes of 64 bits that differ in no more bits than this count as nearly the same."""
+"""64-bit perceptual hashes count as nearly the same if they differ in at most this many bits."""
 
 _SHOWN = 10
-"""Examples that are named; all are counted."""
+"""Maximum number of examples listed; all are counted."""
 
 
 def find_duplicates(
@@ -20,7 +20,7 @@ def find_duplicates(
     hashes: Mapping[str, int] | None,
     scenes: Sequence[tuple[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """Repetitions that put into a test what a model saw in training.
+    """Find repetitions that leak training data into a test.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def find_duplicates(
     hashes : mapping of pair_id to int, optional
         64-bit perceptual hash of each pair's reference image.
     scenes : sequence of (str, str), optional
-        pair_ids of every two pairs whose references show the same scene.
+        pair_ids of any two pairs whose references show the same scene.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def _named(found: pd.Series) -> dict[str, Any]:
 
 
 def _in_several(pairs: pd.DataFrame, key: str, what: str) -> dict[str, Any]:
-    """Images that come in more than one group or split, each named by its first pair in each."""
+    """Images that occur in several groups or splits, given by their first pair in each."""
     firsts = pairs.drop_duplicates([key, what]).groupby(key, sort=False)["pair_id"]
     return _named(firsts.agg(list)[firsts.size() > 1])
 
@@ -82,6 +82,6 @@ def _near(pairs: pd.DataFrame, hashes: Mapping[str, int]) -> dict[str, Any]:
         later = slice(k + 1, None)
         differing = np.bitwise_count(codes[later] ^ codes[k])
         near = (differing <= NEAR_BITS) & (groups[later] != groups[k])
-        near &= references[later] != references[k]  # the same picture is counted elsewhere
+        near &= references[later] != references[k]  # identical pictures are counted elsewhere
         found += [[str(names[k]), str(names[k + 1 + j])] for j in np.flatnonzero(near)]
     return {"n": len(found), "examples": found[:_SHOWN]}

@@ -1,4 +1,4 @@
-"""Columns that know the label or the experiment: what no feature of new pictures can know."""
+"""Columns that reveal the label or the experiment, which no feature of new pictures can do."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
 
 TWIN = 0.995
-"""A column counts as the label's twin from this |SROCC| or |PLCC| with it. The best metrics reach
-.98 with MOS; with six-level labels even a perfect score reaches only .984."""
+"""A column counts as a twin of the label at or above this |SROCC| or |PLCC| with it. The best
+metrics reach .98 with MOS; with six-level labels even a perfect score reaches only .984."""
 
 _MIN_VALUES = 10
 """Correlations over fewer rows or groups prove nothing."""
 
 _MIN_GROUP = 5
-"""In groups of fewer rows a good metric may well be proportional to the label."""
+"""In smaller groups a good metric may well be proportional to the label."""
 
 _EXPERIMENT = {
     "category", "deviation", "dist", "distorted", "distortion", "dmos", "file", "filename", "fold",
@@ -32,30 +32,30 @@ _EXPERIMENT = {
     "ratings", "ref", "reference", "row", "scene", "score", "sd", "severity", "split", "std",
     "stdev", "subset", "type", "unnamed", "var", "variance", "votes",
 }  # fmt: skip
-"""A column whose name is made of these words and numbers alone describes the experiment."""
+"""A column whose name consists only of these words and numbers describes the experiment."""
 
 
 def find_leaks(
     X: pd.DataFrame, y: FloatVector, groups: ArrayLike, *, label: str = "mos"
 ) -> dict[str, str]:
-    """Columns that should not be features, each with what it is instead, in a few words.
+    """Columns that should not be features, each with a short reason.
 
-    Refused are text and dates, names that describe the experiment or start with the label's,
-    columns that count the rows, and twins of the label: |SROCC| or |PLCC| of .995 over all rows,
-    or |PLCC| of .995 within groups of 5 or more rows (a mean over the other rows of the group,
-    such as target encoding makes, is the row's own label upside down) or between the means of 10
-    or more groups.
+    These are text and dates, names that describe the experiment or start with the label's name,
+    columns that count the rows, and twins of the label: |SROCC| or |PLCC| of at least .995 over all
+    rows, or |PLCC| of at least .995 within groups of 5 or more rows (a mean over the other rows of
+    the group, as in target encoding, is the row's own label inverted) or between the means of 10 or
+    more groups.
 
     Parameters
     ----------
     X : DataFrame [n, columns]
-        Dense blocks are only judged by their name.
+        Dense blocks are judged by name only.
     y : float64 [n]
-        Labels; rows with a NaN are not looked at.
+        Labels; rows with NaN are ignored.
     groups : array-like [n]
         Rows of one reference image have the same value.
     label : str
-        Name of the label's column.
+        Name of the label column.
     """
     codes = codes_of(groups)[0]
     reasons = {str(name): _reason(X[name], y, codes, label) for name in X.columns}
@@ -78,7 +78,7 @@ def _reason(column: pd.Series, y: FloatVector, codes: Rows, label: str) -> str |
 
 
 def _no_number(column: pd.Series) -> str:
-    """That a column holds something else, with its first cell that is no number."""
+    """The reason for a column that is not numeric, with its first non-numeric cell."""
     if not pd.api.types.is_string_dtype(column.dtype):
         return f"no number but {column.dtype}"
     odd = column.notna() & pd.to_numeric(column, errors="coerce").isna()
@@ -119,7 +119,7 @@ def _twin(values: FloatVector, y: FloatVector, codes: Rows) -> str | None:
 
 
 def _alike_within(both: Any, values: FloatVector, y: FloatVector, codes: Rows) -> float:
-    """Mean |PLCC| over the groups of 5 rows or more, weighted by their rows; 0 if there are few."""
+    """Mean |PLCC| over groups of 5 or more rows, weighted by their size; 0 if there are too few."""
     centre, spread = both.mean().loc[codes], both.std(ddof=0).loc[codes]
     judged = (both.size().loc[codes] >= _MIN_GROUP).to_numpy() & (spread > 0).all(axis=1).to_numpy()
     if judged.sum() < _MIN_VALUES:

@@ -1,8 +1,8 @@
-"""How far labels of the same pixels differ, and how well any model can then do.
+"""How far labels of the same pixels differ, and how well any model can do as a result.
 
-Pictures that were scored more than once measure the noise of the labels for nothing. Whoever
-predicts the true scores perfectly still misses the noise, so that no agreement above a certain one
-can be expected, nor should one be believed.
+Pictures that were scored more than once measure the label noise at no extra cost. Even perfect
+predictions of the true scores miss this noise, so agreement has a ceiling: nothing above it can be
+expected, or should be believed.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.metrics import srocc
 
 _DRAWS = 200
-"""Of noise; the mean SROCC over them is then known to about .0005."""
+"""Number of noise draws; the mean SROCC over them is then accurate to about .0005."""
 
 _CONTRADICTING = 1 / 3
-"""Labels of equal pixels that differ by more than this share of the labels' range cannot both be
+"""Labels of equal pixels that differ by more than this share of the label range cannot both be
 right."""
 
 
 def label_noise(pairs: pd.DataFrame, *, seed: int = 0) -> dict[str, Any] | None:
     """Compare the labels of pairs with equal pixels.
 
-    The variance of the noise is that of labels around the mean of their pixels, pooled over all
-    pixels that have several (one-way analysis of variance, within groups). The ceiling is the SROCC
-    of true scores and labels, where the true scores are the labels shrunk towards their mean, so
-    that with noise of this variance they have the labels' variance again. The noise is taken to be
-    normal and alike everywhere.
+    The noise variance is the variance of labels around the mean for their pixels, pooled over all
+    pixels with several labels (one-way analysis of variance, within groups). The ceiling is the
+    SROCC of true scores and labels, where the true scores are the labels shrunk towards their mean
+    such that adding noise of this variance restores the labels' variance. The noise is assumed to
+    be normal and homogeneous.
 
     Parameters
     ----------
     pairs : DataFrame
-        With ``pair_id, mos, ref_key, dist_key``; rows without a label do not count.
+        With ``pair_id, mos, ref_key, dist_key``; rows without a label are ignored.
     seed : int
-        Of the draws of noise.
+        Seed of the noise draws.
 
     Returns
     -------
-    dict, JSON-ready, or None where no pixels have two labels
-        ``pictures``: pixels with several labels; ``mean``, ``largest``: of the absolute differences
-        between two labels of the same pixels, in units of the label; ``deviation``: standard
-        deviation of the noise; ``share``: that of the labels' range; ``ceiling``: on SROCC, 0..1;
-        ``widest``: the two pair_ids that differ most; ``contradicting``: differences of more than a
-        third of the labels' range.
+    dict, JSON-ready, or None if no pixels have two labels
+        ``pictures``: number of pictures with several labels; ``mean``, ``largest``: of the
+        absolute differences between two labels of the same pixels, in units of the label;
+        ``deviation``: standard deviation of the noise; ``share``: ``deviation`` as a share of the
+        label range; ``ceiling``: of SROCC, 0..1; ``widest``: the two pair_ids that differ most;
+        ``contradicting``: number of differences of more than a third of the label range.
     """
     labelled = pairs[pairs["mos"].notna()]
     repeated = labelled[labelled.duplicated(["ref_key", "dist_key"], keep=False)]
@@ -73,7 +73,7 @@ def label_noise(pairs: pd.DataFrame, *, seed: int = 0) -> dict[str, Any] | None:
 
 
 def said(noise: dict[str, Any]) -> list[str]:
-    """The findings in words, a line each."""
+    """The findings as text, one per line."""
     if not noise["largest"]:
         return []
     pictures = noise["pictures"]

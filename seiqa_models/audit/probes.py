@@ -1,6 +1,6 @@
-"""Probes of a data set: how well do predictors score that see only what they should not need?
+"""Probes of a data set: the scores of predictors that see only what should carry no information.
 
-Each compares ways to hold rows out. Where a careless way scores higher than a careful one, the
+Each compares ways to hold out rows. If a careless way scores higher than a careful one, the
 difference is memory, not skill.
 """
 
@@ -48,7 +48,7 @@ def autocorrelation(y: FloatVector, order: FloatVector) -> float:
 
 
 def index_only(y: FloatVector, order: FloatVector, groups: Rows, *, seed: int) -> dict[str, float]:
-    """SROCC of the mean label of the 5 nearest files, by how the folds are made.
+    """SROCC of the mean label of the 5 nearest files, by type of fold.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def index_only(y: FloatVector, order: FloatVector, groups: Rows, *, seed: int) -
 
 
 def group_only(y: FloatVector, groups: Rows, *, seed: int) -> float:
-    """SROCC of the mean label of the other rows of the group, under shuffled folds."""
+    """SROCC of the mean label of the group's other rows, with shuffled folds."""
     prediction = np.empty_like(y)
     for train, test in make_folds(np.arange(len(y)), n_splits=_FOLDS, seed=seed):
         means = pd.Series(y[train]).groupby(groups[train]).mean()
@@ -78,7 +78,7 @@ def group_only(y: FloatVector, groups: Rows, *, seed: int) -> float:
 def features_by_split(
     X: pd.DataFrame, y: FloatVector, groups: Rows, order: FloatVector, *, seed: int
 ) -> dict[str, float]:
-    """SROCC of a forest on the features under ``shuffled``, ``grouped`` and ``contiguous`` folds.
+    """SROCC of a forest on the features with ``shuffled``, ``grouped`` and ``contiguous`` folds.
 
     Contiguous folds keep groups together.
     """
@@ -93,14 +93,14 @@ def features_by_split(
 
 
 def spread(order: FloatVector, groups: Rows) -> float:
-    """Mean share of the files between a group's first and last one, 0 (together) to 1."""
+    """Mean share of the files between a group's first and last file, 0 (adjacent) to 1."""
     position = pd.Series(order).rank(method="first")
     by_group = position.groupby(groups)
     return float((by_group.max() - by_group.min()).mean() / len(order))
 
 
 def _blocks(position: Rows) -> Rows:
-    """Block of 30 of each row; with under 60 files two blocks, since one cannot be held out."""
+    """Index of each row's block of 30 files; with fewer than 60 files there are two blocks."""
     return position // min(BLOCK, -(-len(position) // 2))
 
 
@@ -114,7 +114,7 @@ def _of_neighbours(y: FloatVector, order: FloatVector, folds: list[Fold]) -> flo
 def _of_forest(
     X: pd.DataFrame, y: FloatVector, groups: Rows, folds: list[Fold], seed: int
 ) -> float:
-    """A forest memorises a neighbour or a duplicate quickly, which is all a probe needs."""
+    """SROCC of a forest, which memorises neighbours and duplicates quickly: all a probe needs."""
     prediction = np.empty_like(y)
     for train, test in folds:
         preparation = Preparation()

@@ -1,8 +1,8 @@
 """Which columns of a table of numbers may be features.
 
-A table from elsewhere holds more than features: names of files, the label's own spread,
-the level of the distortion. A model that reads those is useless on new pictures, and no
-cross-validation shows it. So such columns are refused by name until they are dropped on purpose.
+A third-party table holds more than features: file names, the label's own spread, the level of
+distortion. A model that reads those is useless on new pictures, and no cross-validation shows it.
+Such columns are therefore reported by name and refused until they are dropped explicitly.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from seiqa_models.core.errors import TableError
 
 @dataclass(frozen=True)
 class Roles:
-    """Columns of a table that are no features, and what they are instead.
+    """Columns of a table that are not features, and the roles they have instead.
 
     Attributes
     ----------
     label : str
-        Scores, higher is better. Rows without one are not learned from.
+        Scores, higher is better. Rows without a score are not used for training.
     group : str
         Rows with the same value stay together (usually the reference image).
     order : str, optional
-        Position in file order; given, folds are contiguous blocks of it.
+        Position in file order; if given, folds are contiguous blocks of it.
     kind : str, optional
-        Kind of distortion; given, leaving one kind out is estimated too.
+        Kind of distortion; if given, performance on left-out kinds is estimated too.
     drop : tuple of str
-        Left out.
+        Columns to ignore.
     """
 
     label: str
@@ -53,7 +53,7 @@ class Roles:
 
 
 def feature_columns(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
-    """The labelled rows of every column that has no other role.
+    """The labelled rows of every column without another role.
 
     Raises
     ------
@@ -91,12 +91,12 @@ def labelled_rows(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
 
 
 def require_columns(table: pd.DataFrame, names: Iterable[str]) -> None:
-    """Check that columns are there.
+    """Check that columns exist.
 
     Raises
     ------
     TableError
-        Some are missing; all of them are named, one with its likeliest spelling.
+        Some are missing; all of them are named, one with the likeliest correct spelling.
     """
     missing = [name for name in names if name not in table.columns]
     if not missing:

@@ -1,1 +1,1 @@
-"""What all parts of the model half use: columns, checks, metrics, splits, errors."""
+"""Shared by all parts of the model half: columns, checks, metrics, splits, errors."""

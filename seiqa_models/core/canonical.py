@@ -1,10 +1,10 @@
-"""One order of the rows of a table, whatever order they come in.
+"""One canonical order for the rows of a table, whatever order they arrive in.
 
-Folds, seeds and sums depend on the order of rows. So a table is put into an order of its own before
-anything is made of it: by group, then by label, file order and kind, and where these are equal by
-the content of the features. Rows that are equal in all of it are interchangeable. Which folds a
-group is in thus depends on the groups' names and sizes, and not on the features: systems that read
-other features of the same pairs are compared on the same folds.
+Folds, seeds and sums depend on the order of rows. A table is therefore put into canonical order
+before it is used: by group, then by label, file order and kind, and for ties by the content of the
+features. Rows that are equal in all of these are interchangeable. A group's fold thus depends on
+the groups' names and sizes and not on the features, so systems that read different features of the
+same pairs are compared on the same folds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DIGEST_BYTES = 16
 
 
 def codes_of(values: ArrayLike) -> tuple[Rows, np.typing.NDArray[Any]]:
-    """Values as numbers from 0 in the order of the values, and the different values.
+    """Values as codes from 0 in the order of the values, and the distinct values.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def codes_of(values: ArrayLike) -> tuple[Rows, np.typing.NDArray[Any]]:
     -------
     codes : int [n]
     names : array [different values]
-        Sorted; values that cannot be compared, such as text and numbers, by their types first.
+        Sorted; values that cannot be compared, such as text and numbers, are sorted by type first.
 
     Examples
     --------
     >>> codes_of(["sea", "hill", "sea"])[0].tolist()
     [1, 0, 1]
     """
-    # NumPy would make text of the numbers in a list that holds both.
+    # NumPy would convert the numbers in a list of text and numbers to text.
     listed = values if hasattr(values, "dtype") else np.asarray(values, dtype=object)
     codes, found = pd.factorize(np.asarray(listed))
     names = np.asarray(found)

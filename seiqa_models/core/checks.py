@@ -1,4 +1,4 @@
-"""What a feature table with labels must satisfy before anything is fitted on it."""
+"""Requirements on a feature table with labels, checked before anything is fitted."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from seiqa_models.core.errors import KindsError, TableError
 from seiqa_models.core.orders import Orders
 
 LARGEST = 1e30
-"""Of a feature: sums of squares stay finite, and single precision holds it."""
+"""Largest feature value: sums of squares stay finite, and single precision can hold it."""
 
 MIN_ROWS_TO_FIT = 4
 MIN_ROWS_TO_EVALUATE = 10
 MIN_GROUPS_TO_FIT = 2
 MIN_GROUPS_TO_EVALUATE = 3
 FEW_GROUPS = 15
-"""A claim made on fewer is told with a caution."""
+"""Results on fewer groups are reported with a caution."""
 
 
 @dataclass(frozen=True)
 class TrainingTable:
     """A checked table: features X [n, columns], labels y [n], group codes [n].
 
-    ``order`` [n], ``kinds`` [n] and ``collections`` [n] are None where not given. Groups, kinds and
-    collections are numbered from 0 in the order of their names. Where each row is a group of its
-    own because none were given, ``grouped`` is False and the numbers are positions. ``orders`` are
-    constructed ones of the same groups, numbered alike, or None.
+    ``order`` [n], ``kinds`` [n] and ``collections`` [n] are None if not given. Groups, kinds and
+    collections are numbered from 0 in the order of their names. If no groups were given, each row
+    is its own group, ``grouped`` is False and the numbers are positions. ``orders`` are constructed
+    orders of the same groups with the same numbering, or None.
     """
 
     X: pd.DataFrame
@@ -46,19 +46,19 @@ class TrainingTable:
 
     @property
     def laboratories(self) -> Rows:
-        """``collections``, for what cannot do without.
+        """``collections``, for callers that require them.
 
         Raises
         ------
         ValueError
-            The table names none.
+            The table has none.
         """
         if self.collections is None:
             raise ValueError("the table names no collections")
         return self.collections
 
     def in_canonical_order(self) -> tuple[TrainingTable, Rows]:
-        """Columns by name and rows by content, so that nothing fitted hangs on their order.
+        """Columns by name and rows by content, so that no fit depends on their order.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class TrainingTable:
         return (table if self.grouped else replace(table, groups=np.arange(len(rows)))), rows
 
     def by_column_name(self) -> TrainingTable:
-        """The columns sorted, so that what is fitted does not depend on their order."""
+        """The columns sorted by name, so that no fit depends on their order."""
         columns = sorted(self.X.columns)
         orders = self.orders and replace(self.orders, X=self.orders.X[columns])
         return replace(self, X=self.X[columns], orders=orders)
@@ -105,17 +105,16 @@ def check_training_table(
     min_rows: int = MIN_ROWS_TO_FIT,
     min_groups: int = MIN_GROUPS_TO_FIT,
 ) -> TrainingTable:
-    """Check a table and its labels; without groups each row is a group of its own.
+    """Check a table and its labels; without groups each row is its own group.
 
     Raises
     ------
     TableError
-        Too few rows or groups; labels, groups, order or collections of another length or with
-        missing values;
-        constant labels; no feature column, one of an unknown type, or a number beyond ±1e30;
-        constructed orders without groups, or without one of the columns.
+        Too few rows or groups; labels, groups, order or collections have the wrong length or
+        missing values; constant labels; no feature column, one of an unknown type, or a number
+        beyond ±1e30; constructed orders without groups, or without one of the columns.
     KindsError
-        Kinds of another length or with missing values.
+        Kinds have the wrong length or missing values.
     """
     if not isinstance(X, pd.DataFrame):
         raise TableError(f"X is a {type(X).__name__}, expected a pandas DataFrame")
@@ -151,7 +150,7 @@ def check_training_table(
 
 
 def _require_moderate(X: pd.DataFrame, scalars: list[str]) -> None:
-    """Refuse numbers whose squares overflow; infinite ones are bounded later."""
+    """Refuse numbers whose squares would overflow; infinite values are clipped later."""
     values = scalar_matrix(X, scalars)
     large = (np.abs(values) > LARGEST) & np.isfinite(values)
     if large.any():
@@ -163,7 +162,7 @@ def _require_moderate(X: pd.DataFrame, scalars: list[str]) -> None:
 
 
 def _name(X: pd.DataFrame, position: int) -> str:
-    """What a row is called: text in quotes, numbers plain."""
+    """How messages name a row: text in quotes, numbers plain."""
     name = X.index[position]
     return repr(name) if isinstance(name, str) else str(name)
 

@@ -1,8 +1,8 @@
-"""Columns: the two kinds of feature column, and the names of the columns of predictions.
+"""Columns: the two kinds of feature column, and the names of prediction columns.
 
 Features are scalars, or dense blocks kept as one Arrow column each; a column's name,
-``<extractor>__<view>__<output>``, says which group it belongs to. In a table of held-out
-predictions each learner has a column of its name, so no learner can have one of the names below.
+``<extractor>__<view>__<output>``, identifies its group. In a table of held-out predictions each
+learner has a column named after it, so no learner can use one of the names below.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from seiqa_models.core.arrays import FloatMatrix
 from seiqa_models.core.errors import TableError
 
 SCORED = ("score", "low", "high", "unfamiliar", "agree")
-"""What :meth:`seiqa_models.stack.regressor.SeiqaRegressor.predict_interval` gives."""
+"""Columns that :meth:`seiqa_models.stack.regressor.SeiqaRegressor.predict_interval` returns."""
 
 CONSENSUS, AGREEMENT = "agreed_score", "agreement"
-"""What the columns of features say together, and how far they agree."""
+"""The consensus of the feature columns, and how far they agree."""
 
 COMPETITORS = ("best_single", "greedy", "index_only", "at_home", CONSENSUS)
-"""Other predictions of the same rows, which the stack is compared with."""
+"""Other predictions for the same rows, with which the stack is compared."""
 
 ROW = ("pair_id", "mos", "group_id", "fold")
-"""What is known of a row."""
+"""Known facts about a row."""
 
 RESULT_COLUMNS = frozenset({*SCORED, *COMPETITORS, AGREEMENT, *ROW})
 
 
 def feature_group(column: str) -> str:
-    """The extractor a column comes from; a column of another origin is a group of its own.
+    """The extractor that a column comes from; a column from elsewhere is its own group.
 
     >>> feature_group("ssim__max512__mean"), feature_group("PSNR")
     ('ssim', 'PSNR')
@@ -52,7 +52,7 @@ def dense_matrix(series: pd.Series) -> np.typing.NDArray[np.float32]:
     Raises
     ------
     TableError
-        The column is no dense block, or a row of it is missing or not finite: unlike a scalar,
+        The column is not a dense block, or a row of it is missing or not finite: unlike a scalar,
         an embedding has no sensible substitute.
     """
     if not is_dense(series):
@@ -82,8 +82,8 @@ def dense_matrix(series: pd.Series) -> np.typing.NDArray[np.float32]:
 def split_columns(X: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Names of the scalar columns and of the dense blocks, each in table order.
 
-    A scalar is any real number type (integers and floats; NaN means undefined). Truth values,
-    text, dates and lists of varying length are refused.
+    A scalar is any real number type (integers and floats; NaN means undefined). Booleans, text,
+    dates and lists of varying length are refused.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A rising curve of a few straight pieces: how a score maps to the label."""
+"""An increasing piecewise linear curve that maps a score to the label."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn.isotonic import isotonic_regression
 from seiqa_models.core.arrays import FloatVector
 
 _FLATTEST = 0.2
-"""Smallest slope of a segment, as a share of the whole curve's: flatter, and rows would tie."""
+"""Smallest slope of a segment, as a share of the overall slope; any flatter and rows would tie."""
 
 Curve = tuple[FloatVector, FloatVector, float]
 """Scores and labels of the knots, both strictly increasing, and the slope beyond the outer ones."""
@@ -17,15 +17,16 @@ IDENTITY: Curve = (np.zeros(1), np.zeros(1), 1.0)
 
 
 def rising_curve(score: FloatVector, label: FloatVector, n_knots: int) -> Curve:
-    """Rows sorted by score and cut into parts of equal size; knots at the parts' means.
+    """Fit a curve to rows sorted by score and cut into equal parts, with knots at the parts' means.
 
-    The labels of the knots are made to rise (isotonic regression). Beyond the outer knots the whole
-    curve's slope goes on.
+    The labels of the knots are made increasing (isotonic regression). Beyond the outer knots the
+    curve continues with its overall slope.
 
     Returns
     -------
     Curve
-        :data:`IDENTITY` for fewer than two knots, or a score that says nothing about the label.
+        :data:`IDENTITY` for fewer than two knots, or a score that carries no information on the
+        label.
     """
     parts = np.array_split(np.argsort(score, kind="stable"), n_knots)
     x = np.array([score[rows].mean() for rows in parts])
@@ -41,7 +42,7 @@ def rising_curve(score: FloatVector, label: FloatVector, n_knots: int) -> Curve:
 
 
 def bend(curve: Curve, score: FloatVector) -> FloatVector:
-    """The curve's labels float64 [n] at scores [n]."""
+    """Evaluate the curve: labels float64 [n] at scores [n]."""
     x, z, slope = curve
     beyond = score - np.clip(score, x[0], x[-1])
     return np.asarray(np.interp(score, x, z) + slope * beyond)

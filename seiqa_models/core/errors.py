@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LINE_LENGTH = 2000
-"""Characters of an error's line; of a longer one the end is left out."""
+"""Maximum length of an error line in characters; longer ones are truncated."""
 
 NO_GROUPS = (
     "fitted without groups: every row counts as a group of its own, and rows of one reference image"
@@ -11,14 +11,14 @@ NO_GROUPS = (
     " only with sklearn.set_config(enable_metadata_routing=True) and params={'groups': …}. If the"
     " rows really are independent, say so: groups=range(len(X))"
 )
-"""What a GroupsWarning says."""
+"""Text of a GroupsWarning."""
 
 
 class TableError(ValueError):
     """A table, its labels or groups, or a bundle cannot be used as given.
 
-    The message is one line: what is wrong, where, what was expected and what to do. A column's
-    name or what a bundle holds cannot break it or talk to the terminal.
+    The message is one line: what is wrong, where, what was expected and what to do. Column names
+    and bundle content cannot break the line or send control characters to the terminal.
     """
 
     def __init__(self, problem: str) -> None:
@@ -26,7 +26,7 @@ class TableError(ValueError):
 
 
 class KindsError(TableError):
-    """The kinds of distortion do not allow the transfer estimate; without them it works.
+    """The kinds of distortion do not allow the transfer estimate; evaluation works without them.
 
     It is raised before anything is fitted, so that a caller can go on without kinds.
     """
@@ -37,11 +37,11 @@ class LearnerError(TableError):
 
 
 class GroupsWarning(UserWarning):
-    """A stack was fitted without groups, so that rows of one reference image were split."""
+    """A stack was fitted without groups, so rows of one reference image were split across folds."""
 
 
 def one_line(text: str, length: int) -> str:
-    r"""Text as one printable line of at most so many characters; what cannot be shown as ``\x1b``.
+    r"""Text as one printable line of limited length; unprintable characters are shown as ``\x1b``.
 
     >>> one_line("two\nlines\x1b", 40)
     'two lines\\x1b'

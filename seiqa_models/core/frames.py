@@ -1,4 +1,4 @@
-"""Rows as a DataFrame, whatever they come as: scikit-learn also takes arrays and lists."""
+"""Rows as a DataFrame, whatever their type: scikit-learn also takes arrays and lists."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seiqa_models.core.errors import TableError
 
 
 def frame_of(X: Any) -> pd.DataFrame:
-    """A DataFrame with names as it is; columns without are called ``x0``, ``x1``, …
+    """A DataFrame with names unchanged; unnamed columns are called ``x0``, ``x1``, …
 
     Raises
     ------
     ValueError
-        An array is not of numbers, not [n, columns], or empty.
+        An array is not numeric, not [n, columns], or empty.
     """
     if isinstance(X, pd.DataFrame):
         named = any(isinstance(name, str) for name in X.columns)
@@ -30,22 +30,22 @@ def frame_of(X: Any) -> pd.DataFrame:
 def note_features(estimator: BaseEstimator, X: Any) -> None:
     """Set ``n_features_in_``, and ``feature_names_in_`` where X has names that are all text."""
     names = {type(name) for name in getattr(X, "columns", ())}
-    if str not in names or len(names) == 1:  # a mixture will be refused by name
+    if str not in names or len(names) == 1:  # mixed types are refused later, by name
         validate_data(estimator, X, skip_check_array=True)
 
 
 def known_frame(estimator: BaseEstimator, X: Any, needed: list[str]) -> pd.DataFrame:
     """The columns of X that a fitted estimator needs, in that order.
 
-    Columns of a DataFrame are found by name, and others are ignored. Those of an array count in the
-    order in which ``fit`` met them.
+    Columns of a DataFrame are found by name, and others are ignored. Those of an array must be in
+    the order seen in ``fit``.
 
     Raises
     ------
     TableError
         Columns are missing.
     ValueError
-        An array has more or fewer columns than ``fit`` met.
+        An array has more or fewer columns than were seen in ``fit``.
     """
     frame = frame_of(X)
     has_names = frame is X

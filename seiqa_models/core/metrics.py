@@ -1,8 +1,8 @@
 """Agreement between predicted and human scores, with bootstrap intervals over groups.
 
-All correlations are taken on the raw scores, without the logistic mapping that some image
-quality papers fit before PLCC: this is how the SeIQA challenge scores (arXiv 2604.11207).
-A constant input orders nothing, so its correlation is 0.0 by definition here.
+All correlations are computed on the raw scores, without the logistic mapping that some image
+quality papers fit before PLCC, as in the SeIQA challenge (arXiv 2604.11207). A constant input
+orders nothing, so its correlation is defined as 0.0 here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.canonical import codes_of
 
 SROCC_SHARE = 0.6
-"""Weight of SROCC in the challenge's final score; PLCC has the rest."""
+"""Weight of SROCC in the challenge's final score; the rest is the weight of PLCC."""
 
 BOOTSTRAP_CELLS = 2_000_000
 """Resamples are drawn in chunks of about this many (resample, row) cells, 16 MB per array."""
@@ -80,8 +80,9 @@ def score_summary(
 ) -> dict[str, Any]:
     """All metrics at once, JSON-ready: srocc, plcc, krocc, rmse, final and interval.
 
-    ``interval`` is the 95 % percentile bootstrap [low, high] of ``final``. Whole groups are
-    drawn, because the rows of one reference are alike and would otherwise make it too narrow.
+    ``interval`` is the 95 % percentile bootstrap [low, high] of ``final``. Whole groups are drawn,
+    because the rows of one reference are similar and drawing single rows would make the interval
+    too narrow.
     """
     truth, guess = _checked(y, prediction)
     return {
@@ -102,9 +103,9 @@ def bootstrap_interval(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> list[float]:
-    """95 % percentile interval [low, high] of `final_score`, groups drawn with repetition.
+    """95 % percentile interval [low, high] of `final_score`, groups drawn with replacement.
 
-    A single group says nothing about others: its interval is the whole range [-1, 1].
+    With a single group the interval is the whole range [-1, 1].
     """
     truth, guess = _checked(y, prediction)
     codes, names = codes_of(groups)
@@ -125,9 +126,9 @@ def bootstrap_interval(
 
 
 def resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:
-    """``final_score`` of resamples given as how often each row was drawn, counts [b, n].
+    """``final_score`` of resamples, given as the number of draws of each row, counts [b, n].
 
-    Equal to repeating the rows, but nothing is sorted more than once.
+    Equivalent to repeating the rows, but nothing is sorted more than once.
     """
     weights = counts.astype(np.float64)
     spearman = _weighted_pearson(
@@ -160,7 +161,7 @@ def _weighted_pearson(
     b = b - (weights * b).sum(axis=1, keepdims=True) / total
     covariance = (weights * a * b).sum(axis=1)
     norm = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
-    # A resample of one repeated value has a norm of rounding errors only.
+    # The norm of a resample of one repeated value consists of rounding errors only.
     varies = norm > 1e-12 * total[:, 0]
     correlation: FloatVector = np.divide(covariance, norm, out=np.zeros_like(norm), where=varies)
     return correlation

@@ -1,11 +1,11 @@
-"""Constructed orders: rows without labels of which it is known which is better.
+"""Constructed orders: pairs of unlabelled rows of which one is known to be better.
 
-Some orders hold by construction: what was erased is worse than what was shifted by a pixel, and a
-copy is the best there is. A learner reads numbers and no orders, so each row gets one: what a model
-fitted on the labels alone says of it, moved no further than its orders ask (the projection onto
-them, by Hildreth's method: A quadratic programming procedure, Naval Research Logistics Quarterly 4,
-1957), with the ends of the scale for rows that are its ends. These numbers are no labels: nothing
-is ever measured against them.
+Some orders hold by construction: erased content is worse than content shifted by a pixel, and
+nothing is better than a copy. Learners need numbers, not orders, so each row gets a target: the
+prediction of a model fitted on the labels alone, moved only as far as its orders require (the
+projection onto them, by Hildreth's method: A quadratic programming procedure, Naval Research
+Logistics Quarterly 4, 1957). Rows at an end of the scale get that end as target. These targets are
+not labels: nothing is ever measured against them.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from seiqa_models.core.columns import split_columns
 from seiqa_models.core.errors import TableError
 
 MARGIN = 0.25
-"""By how much the better row of an order is to be better, in standard deviations of the labels."""
+"""Required lead of the better row of an order, in standard deviations of the labels."""
 
 _SWEEPS = 200
 
 _PRECISE = 1e-3
-"""Of the margin: a sweep over all orders that moves no row by more is the last."""
+"""Tolerance as a share of the margin: iteration stops when a sweep moves no row by more."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Rows and their orders.
+    """Unlabelled rows and the orders among them.
 
     Attributes
     ----------
     X : DataFrame [m, columns]
-        Features by the names that the labelled rows have them by, any index.
+        Features, named as those of the labelled rows; any index.
     groups, donors : array [m]
-        Groups, as the labelled rows name them, whose pictures are in a row: it takes part only
-        where both do. ``donors`` repeats ``groups`` where there is no second one.
+        The two groups whose pictures make up a row, named as in the labelled rows: the row is used
+        only where both groups are. ``donors`` repeats ``groups`` where there is no second one.
     above, below : int [orders]
         Positions of the better and of the worse row of each order.
     ends : int [m]
@@ -69,19 +69,19 @@ class Orders:
         )
 
     def within(self, groups: np.typing.NDArray[Any]) -> Orders:
-        """The rows in which there is nothing but pictures of these groups."""
+        """The rows made only of pictures of these groups."""
         known = np.isin(self.groups, groups) & np.isin(self.donors, groups)
         return self.take(np.flatnonzero(known))
 
     def beside(self, X: pd.DataFrame, names: np.typing.NDArray[Any]) -> Orders:
-        """For labelled rows with these columns, whose groups are numbered by these names.
+        """Match labelled rows that have these columns and groups numbered by these names.
 
-        Rows come by their index, so that nothing fitted hangs on the order they are given in.
+        Rows are sorted by index, so that no fit depends on their given order.
 
         Raises
         ------
         TableError
-            A column is missing, or one is no feature.
+            A column is missing or is not a feature.
         """
         if missing := [name for name in X.columns if name not in self.X.columns]:
             raise TableError(
@@ -101,14 +101,14 @@ class Orders:
     def targets(
         self, predicted: FloatVector, scale: tuple[float, float], spread: float
     ) -> FloatVector:
-        """What the rows stand for in training, float64 [m].
+        """Training targets of the rows, float64 [m].
 
         Parameters
         ----------
         predicted : float64 [m]
-            By a model that was fitted on labels only.
+            Predictions of a model fitted on labels only.
         scale : (float, float)
-            Lowest and highest score there is.
+            Lowest and highest possible score.
         spread : float
             Standard deviation of the labels.
         """

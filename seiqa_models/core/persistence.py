@@ -1,8 +1,8 @@
-"""A skops archive whose bytes depend on what it holds, and on nothing else.
+"""A skops archive whose bytes depend only on its content.
 
-skops names arrays by their address in memory and other parts at random, numbers objects by their
+skops names arrays by their memory address and other parts at random, numbers objects by their
 address, and dates every member. Here members are named by their content, objects are numbered in
-the order they are met, sets are sorted and dates are fixed, so that equal models are equal files.
+the order of traversal, sets are sorted and dates are fixed, so that equal models give equal files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import skops.io
 
 _SCHEMA = "schema.json"
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 _UNIX = 3
 
 
@@ -44,9 +44,9 @@ def canonical_dump(model: Any) -> bytes:
 
 
 def _renumber(schema: Any, names: dict[str, str]) -> None:
-    """Number the nodes of a schema in the order they are met, and give members their new names.
+    """Number the nodes of a schema in traversal order, and give members their new names.
 
-    What skops writes into a node is text and numbers; a dictionary's own entries are nodes.
+    skops's own node entries are text and numbers; a serialised dictionary's entries are nodes.
     """
     numbers = count(1)
     waiting = [schema]

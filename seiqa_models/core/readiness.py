@@ -1,8 +1,8 @@
-"""Whether labels and groups can be learned from at all: known before any feature is.
+"""Whether labels and groups can be learned from at all, checked before any feature is computed.
 
-A nested estimate would find out fold by fold, hours later, and in terms of a part that nobody knows
-("the table has 3 labelled rows"). Here the folds are made as they will be, and what is wrong with
-them is said of the whole table.
+A nested estimate would fail in some fold, hours later, with a message about a part that the user
+never sees ("the table has 3 labelled rows"). Here the same folds are made in advance, and problems
+with them are reported for the whole table.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.splits import make_folds
 
 FAR, FEW = 100.0, 0.1
-"""Labels further from the others than so many times their spread, and no larger a share of all, are
-slips or codes for "none": 1e9 or -999 beside 0 to 5."""
+"""Labels further than `FAR` times the others' spread from them, and at most the share `FEW` of all,
+are typing errors or codes for "none": 1e9 or -999 among labels of 0 to 5."""
 
 
 def require_labels(labels: ArrayLike, names: Sequence[str]) -> None:
-    """Refuse labels that nothing can be learned from.
+    """Refuse labels from which nothing can be learned.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def require_labels(labels: ArrayLike, names: Sequence[str]) -> None:
     Raises
     ------
     TableError
-        There are fewer than 10, one is not finite, all are equal, or few lie far from the rest.
+        There are fewer than 10, one is not finite, all are equal, or a few are far from the rest.
     """
     y = np.asarray(labels, dtype=np.float64)
     finite = np.isfinite(y)
@@ -76,7 +76,7 @@ def require_folds(
     n_splits: int,
     seed: int,
 ) -> int:
-    """Refuse groups that cannot be dealt out to folds whose training parts can be learned from.
+    """Refuse groups that cannot be divided into folds with usable training parts.
 
     Parameters
     ----------
@@ -89,13 +89,14 @@ def require_folds(
     Returns
     -------
     int
-        Rows of the smallest part that a learner is fitted to: of an inner fold of an outer one.
+        Number of rows in the smallest part that a learner is fitted to (an inner fold of an outer
+        one).
 
     Raises
     ------
     TableError
-        There are fewer than 3 groups, or without the rows of some fold there are too few rows or
-        groups, or labels of one value.
+        There are fewer than 3 groups, or without some fold there are too few rows or groups, or all
+        labels are equal.
     """
     y = np.asarray(labels, dtype=np.float64)
     codes, _ = codes_of(groups)
@@ -117,7 +118,7 @@ def require_folds(
 
 
 def _why_not(y: FloatVector, groups: Rows) -> str | None:
-    """What keeps a training part from being learned from."""
+    """The reason why a training part cannot be learned from."""
     n_groups = len(np.unique(groups))
     if len(y) < MIN_ROWS_TO_FIT:
         return f"{len(y)} rows to learn from, and {MIN_ROWS_TO_FIT} are needed"

@@ -24,12 +24,12 @@ def make_folds(
     groups : array-like [n]
         Rows with the same value stay together (usually the reference image).
     order : array-like of float [n], optional
-        Position in file order. Given, groups are sorted by their median position and cut into
-        contiguous runs, for data whose neighbours are alike; ``seed`` then has no effect.
-        Otherwise groups are dealt out at random, balanced by number of rows.
+        Position in file order. If given, groups are sorted by their median position and cut into
+        contiguous runs, for data whose neighbours are similar; ``seed`` then has no effect.
+        Otherwise groups are assigned at random, balanced by number of rows.
     n_splits : int
-        Wanted number of folds; fewer are made when there are fewer groups, and with ``order``
-        also when one group is larger than a fold.
+        Requested number of folds; fewer are made if there are fewer groups or, with ``order``, if
+        one group is larger than a fold.
     seed : int
         Seed of the random assignment.
 
@@ -62,7 +62,7 @@ def make_folds(
 
 
 def describe_folds(folds: list[Fold], order: ArrayLike | None = None) -> str:
-    """How the rows were split, in words, for reports."""
+    """A description of the split for reports."""
     if order is None:
         return f"{len(folds)} folds by group"
     return f"{len(folds)} contiguous blocks of file order, groups kept together"
@@ -84,8 +84,8 @@ def _dealt(sizes: Rows, n_folds: int, seed: int) -> Rows:
 def _contiguous(sizes: Rows, codes: Rows, order: FloatVector, n_folds: int) -> Rows:
     """Fold of each group: the n_folds-th part of all rows that the group's middle row falls in.
 
-    At least two folds come out: the middle of the first group lies in the first half of the
-    rows and that of the last group at least half of all rows later.
+    There are at least two folds: the middle of the first group is in the first half of the rows,
+    and that of the last group comes at least half of all rows later.
     """
     median = pd.Series(order).groupby(codes).median().to_numpy()
     by_position = np.argsort(median, kind="stable")

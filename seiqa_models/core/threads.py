@@ -1,4 +1,4 @@
-"""One thread for numerical libraries, also where several callers want it at the same time."""
+"""One thread for numerical libraries, even if several callers request it at the same time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from threadpoolctl import get_cached_controller
 _lock = Lock()
 _inside = 0
 _before: dict[str, tuple[Any, int]] = {}
-"""File of a BLAS → its controller and how many threads it had when the first caller came in."""
+"""File of a BLAS → its controller and its number of threads when the first caller entered."""
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Have BLAS and OpenMP use one thread: the number of threads can change the last digit.
+    """Make BLAS and OpenMP use one thread: the number of threads can change the last digit.
 
-    OpenMP keeps the number for each thread, BLAS for the process. So the first caller inside sets
-    BLAS to one thread and the last one out restores it: a caller that leaves takes nothing from
-    those who are still inside. May be nested. What else in the process sets BLAS's threads in the
-    meantime is not kept from it.
+    OpenMP stores the number per thread, BLAS per process. The first caller to enter therefore sets
+    BLAS to one thread and the last to leave restores it, so leaving does not affect callers that
+    are still inside. May be nested. Other code in the process can still change BLAS's threads
+    meanwhile.
     """
     global _inside
     libraries = get_cached_controller()
@@ -45,5 +45,5 @@ def one_core() -> Iterator[None]:
 
 
 def _set_threads(blas: Any, number: int) -> None:
-    """threadpoolctl lets one thread at a time set OpenBLAS's number and silently ignores others."""
+    """Set BLAS's threads; threadpoolctl silently ignores concurrent calls from other threads."""
     getattr(blas, "_real_set_num_threads", blas.set_num_threads)(number)

@@ -1,7 +1,7 @@
 """Folds that hold out a kind of distortion and reference images at the same time.
 
-A user's pictures differ from the training set's in both. Folds by reference alone still show the
-learners every kind of distortion, and promise more than a new kind will get.
+A user's pictures differ from the training set in both. Folds by reference alone still show the
+learners every kind of distortion, and overstate the performance on a new kind.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
 
 MAX_KINDS = 60
-"""Each kind costs at least one fit; a column with more distinct values hardly holds kinds."""
+"""Each kind costs at least one fit; a column with more distinct values is unlikely to hold
+kinds."""
 
 _AFFORDABLE = 12
-"""Fits that are affordable: twice those of the ordinary estimate, 5 folds and the final fit. What
-a new kind costs differs more from kind to kind than from fold to fold, so every kind is held out
-at least once, whatever their number, and more folds of each only as far as these fits go. On the
-6 kinds of 288 TID2013 pairs the interval of final is .42 wide after 6 fits, .14 after 12 and .09
-after 30."""
+"""Affordable number of fits: twice those of the ordinary estimate, which takes 5 folds and the
+final fit. The loss on a new kind varies more between kinds than between folds, so every kind is
+held out at least once, whatever their number, and further folds of each only within this limit. On
+the 6 kinds of 288 TID2013 pairs the interval of final is .42 wide after 6 fits, .14 after 12 and
+.09 after 30."""
 
 
 def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
     """Leave one kind out, and the references of one fold with it.
 
-    A fold's held-out rows are those of one kind in one of the given folds; it is trained on the
-    rows that are neither of that kind nor in that fold. All (kind, fold) cells would cost
-    kinds × folds fits. So each kind meets every fold only where that is 12 fits or fewer, and
-    otherwise a few of the folds that have it, at least one, the next kind going on where it
-    stopped.
+    A fold's held-out rows are those of one kind in one of the given folds; its training rows are
+    those neither of that kind nor in that fold. All (kind, fold) cells would cost kinds × folds
+    fits. Each kind is therefore combined with every fold only if that takes at most 12 fits;
+    otherwise with a few of the folds that contain it, at least one, and the next kind continues
+    with the fold after those.
 
     Parameters
     ----------
@@ -74,25 +75,25 @@ def transfer_folds(folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
 
 
 def unseen_folds(folds: list[Fold], kinds: Rows | None, *, seed: int) -> list[Fold]:
-    """The same number of folds, each of which also holds out a share of the kinds.
+    """The same number of folds, each of which also holds out some of the kinds.
 
-    Cheap enough for the inside of a fit, where it matters how learners do on new kinds, and not on
-    which.
+    Cheap enough for use within a fit, where the performance on new kinds in general matters, not on
+    each kind.
 
     Parameters
     ----------
     folds : list of (train, test)
         By reference, or by block.
     kinds : int [n], optional
-        Code of every row's kind, from 0; without kinds there are no folds.
+        Code of each row's kind, from 0; without kinds, no folds are returned.
     seed : int
-        Seed of the kinds' assignment to folds.
+        Seed for assigning kinds to folds.
 
     Returns
     -------
     list of (train, test)
-        Sorted row positions. A row is held out at most once; folds that hold out nothing, or
-        leave too little to learn from, are left out.
+        Sorted row positions. A row is held out at most once; folds that hold out nothing, or leave
+        too little to learn from, are dropped.
     """
     if kinds is None:
         return []

@@ -1,7 +1,7 @@
-"""Feature ablation: what each group of features is worth to a learner, left out and alone.
+"""Feature ablation: how much each group of features is worth to a learner, left out and alone.
 
-Group by group, the held-out rows are predicted once without its columns and once with nothing else.
-A group that scores well alone but is hardly missed repeats what other groups say.
+For each group, the held-out rows are predicted once without its columns and once with only its
+columns. A group that scores well alone but is hardly missed duplicates other groups.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from seiqa_models.stack.preparation import Preparation
 
 @dataclass(frozen=True)
 class _Part:
-    """An outer fold, prepared: training rows with their labels and any kinds, and held-out rows.
+    """A prepared outer fold: training rows with their labels and any kinds, and held-out rows.
 
-    ``held_out`` are the positions of the latter in the table; ``groups`` and ``directions`` belong
-    to the columns.
+    ``held_out`` holds the latter's positions in the table; ``groups`` and ``directions`` have one
+    entry per column.
     """
 
     train: FloatMatrix
@@ -47,7 +47,7 @@ class _Part:
     directions: list[int]
 
     def only(self, kept: Set[str]) -> _Part:
-        """The columns of some groups; preparing them on their own would give the same."""
+        """Only the columns of some groups; preparing them on their own would give the same."""
         columns = [at for at, group in enumerate(self.groups) if group in kept]
         return replace(
             self,
@@ -72,7 +72,7 @@ def feature_ablation(
     n_jobs: int = 1,
     on_fit: Callable[[int, int], None] | None = None,
 ) -> Ablation:
-    """Held-out scores of one learner without each group of features, and with that group only.
+    """Held-out scores of one learner without each group of features, and with only that group.
 
     The folds are those of `seiqa_models.evaluation.evaluate.evaluate`; everything is prepared
     and fitted inside each training part. There is no fusion.
@@ -90,7 +90,7 @@ def feature_ablation(
     seed : int
         Seed of folds and learner.
     n_jobs : int
-        Fits at the same time, one thread each. The figures do not depend on it.
+        Number of parallel fits, one thread each. The figures do not depend on it.
     on_fit : callable, optional
         Called with (fits done, fits in all).
 
@@ -98,15 +98,15 @@ def feature_ablation(
     -------
     Ablation
         Groups by :func:`seiqa_models.core.columns.feature_group`, sorted by name; ``columns`` is
-        how many of them X has, and a score is None where no column is left, or only columns that
-        are constant in every training part.
+        the number of columns that X has of a group, and a score is None if no columns are left, or
+        only ones that are constant in every training part.
 
     Raises
     ------
     TableError
         Fewer than 3 groups of rows or 10 rows, or the table cannot be learned from.
     KindsError
-        Kinds of another length or with missing values; a TableError too.
+        Kinds have the wrong length or missing values; a subclass of TableError.
     ValueError
         The learner's name is unknown.
     """
@@ -160,7 +160,7 @@ def _prepared(table: TrainingTable, fold: Fold, directions: Directions) -> _Part
 
 
 def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
-    """Held-out predictions; None without a column to read."""
+    """Held-out predictions; None if there are no columns."""
     if not part.groups:
         return None
     fitted = fit_learner(learner, part.train, part.y, seed, part.kinds, part.directions)
@@ -171,9 +171,9 @@ def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
 def _pooled_final(
     y: FloatVector, parts: list[_Part], predictions: list[FloatVector | None]
 ) -> float | None:
-    """The final score over all held-out rows; a part without a column predicts its mean label."""
+    """The final score over all held-out rows; a part without columns predicts its mean label."""
     if all(prediction is None for prediction in predictions):
-        # Each part would predict its own mean, which falls as its held-out labels rise.
+        # Each part would predict its training mean, which falls as its held-out labels rise.
         return None
     pooled = np.empty_like(y)
     for part, prediction in zip(parts, predictions, strict=True):

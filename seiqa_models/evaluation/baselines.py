@@ -1,4 +1,4 @@
-"""Two predictors that a stack has to beat to be worth anything: one feature, and file order."""
+"""Two baselines that a useful stack has to beat: a single feature, and file order."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def best_single(train: TrainingTable, test: TrainingTable) -> tuple[FloatVector,
     Returns
     -------
     prediction : float64 [rows of test]
-        Oriented so that it rises with the label where the feature does (or falls, if distances).
+        Increases with the label, whether the feature itself is a similarity or a distance.
     name : str or None
-        The chosen column; None, with the mean label as prediction, when no scalar varies.
+        The chosen column; None if no scalar varies, in which case the mean label is predicted.
     """
     scalars, _ = split_columns(train.X)
     preparation = Preparation()
@@ -38,7 +38,7 @@ def best_single(train: TrainingTable, test: TrainingTable) -> tuple[FloatVector,
 
 
 def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
-    """`neighbour_mean` of two parts of a table, float64 [rows of test]."""
+    """`neighbour_mean` of training rows at the test rows, float64 [rows of test]."""
     if train.order is None or test.order is None:
         raise ValueError("index_only needs the file order of both parts")
     return neighbour_mean(train.order, train.y, test.order)
@@ -47,7 +47,7 @@ def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
 def neighbour_mean(order: FloatVector, y: FloatVector, at: FloatVector) -> FloatVector:
     """Mean label of the 5 rows nearest in file order to each position in ``at``, float64 [m].
 
-    It sees no picture: its score is what memory of neighbouring files is worth.
+    It uses no picture: its score measures how much memory of neighbouring files is worth.
     """
     by_order = np.argsort(order, kind="stable")
     window = np.searchsorted(order[by_order], at)[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)

@@ -1,4 +1,4 @@
-"""Is one system better than another? A paired bootstrap on the same held-out rows."""
+"""Whether one system is better than another: a paired bootstrap on the same held-out rows."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def compare(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Difference in final score of two systems that predicted the same rows.
+    """Compare the final scores of two systems that predicted the same rows.
 
-    Each resample draws whole groups with repetition and scores both systems on it, so what makes
-    a group hard for both cancels out (Efron and Tibshirani, An Introduction to the Bootstrap,
-    1993, ch. 13 and 15.4).
+    Each resample draws whole groups with replacement and scores both systems on them, so that
+    whatever makes a group hard for both cancels out (Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993, ch. 13 and 15.4).
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def compare(
     groups : array-like [n]
         Rows that are drawn together.
     n_boot : int
-        Resamples; the smallest p-value that can come out is 2 / (n_boot + 1).
+        Number of resamples; the smallest possible p-value is 2 / (n_boot + 1).
     seed : int
         Seed of the draws.
 
@@ -48,8 +48,8 @@ def compare(
     -------
     dict
         ``difference``, final of ``a`` minus final of ``b``; ``interval``, its 95 % percentile
-        interval [low, high]; ``p_value``, two-sided: twice the share of resamples on the other
-        side of 0. A single group says nothing about others: [-2, 2] and 1.
+        interval [low, high]; ``p_value``, two-sided: twice the share of resamples on the other side
+        of 0. With a single group, the interval is [-2, 2] and the p-value 1.
 
     Raises
     ------
@@ -81,6 +81,6 @@ def compare(
 
 
 def _p_value(differences: FloatVector) -> float:
-    """Two-sided; the 1 counts the observed sample, so that no finite number of draws gives 0."""
+    """Two-sided p-value; the 1 counts the observed sample, so it is never 0."""
     below, above = np.sum(differences <= 0), np.sum(differences >= 0)
     return float(min(1.0, 2 * (1 + min(below, above)) / (1 + len(differences))))

@@ -1,20 +1,20 @@
 """Contributions: how far each group of features moved a score from that of a typical row.
 
-The groups are the players of a game. A coalition is worth the score of a row in which the columns
-of all other groups are set to their training medians (an interventional baseline: Janzing,
+The groups are the players of a game. The worth of a coalition is the score of a row in which the
+columns of all other groups are set to their training medians (an interventional baseline: Janzing,
 Minorics and Blöbaum, Feature relevance quantification in explainable AI, 2020). A group's
-contribution is its Shapley value, what it adds to the worth on joining, averaged over all orders in
+contribution is its Shapley value: what it adds to the worth on joining, averaged over all orders in
 which the groups can join (Shapley, A value for n-person games, 1953):
 
     φᵢ = Σ over S without i of  |S|! (g - 1 - |S|)! / g! · [v(S ∪ i) - v(S)]
 
-With more than a few groups the average is over some random orders (Castro, Gómez and Tejada,
-Polynomial calculation of the Shapley value based on sampling, 2009). In any order the steps add up
-to v(all) - v(none), so sampled contributions do, too. An order is drawn with all its rotations, in
-which each group takes each place once, and every order is also taken backwards: of two groups each
-then comes before the other as often, so what they do in pairs is shared exactly, and only
-interactions of three and more groups are estimated. On 15 groups this halved the error of as many
-coalitions from independent orders, to 2 % of a mean contribution.
+With more than a few groups, the average is over a sample of random orders (Castro, Gómez and
+Tejada, Polynomial calculation of the Shapley value based on sampling, 2009). In any order the steps
+add up to v(all) - v(none), so sampled contributions do as well. An order is drawn with all its
+rotations, in which each group takes each place once, and every order is also used reversed: of any
+two groups, each then precedes the other equally often, so pairwise interactions are shared exactly
+and only interactions of three or more groups are estimated. On 15 groups this halved the error
+compared with as many coalitions from independent orders, to 2 % of a mean contribution.
 """
 
 from __future__ import annotations
@@ -35,27 +35,28 @@ BASELINE = "baseline"
 """Name of the column that holds the score of the typical row."""
 
 _EXACT_GROUPS = 10
-"""With up to this many groups all 1024 coalitions are scored; with 28 groups, a sample of 758."""
+"""With up to this many groups, all coalitions (at most 1024) are scored; with 28, a sample of
+758."""
 
 _ORDERS = 32
-"""Orders of joining at most; each is also taken backwards."""
+"""Maximum number of joining orders; each is also used reversed."""
 
 _BATCH = 4096
-"""Coalitions scored at once: a Gaussian process of 10 000 rows takes 0.3 GB for them."""
+"""Coalitions scored at once: a Gaussian process on 10 000 rows needs 0.3 GB for them."""
 
 Masks = np.typing.NDArray[np.bool_]
-"""Who is in a coalition: one row per coalition, one column per group."""
+"""Membership in coalitions: one row per coalition, one column per group."""
 
 Orders = np.typing.NDArray[np.int64]
-"""Who joins first, second, …: one row per order, numbers of groups."""
+"""Joining orders: one row of group numbers per order."""
 
 
 def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.DataFrame:
-    """How much each group of features adds to the scores of some rows.
+    """How much each group of features adds to the scores of the given rows.
 
-    A missing value counts as the median and so adds nothing; neither do columns that were constant
-    in training. Exact with up to 10 groups of varying columns; with more it is an estimate, the
-    same for the same seed, whatever other rows there are.
+    A missing value counts as the median and so adds nothing, as do columns that were constant in
+    training. The result is exact with up to 10 groups of varying columns; with more it is an
+    estimate, which is reproducible for a given seed and does not depend on the other rows.
 
     Parameters
     ----------
@@ -69,15 +70,14 @@ def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.D
     Returns
     -------
     DataFrame of float64, indexed like X
-        One column per `seiqa_models.core.columns.feature_group`, sorted by name, in the unit
-        of the labels, and ``baseline``, the score of a row with every column at its training
-        median. A row's sum is its fused and calibrated score before that is clipped to the label
-        range.
+        One column per `seiqa_models.core.columns.feature_group`, sorted by name, in the unit of the
+        labels, and ``baseline``, the score of a row with every column at its training median. A
+        row's sum is its fused and calibrated score before clipping to the label range.
 
     Raises
     ------
     TableError
-        A column seen in fit is missing, or a group is called ``baseline``.
+        A column seen in fit is missing, or a group is named ``baseline``.
     """
     pool, known = regressor.pool(X)
     names = sorted({feature_group(name) for name in regressor.features_})
@@ -105,7 +105,7 @@ def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.D
 
 
 def contributions_of_row(regressor: SeiqaRegressor, row: Table) -> dict[str, float]:
-    """The `contributions` of the only row of a feature table, and ``baseline``, by name."""
+    """The `contributions` and ``baseline`` of a one-row feature table, by name."""
     shares = contributions(regressor, row).iloc[0]
     return {str(group): float(share) for group, share in shares.items()}
 
@@ -116,7 +116,7 @@ def _worth(
     medians: FloatVector,
     present: Masks,
 ) -> FloatMatrix:
-    """Scores [n, coalitions] of rows [n, p] whose columns are the medians where not present."""
+    """Scores [n, coalitions] of rows [n, p] with absent columns set to their medians."""
     cells = np.arange(len(values) * len(present))
     scores = np.empty(len(cells))
     for start in range(0, len(cells), _BATCH):
@@ -126,10 +126,10 @@ def _worth(
 
 
 def _game(n_groups: int, seed: int) -> tuple[Masks, FloatMatrix]:
-    """Coalitions to ask, and the share [groups, coalitions] of each one's worth in each value.
+    """Coalitions to score, and the weight [groups, coalitions] of each one's worth in each value.
 
-    The first coalition is the empty one, and the shares of every coalition but the first and the
-    last, which is everybody, sum to zero.
+    The first coalition is empty and the last holds all groups; the weights of every other coalition
+    sum to zero.
     """
     if n_groups <= _EXACT_GROUPS:
         return _every_order(n_groups)
@@ -151,13 +151,13 @@ def _every_order(n_groups: int) -> tuple[Masks, FloatMatrix]:
     masks = (numbers[:, None] >> np.arange(n_groups)) % 2 == 1
     size = masks.sum(axis=1)
     joining = np.array([1 / (n_groups * comb(n_groups - 1, s)) for s in range(n_groups)])
-    # A member has joined those of the coalition but itself; anyone else could join all of them.
+    # A member joined the rest of the coalition; a non-member could join all of it.
     shares = np.where(masks.T, joining[size - 1], -joining[np.minimum(size, n_groups - 1)])
     return masks, shares
 
 
 def _some_orders(orders: Orders) -> tuple[Masks, FloatMatrix]:
-    """The coalitions that form as groups join in these orders, and the mean of what each adds."""
+    """The coalitions formed as groups join in these orders, and their weights in the mean gains."""
     n_orders, n_groups = orders.shape
     place = np.argsort(orders, axis=1)
     joined = place[:, None, :] < np.arange(n_groups + 1)[:, None]

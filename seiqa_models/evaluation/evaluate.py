@@ -44,7 +44,7 @@ class Evaluation:
         Fitted on all rows.
     predictions : DataFrame indexed like X
         ``mos, group_id, fold, score, low, high, unfamiliar`` and one column per learner, all for
-        held-out rows and within the stack's range.
+        held-out rows and clipped to the stack's range.
     figures : Figures
     """
 
@@ -53,7 +53,7 @@ class Evaluation:
     figures: Figures
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures, JSON-ready; `seiqa_models.results.Figures` says what they are."""
+        """The figures, JSON-ready; see `seiqa_models.results.Figures`."""
         return self.figures.to_dict()
 
 
@@ -71,10 +71,10 @@ def evaluate(
     n_jobs: int = 1,
     on_fold: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Estimate how well a regressor does on new groups, and fit it on all rows.
+    """Estimate a regressor's performance on new groups, and fit it on all rows.
 
-    Nothing of a held-out fold is seen by the fit that predicts it: not by scaling, meta-features,
-    the choice of the best single feature or the fusion.
+    The fit that predicts a held-out fold sees nothing of it: neither in scaling, nor in
+    meta-features, the choice of the best single feature or the fusion.
 
     Parameters
     ----------
@@ -83,18 +83,18 @@ def evaluate(
     X, y, groups, order
         As for `SeiqaRegressor.fit`, groups required.
     kinds : array-like [n], optional
-        Kind of distortion of each row. Given, the regressor is fitted with them, and a second
-        estimate holds out kind and group at once;
-        see `seiqa_models.core.transfer.transfer_folds` for how many fits that takes.
+        Kind of distortion of each row. If given, the regressor is fitted with them, and a second
+        estimate holds out kind and group at once; see `seiqa_models.core.transfer.transfer_folds`
+        for the number of fits.
     orders : Orders, optional
         Constructed orders, for `SeiqaRegressor.fit`. Nothing is measured on their rows, and those
-        made of a held-out group's pictures take no part in a fold.
+        made from a held-out group's pictures are not used in that fold.
     n_splits : int
         Outer folds; fewer when there are fewer groups.
     seed : int
         Seed of outer folds and bootstrap.
     n_jobs : int
-        Outer folds at the same time. More than 1 sets the regressor's own ``n_jobs`` to 1
+        Number of parallel outer folds. If above 1, the regressor's own ``n_jobs`` is set to 1
         meanwhile. The figures do not depend on it.
     on_fold : callable, optional
         Called with (fits done, fits in all) after each outer fold and after the final fit.
@@ -104,7 +104,7 @@ def evaluate(
     TableError
         Fewer than 3 groups or 10 rows, or the table cannot be learned from.
     KindsError
-        No kind can be left out; a TableError too.
+        No kind can be left out; a subclass of TableError.
     """
     started = time.perf_counter()
     table, rows = check_training_table(

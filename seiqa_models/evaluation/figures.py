@@ -28,7 +28,7 @@ Kinds = np.typing.NDArray[Any]
 def evaluation_figures(
     table: TrainingTable, kinds: Kinds | None, folds: list[Fold], fits: Fits, seed: int
 ) -> dict[str, Any]:
-    """What :class:`seiqa_models.results.Figures` describes, except timings.
+    """All figures of :class:`seiqa_models.results.Figures`, except timings.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def evaluation_figures(
     folds : list of Fold
         The outer folds by group.
     fits : Fits
-        Results of all folds; the out-of-fold predictions of the final fit make the naive claim.
+        Results of all folds; the naive claim comes from the out-of-fold predictions of the final
+        fit.
     seed : int
         Seed of the bootstraps.
     """
@@ -104,7 +105,7 @@ def _transfer(
     by_group: pd.DataFrame,
     seed: int,
 ) -> dict[str, Any]:
-    """Rows whose kind and group were held out, and ``by_group`` the ordinary predictions of all."""
+    """Rows whose kind and group were held out; ``by_group``: the ordinary predictions of all."""
     held_out = joined(results)
     rows = held_out.index.to_numpy()
     summaries = _summaries(table, held_out, seed)
@@ -128,7 +129,7 @@ def _transfer(
 def _untold(
     table: TrainingTable, parts: list[pd.DataFrame], held_out: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
-    """Learners that were not told the kinds; none where no learner uses them."""
+    """Figures of learners fitted without the kinds; empty if no learner uses kinds."""
     if not parts:
         return {}
     without_kinds = pd.concat(parts).sort_index()
@@ -142,7 +143,7 @@ def _untold(
 
 
 def _coverage(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
-    """How well the intervals of held-out rows did: coverage, mean_width, unfamiliar."""
+    """How well the intervals of held-out rows performed: coverage, mean_width, unfamiliar."""
     y = table.y[held_out.index.to_numpy()]
     inside = (held_out["low"].to_numpy() <= y) & (y <= held_out["high"].to_numpy())
     return {
@@ -153,7 +154,7 @@ def _coverage(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
 
 
 def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """The summary of every column of held-out predictions that is a score."""
+    """The summary of every score column of the held-out predictions."""
     rows = held_out.index.to_numpy()
     y, groups = table.y[rows], table.groups[rows]
     return {
@@ -165,7 +166,7 @@ def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[
 def _weights(
     folds: list[dict[str, float] | None], final: dict[str, float] | None
 ) -> dict[str, dict[str, float]] | None:
-    """Mean over the folds and final weights by learner; None where the fusion has no weights."""
+    """Mean over the folds and final weights by learner; None if the fusion has no weights."""
     parts = [fold for fold in folds if fold is not None]
     if final is None or len(parts) < len(folds):
         return None

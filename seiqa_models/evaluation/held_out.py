@@ -1,7 +1,7 @@
-"""What is fitted for an evaluation: an outer fold's stack, and what it says of held-out rows.
+"""The fits of an evaluation: an outer fold's stack, and its predictions for held-out rows.
 
-All competitors are scored alike: the learners and the baselines are clipped to the range that the
-stack is clipped to, and greedy selection gets the calibration that the stack's own fusion gets.
+All competitors are scored alike: learners and baselines are clipped to the same range as the stack,
+and greedy selection gets the same calibration as the stack's own fusion.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import member
 
 NOMINAL_COVERAGE = 0.9
-"""Share of labels that the reported intervals promise to hold."""
+"""Nominal share of labels inside the reported intervals."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class FoldResult:
     """Result of one outer fold: predictions for its held-out rows.
 
     ``predictions`` is indexed by row position; its columns are the learners' names and those of
-    `seiqa_models.core.columns` (``index_only`` only where the order is known).
+    `seiqa_models.core.columns` (``index_only`` only if the order is known).
     """
 
     predictions: pd.DataFrame
@@ -52,10 +52,10 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class Fits:
-    """What an evaluation has fitted: a result for each outer fold, and the final regressor.
+    """The results of all outer folds, and the final regressor.
 
-    ``by_group`` and ``by_kind`` are those of the folds by group and of the folds by kind and group;
-    ``untold`` are predictions of learners that use kinds but were not told any.
+    ``by_group`` and ``by_kind`` hold the results of folds by group and of folds by kind and group;
+    ``untold`` holds predictions of learners that use kinds but were fitted without them.
     """
 
     by_group: list[FoldResult]
@@ -114,7 +114,7 @@ def fit_everything(
     folds, cells : list of Fold
         Folds by group, and by kind and group.
     n_jobs : int
-        Fits at the same time; more than 1 sets the regressor's own to 1 meanwhile.
+        Number of parallel fits; if above 1, the regressor's own ``n_jobs`` is set to 1 meanwhile.
     on_fold : callable, optional
         Called with (fits done, fits in all).
     """
@@ -142,7 +142,7 @@ def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
-    """Fit on the training rows of a fold, and predict its held-out rows with all competitors."""
+    """Fit on a fold's training rows, and predict its held-out rows with all competitors."""
     train, test = table.take(fold[0]), table.take(fold[1])
     fitted = _fit(regressor, train)
     predictions = fitted.predict_learners(test.X)
@@ -165,7 +165,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
 def _run_untold(
     regressor: SeiqaRegressor, table: TrainingTable, fold: Fold, names: list[str]
 ) -> pd.DataFrame:
-    """Held-out predictions of learners by themselves that are not told the kinds."""
+    """Held-out predictions of single learners fitted without the kinds."""
     untold = replace(table, kinds=None)
     predictions = predict_held_out(
         untold, fold, names, regressor.random_state, regressor.directions
@@ -184,7 +184,7 @@ def _kind_learners(regressor: SeiqaRegressor) -> list[str]:
 
 
 def _greedy(fitted: SeiqaRegressor, train: TrainingTable, predictions: pd.DataFrame) -> FloatVector:
-    """What the stack would predict if greedy selection were its fusion."""
+    """The stack's predictions with greedy selection as fusion."""
     members = list(fitted.learners_)
     fusion = GreedyFusion().fit(fitted.oof_[members], train.y, train.groups)
     fused = fusion.predict(predictions[members])
@@ -197,7 +197,7 @@ def _greedy(fitted: SeiqaRegressor, train: TrainingTable, predictions: pd.DataFr
 def _at_home(
     fitted: SeiqaRegressor, train: TrainingTable, predictions: pd.DataFrame
 ) -> FloatVector:
-    """What the stack would predict if its purpose were home."""
+    """The stack's predictions with purpose "home"."""
     blend = clone(fitted.blend_).set_params(purpose=PURPOSES[0])
     members = list(fitted.learners_)
     blend.fit(fresh_fusion(fitted.fusion), fitted.oof_, members, train.y, train.groups)

@@ -1,10 +1,10 @@
-"""Trained on some laboratories, judged on another: what pictures from anywhere will get.
+"""Trained on some laboratories, judged on another: performance on pictures from anywhere.
 
-Folds by scene keep the scene new, but not the laboratory: its cameras, observers, kinds and levels
-of distortion are known to the model. Whoever scores pictures from elsewhere has to believe the
-figure that is left out by laboratory. Because scales differ, what is compared is the order of
-scores, and their correlation after the monotone mapping that the field fits before it (VQEG's
-logistic function; Sheikh, Sabir and Bovik, IEEE Trans. Image Processing 15(11), 2006).
+Folds by scene make the scene new, but not the laboratory: its cameras, observers, kinds and levels
+of distortion are known to the model. For pictures from elsewhere, the figures with left-out
+laboratories are the ones to trust. Because scales differ, the comparison uses the order of scores,
+and their correlation after the customary monotone mapping (VQEG's logistic function; Sheikh, Sabir
+and Bovik, IEEE Trans. Image Processing 15(11), 2006).
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 MIN_WITHIN = 5
-"""Rows of a scene, so that a correlation inside it says something."""
+"""Minimum number of rows of a scene for a meaningful correlation within it."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How well a model that learned from some collections does on one.
+    """The performance on one collection of a model trained on some collections.
 
     Attributes
     ----------
     trained_on : tuple of str
-        Names, sorted. Where ``judged_on`` is among them, its rows are predicted by scenes left out.
+        Names, sorted. If ``judged_on`` is among them, its rows are predicted with their scenes left
+        out.
     judged_on : str
     n, scenes : int
         Rows and scenes judged.
     srocc : float
         Over all rows.
     within : float
-        Mean of the SROCC inside each scene of 5 rows or more; NaN where there is none.
+        Mean of the SROCC within each scene of 5 or more rows; NaN if there is none.
     plcc : float
         After the monotone mapping.
     """
@@ -76,29 +77,29 @@ def judge_laboratories(
 ) -> list[Judged]:
     """The matrix trained-on × judged-on of several collections.
 
-    Every collection is judged by a model of each collection, itself included, and, where there are
-    more than two, by one of all others together. No scene that is judged is ever trained on: where
-    the training collections share scenes with the one that is judged, as many models are fitted as
-    the regressor has folds, each without one fold's scenes.
+    Every collection is judged with a model of each collection, including itself, and, if there are
+    more than two, with one of all others together. No judged scene is ever trained on: if the
+    training collections share scenes with the judged one, as many models are fitted as the
+    regressor has folds, each without the scenes of one fold.
 
     Parameters
     ----------
     regressor : SeiqaRegressor
         Not changed; clones of it are fitted. Their scores are on the scale of the largest
-        collection that they learn from, whatever its ``scale``.
+        collection that they learn from; the regressor's own ``scale`` is ignored.
     X, y, groups
-        As for `SeiqaRegressor.fit`. A scene has one group in all collections.
+        As for `SeiqaRegressor.fit`. A scene must have the same group in all collections.
     collections : array-like of str [n]
         Name of the collection of each row.
     n_jobs : int
-        Fits at the same time.
+        Number of parallel fits.
     on_fit : callable, optional
         Called with (fits done, fits in all).
 
     Returns
     -------
     list of Judged
-        By judged collection, then by those trained on, the others together last.
+        Sorted by judged collection, then by training collections, all others together last.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def _folds(
 def _on_one_scale(
     regressor: SeiqaRegressor, table: TrainingTable, names: list[str], learned: tuple[int, ...]
 ) -> SeiqaRegressor:
-    """The regressor with a scale that is the same in all folds, whatever is left of whom."""
+    """The regressor with a scale that is the same in all folds, whichever rows they leave."""
     sizes = [int((table.laboratories == code).sum()) for code in learned]
     scale = names[learned[int(np.argmax(sizes))]] if len(learned) > 1 else None
     fixed: SeiqaRegressor = clone(regressor).set_params(scale=scale)
@@ -166,7 +167,7 @@ def _on_one_scale(
 def _predicted(
     regressor: SeiqaRegressor, table: TrainingTable, names: list[str], fold: Fold
 ) -> FloatVector:
-    """Scores of a fold's judged rows by a model of its training rows."""
+    """Scores of a fold's judged rows from a model of its training rows."""
     train, test = table.take(fold[0]), table.X.iloc[fold[1]]
     fresh: SeiqaRegressor = clone(regressor)
     fresh.fit(train.X, train.y, train.groups, collections=np.array(names)[train.laboratories])
@@ -201,10 +202,10 @@ def _within(label: FloatVector, score: FloatVector, scenes: Rows) -> float:
 
 
 def monotone_mapped(score: ArrayLike, label: ArrayLike) -> FloatVector:
-    """Scores float64 [n] on the labels' scale, by the rising logistic function nearest to them.
+    """Map scores to the labels' scale by the best-fitting increasing logistic function.
 
-    The curve is low + (high - low) · σ((score - middle) / width), fitted by least squares. Where
-    the scores are all alike they stay as they are.
+    The curve is low + (high - low) · σ((score - middle) / width), fitted by least squares. If all
+    scores are equal, they are left unchanged. Returns float64 [n].
     """
     s, y = np.asarray(score, np.float64), np.asarray(label, np.float64)
     spread = float(s.std())

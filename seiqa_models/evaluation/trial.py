@@ -1,7 +1,7 @@
-"""A quick try of a stack's parts on made-up rows, before hours of work and not after them.
+"""A quick trial of a stack's parts on made-up rows, before hours of work instead of after.
 
-A learner or a fusion may be a stranger's. On a table with more columns than rows it is fitted,
-asked, saved and loaded, so that whatever will go wrong goes wrong at once and in its name.
+A learner or a fusion may be third-party code. It is fitted on a table with more columns than rows,
+asked for predictions, saved and loaded, so that failures happen early and name it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _ROWS, _COLUMNS, _GROUPS = 24, 30, 6
 
 
 def try_learner(name: str, *, random_state: int = 0) -> None:
-    """Fit a learner to 24 rows of 30 columns, and let it predict before and after a round trip.
+    """Fit a learner to 24 rows of 30 columns, and predict before and after saving and loading.
 
     Raises
     ------
     ValueError
         No learner has this name.
     LearnerError
-        It cannot be made or fitted, does not predict one finite number for each row, or cannot be
-        saved and loaded; a ValueError too. The message is one line that names it.
+        It cannot be created or fitted, does not predict one finite number per row, or cannot be
+        saved and loaded; a subclass of ValueError. The message is one line that names it.
     """
     X, y, kinds = _made_up()
     what = f"learner {name!r}"
@@ -42,7 +42,7 @@ def try_learner(name: str, *, random_state: int = 0) -> None:
 
 
 def try_fusion(fusion: Any) -> None:
-    """The same for an unfitted fusion, of the predictions of two learners.
+    """The same for an unfitted fusion, on the predictions of two learners.
 
     Raises
     ------

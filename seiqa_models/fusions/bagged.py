@@ -20,11 +20,11 @@ from seiqa_models.fusions.weighted import WeightedFusion
 
 @fusion("bagged")
 class BaggedFusion(WeightedFusion):
-    """Weighted mean of predictions, its weights the mean over draws of the groups.
+    """Weighted mean of predictions, with weights averaged over draws of the groups.
 
-    What a search finds on a few scenes is partly the luck of those scenes; the mean over draws with
-    replacement keeps what most draws agree on, so that few groups spread the weights and many let
-    them go where they serve best. On each draw the weights are those of
+    Weights found on a few scenes depend partly on chance; the mean over draws with replacement
+    keeps what most draws agree on, so that few groups give spread-out weights and many groups let
+    them concentrate where they are most useful. On each draw the weights are those of
     :class:`seiqa_models.fusions.search.Surrogate` with a fixed, small pull to equal weights.
 
     Parameters
@@ -34,7 +34,7 @@ class BaggedFusion(WeightedFusion):
     shrinkage : float
         Pull towards equal weights, 0 or more.
     n_draws : int
-        Draws of as many groups as there are, with replacement, 1 or more.
+        Number of bootstrap draws of the groups, 1 or more.
     srocc_share : float
         In [0, 1]; by default that of the challenge's final score.
 
@@ -70,10 +70,10 @@ class BaggedFusion(WeightedFusion):
             Out-of-fold predictions.
         y : array-like of float [n]
         groups : array-like [n], optional
-            Drawn whole; by default each row is its own.
+            Drawn whole; by default each row is its own group.
         unseen : HeldOut, optional
-            Rows whose groups and kinds of distortion no learner had met. Given, the weights are
-            moved so that they hold up there too; see :mod:`seiqa_models.fusions.robustness`.
+            Rows whose groups and kinds of distortion no learner has seen. If given, the weights are
+            moved so that they also hold up there; see :mod:`seiqa_models.fusions.robustness`.
 
         Raises
         ------

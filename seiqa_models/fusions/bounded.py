@@ -1,4 +1,4 @@
-"""BoundedFusion: a weighted mean whose weights are searched on the score that counts."""
+"""BoundedFusion: a weighted mean whose weights maximise the final score."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from seiqa_models.fusions.search import Objective, Surrogate, best_learner, clim
 from seiqa_models.fusions.weighted import WeightedFusion
 
 SHRINKAGES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0)
-"""Pulls to equal weights that are compared by cross-validation, strongest first."""
+"""Strengths of the pull to equal weights compared by cross-validation, strongest first."""
 
 _CV_FOLDS = 5
 
 
 @fusion("bounded")
 class BoundedFusion(WeightedFusion):
-    """Weighted mean of predictions, weights in [0, max_weight] with sum 1, that maximises
+    """Weighted mean of predictions, with weights in [0, max_weight] of sum 1, that maximises
 
         srocc_share · SROCC + (1 - srocc_share) · PLCC - shrinkage · ‖w - uniform‖²
 
     on the rows it is fitted to, which must be out-of-fold predictions; see
-    `seiqa_models.fusions.search` for how. Deterministic.
+    `seiqa_models.fusions.search` for the method. Deterministic.
 
     Parameters
     ----------
     max_weight : float
-        Largest weight of one learner, in (0, 1]; with m learners at least 1/m is allowed, else
-        no weights would sum to 1.
+        Largest weight of one learner, in (0, 1]; with m learners at least 1/m is allowed, as
+        otherwise no weights would sum to 1.
     shrinkage : float, optional
-        Pull towards equal weights, 0 or more. By default the one of `SHRINKAGES` whose
-        weights, found on some groups, score best on the others.
+        Pull towards equal weights, 0 or more. By default the value of `SHRINKAGES` whose weights,
+        fitted on some groups, score best on the others.
     srocc_share : float
         In [0, 1]; by default that of the challenge's final score.
 
@@ -74,10 +74,10 @@ class BoundedFusion(WeightedFusion):
             Out-of-fold predictions.
         y : array-like of float [n]
         groups : array-like [n], optional
-            Kept whole when the shrinkage is chosen; by default each row is its own.
+            Kept whole when the shrinkage is chosen; by default each row is its own group.
         unseen : HeldOut, optional
-            Rows whose groups and kinds of distortion no learner had met. Given, the weights are
-            moved so that they hold up there too; see `seiqa_models.fusions.robustness`.
+            Rows whose groups and kinds of distortion no learner has seen. If given, the weights are
+            moved so that they also hold up there; see `seiqa_models.fusions.robustness`.
 
         Raises
         ------

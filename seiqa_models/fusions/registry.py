@@ -1,8 +1,8 @@
 """The fusions by name.
 
-To add one, write a class that keeps `seiqa_models.fusions.protocol.Fusion` and decorate it
-with ``@fusion("name")``; its parameters are what a configuration can set. A package of your own
-names its class in the entry point group ``seiqa.fusions``. The contract tests walk this registry.
+To add one, write a class that implements `seiqa_models.fusions.protocol.Fusion` and decorate it
+with ``@fusion("name")``; a configuration can set its parameters. A package of your own lists its
+class in the entry point group ``seiqa.fusions``. The contract tests cover all entries.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
     Raises
     ------
     ValueError
-        No fusion has this name, or it has no such parameter; what there is instead is named.
+        No fusion has this name, or it has no such parameter; the message lists the valid ones.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def make_fusion(name: str = DEFAULT_FUSION, /, **parameters: Any) -> Any:
 
 
 def fresh_fusion(fusion: str | Fusion) -> Any:
-    """An unfitted fusion: the one of that name, or a clone.
+    """An unfitted fusion: the one of that name, or a clone of the given one.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def list_fusions(pattern: str = "*") -> list[str]:
 
 
 def named(fusion: Any) -> str:
-    """What to call a fusion in an error.
+    """How errors name a fusion.
 
     >>> named(make_fusion("mean"))
     'fusion MeanFusion'

@@ -1,15 +1,14 @@
-"""Fusion weights that also hold up on kinds of distortion that no learner has met.
+"""Fusion weights that also hold up on kinds of distortion that no learner has seen.
 
-The best weights for new references lean on the learner that knows the familiar kinds best, which
-may be the first to fail on a new one. So they are moved towards the best weights for new kinds, as
-far as what new kinds gain outweighs what new references lose. A gain there counts for less than a
-loss here: its evidence comes from few rows of few kinds, and trusting it fully cost more than it
-gained.
+The best weights for new references favour the learner that knows the familiar kinds best, which may
+be the first to fail on a new kind. They are therefore moved towards the best weights for new kinds,
+as long as the gain on new kinds outweighs the loss on new references. A gain on new kinds counts
+for less than a loss on new references: the evidence for it comes from few rows of few kinds, and
+trusting it fully cost more than it gained.
 
-So the weights that come out lie between the two ends, whatever the new kinds say; new references
-lose at most `AFFORDABLE` of their final, and at most `GAIN_SHARE` of what new kinds gain. How far
-the weights themselves move is not bounded otherwise: where final hardly depends on them, they may
-go all the way to the other end.
+The resulting weights are always between these two ends; new references lose at most `AFFORDABLE` of
+their final, and at most `GAIN_SHARE` of the gain on new kinds. The weights themselves may move any
+distance: if final hardly depends on them, they may reach the other end.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ over five development sets moved by .0008 or less for either; always giving up .
 for new references and .0045 for new kinds."""
 
 AFFORDABLE = 0.005
-"""Largest loss of final on new references, whatever the gain on new kinds."""
+"""Largest loss of final on new references, regardless of the gain on new kinds."""
 
 _STEPS = 20
 
 _FEWEST = 10
-"""With fewer rows of new kinds, their score is mostly chance."""
+"""With fewer rows of new kinds, their score is mostly due to chance."""
 
 
 def tells_enough(unseen: HeldOut) -> bool:
-    """Whether there are 10 rows of new kinds or more, and their labels vary."""
+    """Whether there are 10 or more rows of new kinds with varying labels."""
     return bool(len(unseen.y) >= _FEWEST and np.ptp(unseen.y) > 0)
 
 
@@ -47,20 +46,20 @@ def robust_weights(
     Parameters
     ----------
     weights : float64 [m]
-        The best for the familiar rows.
+        Best weights for the familiar rows.
     goal : float64 [m]
-        The best for the unseen rows.
+        Best weights for the unseen rows.
     familiar : HeldOut
         Out-of-fold by group.
     unseen : HeldOut
-        Predicted by learners that had met neither the rows' groups nor their kinds.
+        Predicted by learners that have seen neither the rows' groups nor their kinds.
 
     Returns
     -------
     float64 [m]
-        Between the two, so within the same bound and of sum 1: of 21 steps from one end to the
-        other the one with the best final on familiar rows plus `GAIN_SHARE` times that on new
-        kinds, before the first that is not `AFFORDABLE`.
+        Between the two, so within the same bound and of sum 1. Of 21 steps from one end to the
+        other, up to the first that costs more than `AFFORDABLE`, the one with the largest final on
+        familiar rows plus `GAIN_SHARE` times that on new kinds.
     """
     best, best_worth = weights, -np.inf
     least = _final(weights, familiar) - AFFORDABLE
@@ -76,6 +75,6 @@ def robust_weights(
 
 
 def _final(weights: FloatVector, held: HeldOut) -> float:
-    """The final score of fused predictions; the lowest possible where they do not vary."""
+    """The final score of fused predictions; the lowest possible value if they do not vary."""
     fused = np.asarray(held.predictions, dtype=np.float64) @ weights
     return float(np.nan_to_num(final_score(held.y, fused), nan=-1.0))

@@ -1,15 +1,17 @@
-"""The search for weights on the score that counts.
+"""The search for weights that maximise the final score.
 
 SROCC depends on the weights only through the order of the fused scores. It is piecewise constant,
-its gradient is zero wherever it exists, and gradient methods such as SLSQP stop where they start.
-So SROCC is first replaced by the correlation with the labels' ranks. The surrogate is smooth, and
-since a correlation is linear in its standardised target, it is one correlation only:
+its gradient is zero wherever it exists, and gradient methods such as SLSQP never leave their
+starting point. SROCC is therefore first replaced by the correlation with the labels' ranks. The
+surrogate is smooth, and since a correlation is linear in its standardised target, it reduces to a
+single correlation:
 
     s · corr(Pw, rank y) + (1 - s) · corr(Pw, y) = corr(Pw, t) · ‖t‖,   t = s · r̂ + (1 - s) · ŷ
 
-with r̂ and ŷ the ranks and labels, centred and of norm 1. It depends on P through its covariances
-alone. From its optimum the weights are then moved in finite steps on the true objective: some
-weight goes from one learner to another as long as the objective rises, then the step is halved.
+with r̂ and ŷ the ranks and labels, centred and of norm 1. It depends on P only through its
+covariances. Starting from its optimum, the weights are then moved in finite steps on the true
+objective: weight is moved from one learner to another as long as the objective rises, then the step
+is halved.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _STEPS = tuple(0.5**k for k in range(3, 9))
 """Weight moved at once, from 1/8 down to 1/256."""
 
 _LEAST_GAIN = 1e-4
-"""A smaller gain counts as none: on new rows it is noise, and the smooth optimum does better."""
+"""Smaller gains are ignored: on new rows they are noise, and the smooth optimum does better."""
 
 
 class Surrogate:
@@ -64,7 +66,7 @@ class Surrogate:
         )
         weights = np.maximum(found.x, 0)
         weights /= weights.sum()
-        # Rounding may exceed the bound slightly: a little of equal weights corrects that.
+        # Rounding may exceed the bound slightly; mixing in equal weights corrects that.
         excess = max(weights.max() - bound, 0.0)
         share = excess / (weights.max() - 1 / m) if excess else 0.0
         mended: FloatVector = np.minimum(weights + share * (uniform - weights), bound)
@@ -107,7 +109,7 @@ def _unit(columns: FloatMatrix) -> FloatMatrix:
 
 
 def best_learner(objective: Objective, m: int, bound: float) -> FloatVector:
-    """As much as allowed on the learner that scores best so, the rest spread evenly."""
+    """The best weights that give one learner as much as allowed and spread the rest evenly."""
     if m == 1:
         return np.ones(1)
     rest = (1 - bound) / (m - 1)
@@ -117,7 +119,7 @@ def best_learner(objective: Objective, m: int, bound: float) -> FloatVector:
 
 
 def climb(weights: FloatVector, objective: Objective, bound: float) -> tuple[FloatVector, float]:
-    """Best exchange of one step between two learners, again and again, then half the step."""
+    """Repeat the best exchange of one step between two learners, then halve the step."""
     m = len(weights)
     giver, taker = np.nonzero(~np.eye(m, dtype=bool))
     value = float(objective(weights[:, None])[0])

@@ -17,7 +17,7 @@ from seiqa_models.fusions.protocol import Predictions
 from seiqa_models.fusions.registry import fusion
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-5, 1, 13))
-"""Penalties tried, in units of the predictions' total variance."""
+"""Candidate penalties, in units of the predictions' total variance."""
 
 _CV_FOLDS = 5
 
@@ -34,8 +34,8 @@ class StackingFusion(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     alphas : sequence of float
-        Penalties to choose from, all positive; the one with the smallest squared error on
-        held-out groups is taken.
+        Candidate penalties, all positive; the one with the smallest squared error on held-out
+        groups is chosen.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class StackingFusion(RegressorMixin, BaseEstimator):
             Out-of-fold predictions.
         y : array-like of float [n]
         groups : array-like [n], optional
-            Kept whole when the penalty is chosen; by default each row is its own.
+            Kept whole when the penalty is chosen; by default each row is its own group.
 
         Raises
         ------

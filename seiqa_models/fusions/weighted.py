@@ -1,4 +1,4 @@
-"""Fusions by weighted mean without a search: equal weights, the best member, greedy selection."""
+"""Weighted-mean fusions without a weight search: equal weights, best member, greedy selection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seiqa_models.fusions.registry import fusion
 
 
 class WeightedFusion(RegressorMixin, BaseEstimator):
-    """What fusions with ``weights_`` share: reading the predictions, and their weighted mean.
+    """Base of fusions with ``weights_``: checks the predictions and computes the weighted mean.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class WeightedFusion(RegressorMixin, BaseEstimator):
         return fused
 
     def __sklearn_tags__(self) -> Tags:
-        """A mean of columns that are no predictions of the label is no prediction of it either."""
+        """Tag as poor: a mean of columns that do not predict the label does not either."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
         return tags
@@ -47,7 +47,7 @@ class WeightedFusion(RegressorMixin, BaseEstimator):
 
 @fusion("mean")
 class MeanFusion(WeightedFusion):
-    """Mean of all learners: the choice that nothing can mislead.
+    """Mean of all learners, which learns nothing and so cannot be misled.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class BestSingleFusion(WeightedFusion):
     Attributes
     ----------
     weights_ : float64 [m]
-        1 for that learner, the first of equals.
+        1 for that learner (the first in case of ties).
     """
 
     def fit(self, P: Predictions, y: ArrayLike, groups: ArrayLike | None = None) -> Self:  # noqa: ARG002
@@ -83,14 +83,14 @@ class BestSingleFusion(WeightedFusion):
 class GreedyFusion(WeightedFusion):
     """Greedy selection with repetition.
 
-    Starting from nothing, the learner that most raises the final score of the sum is added, again
-    and again; the weights are the counts after the best round (Caruana et al., Ensemble Selection
+    Starting from an empty sum, the learner that most raises the final score of the sum is added
+    repeatedly; the weights are the counts after the best round (Caruana et al., Ensemble Selection
     from Libraries of Models, ICML 2004).
 
     Parameters
     ----------
     rounds : int
-        Learners added, 1 or more.
+        Number of learners added, 1 or more.
 
     Attributes
     ----------

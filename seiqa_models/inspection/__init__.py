@@ -1,1 +1,1 @@
-"""What is found out about a bundle before it is believed: it may come from a stranger."""
+"""Checks of a bundle before it is trusted: it may come from an untrusted source."""

@@ -1,4 +1,4 @@
-"""Reading a file that somebody else made: only if it is a file, and only as much as expected."""
+"""Reading an untrusted file: only if it is a regular file, and only up to an expected size."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from seiqa_models.core.errors import TableError
 def read_bounded(path: Path, limit: int) -> bytes:
     """A regular file's content.
 
-    A device or a pipe is not opened at all: reading it could go on for ever, and opening it alone
-    could wait for ever. Links are followed, as model stores keep their files behind links.
+    Devices and pipes are never opened: reading one might never end, and even opening one can block.
+    Links are followed, because model stores keep their files behind links.
 
     Parameters
     ----------
     path : Path
-        To read.
+        The file to read.
     limit : int
-        Bytes that it may have.
+        Maximum size in bytes.
 
     Raises
     ------
     TableError
-        It is no regular file, or larger than the limit.
+        It is not a regular file, or larger than the limit.
     OSError
-        It is not there or cannot be read.
+        It does not exist or cannot be read.
     """
     try:
         found = path.stat()

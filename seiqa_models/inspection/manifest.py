@@ -1,4 +1,4 @@
-"""bundle.json: what a bundle says about itself, typed."""
+"""bundle.json: the typed manifest of a bundle."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seiqa_models.core.errors import TableError, one_line
 FORMAT_VERSION = 6
 
 MAX_BYTES = 2_000_000
-"""Of bundle.json: a forest of 1000 trees lists 3000 arrays in 200 kB."""
+"""Maximum size of bundle.json: a forest of 1000 trees lists 3000 arrays in 200 kB."""
 
 MAX_MODEL = 2 * 2**30
-"""Bytes of a model file: a Gaussian process on 10 000 rows of 2000 columns has half a gigabyte."""
+"""Maximum size of a model file: a Gaussian process on 10 000 rows × 2000 columns takes 0.5 GB."""
 
 DEPTH = 32
-"""Of lists and objects within each other in the recipe and the card."""
+"""Maximum nesting depth of lists and objects in the recipe and the card."""
 
 Text = Annotated[str, Field(max_length=200)]
 
@@ -30,7 +30,7 @@ class _Typed(BaseModel):
 
 
 class ModelFile(_Typed):
-    """What the model file is: checked before it is read, and again before anything is built of it.
+    """Description of the model file, checked before it is read and again before it is rebuilt.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class ModelFile(_Typed):
     size : int
         Bytes.
     members : dict of str
-        As `seiqa_models.inspection.members.list_members` lists them.
+        As returned by `seiqa_models.inspection.members.list_members`.
     """
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -48,11 +48,11 @@ class ModelFile(_Typed):
 
     @classmethod
     def of(cls, model: bytes, members: dict[str, str]) -> ModelFile:
-        """Of a model file that lies in memory, and its members."""
+        """The description of a model file in memory, given its members."""
         return cls(sha256=hashlib.sha256(model).hexdigest(), size=len(model), members=members)
 
     def differs(self, model: bytes) -> str | None:
-        """In what a model file that lies in memory differs, or None."""
+        """How a model file in memory differs from this description, or None."""
         if len(model) != self.size:
             return f"{len(model)} bytes instead of {self.size}"
         return None if hashlib.sha256(model).hexdigest() == self.sha256 else "SHA-256 differs"
@@ -79,7 +79,7 @@ def _card(content: dict[str, Any]) -> dict[str, Any]:
 
 
 class Manifest(_Typed):
-    """The whole of bundle.json, `format` left out."""
+    """The content of bundle.json, except `format`."""
 
     model: ModelFile
     versions: dict[str, Text]
@@ -87,19 +87,19 @@ class Manifest(_Typed):
     card: Annotated[Content, AfterValidator(_card)]
 
     def to_json(self) -> str:
-        """As it is written: with the format, and one line for each member of the model file.
+        """The text of bundle.json: with the format, and one line for each member of the model file.
 
         Raises
         ------
         ValueError
-            The recipe or the card holds what JSON cannot: a number that is not finite.
+            The recipe or the card holds a number that is not finite, which JSON cannot represent.
         """
         content = {"format": FORMAT_VERSION, **self.model_dump()}
         return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def parse_manifest(text: bytes, name: str) -> Manifest:
-    """What bundle.json says.
+    """Parse the content of bundle.json.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def parse_manifest(text: bytes, name: str) -> Manifest:
     Raises
     ------
     TableError
-        It is no JSON, of another format version, or lacks something; or an entry has another
-        type than it must have. One line names the first.
+        It is not JSON, has another format version, lacks an entry, or an entry has the wrong type.
+        The message is one line that names the first problem.
     """
     try:
         content = json.loads(text.decode("utf-8"), parse_constant=_refuse)
@@ -135,7 +135,7 @@ def _refuse(constant: str) -> None:
 
 
 def _complaint(error: ValidationError) -> str:
-    """What is missing, or else the first entry of a wrong type: ``model.size: Input should …``."""
+    """The missing entry, or else the first of a wrong type: ``model.size: Input should …``."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     missing = [str(problem["loc"][-1]) for problem in problems if problem["type"] == "missing"]
     if missing:

@@ -1,8 +1,8 @@
-"""What a model file holds, found out without rebuilding any of it.
+"""The content of a model file, inspected without rebuilding any of it.
 
-skops reads every member of the file as a whole, and NumPy makes an array of whatever shape is
-written in front of one. So both are looked at first: nothing in the file may unpack to more than
-it takes up, and an array's shape and type must account for its bytes.
+skops reads every member of the file as a whole, and NumPy allocates an array of whatever shape its
+header states. Both are therefore checked first: nothing in the file may unpack to more than its
+stored size, and an array's shape and type must match its number of bytes.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import numpy as np
 from seiqa_models.inspection.zips import LongDirectoryError, open_zip
 
 DIRECTORY_BYTES = 4_000_000
-"""Of the zip's list of members: some 60 000, where a forest of 1000 trees has 3000."""
+"""Maximum size of the zip directory: some 60 000 members; a forest of 1000 trees has 3000."""
 
 SCHEMA = "schema.json"
 _ENCRYPTED = 0x1  # bit 0 of a member's flags
 
 
 class UnsoundModelError(Exception):
-    """A model file that is not to be rebuilt; the message is what to tell the user."""
+    """A model file must not be rebuilt; the message is meant for the user."""
 
 
 def open_model(model: bytes) -> zipfile.ZipFile:
-    """The zip that skops wrote, checked from outside.
+    """Open the zip written by skops after checking its structure.
 
     Raises
     ------
     UnsoundModelError
-        It is no zip, or a damaged one; a member is compressed, encrypted, in it twice, or shares
-        its bytes with another.
+        It is not a zip, or damaged; a member is compressed, encrypted, listed twice, or shares its
+        bytes with another.
     """
     try:
         archive = open_zip(io.BytesIO(model), directory_bytes=DIRECTORY_BYTES)
@@ -58,12 +58,12 @@ def open_model(model: bytes) -> zipfile.ZipFile:
 
 
 def list_members(archive: zipfile.ZipFile) -> dict[str, str]:
-    """What is in it, by name: ``float64[72, 3]`` of an array, ``4711 bytes`` of anything else.
+    """Members by name: ``float64[72, 3]`` for an array, ``4711 bytes`` for anything else.
 
     Raises
     ------
     UnsoundModelError
-        What an array's header says does not account for its bytes, or it holds Python objects.
+        An array's header does not match its number of bytes, or the array holds Python objects.
     """
     return {
         info.filename: _array(archive, info)
@@ -78,7 +78,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
         with archive.open(info) as file:
             shape, dtype = _read_header(file)
             header = file.tell()
-    except Exception as error:  # a made-up header can make its readers raise anything
+    except Exception as error:  # a forged header can make its readers raise anything
         raise UnsoundModelError(f"array {info.filename!r} cannot be read ({error})") from None
     if dtype.hasobject:
         raise UnsoundModelError(f"array {info.filename!r} holds Python objects")

@@ -1,4 +1,4 @@
-"""What a model file describes: skops' schema, walked once before anything is built of it."""
+"""The skops schema of a model file, walked once before anything is built from it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ LOADERS = frozenset({
     "JsonNode", "ListNode", "LossNode", "NdArrayNode", "ObjectNode", "RandomStateNode", "SetNode",
     "SliceNode", "TreeNode", "TupleNode", "TypeNode",
 })  # fmt: skip
-"""Kinds of node that fitted regressors are made of. skops has others: they call constructors and
-methods with what the file says, unpack archives of their own, or follow an older protocol."""
+"""Kinds of node that fitted regressors consist of. skops has others, which call constructors and
+methods with arguments from the file, unpack nested archives, or follow an older protocol."""
 
 DEPTH = 200
-"""Of lists and objects within each other; a stack has some 40."""
+"""Maximum nesting depth of lists and objects; a stack has about 40 levels."""
 
 _NOT_A_CHILD = -1  # in place of a leaf's children
 
 
 def check_schema(archive: zipfile.ZipFile) -> None:
-    """Make sure that skops can walk the schema in the time that its length allows.
+    """Make sure that skops can walk the schema in time proportional to its length.
 
-    skops writes an object in full wherever it stands, and reads a second object of the same
-    ``__id__`` as the first. A few lines of references to references could so stand for more
-    objects than memory holds; here both have to be of the same size.
+    skops writes an object in full at every occurrence, and reads a second object with the same
+    ``__id__`` as the first. A few lines of nested references could thus represent more objects than
+    fit in memory; here all objects with one id must have the same size.
 
     Raises
     ------
     UnsoundModelError
-        It is missing, no JSON, too deep, or describes what no fitted regressor is made of.
+        It is missing, not JSON, too deep, or describes something that no fitted regressor contains.
     """
     try:
         schema = json.loads(archive.read(SCHEMA))
@@ -47,13 +47,13 @@ def check_schema(archive: zipfile.ZipFile) -> None:
             _check_tree(tree, archive)
     except UnsoundModelError:
         raise
-    except Exception as error:  # whatever a wrong type in the wrong place leads to
+    except Exception as error:  # a wrong type in the wrong place can raise anything
         reason = f"{type(error).__name__}: {error}"
         raise UnsoundModelError(f"{SCHEMA} cannot be read ({reason})") from None
 
 
 def _count(part: Any, known: dict[Any, int], depth: int) -> int:
-    """Objects in a part of the schema; those already met are `known` by their id."""
+    """Number of objects in a part of the schema; `known` maps the ids seen so far to theirs."""
     if isinstance(part, list):
         values, loader = part, None
     elif isinstance(part, dict):
@@ -72,7 +72,7 @@ def _count(part: Any, known: dict[Any, int], depth: int) -> int:
 
 
 def _nodes(schema: Any, loader: str) -> Iterator[dict[str, Any]]:
-    """Every node of a loader."""
+    """Every node with the given loader."""
     waiting = [schema]
     while waiting:
         part = waiting.pop()
@@ -85,7 +85,7 @@ def _nodes(schema: Any, loader: str) -> Iterator[dict[str, Any]]:
 
 
 def _check_tree(node: dict[str, Any], archive: zipfile.ZipFile) -> None:
-    """That scikit-learn can rebuild and walk a tree: its C code believes every index and size."""
+    """Check that scikit-learn can safely walk a tree: its C code trusts every index and size."""
     n_features, n_classes, n_outputs = node["__reduce__"]["args"]["content"]
     columns, outputs = json.loads(n_features["content"]), json.loads(n_outputs["content"])
     state = node["content"]["content"]

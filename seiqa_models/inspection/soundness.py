@@ -1,4 +1,4 @@
-"""Whether what was rebuilt from a bundle is a fitted regressor, before anything is scored by it."""
+"""Whether the object rebuilt from a bundle is a working regressor, before anything is scored."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from seiqa_models.inspection.members import UnsoundModelError
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 JOBS = 256
-"""Threads that a part of a regressor may ask for."""
+"""Maximum number of threads that a part of a regressor may request."""
 
 ASTRAY = 10
-"""How many of its own ranges a typical row's score may lie outside of the range of the labels."""
+"""How far a typical row's score may be outside the label range, in multiples of that range."""
 
 _LIBSVM_CLASSES = 2  # a regression counts as two
 
@@ -27,13 +27,13 @@ _LIBSVM_CLASSES = 2  # a regression counts as two
 def require_sound(regressor: SeiqaRegressor) -> None:
     """Predict made-up rows: one of typical values, one of the smallest and one of the largest.
 
-    That finds what is missing, of another type or of another shape, and what is not finite. C code
-    that would believe its sizes is looked after first. The third-party formats of boosters are not.
+    This finds missing parts, wrong types or shapes, and values that are not finite. Parts whose
+    sizes would be trusted by C code are checked first; boosters' third-party formats are not.
 
     Raises
     ------
     UnsoundModelError
-        Something keeps it from predicting, or a prediction is no number or far from the labels.
+        It cannot predict, or a prediction is not a finite number or far from the labels.
     """
     try:
         for part in _parts(regressor):
@@ -46,12 +46,12 @@ def require_sound(regressor: SeiqaRegressor) -> None:
             _check_predictions(regressor, low, high)
     except UnsoundModelError:
         raise
-    except Exception as error:  # any wrong part in any place
+    except Exception as error:  # a wrong part can raise anything
         raise UnsoundModelError(f"it cannot predict ({type(error).__name__}: {error})") from None
 
 
 def expected_columns(regressor: SeiqaRegressor) -> dict[str, int]:
-    """Columns that it reads: 0 for a scalar, of a dense block its number of values."""
+    """Columns that the regressor reads: 0 for a scalar, the number of values for a dense block."""
     meta = regressor.preparation_.meta_
     dims = {name: len(meta.coefs_[name]) for name in meta.blocks_}
     return {name: dims.get(name, 0) for name in regressor.features_}
@@ -75,7 +75,7 @@ def _check_predictions(regressor: SeiqaRegressor, low: float, high: float) -> No
 
 
 def _made_up(regressor: SeiqaRegressor) -> pd.DataFrame:
-    """Three rows: each scalar at its median, lowest and highest in training; blocks of zeros."""
+    """Three rows, with each scalar at its training median, minimum and maximum; blocks of zeros."""
     known = regressor.preparation_
     if not len(known.columns_) == len(known.low_) == len(known.high_) == len(known.medians_):
         raise UnsoundModelError("its preparation has bounds for other columns than its own")
@@ -96,7 +96,7 @@ def _block(dim: int) -> pd.Series:
 
 
 def _parts(regressor: SeiqaRegressor) -> Iterator[Any]:
-    """Every object with attributes that it is made of, itself left out."""
+    """Every object with attributes inside the regressor, excluding itself."""
     waiting: list[Any] = list(vars(regressor).values())
     seen: set[int] = set()
     while waiting:
@@ -132,14 +132,14 @@ def _check_part(part: Any) -> None:
 
 
 def _held(value: Any) -> list[Any]:
-    """An attribute itself, or what a list or mapping has in it."""
+    """An attribute's value, or the items of a list or mapping."""
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether it is no number, or a real and finite one; the same of an array."""
+    """Whether a float, or every number of an array, is real and finite; True for other types."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fc":
         return value.dtype.kind == "f" and bool(np.isfinite(value).all())
     return not isinstance(value, float) or math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Opening a zip that somebody else made without listing more of it than expected."""
+"""Opening an untrusted zip without listing more of it than expected."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ import zipfile
 
 
 class LongDirectoryError(Exception):
-    """A zip's directory is longer than expected; the message is what to tell the user."""
+    """A zip's directory is longer than expected; the message is meant for the user."""
 
 
 def open_zip(content: io.BufferedIOBase, *, directory_bytes: int) -> zipfile.ZipFile:
-    """A zip, opened for reading.
+    """Open a zip for reading.
 
-    `zipfile` reads the directory at a zip's end as a whole and makes an object of each entry: an
-    archive of 100 MB that holds nothing else would take gigabytes. An entry has 46 bytes and the
-    member's name, so the directory's length bounds their number and their names together.
+    `zipfile` reads the directory at a zip's end as a whole and creates an object for each entry: an
+    archive of 100 MB that holds nothing else would take gigabytes. An entry consists of 46 bytes
+    and the member's name, so limiting the directory's length limits both the number of entries and
+    their names.
 
     Parameters
     ----------
     content : io.BufferedIOBase
         An open binary file or bytes in memory.
     directory_bytes : int
-        What the directory may have.
+        Maximum size of the directory.
 
     Raises
     ------
     LongDirectoryError
-        It has more.
+        The directory is larger.
     zipfile.BadZipFile, ValueError, OSError, NotImplementedError
-        This is no zip, or a damaged one.
+        This is not a zip, or it is damaged.
     """
     watched = _Watched(content, directory_bytes)
     archive = zipfile.ZipFile(watched)
@@ -38,7 +39,7 @@ def open_zip(content: io.BufferedIOBase, *, directory_bytes: int) -> zipfile.Zip
 
 
 class _Watched:
-    """A file that refuses to be read in longer parts than the limit."""
+    """A file that refuses single reads longer than the limit."""
 
     def __init__(self, file: io.BufferedIOBase, limit: int | None) -> None:
         self.limit = limit

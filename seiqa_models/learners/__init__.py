@@ -1,1 +1,1 @@
-"""The learners: a registry of regressor factories, and the regressors that are our own."""
+"""The learners: a registry of regressor factories, and the project's own regressors."""

@@ -1,4 +1,4 @@
-"""Gradient boosting by others, with what makes two equal fits differ left out."""
+"""Third-party gradient boosting, without what makes two equal fits differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from catboost import CatBoostRegressor
 
 
 class UndatedCatBoost(CatBoostRegressor):
-    """CatBoost whose fitted model does not say when it was trained, nor a number drawn at random.
+    """CatBoost whose fitted model holds neither its time of training nor a random identifier.
 
     Parameters are those of ``catboost.CatBoostRegressor``.
     """

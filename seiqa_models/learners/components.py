@@ -1,8 +1,8 @@
-"""Few components of many columns: what the metrics agree on, and how far they do.
+"""A few components of many columns: what the metrics agree on, and how far they agree.
 
-A scene's peculiarities live in the small principal components of the columns. Few scenes are enough
-to fit them and too few to tell them from quality, so that learners which see only the first
-components carry over better to pictures from elsewhere.
+A scene's peculiarities show in the small principal components of the columns. A few scenes are
+enough to fit them but too few to tell them from quality, so learners that see only the first
+components transfer better to pictures from elsewhere.
 
 The columns come as oriented normal scores of their ranks. The *spread* of a row is the standard
 deviation of its columns: small where all metrics say the same. Components are found on the rows
@@ -22,16 +22,16 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.learners.oriented import Directions, OrientedRanks
 
 AGREEING = 0.7
-"""Quantile of the spread below which a training row's columns count as agreeing."""
+"""A training row's columns count as agreeing if its spread is below this quantile."""
 
 
 class OrientedComponents(TransformerMixin, BaseEstimator):
-    """The first principal components of oriented ranks, in units of the first one's spread.
+    """The first principal components of oriented ranks, in units of the first one's deviation.
 
     Parameters
     ----------
     n_components : int
-        Components kept; all there are, where the columns are fewer.
+        Number of components kept; all of them if there are fewer columns.
     agreeing : float
         Share of the training rows, those with the smallest spread, that the components are found
         on; in (0, 1].
@@ -57,7 +57,7 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
         self.directions = directions
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> OrientedComponents:
-        """Find the components of X float [n, p], turned by its directions or labels y float [n].
+        """Fit the components of X float [n, p], oriented by directions or labels y float [n].
 
         Raises
         ------

@@ -1,9 +1,9 @@
-"""Consensus: what all columns say together, and how far they agree.
+"""Consensus: the joint verdict of all columns, and how far they agree.
 
 Where the metrics agree, their consensus is hard to beat by anything learned from a few scenes;
-where they do not (contrast, saturation, a shift of the mean) it is worthless. So it comes with the
-agreement a = exp(-(s / s₀)²) of each row, s its spread and s₀ the median spread in training (see
-:mod:`seiqa_models.learners.components`), which a stack uses as a gate.
+where they do not (contrast, saturation, a shift of the mean) it is worthless. It is therefore
+accompanied by the agreement a = exp(-(s / s₀)²) of each row, s its spread and s₀ the median spread
+in training (see :mod:`seiqa_models.learners.components`), which a stack uses as a gate.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from seiqa_models.learners.oriented import Directions
 
 _ROWS_PER_KNOT = 10
 _KNOTS = (2, 5)
-"""Fewest and most: a straight line for few rows."""
+"""Minimum and maximum number of knots; two (a straight line) for few rows."""
 
 
 class Consensus(RegressorMixin, BaseEstimator):
-    """First component of the oriented ranks, bent to the label by a curve of up to 5 knots.
+    """First component of the oriented ranks, mapped to the label by a curve of up to 5 knots.
 
     The curve is fitted on the half of the training rows whose columns agree most.
 
@@ -42,7 +42,8 @@ class Consensus(RegressorMixin, BaseEstimator):
     median_spread_ : float
         s₀ above.
     least_agreement_ : float
-        Of the training rows that the component was found on: rows of less do not agree.
+        Smallest agreement of the training rows that the component was fitted on; the columns of
+        rows below it do not agree.
     """
 
     def __init__(self, directions: Directions = None) -> None:
@@ -50,7 +51,7 @@ class Consensus(RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.regressor_tags.poor_score = True  # columns that share nothing have no consensus
+        tags.regressor_tags.poor_score = True  # columns with nothing in common have no consensus
         return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Consensus:
@@ -59,19 +60,19 @@ class Consensus(RegressorMixin, BaseEstimator):
         label: FloatVector = checked[1].astype(np.float64)
         self.component_ = OrientedComponents(1, directions=self.directions).fit(checked[0], label)
         spread = spreads(self.component_.ranks_.transform(checked[0]))
-        # A single column agrees with itself everywhere: any unit says so.
+        # A single column always agrees with itself, in any unit.
         self.median_spread_ = float(np.median(spread)) or 1.0
         self.least_agreement_ = float(self._agreement(np.array([self.component_.limit_]))[0])
         agreeing = spread <= np.median(spread)
         score = self.component_.transform(checked[0])[agreeing, 0]
         knots = int(np.clip(len(score) // _ROWS_PER_KNOT, *_KNOTS))
         self.x_, self.z_, self.slope_ = rising_curve(score, label[agreeing], knots)
-        if len(self.x_) < 2:  # says nothing about the label: neither will the consensus
+        if len(self.x_) < 2:  # no information on the label: the consensus is constant
             self.z_, self.slope_ = np.full(1, label.mean()), 0.0
         return self
 
     def predict(self, X: ArrayLike) -> FloatVector:
-        """What the columns say together, float64 [n], in the unit of the labels."""
+        """The consensus of the columns, float64 [n], in the unit of the labels."""
         check_is_fitted(self, "x_")
         values = validate_data(self, X, dtype=np.float64, reset=False)
         return bend((self.x_, self.z_, self.slope_), self.component_.transform(values)[:, 0])

@@ -1,13 +1,12 @@
 """ExponentialGP: the mean of a Gaussian process with an exponential kernel, or a mean of several.
 
 The roughest of the Matérn kernels did best on unseen references, and is the least sensitive to its
-length. Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006: eq. 2.25 (mean), 4.18
-with γ = 1 (kernel), 5.8 (likelihood), section 4.2.4 (a sum of kernels is a kernel).
+length scale. Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006: eq. 2.25
+(mean), 4.18 with γ = 1 (kernel), 5.8 (likelihood), section 4.2.4 (a sum of kernels is a kernel).
 
-Which rows are alike depends on the scale their columns are read on. By ranks, small degradations
-are told apart as well as large ones; plain values say how far a row lies from the others. Instead
-of choosing, the kernel is the mean over the scales, and two rows are alike as far as they are so on
-each of them.
+Which rows are similar depends on the scale of their columns. Ranks separate small degradations as
+well as large ones; plain values show how far a row is from the others. Instead of choosing one, the
+kernel is the mean over the scales.
 """
 
 from __future__ import annotations
@@ -24,32 +23,33 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 
 _LIKELIHOOD_ROWS = 500
-"""Rows on which the noise is chosen: its decomposition costs the cube of their number."""
+"""Rows used to choose the noise: the cost of the decomposition grows with the cube of their
+number."""
 
 ROWS_AT_ONCE = 500
-"""Rows of a kernel that are computed together, so that it is in memory once instead of twice."""
+"""Kernel rows computed at a time, so that the kernel is held in memory once instead of twice."""
 
 
 class ExponentialGP(RegressorMixin, BaseEstimator):
     """Mean of a Gaussian process with `exponential_kernel` plus noise.
 
-    The target is centred. The ratio of noise to signal is the one under which the labels are
-    most likely. Inputs must come scaled to about unit size, as the pool's pipelines do.
+    The target is centred. The ratio of noise to signal is the one that maximises the likelihood of
+    the labels. Inputs must be scaled to about unit size, as in the pool's pipelines.
 
     Parameters
     ----------
     length : float
-        Distance at which the correlation has fallen to 1/e, in units of √p, p columns.
+        Distance at which the correlation has fallen to 1/e, in units of √p for p columns.
     noises : sequence of float
-        Variances of the noise to choose from, in units of the signal's, all positive. Less than
-        .05 looks likely where rows of one reference share their errors, and did worse on new ones.
+        Candidate noise variances, in units of the signal's, all positive. Values below .05 appear
+        likely if rows of one reference share their errors, but did worse on new references.
     max_rows : int
-        With more rows, a random choice of this many is fitted: time grows with their cube, memory
-        with their square (10 000 rows: 0.8 GB).
+        With more rows, a random sample of this many is fitted: time grows with the cube of their
+        number, memory with the square (10 000 rows: 0.8 GB).
     n_scales : int
-        Number of scales on which the columns are given, all columns of one scale side by side.
+        Number of scales on which the columns are given; the columns of one scale are contiguous.
     random_state : int
-        Seed of that choice, and of the rows on which the noise is chosen.
+        Seed for choosing those rows, and the rows on which the noise is chosen.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         self.noise_ = self._most_likely_noise(places[few], checked[1][few])
         kernel = self._kernel(self.rows_, self.rows_)
         kernel.flat[:: len(kernel) + 1] += self._row_noise(kernel, target)
-        # The transpose of the symmetric kernel has the order LAPACK wants: nothing is copied.
+        # The transpose of the symmetric kernel has LAPACK's memory order: nothing is copied.
         self.dual_: FloatVector = solve(kernel.T, target, assume_a="pos", overwrite_a=True)
         return self
 
@@ -97,18 +97,18 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         return prediction + self.target_mean_
 
     def _places(self, values: FloatMatrix) -> FloatMatrix:
-        """What `_kernel` compares rows by, found once for each row: here its columns."""
+        """What `_kernel` compares rows by, computed once per row: here its columns."""
         return values
 
     def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:
         return exponential_kernel(a, b, self.length, self.n_scales)
 
     def _row_noise(self, kernel: FloatMatrix, target: FloatVector) -> FloatVector:  # noqa: ARG002
-        """Variance of each row's noise in units of the signal's, [n]: the same for all."""
+        """Variance of each row's noise in units of the signal's, [n]: here the same for all."""
         return np.full(len(target), self.noise_)
 
     def _most_likely_noise(self, rows: FloatMatrix, label: FloatVector) -> float:
-        """The noise with the largest likelihood, the signal's variance at its best for each."""
+        """The noise of largest likelihood, with the optimal signal variance for each candidate."""
         values, vectors = np.linalg.eigh(self._kernel(rows, rows))
         projected = (vectors.T @ (label - label.mean())) ** 2
         spectra = np.maximum(values, 0.0) + np.asarray(self.noises)[:, None]
@@ -129,7 +129,7 @@ def exponential_kernel(
     length : float
         Distance at which the kernel has fallen to 1/e, in units of √p.
     n_scales : int
-        How many scales the p columns come on, all columns of one scale side by side.
+        Number of scales of the p columns; the columns of one scale are contiguous.
 
     Returns
     -------

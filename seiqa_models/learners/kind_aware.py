@@ -1,24 +1,24 @@
-"""KindAwareGP: rows whose kinds of distortion are probably the same count as more alike.
+"""KindAwareGP: rows that probably have the same kind of distortion count as more similar.
 
 A metric that works for one kind of distortion can mislead on another: contrast and blur of equal
-SSIM do not look equally bad. Where the training rows' kinds are known, their columns also tell
-which kind a new row is likely to have. Linear discriminant analysis gives it the probabilities
+SSIM do not look equally bad. If the training rows' kinds are known, the likely kind of a new row
+can be inferred from its columns. Linear discriminant analysis gives the probabilities
 
     p(k) ∝ π(k) · exp(-d²(k) / 2t),   t = max(1, min d² / typical min d²)
 
 with π(k) the share of kind k in training and d(k) the Mahalanobis distance from its mean under the
 covariance within kinds, shrunk (Ledoit and Wolf, A well-conditioned estimator for large-dimensional
-covariance matrices, 2004). t is ours. It widens the kinds until the nearest is no further than it
-is for the median training row, so that a row unlike all of them is not assigned to one with
-certainty. Two rows are then compared by
+covariance matrices, 2004). t is our addition. It widens the kinds until the nearest one is no
+further than it is for the median training row, so that a row unlike all kinds is not assigned to
+one with certainty. Two rows are then compared by
 
     κ(a, b) · (1 - s + s · Σₖ √(pₐ(k) · p_b(k)))
 
-with the kernel κ of `seiqa_models.learners.gaussian_process.ExponentialGP` and a share s.
-The sum is the Bhattacharyya coefficient (On a measure of divergence between two multinomial
-populations, 1946), 1 for equal probabilities and 0 for kinds told apart for certain. As an inner
-product it is a kernel, and so are its mean with a constant and the product of the two (Rasmussen
-and Williams, Gaussian Processes for Machine Learning, 2006, section 4.2.4).
+with the kernel κ of `seiqa_models.learners.gaussian_process.ExponentialGP` and a share s. The sum
+is the Bhattacharyya coefficient (On a measure of divergence between two multinomial populations,
+1946), 1 for equal probabilities and 0 for rows that certainly differ in kind. As an inner product
+it is a kernel, and so are its mean with a constant and the product of the two (Rasmussen and
+Williams, Gaussian Processes for Machine Learning, 2006, section 4.2.4).
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from seiqa_models.learners.gaussian_process import ROWS_AT_ONCE, ExponentialGP
 
 
 class KindAwareGP(ExponentialGP):
-    """An `ExponentialGP` that reads the kind of distortion from the columns.
+    """An `ExponentialGP` that infers the kind of distortion from the columns.
 
-    Kinds are needed in fit only; without them it is the plain process. Against that, final on
+    Kinds are needed in fit only; without them it is the plain process. Compared with that, final on
     held-out references rose by .0046 on the TID2013 table (24 kinds) and by .0046 and .0012 on 10
     references each of KADID-10k (25); with 6 kinds, rendered TID2013 pairs, it fell by .0004. On
-    kinds that training lacked it changed by +.012, +.002, -.009 and -.026. There a stack leans on
-    its other learners (`robustness.py`). Without t it was .0005 less for new references and .009
-    less for new kinds. On all 81 references of KADID-10k, of which 20 or fewer took part in these
-    choices, it gained .0015, and .007 on tokens of ViT-Tiny (rendered TID2013), which took no part.
+    kinds absent from training it changed by +.012, +.002, -.009 and -.026. There a stack relies on
+    its other learners (`robustness.py`). Without t it was .0005 lower for new references and .009
+    lower for new kinds. It gained .0015 on all 81 references of KADID-10k, of which at most 20 were
+    used in these choices, and .007 on tokens of ViT-Tiny (rendered TID2013), which were not used.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class KindAwareGP(ExponentialGP):
     Attributes
     ----------
     knows_kinds_ : bool
-        Whether fit was given kinds; without, there are none of the following.
+        Whether fit was given kinds; if not, the following four attributes are absent.
     shares_ : float64 [kinds]
         π above.
     means_ : float64 [kinds, p]

@@ -1,9 +1,9 @@
-"""Losses that look at pairs of rows, for `seiqa_models.learners.ranker.PairwiseRanker`.
+"""Losses over pairs of rows, for `seiqa_models.learners.ranker.PairwiseRanker`.
 
-Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. Given
-`together`, a tensor bool [b, b], only pairs for which it holds are compared: scores of different
-laboratories say nothing about which picture is the better. torch is imported only when a loss is
-computed.
+Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. If
+`together`, a bool tensor [b, b], is given, only pairs for which it is True are compared: scores
+from different laboratories do not show which picture is better. torch is imported only when a loss
+is computed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MSE_WEIGHT = 0.25
 RANK_WEIGHT = 0.80
 
 _EPSILON = 1e-6
-"""Keeps square roots and norms away from zero, where their gradients have no bound."""
+"""Keeps square roots and norms away from zero, where their gradients are unbounded."""
 
 
 def softplus_loss(prediction: Any, target: Any, together: Any = None) -> Any:
@@ -31,7 +31,7 @@ def softplus_loss(prediction: Any, target: Any, together: Any = None) -> Any:
     if together is not None:
         sign = sign * together
     ordered = sign.abs()
-    # Weights of 0 and 1 instead of picking the ordered pairs, which would copy them one by one.
+    # Weights of 0 and 1 instead of indexing the ordered pairs, which would copy them one by one.
     wrong_way = functional.softplus(-(prediction - prediction.T) * sign) * ordered
     return MSE_WEIGHT * squared + RANK_WEIGHT * wrong_way.sum() / ordered.sum().clamp_min(1)
 
@@ -39,9 +39,9 @@ def softplus_loss(prediction: Any, target: Any, together: Any = None) -> Any:
 def fidelity_loss(prediction: Any, target: Any, together: Any = None) -> Any:
     """The winner's loss (same paper), ½ · (1 - PLCC) + ½ · mean fidelity over pairs i ≠ j.
 
-    With p = Φ(f_i - f_j), the chance that i is preferred under unit noise, and
-    g = ½ (sign(y_i - y_j) + 1), the fidelity of a pair is 1 - √(p·g) - √((1-p)(1-g)). Neither
-    part sees the level of the predictions, only PLCC ignores their scale. One row alone costs ½.
+    With p = Φ(f_i - f_j), the chance that i is preferred under unit noise, and g = ½ (sign(y_i -
+    y_j) + 1), the fidelity of a pair is 1 - √(p·g) - √((1-p)(1-g)). Neither part depends on the
+    level of the predictions; only PLCC ignores their scale. A single row costs ½.
     """
     import torch
 

@@ -1,8 +1,8 @@
 """NoiseAwareGP: rows whose labels are contradicted by their neighbours count less.
 
-A first fit predicts each row from the others; a second one trusts a label less the further it lies
-from that prediction. For a process with kernel K and noise νI, and C = K + νI, what leaving row i
-out of the first fit would leave as its residual is known without refitting:
+A first fit predicts each row from the others; a second one trusts a label less the further it is
+from that prediction. For a process with kernel K and noise νI, and C = K + νI, the residual of row
+i when it is left out of the first fit is known without refitting:
 
     rᵢ = (C⁻¹y)ᵢ / (C⁻¹)ᵢᵢ,   of variance proportional to 1 / (C⁻¹)ᵢᵢ
 
@@ -29,11 +29,11 @@ _LEAST_WEIGHT = 0.01
 
 
 class NoiseAwareGP(ExponentialGP):
-    """An `ExponentialGP` in which the noise of doubtful rows is larger.
+    """An `ExponentialGP` that assigns more noise to doubtful rows.
 
     With a tenth of the training labels replaced by random ones, it gained .006 final on held-out
     references of KADID-10k and .011 of TID2013; with the labels as they are it lost .0003 or less.
-    Noise that varies smoothly between rows, estimated from the residuals around, gained less.
+    Noise that varies smoothly between rows, estimated from neighbouring residuals, gained less.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class NoiseAwareGP(ExponentialGP):
     max_rows : int
         Likewise; fewer by default, since the inverse of the kernel is needed.
     tolerance : float
-        Residuals of up to this many standard deviations keep their row's full weight.
+        Rows with residuals of up to this many standard deviations keep their full weight.
 
     Attributes
     ----------

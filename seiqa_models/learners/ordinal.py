@@ -1,15 +1,15 @@
-"""OrdinalProcess: labels as ordered levels, cut from a smooth latent score.
+"""OrdinalProcess: labels as ordered levels of a smooth latent score.
 
-A latent score f(x) with a Gaussian process prior, seen through logistic noise, lands between two of
-the thresholds θ. The odds of passing each threshold are proportional (McCullagh, Regression models
-for ordinal data, JRSS B, 1980, eq. 2.4); with a process for f it is the model of Chu and Ghahramani
-(Gaussian processes for ordinal regression, JMLR, 2005), with logits instead of probits:
+A latent score f(x) with a Gaussian process prior, observed with logistic noise, falls between two
+of the thresholds θ. The odds of passing each threshold are proportional (McCullagh, Regression
+models for ordinal data, JRSS B, 1980, eq. 2.4); with a process for f it is the model of Chu and
+Ghahramani (Gaussian processes for ordinal regression, JMLR, 2005), with logits instead of probits:
 
     P(level of x ≤ j) = σ(θ_j - f(x))
 
-Only the order of the levels counts, not the distances between them, and at both ends of the scale
-the latent score may go on where the labels cannot. With σ(u) - σ(l) = σ(u) σ(-l) (1 - exp(l - u))
-likelihood, gradient and curvature are sums of plain logistic terms.
+Only the order of the levels counts, not the distances between them, and the latent score can extend
+beyond both ends of the label scale. With σ(u) - σ(l) = σ(u) σ(-l) (1 - exp(l - u)) likelihood,
+gradient and curvature are sums of plain logistic terms.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.learners.gaussian_process import exponential_kernel
 
 _EVIDENCE_ROWS = 400
-"""Rows on which the noise is chosen: each choice takes a fit."""
+"""Rows on which the noise is chosen: each candidate takes a fit."""
 
 _LOGISTIC_VARIANCE = np.pi**2 / 3
 
 _SEARCH = {"maxiter": 500, "ftol": 1e-8}
 
 _LOG_GAPS = (-12.0, 4.0)
-"""Bounds of the logarithm of the gap between two thresholds: it may neither vanish nor overflow."""
+"""Bounds of the logarithm of the gap between two thresholds, which must neither vanish nor
+overflow."""
 
 _JITTER = 1e-8
-"""Added to the kernel's diagonal: rows that occur twice would make it singular."""
+"""Added to the kernel's diagonal, because duplicate rows would make it singular."""
 
 
 class OrdinalProcess(RegressorMixin, BaseEstimator):
     """Proportional odds on a latent Gaussian process; predicts the expected label.
 
-    The kernel is `seiqa_models.learners.gaussian_process.exponential_kernel`, so inputs must
-    come scaled to about unit size. Latent score and thresholds are those of the largest posterior
-    density.
+    The kernel is `seiqa_models.learners.gaussian_process.exponential_kernel`, so inputs must be
+    scaled to about unit size. Latent score and thresholds maximise the posterior density.
 
     Parameters
     ----------
@@ -55,16 +55,17 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         quantiles into this many levels of about equal size; of TID2013's labels, 6 levels cost
         about .008 final against 30, and 12 about .003.
     length : float
-        Distance at which the correlation has fallen to 1/e, in units of √p, p columns.
+        Distance at which the correlation has fallen to 1/e, in units of √p for p columns.
     noises : sequence of float
-        Variances of the noise to choose from, in units of the signal's, all positive. The choice
-        is the one with the largest evidence (Laplace's approximation).
+        Candidate noise variances, in units of the signal's, all positive. The one with the largest
+        evidence (Laplace's approximation) is chosen.
     max_rows : int
-        With more rows, a random choice of this many is fitted: time grows with their cube.
+        With more rows, a random sample of this many is fitted: time grows with the cube of their
+        number.
     n_scales : int
-        Number of scales on which the columns are given, all columns of one scale side by side.
+        Number of scales on which the columns are given; the columns of one scale are contiguous.
     random_state : int
-        Seed of that choice, and of the rows on which the noise is chosen.
+        Seed for choosing those rows, and the rows on which the noise is chosen.
 
     Attributes
     ----------
@@ -113,7 +114,7 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "dual_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
         latent: FloatVector = self._kernel(values, self.rows_) @ self.dual_
-        # Σ_j P(j) mean_j, summed by parts: what passing each threshold adds, times its chance.
+        # Σ_j P(j) mean_j, summed by parts: the gain at each threshold times its probability.
         passed = expit(latent[:, None] - self.thresholds_)
         expected: FloatVector = self.level_means_[0] + passed @ np.diff(self.level_means_)
         return expected
@@ -135,12 +136,12 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
 
 
 def _scale(noise: float) -> float:
-    """Standard deviation of the latent score when the noise is the standard logistic one."""
+    """Standard deviation of the latent score if the noise is standard logistic."""
     return float(np.sqrt(_LOGISTIC_VARIANCE / noise))
 
 
 def _levels(label: FloatVector, most: int) -> Rows:
-    """Level of each label, int [n] from 0 without gaps: its value, or its part of the quantiles."""
+    """Level of each label, int [n] from 0 without gaps: by its value or its quantile."""
     values, level = np.unique(label, return_inverse=True)
     if len(values) <= most:
         return level
@@ -151,7 +152,7 @@ def _levels(label: FloatVector, most: int) -> Rows:
 def _largest_posterior(root: FloatMatrix, level: Rows) -> tuple[FloatVector, FloatVector]:
     """Mode of the posterior: w [n], with latent scores root @ w, and thresholds [levels - 1].
 
-    In w the prior is standard normal. The thresholds, under a flat prior, are searched as the
+    In w the prior is standard normal. The thresholds have a flat prior and are parametrised by the
     first one and the logarithms of the gaps, so that they stay in order.
     """
     n, counts = len(level), np.bincount(level)
@@ -167,7 +168,7 @@ def _largest_posterior(root: FloatMatrix, level: Rows) -> tuple[FloatVector, Flo
         inner = counts[1:-1]
         likelihood = (log_expit(upper) + log_expit(-lower)).sum() + inner @ np.log(-np.expm1(-gaps))
         above, below = expit(-upper), expit(lower)
-        # What each threshold gains when it moves up, then summed over those it takes with it.
+        # Gain from raising each threshold, then summed over those that move with it.
         gain = np.bincount(level, above, len(counts))[:-1]
         gain = gain - np.bincount(level, below, len(counts))[1:]
         moved = np.cumsum(gain[::-1])[::-1]
@@ -189,13 +190,13 @@ def _thresholds(steps: FloatVector) -> FloatVector:
 def _distances(
     latent: FloatVector, thresholds: FloatVector, level: Rows
 ) -> tuple[FloatVector, FloatVector]:
-    """From each latent score up to the next threshold, and (negative) down to the one below."""
+    """Distance of each latent score to the next threshold, and (negative) to the one below."""
     padded = np.concatenate([[-np.inf], thresholds, [np.inf]])
     return padded[level + 1] - latent, padded[level] - latent
 
 
 def _log_evidence(root: FloatMatrix, level: Rows) -> float:
-    """Laplace's approximation of the labels' log probability, thresholds at their best.
+    """Laplace's approximation of the labels' log probability at the optimal thresholds.
 
     Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 3.32.
     """

@@ -1,9 +1,9 @@
-"""Columns turned so that more is better, and a boosting that is bound to believe it.
+"""Columns oriented so that higher is better, and boosting constrained to be monotone in them.
 
-Some metrics are distances, some similarities. Whoever defined a metric knows which, and then the
-labels have no say; of other columns, the sign of the rank correlation with the training labels
-tells. A model that may only use a column in that direction cannot learn what is peculiar to few
-reference images.
+Some metrics are distances, some similarities. If this is known from a metric's definition, the
+labels are not consulted; for other columns, the sign of the rank correlation with the training
+labels decides. A model that may use a column in that direction only cannot learn the peculiarities
+of a few reference images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seiqa_models.learners.scaling import RankNormal
 from seiqa_models.learners.trees import MAX_BIN, BoostedTrees
 
 Directions = Sequence[int] | None
-"""Per column 1 where more is better, -1 where less is, 0 where the labels tell; None: 0 for all."""
+"""Per column 1 if higher is better, -1 if lower is, 0 if the labels decide; None: 0 for all."""
 
 
 def signs(X: FloatMatrix, y: FloatVector, directions: Directions = None) -> FloatVector:
@@ -32,13 +32,13 @@ def signs(X: FloatMatrix, y: FloatVector, directions: Directions = None) -> Floa
     ----------
     X : float64 [n, p]
     y : float64 [n]
-        Where a direction is not known, the sign of the column's Spearman correlation with y.
+        If a direction is not known, the sign of the column's Spearman correlation with y is used.
     directions : sequence of int [p], optional
 
     Raises
     ------
     ValueError
-        There are not as many directions as columns.
+        The number of directions differs from that of columns.
     """
     ranks = stats.rankdata(X, axis=0)
     label = stats.rankdata(y)
@@ -52,7 +52,7 @@ def signs(X: FloatMatrix, y: FloatVector, directions: Directions = None) -> Floa
 
 
 class OrientedRanks(RankNormal):
-    """Normal scores of the training ranks, each column times its :func:`signs`.
+    """Normal scores of the training ranks, each column multiplied by its sign (:func:`signs`).
 
     Parameters
     ----------
@@ -83,16 +83,16 @@ class OrientedRanks(RankNormal):
 
 
 class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Logarithm of each column's distance from the best value seen in training, more is better.
+    """Logarithm of each column's distance from the best training value; higher is better.
 
-    A column, turned by its :func:`signs`, becomes -log(d / median d + floor) with d its distance
-    from the training maximum. Unlike ranks it keeps how far apart values are, and unlike the plain
-    columns it tells small degradations as well apart as large ones.
+    A column, oriented by its sign (:func:`signs`), becomes -log(d / median d + floor) with d its
+    distance from the training maximum. Unlike ranks this preserves distances between values, and
+    unlike the plain columns it separates small degradations as well as large ones.
 
     Parameters
     ----------
     floor : float
-        In units of the median distance: differences well below it count for nothing.
+        In units of the median distance; differences well below it are ignored.
     directions : sequence of int [p], optional
         Of :func:`signs`.
 
@@ -113,13 +113,13 @@ class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.best_ = oriented.max(axis=0)
         distance = self.best_ - oriented
         middle = np.median(distance, axis=0)
-        # Where most rows are at the best value, or all are: the mean, or nothing to scale by.
+        # If most rows are at the best value, use the mean; if all are, do not scale.
         middle = np.where(middle > 0, middle, distance.mean(axis=0))
         self.scale_ = np.where(middle > 0, middle, 1.0)
         return self
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
-        """Float64 [n, p], rising with the label; better than all of training counts as best."""
+        """Float64 [n, p], increasing with quality; values beyond the training best count as it."""
         check_is_fitted(self, "scale_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
         distance = np.maximum(self.best_ - values * self.signs_, 0.0)
@@ -128,20 +128,20 @@ class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 class MonotoneBoosting(RegressorMixin, BaseEstimator):
-    """Boosted trees (XGBoost) that never fall as a column gets better.
+    """Boosted trees (XGBoost) whose prediction never falls as a column gets better.
 
     Parameters
     ----------
     n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bynode
         Of ``xgboost.XGBRegressor``.
     n_seeds : int
-        Models averaged, their rows and columns sampled anew. Three instead of one raise the final
-        by .0003 to .0005 on held-out references (TID2013's table and pictures, KADID-10k), for
-        three times the time.
+        Number of models averaged, each with its own sample of rows and columns. Three instead of
+        one raise the final by .0003 to .0005 on held-out references (TID2013's table and pictures,
+        KADID-10k) at three times the cost.
     directions : sequence of int [p], optional
         Of :func:`signs`.
     random_state : int
-        Seed of the first.
+        Seed of the first model.
     n_jobs : int
         Threads.
 

@@ -1,9 +1,9 @@
 """PairwiseRanker: a small network trained to put pairs of rows in the right order.
 
-The recipe is the LoViF 2026 SeIQA runner-up's (arXiv 2604.11207), but early stopping, if asked
-for, watches rows split off the training part and never those whose predictions count. torch and
-skorch do the training and are only imported then; the fitted network is kept as plain arrays, so
-predicting or loading a saved model needs neither.
+The recipe is that of the LoViF 2026 SeIQA runner-up (arXiv 2604.11207), except that early stopping,
+if enabled, monitors rows split off the training part and never those whose predictions are
+evaluated. torch and skorch are imported only for training; the fitted network is stored as plain
+arrays, so prediction and loading a saved model need neither.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.losses import fidelity_loss, softplus_loss
 
 LOSSES = {"softplus": softplus_loss, "fidelity": fidelity_loss}
-"""The runner-up's loss and the winner's, by the name that ``PairwiseRanker(loss=...)`` takes."""
+"""The runner-up's loss and the winner's, by their names for ``PairwiseRanker(loss=...)``."""
 
 _VALIDATION_SHARE = 0.2
-"""Share of the training rows that early stopping watches."""
+"""Share of the training rows that early stopping monitors."""
 
 
 class PairwiseRanker(RegressorMixin, BaseEstimator):
     """MLP regressor (ReLU, dropout) whose loss orders the rows of a batch.
 
-    Trained on the standardised target by AdamW with a cosine schedule. Inputs must come scaled to
-    about unit size, as the pool's pipelines do.
+    Trained on the standardised target by AdamW with a cosine schedule. Inputs must be scaled to
+    about unit size, as in the pool's pipelines.
 
     Parameters
     ----------
     loss : {"softplus", "fidelity"}
-        See `seiqa_models.learners.losses`. The scale of what ``fidelity`` learns means
-        nothing, so its output is mapped to the label by a straight line fitted on the training
-        rows.
+        See `seiqa_models.learners.losses`. The output scale under ``fidelity`` is arbitrary, so its
+        output is mapped to the label by a straight line fitted on the training rows.
     hidden : tuple of int
         Widths of the hidden layers.
     dropout : float
@@ -49,11 +48,11 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
     max_epochs : int
     patience : int, optional
         Stop after this many epochs without a lower loss on a random fifth of the rows, which are
-        then not trained on, and keep the best epoch. By default all rows and epochs are used.
+        excluded from training, and keep the best epoch. By default all rows and epochs are used.
     batch_size : int
-        Rows per step, and so the rows among which pairs are formed.
+        Rows per step, among which pairs are formed.
     random_state : int
-        Seed of weights, dropout, batches and the fifth that is watched.
+        Seed of weights, dropout, batches and the monitored fifth.
 
     Attributes
     ----------
@@ -90,14 +89,14 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
     ) -> PairwiseRanker:
         """Train on X float [n, p] and y float [n].
 
-        The result depends on neither PyTorch's threads nor its global generator, and leaves both
-        as they are.
+        The result depends on neither PyTorch's number of threads nor its global generator, and both
+        are left unchanged.
 
         Parameters
         ----------
         X, y
         collections : array-like of int [n], optional
-            Code of the collection of each row; only rows of the same one are put in order.
+            Code of the collection of each row; only rows of the same collection are compared.
 
         Raises
         ------
@@ -135,7 +134,7 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
 
 
 def _line(x: FloatVector, y: FloatVector) -> tuple[float, float]:
-    """Slope and intercept of the least-squares line; a constant x gets the mean of y."""
+    """Slope and intercept of the least-squares line; the mean of y if x is constant."""
     spread = x.var()
     slope = float(np.mean((x - x.mean()) * (y - y.mean())) / spread) if spread > 0 else 0.0
     return slope, float(y.mean() - slope * x.mean())
@@ -154,7 +153,7 @@ def _trained_layers(
     from skorch.dataset import ValidSplit
     from skorch.utils import noop
 
-    # skorch wants the loss as a class, and this module must not need torch to be imported.
+    # skorch requires the loss as a class, and importing this module must not require torch.
     class Loss(torch.nn.Module):
         def forward(self, prediction: Any, target: Any) -> Any:
             if target.shape[1] == 1:
@@ -195,9 +194,9 @@ def _trained_layers(
 
 
 class _Batches:
-    """The rows of a skorch data set in batches, each cut from one tensor; random given draws.
+    """The rows of a skorch data set in batches, indexed from one tensor; shuffled if given draws.
 
-    torch's own loader fetches a batch row by row, which took longer than the step that follows,
+    torch's own loader fetches a batch row by row, which took longer than the training step itself,
     and draws from the global generator.
     """
 
@@ -224,7 +223,7 @@ def _network(n_inputs: int, hidden: tuple[int, ...], dropout: float, draws: Any)
     from torch import nn
 
     class Dropout(nn.Module):
-        """`torch.nn.Dropout`, which knows the global generator only."""
+        """Like `torch.nn.Dropout`, which supports only the global generator."""
 
         def forward(self, values: Any) -> Any:
             if not self.training or not dropout:

@@ -1,18 +1,17 @@
-"""The pool: a registry of regressor factories, with the settings that suit a few hundred rows.
+"""The pool: a registry of regressor factories, with settings suited to a few hundred rows.
 
 To add a learner, write one function that returns a scikit-learn regressor and decorate it with
-``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n]; the
-learner does its own scaling. It must be deterministic for a given ``random_state``, cope
-with more columns than rows, and be made of parts that skops can save. One whose ``fit`` has a
-parameter ``kinds``, or a pipeline whose last step has it, also gets the rows' kinds of distortion
-where they are known, and by ``collections`` the code of the collection that a row is from, where
-there are several.
+``@learner("name")``. A learner gets a finite float64 matrix [n, p] and float labels [n] and does
+its own scaling. It must be deterministic for a given ``random_state``, handle more columns than
+rows, and consist of parts that skops can save. If its ``fit`` (or that of a pipeline's last step)
+has a parameter ``kinds``, it also gets the rows' kinds of distortion if they are known; likewise
+``collections``, the code of each row's collection, if there are several.
 
-A package of your own names its factory in the entry point group ``seiqa.learners``. The contract
-tests walk this registry.
+A package of your own lists its factory in the entry point group ``seiqa.learners``. The contract
+tests cover all entries.
 
-The settings were compared on held-out references of TID2013 and KADID-10k, tables of 21 to 130
-columns, a handful of alternatives each; differences below .003 SROCC were taken as noise.
+The settings were chosen among a handful of alternatives each on held-out references of TID2013 and
+KADID-10k, with tables of 21 to 130 columns; differences below .003 SROCC were treated as noise.
 """
 
 from __future__ import annotations
@@ -71,7 +70,8 @@ def make_learner(name: str, *, random_state: int, n_jobs: int = 1) -> Any:
     ValueError
         No learner has this name; the nearest name and all names are given.
     LearnerError
-        The factory raised anything, perhaps because a library of it is missing; a ValueError too.
+        The factory raised an exception, perhaps because a library is missing; a subclass of
+        ValueError.
     """
     factory = LEARNERS.find(name)
     try:
@@ -173,7 +173,7 @@ def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 
 @learner("gp")
 def gp(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
-    """Gaussian process on distances between rows, and where known between their kinds."""
+    """Gaussian process on distances between rows and, if known, between their kinds."""
     return _by_distance(KindAwareGP, random_state)
 
 
@@ -185,17 +185,17 @@ def noise_aware(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 
 @learner("ordinal")
 def ordinal(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
-    """The Gaussian process behind labels that are ordered levels."""
+    """Gaussian process for labels that are ordered levels."""
     return _by_distance(OrdinalProcess, random_state)
 
 
 def _by_distance(process: type, random_state: int) -> Any:
-    """A process on the columns by rank, as they are, and by distance from their best value.
+    """A process on the columns' ranks, plain values, and distances from their best value.
 
     On each scale the columns are partly decorrelated. All three together gained .000 to .002 over
-    ranks alone on held-out references of TID2013 (table and pictures) and KADID-10k, and on kinds
-    of distortion not met before nothing was lost on the mean. There, the other two did as well
-    without the ranks, which stay because no outlier can rule a distance between them.
+    ranks alone on held-out references of TID2013 (table and pictures) and KADID-10k, and lost
+    nothing on average on unseen kinds of distortion. There, the other two did as well without the
+    ranks, which are kept because outliers cannot dominate distances between ranks.
     """
     scales = (RankNormal(), StandardScaler(), make_pipeline(OrientedLog(), StandardScaler()))
     whitened = [make_pipeline(scale, PartialWhitening()) for scale in scales]
@@ -231,7 +231,7 @@ def consensus(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 
 @learner("extra_trees")
 def extra_trees(random_state: int, n_jobs: int) -> Any:
-    """Trees cut at random places, so that no few rows decide where."""
+    """Trees with random cut points, so that no few rows determine them."""
     return ExtraTreesRegressor(
         150, min_samples_leaf=2, max_features=0.5, random_state=random_state, n_jobs=n_jobs
     )

@@ -1,12 +1,12 @@
 """The thirteen learners of the LoViF 2026 SeIQA runner-up, with its constants (arXiv 2604.11207).
 
-They are registered as ``runner_up_<name>``. Every one reads the columns scaled to [0, 1]. What is
-not published is left at the library's default: the Huber loss's settings, the kernels' gamma, the
-polynomial's degree. The ranking network's batch is not known either; 512 makes one batch of the
-task's 510 pairs.
+They are registered as ``runner_up_<name>``. Each reads the columns scaled to [0, 1]. Unpublished
+settings are left at the library's defaults: those of the Huber loss, the kernels' gamma, the
+polynomial's degree. The ranking network's batch size is not known either; 512 puts the task's 510
+pairs into one batch.
 
-Corrected: the network stops early on rows of its own training part, not on those whose predictions
-count as out-of-fold.
+One correction: the network's early stopping uses rows of its own training part, not those whose
+predictions count as out-of-fold.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Factory = Callable[[int, int], Any]
 """``(random_state, n_jobs)`` → an unfitted scikit-learn regressor."""
 
 _HUBER_STEPS = 10_000
-"""The library's 100, and 2000 on TID2013's metrics, stop short of the optimum, with a warning."""
+"""The library's 100 steps, and 2000 on TID2013's metrics, end before the optimum with a warning."""
 
 
 class Neighbours(KNeighborsRegressor):
-    """Nearest neighbours that make do with all rows when there are fewer than asked for."""
+    """Nearest neighbours that use all rows if there are fewer than requested."""
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Neighbours:
-        """Keep the rows X float [n, p] and their labels y float [n]."""
+        """Store the rows X float [n, p] and their labels y float [n]."""
         super().fit(X, y)
         return self
 
@@ -143,4 +143,4 @@ def _scaled(factory: Factory) -> Factory:
 FACTORIES: dict[str, Factory] = {
     f"runner_up_{name}": _scaled(factory) for name, factory in _UNSCALED.items()
 }
-"""The thirteen by registered name."""
+"""The thirteen learners by registered name."""

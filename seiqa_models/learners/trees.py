@@ -1,7 +1,7 @@
-"""Boosted trees as plain arrays: what a fitted XGBoost model predicts, to the bit, without XGBoost.
+"""Boosted trees as plain arrays: a fitted XGBoost model's predictions, to the bit, without XGBoost.
 
-A bundle that keeps arrays can be checked before it is used. The library's own format cannot, and
-its reader, like those of other boosters, ends the process on some damaged files.
+A bundle that stores arrays can be checked before use. The library's own format cannot, and its
+reader, like those of other boosters, crashes the process on some damaged files.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from numpy.typing import NDArray
 from seiqa_models.core.arrays import FloatMatrix
 
 MAX_BIN = 64
-"""Values of a column that boosters tell apart.
+"""Number of bins per column in the boosters.
 
-With some hundred rows their usual 255 take two to three times as long. Final on held-out references
-(pictures of TID2013, its table, 6 references of KADID-10k): XGBoost -.001, +.001, .000; CatBoost
--.003, +.001, +.001; LightGBM -.001, +.001, +.001.
+With a few hundred rows, the usual 255 take two to three times as long. Change of final on held-out
+references (pictures of TID2013, its table, 6 references of KADID-10k): XGBoost -.001, +.001, .000;
+CatBoost -.003, +.001, +.001; LightGBM -.001, +.001, +.001.
 """
 
 _ROWS_AT_ONCE = 256
-"""So many rows of 300 trees stay in the processor's cache, which is four times as fast."""
+"""This many rows of 300 trees fit in the processor's cache, which is four times as fast."""
 
 _ALWAYS_LEFT = np.finfo(np.float32).max
-"""Threshold of a node that is there only to fill a level."""
+"""Threshold of a padding node."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoostedTrees:
-    """The sum of binary trees, each filled up to the depth of the deepest.
+    """The sum of binary trees, each padded to the depth of the deepest.
 
-    Node i of a tree has the children 2i + 1 and 2i + 2; a row goes right where its column is not
-    below the threshold. With depth d a tree has 2^d - 1 nodes and 2^d leaves.
+    Node i of a tree has the children 2i + 1 and 2i + 2; a row goes right if its column is not below
+    the threshold. With depth d a tree has 2^d - 1 nodes and 2^d leaves.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class BoostedTrees:
     thresholds : float32 [trees, nodes]
     leaves : float32 [trees, leaves]
     base : float
-        What is added to.
+        The initial prediction, to which the leaves are added.
     """
 
     columns: NDArray[np.int32]
@@ -70,12 +70,12 @@ class BoostedTrees:
     def predict(self, X: FloatMatrix) -> NDArray[np.float32]:
         """Predictions float32 [n] of finite rows [n, p].
 
-        They are added up in single precision and in the order of the trees, as XGBoost does.
+        Leaves are summed in single precision and in the order of the trees, as in XGBoost.
 
         Raises
         ------
         ValueError
-            The arrays do not fit each other or the number of columns.
+            The arrays' shapes are inconsistent with each other or the number of columns.
         """
         trees, n_leaves = self.leaves.shape
         nodes = (trees, n_leaves - 1)

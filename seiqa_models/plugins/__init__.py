@@ -1,1 +1,1 @@
-"""What lets learners and fusions come from elsewhere: a registry, and calls that name who fails."""
+"""Support for third-party learners and fusions: a registry, and calls whose errors name them."""

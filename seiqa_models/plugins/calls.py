@@ -1,4 +1,4 @@
-"""Calls of estimators that may be somebody else's: an error becomes one line that names them."""
+"""Calls of possibly third-party estimators: an error becomes one line that names them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **e
     Parameters
     ----------
     what : str
-        What to call it in an error: ``learner 'svr'``.
+        How errors name the estimator: ``learner 'svr'``.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def predict_named(what: str, estimator: Any, X: Table) -> FloatVector:
     Raises
     ------
     LearnerError
-        It raised anything, or what it predicts is not one finite number for each row.
+        It raised any exception, or did not predict one finite number per row.
     """
     try:
         with plain_scikit_learn():
@@ -70,9 +70,9 @@ def uses_kinds(learner: Any) -> bool:
 
 
 def row_arguments(learner: Any, **known: ArrayLike | None) -> dict[str, Any]:
-    """Keyword arguments of ``fit`` that pass what is known of the rows and the learner uses.
+    """Keyword arguments for ``fit``: the known facts about the rows that the learner uses.
 
-    They are those without metadata routing: a pipeline's step need not request anything.
+    They do not rely on metadata routing: a pipeline's step need not request anything.
 
     Parameters
     ----------
@@ -93,13 +93,13 @@ def _last(learner: Any) -> Any:
 
 
 def described(error: Exception) -> str:
-    """An exception in one line: its type, and the first line of what it says."""
+    """An exception in one line: its type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def plain_scikit_learn() -> AbstractContextManager[None]:
-    """Whatever a user set globally for their own estimators, inside a stack it is the default."""
+    """scikit-learn's default configuration inside a stack, whatever the user has set globally."""
     plain: AbstractContextManager[None] = config_context(
         transform_output="default", enable_metadata_routing=False
     )

@@ -1,4 +1,4 @@
-"""A registry: named factories of this package, and those that installed packages bring."""
+"""A registry: named factories of this package and of installed packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 Factory = Callable[..., Any]
-"""A function or class whose call makes an unfitted estimator."""
+"""A function or class that returns an unfitted estimator when called."""
 
 F = TypeVar("F", bound=Factory)
 
@@ -22,17 +22,17 @@ logger = logging.getLogger(__name__)
 class Registry(MutableMapping[str, Factory]):
     """Name → factory.
 
-    A factory gets in by the decorator `register`, or from an installed package by an entry
-    point whose name is the factory's. The package is imported when its factory is first asked for.
+    A factory is added by the decorator `register`, or by an installed package through an entry
+    point of the factory's name. The package is imported when its factory is first requested.
 
     Parameters
     ----------
     what : str
-        What the factories make, for messages.
+        What the factories create, for messages.
     group : str
         Group of the entry points.
     reserved : collection of str
-        Names that nothing may have.
+        Names that no factory may have.
     """
 
     def __init__(self, what: str, group: str, reserved: Collection[str] = ()) -> None:
@@ -64,7 +64,7 @@ class Registry(MutableMapping[str, Factory]):
         Raises
         ------
         ValueError
-            There is none, then the nearest name and all names are given; or its package cannot
+            There is none (the message gives the nearest name and all names), or its package cannot
             be imported.
         """
         try:
@@ -96,7 +96,7 @@ class Registry(MutableMapping[str, Factory]):
 
     @cached_property
     def plugins(self) -> dict[str, EntryPoint]:
-        """Entry points of installed packages by name, without those whose name is taken."""
+        """Entry points of installed packages by name, except those whose name is taken."""
         found: dict[str, EntryPoint] = {}
         for point in sorted(entry_points(group=self.group), key=lambda point: point.value):
             if point.name in self._factories or point.name in found:

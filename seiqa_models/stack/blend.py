@@ -1,17 +1,17 @@
-"""Blend: what the members learned and what the columns agree on, combined for the purpose.
+"""Blend: the members' predictions and the columns' consensus, combined for the purpose.
 
-New scenes of one's own collection and pictures from anywhere need different weights. *Home* uses
+New scenes of the same collection and pictures from anywhere need different weights. *Home* uses
 weights fitted on held-out groups. *Abroad* gives all members equal weight, because weights from one
-collection do not carry over: from TID2013's pictures to LIVE's, weights fitted on TID2013's scenes
-had a final of .958, equal ones .967. The members that see only a few components then have a fixed
-share: that of their number in the pool.
+collection do not transfer: from TID2013's pictures to LIVE's, weights fitted on TID2013's scenes
+gave a final of .958, equal ones .967. The members that see only a few components then have a fixed
+share: their proportion of the pool.
 
-The consensus of the columns is added as far as they agree:
+The consensus of the columns contributes as far as they agree:
 
     score = (1 - w) · learned + w · consensus,   w = gate · agreement
 
 (see :mod:`seiqa_models.learners.consensus`). At home the gate is the largest that costs nothing on
-held-out groups; abroad it is fixed at one half. docs/explanation/generalising.md has the figures.
+held-out groups; abroad it is fixed at one half. See docs/explanation/generalising.md for figures.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from seiqa_models.stack.calibration import MonotoneCalibration
 PURPOSES = ("home", "abroad")
 
 GATES = (0.0, 0.25, 0.5)
-"""Largest share of the consensus, tried at home; abroad it is the last."""
+"""Candidates for the largest share of the consensus at home; abroad the last one is used."""
 
 
 class Blend(BaseEstimator):
@@ -46,9 +46,9 @@ class Blend(BaseEstimator):
     ----------
     purpose : {"home", "abroad"}
     consensus : bool
-        Whether the consensus has a part in the score.
+        Whether the consensus contributes to the score.
     calibrate : bool
-        Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` comes last.
+        Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` is applied last.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Blend(BaseEstimator):
     fusion_ : Fusion, fitted
         Abroad a :class:`seiqa_models.fusions.weighted.MeanFusion`.
     gate_ : float
-        Share of the consensus where the columns agree fully.
+        Share of the consensus if the columns agree fully.
     weights_ : dict of float by member, sum 1; None where the fusion has no weights
     calibration_ : MonotoneCalibration or None
     """
@@ -84,13 +84,13 @@ class Blend(BaseEstimator):
         fusion : Fusion
             Unfitted; it is fitted in place. Abroad it is not used.
         predictions : DataFrame of float64
-            What :meth:`seiqa_models.stack.pool.FittedPool.predict` gives for held-out rows.
+            Output of :meth:`seiqa_models.stack.pool.FittedPool.predict` for held-out rows.
         members : sequence of str
             The columns that are fused.
         y : float64 [n]
         groups : int [n]
         unseen : HeldOut, optional
-            The same, of rows whose groups and kinds no member had met.
+            The same, for rows whose groups and kinds no member has seen.
 
         Raises
         ------
@@ -135,6 +135,6 @@ class Blend(BaseEstimator):
         return np.asarray((1 - w) * learned + w * predictions[CONSENSUS].to_numpy())
 
     def _free_gate(self, predictions: pd.DataFrame, y: FloatVector) -> float:
-        """The widest gate that loses nothing against none at all."""
+        """The largest gate that loses nothing compared with no consensus."""
         finals = [final_score(y, self._fused(predictions, gate)) for gate in GATES]
         return max(g for g, final in zip(GATES, finals, strict=True) if final >= finals[0])

@@ -22,10 +22,10 @@ class MonotoneCalibration(RegressorMixin, BaseEstimator):
     """Strictly increasing piecewise linear map from a score to the label, or the identity.
 
     Rows are sorted by score and cut into parts of equal size. The knots are the parts' mean scores
-    and mean labels, the labels made to rise (isotonic regression). Beyond the outer knots the
-    whole curve's slope goes on. PLCC can change, ranks cannot. The curve is kept only if curves
-    fitted on some groups raise the PLCC of the others: where the learners hit the scale already,
-    bending it cost up to .001.
+    and mean labels, with the labels made increasing (isotonic regression). Beyond the outer knots
+    the curve continues with its overall slope. PLCC can change, ranks cannot. The curve is kept
+    only if curves fitted on some groups raise the PLCC of the others: if the learners match the
+    scale already, bending it cost up to .001.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class MonotoneCalibration(RegressorMixin, BaseEstimator):
     def fit(
         self, scores: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None
     ) -> MonotoneCalibration:
-        """Fit to out-of-fold scores [n] and labels [n]; groups [n], by default each row its own."""
+        """Fit to out-of-fold scores [n] and labels [n]; by default each row is its own group."""
         score, label = np.asarray(scores, np.float64), np.asarray(y, np.float64)
         codes = np.arange(len(score)) if groups is None else np.asarray(groups)
         curve = _curve(score, label)
@@ -48,19 +48,19 @@ class MonotoneCalibration(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, scores: ArrayLike) -> FloatVector:
-        """Calibrated scores float64 [n], in the order of the raw ones."""
+        """Calibrated scores float64 [n], ranked as the raw ones."""
         check_is_fitted(self, "x_")
         return bend((self.x_, self.z_, self.slope_), np.asarray(scores, dtype=np.float64))
 
 
 def _curve(score: FloatVector, label: FloatVector) -> Curve:
-    """The curve through the knots; the identity for few rows, or scores that say nothing."""
+    """The curve through the knots; the identity for few rows or uninformative scores."""
     n_knots = int(np.clip(len(score) // _ROWS_PER_KNOT, 1, _MAX_KNOTS))
     return rising_curve(score, label, n_knots)
 
 
 def _helps(score: FloatVector, label: FloatVector, groups: ArrayLike) -> bool:
-    """Whether curves fitted on other groups raise the PLCC of held-out scores, all pooled."""
+    """Whether curves fitted on other groups raise the pooled PLCC of held-out scores."""
     if len(np.unique(np.asarray(groups))) < 2:
         return False
     bent = np.empty_like(score)

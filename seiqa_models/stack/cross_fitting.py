@@ -1,6 +1,6 @@
-"""Cross-fitting: predictions of the training rows, by learners that have not met them.
+"""Cross-fitting: predictions of the training rows by learners that have not seen them.
 
-The fusion, the calibration and the intervals learn from these, and the fitted pool from all rows.
+The fusion, the calibration and the intervals are fitted to these, the pool to all rows.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class CrossFit:
     Attributes
     ----------
     table : TrainingTable
-        The rows that are predicted.
+        The predicted rows.
     by_group : DataFrame of float64
-        Every row, in the order of the table, predicted by learners that had not met its group:
-        columns as :meth:`seiqa_models.stack.pool.FittedPool.predict` gives them.
+        Every row, in table order, predicted by learners that have not seen its group: columns as
+        returned by :meth:`seiqa_models.stack.pool.FittedPool.predict`.
     unseen : list of (Fold, DataFrame)
         The same for the test rows of folds whose training rows share neither group nor kind of
-        distortion with them; empty where the kinds are unknown.
+        distortion with them; empty if the kinds are unknown.
     """
 
     table: TrainingTable
@@ -44,7 +44,7 @@ class CrossFit:
 
     @property
     def new_kinds(self) -> HeldOut | None:
-        """The predictions of unseen kinds with their labels; None where there are none."""
+        """The predictions of unseen kinds with their labels; None if there are none."""
         if not self.unseen:
             return None
         rows = np.concatenate([test for (_, test), _ in self.unseen])
@@ -62,12 +62,12 @@ class CrossFit:
         Parameters
         ----------
         values : float64 [n, p]
-            The table's rows as the fitted preparation gives them; those of its constructed orders
-            come after them.
+            The table's rows as returned by the fitted preparation, followed by those of its
+            constructed orders.
         fuse : callable
             From predictions to scores.
         random_state : int
-            Seed of the choice of rows that the interval keeps.
+            Seed for choosing the rows that the interval keeps.
         """
 
         def measured(rows: Rows, known: Rows, part: pd.DataFrame) -> Held:
@@ -95,7 +95,7 @@ def cross_fit(
     n_jobs: int,
     label_range: tuple[float, float] | None = None,
 ) -> CrossFit:
-    """Predict every row by a pool fitted without its group, and where kinds are known, its kind.
+    """Predict every row with a pool fitted without its group and, if known, also without its kind.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def cross_fit(
     names : sequence of str
         Members of the pool.
     n_splits, random_state, directions, n_jobs
-        As :class:`seiqa_models.stack.regressor.SeiqaRegressor` has them.
+        As for :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
     label_range : (float, float), optional
         The ends of the scale, for constructed orders [those of the labels].
     """

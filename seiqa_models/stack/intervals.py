@@ -1,11 +1,11 @@
-"""ConformalInterval: how far off a score may be, wider for rows unlike those of training.
+"""ConformalInterval: prediction intervals that are wider for rows unlike the training rows.
 
-Conformal prediction with residuals measured against a spread that follows the row (Papadopoulos,
-Gammerman and Vovk, Normalized nonconformity measures for regression conformal prediction, 2008; Lei
-et al., Distribution-Free Predictive Inference for Regression, 2018, section 5.2). The residuals are
-out-of-fold, so they are those of new groups. Where kinds of distortion are known, a second set
-comes from kinds that the learners had not met, and the interval covers both. How far a row's
-columns agree is part of its spread.
+Conformal prediction with residuals divided by a row-dependent spread (Papadopoulos, Gammerman and
+Vovk, Normalized nonconformity measures for regression conformal prediction, 2008; Lei et al.,
+Distribution-Free Predictive Inference for Regression, 2018, section 5.2). The residuals are
+out-of-fold, so they are those of new groups. If kinds of distortion are known, a second set comes
+from kinds that the learners have not seen, and the interval covers both. The agreement of a row's
+columns enters its spread.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from seiqa_models.learners.scaling import RankNormal
 _NEIGHBOURS = 5
 
 _MAX_ROWS = 2000
-"""Training rows kept to measure distances from."""
+"""Maximum number of training rows kept for measuring distances."""
 
 _FAMILIAR = 0.99
-"""Share of training rows that count as like the others."""
+"""Share of training rows that count as familiar."""
 
 _NARROWEST = 0.3
 """Smallest spread, as a share of the mean residual."""
 
 _FURTHEST = 3.0
-"""How many training ranges beyond the range a value counts at most."""
+"""Values are clipped at this many training ranges beyond the training range."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """Training rows as predicted by learners that had not met them.
+    """Training rows as predicted by learners that have not seen them.
 
-    ``rows`` are positions; ``known`` those of the rows that the learners may have been fitted on:
+    ``rows`` are positions; ``known`` are those of rows that the learners may have been fitted on:
     all, for out-of-fold predictions of new groups. ``residuals`` and ``agreement`` are float64, one
     per row.
     """
@@ -53,28 +53,28 @@ class Held:
 
 
 class ConformalInterval(BaseEstimator):
-    """Half-widths of prediction intervals, and which rows are unlike every training row.
+    """Half-widths of prediction intervals, and detection of rows unlike every training row.
 
-    The *novelty* of a row is its mean distance to the 5 nearest training rows (of other groups,
-    for a training row), in normal scores of the columns; values beyond the training range go on
-    linearly. The spread of a row is a + b · novelty + c · (1 - agreement), least squares on the
-    absolute residuals with a, b, c ≥ 0. Further out than 99 % of the training rows it grows at
-    least in proportion to the novelty.
+    The *novelty* of a row is its mean distance to the 5 nearest training rows (of other groups, for
+    a training row), in normal scores of the columns; values beyond the training range are
+    extrapolated linearly. The spread of a row is a + b · novelty + c · (1 - agreement), fitted by
+    least squares to the absolute residuals with a, b, c ≥ 0. For rows with more novelty than 99 %
+    of the training rows it grows at least in proportion to the novelty.
 
     Parameters
     ----------
     random_state : int
-        Seed of the choice of rows that are kept where there are more than 2000.
+        Seed for choosing the rows to keep if there are more than 2000.
 
     Attributes
     ----------
     ranks_ : RankNormal; rows_ : float64 [kept, p]
     limit_ : float
-        Novelty that 99 % of the training rows keep below.
+        The 99 % quantile of the training rows' novelty.
     spread_ : float64 [3]; narrowest_ : float
         a, b and c, and the smallest spread.
     ratios_ : list of float64
-        Sorted |residual| / spread: of new groups, and where known of new groups and kinds.
+        Sorted |residual| / spread: of new groups and, if known, of new groups and kinds.
     """
 
     def __init__(self, random_state: int = 0) -> None:
@@ -88,13 +88,13 @@ class ConformalInterval(BaseEstimator):
         Parameters
         ----------
         values : float64 [n + m, p]
-            Prepared training rows; after the labelled ones may come rows without labels, which
+            Prepared training rows; the labelled ones may be followed by unlabelled ones, which
             count as familiar and have no residual.
         groups : int [n + m]
         by_group : Held
             Every labelled row, predicted out of fold.
         unseen : sequence of Held
-            Rows predicted by learners that had met neither their group nor their kind.
+            Rows predicted by learners that have seen neither their group nor their kind.
         """
         shuffled = np.random.default_rng(self.random_state).permutation(len(values))
         kept = np.sort(shuffled[:_MAX_ROWS])
@@ -120,15 +120,15 @@ class ConformalInterval(BaseEstimator):
             sets.append((_terms(far, agreement), far, errors))
         terms, _, error = (np.concatenate(parts) for parts in zip(*sets, strict=True))
         self.spread_: FloatVector = nnls(terms, error)[0]
-        # Without any residual every spread does: the interval is the score itself.
+        # If all residuals are 0 any spread works: the interval is the score itself.
         self.narrowest_ = _NARROWEST * float(error.mean()) or 1.0
         self.ratios_ = [np.sort(size / self._spread(of, far)) for of, far, size in sets]
         return self
 
     def novelty(self, values: FloatMatrix, excess: FloatMatrix) -> FloatVector:
-        """Novelty float64 [n] of prepared rows [n, p], 1 where 99 % of the training rows end.
+        """Novelty float64 [n] of prepared rows [n, p]; 1 is the training rows' 99 % quantile.
 
-        ``excess`` [n, p] is :meth:`seiqa_models.stack.preparation.Preparation.excess` of the rows.
+        ``excess`` [n, p] is the rows' :meth:`seiqa_models.stack.preparation.Preparation.excess`.
         """
         check_is_fitted(self, "ratios_")
         beyond = 2 * self.ranks_.bound * np.clip(excess, -_FURTHEST, _FURTHEST)
@@ -138,9 +138,9 @@ class ConformalInterval(BaseEstimator):
     def half_width(
         self, novelty: FloatVector, agreement: FloatVector, coverage: float
     ) -> FloatVector:
-        """Half-widths float64 [n] for rows of that :meth:`novelty` and agreement, each [n].
+        """Half-widths float64 [n] for rows with the given :meth:`novelty` and agreement, each [n].
 
-        Infinite where the residuals are too few for the coverage.
+        Infinite if there are too few residuals for the coverage.
 
         Raises
         ------
@@ -159,14 +159,14 @@ class ConformalInterval(BaseEstimator):
 
 
 def _terms(distance: FloatVector, agreement: FloatVector) -> FloatMatrix:
-    """What a spread is made of, [n, 3]."""
+    """The terms of the spread, [n, 3]."""
     return np.column_stack([np.ones_like(distance), distance, 1 - agreement])
 
 
 def _nearest(
     places: FloatMatrix, rows: FloatMatrix, skipped: np.typing.NDArray[np.bool_] | None = None
 ) -> FloatVector:
-    """Mean distance [n] to the nearest rows that are not skipped, in units of √p."""
+    """Mean distance [n] to the nearest rows that are not skipped, divided by √p."""
     distances = cdist(places, rows) / np.sqrt(max(rows.shape[1], 1))
     if skipped is not None:
         distances[skipped] = np.inf
@@ -179,6 +179,6 @@ def _nearest(
 
 
 def _conformal_quantile(ratios: FloatVector, coverage: float) -> float:
-    """The ⌈(n + 1)·coverage⌉-th smallest of n ratios; infinite if there are not so many."""
+    """The ⌈(n + 1)·coverage⌉-th smallest of n ratios; infinite if there are fewer."""
     rank = int(np.ceil((len(ratios) + 1) * coverage))
     return float(ratios[rank - 1]) if rank <= len(ratios) else np.inf

@@ -1,4 +1,4 @@
-"""Several collections as one training table: their labels on the scale that was asked for."""
+"""Several collections as one training table, with their labels on the requested scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seiqa_models.stack.pool import Directions
 from seiqa_models.stack.scales import fit_scales
 
 ZERO_TO_FIVE = "0..5"
-"""The scale that is no collection's: 5 for an undistorted picture, 0 for the worst label."""
+"""A scale that belongs to no collection: 5 for an undistorted picture, 0 for the worst label."""
 
 _BEST = 5.0
 
@@ -29,7 +29,7 @@ def on_one_scale(
     random_state: int,
     directions: Directions | None,
 ) -> tuple[TrainingTable, dict[str, Any] | None]:
-    """The table with all labels on one scale, and how they came there.
+    """The table with all labels on one scale, and how they were mapped.
 
     Parameters
     ----------
@@ -38,23 +38,23 @@ def on_one_scale(
     names : sequence of str
         Of the collections, by code.
     scale, identity, n_splits, random_state, directions
-        As :class:`seiqa_models.stack.regressor.SeiqaRegressor` has them.
+        As for :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
 
     Returns
     -------
     TrainingTable
-        Where there is one collection only, the same as before, without collections.
-    dict, JSON-ready, or None where there is one collection only
-        ``scale``: its name; ``home``: the collection whose scale it is, or was before it became
-        0..5; ``maps``: of each collection, onto the scale of ``home``; see
+        If there is only one collection, the table is unchanged but has no collections.
+    dict, JSON-ready, or None if there is only one collection
+        ``scale``: its name; ``home``: the collection whose scale it is, or was before conversion
+        to 0..5; ``maps``: from each collection to the scale of ``home``; see
         :class:`seiqa_models.stack.scale_maps.ScaleMap`; ``agreement`` and ``rounds``: see
         :class:`seiqa_models.stack.scales.Scales`; ``best`` and ``worst``: the labels on the scale
-        of ``home`` that are 5 and 0, where ``scale`` is 0..5.
+        of ``home`` that become 5 and 0, if ``scale`` is 0..5.
 
     Raises
     ------
     TableError
-        The scale is no collection's, or see :func:`seiqa_models.stack.scales.fit_scales`.
+        The scale is not that of a collection, or see :func:`seiqa_models.stack.scales.fit_scales`.
     """
     known = [*names, ZERO_TO_FIVE]
     if scale is not None and scale not in known:

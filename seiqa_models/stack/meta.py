@@ -1,8 +1,8 @@
 """RidgeMeta: each dense block becomes one meta-feature, cross-fitted in closed form.
 
-A regressor that reads meta-features must not meet, for its training rows, values fitted on
-those rows' own labels. As in scikit-learn's TargetEncoder, ``fit_transform`` therefore gives
-leave-group-out values and ``fit(...).transform(...)`` those of the full fit.
+A regressor must not be trained on meta-features fitted to the same rows' labels. As in
+scikit-learn's TargetEncoder, ``fit_transform`` therefore returns leave-group-out values and
+``fit(...).transform(...)`` those of the full fit.
 
 Ridge regression is a linear smoother, yhat = H y with
 
@@ -16,14 +16,15 @@ and for such smoothers the residuals of a refit without the rows of group G are 
 Statistical Learning, eq. 7.64). One eigendecomposition K = Q L Q' serves every group and every a.
 
 One part of the refit must not reach the learners: its intercept, the mean label of the other
-groups, falls as the group's own labels rise. Of a block without information, shrunk to that
-intercept, nothing else would be left, and with one row per group the meta-feature would be the
-row's own label upside down. So the refit's slope is kept and its intercept replaced by the mean
-over all rows, which is the same for every row and the one that ``transform`` uses.
+groups, falls as the group's own labels rise. An uninformative block would be shrunk to that
+intercept alone, and with one row per group the meta-feature would be the row's own label inverted.
+The refit's slope is therefore kept and its intercept replaced by the mean over all rows, which is
+the same for every row and the one that ``transform`` uses.
 
-Each block has a regression of its own. Regressing on all blocks side by side as well, or instead,
-or on their principal components (16 or 64) was tried with a small ViT's embeddings of 288 rendered
-TID2013 pairs, references held out: final .867, .864 and .865 to .866 against .868.
+Each block has its own regression. Alternatives were tested with a small ViT's embeddings of 288
+rendered TID2013 pairs, references held out: regressing additionally on all blocks side by side,
+only on these, or on their principal components (16 or 64) gave a final of .867, .864 and .865 to
+.866 against .868.
 """
 
 from __future__ import annotations
@@ -44,27 +45,27 @@ GroupBatch = Rows
 """Rows of all groups of one size, [groups, size]."""
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-3, 3, 13))
-"""Penalties tried, for a block scaled so that its centred rows have a mean squared norm of 1."""
+"""Candidate penalties, for a block scaled so that its centred rows have mean squared norm 1."""
 
 
 class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Replaces every dense block by the column ``<block>__ridge``; scalars pass through.
 
-    The penalty of each block is the one with the smallest leave-group-out squared error. A block
-    is divided by one number, the root mean squared norm of its centred training rows, so that the
-    same penalties suit any block; its columns keep their relative scale.
+    The penalty of each block is the one with the smallest leave-group-out squared error. A block is
+    divided by one number, the root mean squared norm of its centred training rows, so that the same
+    penalties suit any block; the relative scale of its columns is kept.
 
     Parameters
     ----------
     alphas : sequence of float
-        Penalties to choose from, all positive.
+        Candidate penalties, all positive.
 
     Attributes
     ----------
     scalars_, blocks_ : list of str
         Scalar columns and dense blocks seen in fit.
     coefs_ : dict of float64 [d]; intercepts_ : dict of float; alphas_ : dict of float
-        Per block, the full fit in the units of the raw block, and the chosen penalty.
+        Per block: the full fit in the units of the raw block, and the chosen penalty.
     """
 
     def __init__(self, alphas: Sequence[float] = ALPHAS) -> None:
@@ -87,7 +88,7 @@ class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         y : array-like of float [n]
         groups : array-like [n], optional
             A group's meta-features come from a fit without it. Without groups, or with a single
-            one that cannot be left out, each row is left out by itself.
+            group, each row is left out by itself.
 
         Returns
         -------
@@ -96,7 +97,7 @@ class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         Raises
         ------
         TableError
-            A column is of another type, a block has missing values, or there is only one row.
+            A column has an unsupported type, a block has missing values, or there is only one row.
         """
         target = np.asarray(y, dtype=np.float64)
         self.scalars_, self.blocks_ = split_columns(X)
@@ -113,7 +114,7 @@ class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         Raises
         ------
         TableError
-            A block has another number of values than in fit, or is missing in a row.
+            A block differs in width from fit, or is missing in a row.
         """
         check_is_fitted(self, "coefs_")
         return self._table(X, {name: self._meta_feature(X[name]) for name in self.blocks_})
@@ -133,7 +134,7 @@ class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         self,
         input_features: ArrayLike | None = None,  # noqa: ARG002
     ) -> Names:
-        """Names of the columns that come out: scalars, then ``<block>__ridge``; an array of str."""
+        """Names of the output columns: scalars, then ``<block>__ridge``; an array of str."""
         check_is_fitted(self, "coefs_")
         return np.array([*self.scalars_, *map(_meta_name, self.blocks_)], dtype=object)
 
@@ -204,7 +205,7 @@ def _left_out(
 
 
 def _left_out_means(y: FloatVector, batches: list[GroupBatch]) -> FloatVector:
-    """For each row the mean label of the rows outside its group, [n]."""
+    """The mean label of the rows outside each row's group, [n]."""
     means = np.empty_like(y)
     for rows in batches:
         others = (y.sum() - y[rows].sum(axis=1)) / (len(y) - rows.shape[1])

@@ -1,4 +1,4 @@
-"""The pool: learners behind one preparation, fitted, and predicting rows they have not seen."""
+"""The pool: learners with a common preparation, fitted, and predicting unseen rows."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from seiqa_models.stack.representations import (
 )
 
 TEACHER = "gp"
-"""Learner whose first fit says where constructed rows lie."""
+"""Learner whose first fit places the constructed rows on the label scale."""
 
 Directions = Mapping[str, int]
-"""Column → 1 where more is better, -1 where less is; of others the labels are to tell."""
+"""Column → 1 if higher is better, -1 if lower is; for other columns the labels decide."""
 
 
 @dataclass(frozen=True)
 class FittedPool:
-    """A fitted preparation, and what was fitted on the rows that come out of it.
+    """A fitted preparation, and the parts fitted on its output.
 
-    Representations are held by name, learners by that of their member of the pool. Everything runs
-    on one thread: the number of threads can change the last digit.
+    Representations are keyed by name, learners by the name of their member of the pool. Everything
+    runs on one thread: the number of threads can change the last digit.
     """
 
     preparation: Preparation
@@ -53,7 +53,7 @@ class FittedPool:
     consensus: Any
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
-        """What :meth:`predict_prepared` gives, for the rows of a feature table."""
+        """Apply :meth:`predict_prepared` to the rows of a feature table."""
         with one_core(), plain_scikit_learn():
             values = self.preparation.transform(X)
         return self.predict_prepared(values).set_axis(X.index)
@@ -75,12 +75,12 @@ class FittedPool:
 
 
 def check_members(names: Sequence[str]) -> None:
-    """Find out about a member that there is not before anything is fitted.
+    """Check the members' names before anything is fitted.
 
     Raises
     ------
     ValueError
-        There is no member, one is there twice, or a learner or representation is unknown.
+        There are no members, one is repeated, or a learner or representation is unknown.
     """
     if not names or len(set(names)) < len(names):
         raise ValueError(f"learners is {list(names)}, expected one or more different names")
@@ -97,12 +97,12 @@ def fit_pool(
     directions: Directions | None = None,
     label_range: tuple[float, float] | None = None,
 ) -> tuple[FittedPool, FloatMatrix]:
-    """Fit all that a :class:`FittedPool` holds; also the prepared rows, cross-fitted.
+    """Fit all parts of a :class:`FittedPool`; also return the cross-fitted prepared rows.
 
-    Where the table has constructed orders, the learners and the consensus also learn from their
-    rows, at what :meth:`seiqa_models.core.orders.Orders.targets` makes of a first fit on the
-    labels; those rows come last in the result. ``label_range`` are the ends of the scale [those of
-    the labels].
+    If the table has constructed orders, the learners and the consensus also learn from their rows,
+    with the targets that :meth:`seiqa_models.core.orders.Orders.targets` derives from a first fit
+    on the labels; those rows come last in the result. ``label_range`` gives the ends of the scale
+    [those of the labels].
 
     Raises
     ------
@@ -121,7 +121,7 @@ def fit_pool(
         made, targets = _constructed(table, preparation, values, random_state, known, label_range)
         values, y = np.concatenate([values, made]), np.concatenate([y, targets])
         kinds, collections = (_with_one_more(codes, len(made)) for codes in (kinds, collections))
-    del table  # dense blocks taken for this fit alone go before the learners need memory
+    del table  # frees dense blocks copied for this fit before the learners need memory
     learnable = _learnable(values, y)
     with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
@@ -149,7 +149,7 @@ def _constructed(
 ) -> tuple[FloatMatrix, FloatVector]:
     """Prepared rows of the constructed orders, and their targets.
 
-    The first fit is a Gaussian process's: quick, and the best single learner on new references.
+    The first fit is a Gaussian process: fast, and the best single learner on new references.
     """
     if table.orders is None:
         raise ValueError("the table has no constructed orders")
@@ -165,7 +165,7 @@ def _constructed(
 
 
 def _with_one_more(codes: Rows | None, count: int) -> Rows | None:
-    """Codes of the rows and of constructed ones, which are a kind of their own."""
+    """Codes of the rows and of constructed ones, which get a code of their own."""
     return None if codes is None else np.concatenate([codes, np.full(count, codes.max() + 1)])
 
 
@@ -178,16 +178,16 @@ def fit_learner(
     directions: Sequence[int] | None = None,
     collections: Rows | None = None,
 ) -> Any:
-    """A learner, fitted to rows [n, columns] and their labels, and told what is known beside them.
+    """A learner fitted to rows [n, columns], their labels and any known side information.
 
-    That are the kinds and collections of the rows [n], and the directions [columns].
+    That is the kinds and collections of the rows [n], and the directions [columns].
 
-    A small fold can be left with one label or no varying column: its mean is all there is.
+    If a small fold has only one distinct label or no varying column, its mean is predicted.
 
     Raises
     ------
     LearnerError
-        The learner raised anything.
+        The learner raised an exception.
     """
     if not _learnable(values, y):
         return DummyRegressor().fit(values, y)
@@ -198,7 +198,7 @@ def fit_learner(
 
 
 def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
-    """The rows in each representation, in one memory layout, which can change a last digit."""
+    """The rows in each representation, in one memory layout, as it can affect the last digit."""
     values = np.ascontiguousarray(values)
     return {
         name: np.ascontiguousarray(form.transform(values), np.float64)
@@ -211,7 +211,7 @@ def _learnable(values: FloatMatrix, y: FloatVector) -> bool:
 
 
 def _told(estimator: Any, directions: Sequence[int] | None) -> Any:
-    """The estimator with every parameter called ``directions``, however deep, set to these."""
+    """The estimator with every parameter named ``directions``, at any depth, set to these."""
     own = [name for name in estimator.get_params() if name.rpartition("__")[2] == "directions"]
     return estimator.set_params(**dict.fromkeys(own, directions))
 
@@ -224,7 +224,7 @@ def predict_held_out(
     directions: Directions | None = None,
     label_range: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
-    """Fit a pool on the training rows of a fold; its predictions of the held-out rows."""
+    """Predictions of a fold's held-out rows by a pool fitted on its training rows."""
     train, test = fold
     pool, _ = fit_pool(table.take(train), names, random_state, directions, label_range)
     return pool.predict(table.X.iloc[test])

@@ -1,4 +1,4 @@
-"""What a fitted stack predicts: its members' predictions, the fused score and its interval."""
+"""Predictions of a fitted stack: those of its members, the fused score and its interval."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seiqa_models.stack.preparation import Preparation
 class StackPredictor(RegressorMixin, BaseEstimator):
     """Predictions of a fitted :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
 
-    The attributes are those that its ``fit`` sets, and are described there.
+    The attributes are those set by its ``fit``, and are described there.
     """
 
     features_: list[str]
@@ -50,14 +50,14 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         """Scores with intervals that contain the label with probability ``coverage``.
 
         The coverage holds on average over rows like those of training, of new groups (and new
-        kinds, if kinds were given); for other rows the interval widens without such a promise.
+        kinds, if kinds were given); for other rows the interval widens without such a guarantee.
 
         Returns
         -------
         DataFrame indexed like X
             ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
-            share of columns whose value is outside the training range; ``unfamiliar`` bool,
-            whether the row is further from the training rows than 99 % of them from each other;
+            share of columns whose value is outside the training range; ``unfamiliar`` bool, whether
+            the row is further from the training rows than 99 % of them are from each other;
             ``agree`` bool, whether the row's columns agree as well as in most training rows.
 
         Raises

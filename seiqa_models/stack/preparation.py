@@ -15,18 +15,18 @@ from seiqa_models.stack.meta import RidgeMeta
 
 
 class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """RidgeMeta, then bounds, medians for missing values, and no constant columns.
+    """RidgeMeta, then clipping, medians for missing values, and removal of constant columns.
 
-    Values are clipped to the finite range seen in training: an identical pair has an infinite
-    PSNR, which must count as "best seen" and not as missing. NaN, an undefined value, becomes the
-    training median. Rows without labels widen the range, so that values which only they have are
-    told apart.
+    Values are clipped to the finite range seen in training: an identical pair has an infinite PSNR,
+    which must count as "best seen" and not as missing. NaN, an undefined value, becomes the
+    training median. Rows without labels widen the range, so that values which occur only in them
+    remain distinct.
 
     Attributes
     ----------
     meta_ : RidgeMeta
     columns_ : list of str
-        Names of the columns that come out: those that vary in training.
+        Names of the output columns: those that vary in training.
     low_, high_, medians_ : float64 [len(columns_)]
     """
 
@@ -44,7 +44,7 @@ class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
     ) -> FloatMatrix:
         """Fit, and return the rows with cross-fitted meta-features, float64 [n, len(columns_)].
 
-        ``more`` are rows of the same columns without labels.
+        ``more`` holds unlabelled rows with the same columns.
         """
         self.meta_ = RidgeMeta()
         table = self.meta_.fit_transform(X, y, groups)
@@ -75,10 +75,10 @@ class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         return np.array(self.columns_, dtype=object)
 
     def excess(self, X: pd.DataFrame) -> FloatMatrix:
-        """How far values lie outside the training range, in units of it: float64 [n, columns].
+        """How far values are outside the training range, in units of it: float64 [n, columns].
 
-        Negative below the range, 0 inside it and for values that are not finite: those stand for
-        "best seen" and for "undefined".
+        Negative below the range, 0 inside it and for values that are not finite, which mean "best
+        seen" or "undefined".
         """
         values = self.meta_.transform(X)[self.columns_].to_numpy(np.float64)
         values = np.where(np.isfinite(values), values, self.medians_)

@@ -28,15 +28,16 @@ from seiqa_models.stack.predicting import StackPredictor
 
 
 class SeiqaRegressor(StackPredictor):
-    """A stack whose fusion learns from predictions for groups that its learners never saw.
+    """A stack whose fusion is fitted to predictions for groups that its learners never saw.
 
-    For each inner fold the dense blocks are reduced (cross-fitted among the fold's training
-    rows), the learners fitted, and the held-out groups predicted. The fusion is fitted to these
+    For each inner fold the dense blocks are reduced (cross-fitted among the fold's training rows),
+    the learners fitted, and the held-out groups predicted. The fusion is fitted to these
     out-of-fold predictions, and a monotone curve maps the fused score to the label's scale. Then
-    the learners are fitted once more, on all rows. Given kinds of distortion, the Gaussian process
-    learns to tell them apart, and the same number of additional folds also leave out kinds: a
-    fusion that can use these gives less weight to members that fail on new kinds, and the intervals
-    cover them. Row and column order do not matter (:mod:`seiqa_models.core.canonical`).
+    the learners are fitted once more, on all rows. If kinds of distortion are given, the Gaussian
+    process learns to tell them apart, and the same number of additional folds also leave out kinds:
+    a fusion that supports these gives less weight to members that fail on new kinds, and the
+    intervals cover new kinds as well. Row and column order do not matter
+    (:mod:`seiqa_models.core.canonical`).
 
     Parameters
     ----------
@@ -58,19 +59,19 @@ class SeiqaRegressor(StackPredictor):
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` follows the fusion.
     directions : mapping of str to int, optional
         Columns whose direction is known and not learned from the labels: 1 if higher is better, -1
-        if lower is. Names that X does not have are ignored.
+        if lower is. Names not in X are ignored.
     label_range : (float, float), optional
         Range that predictions are clipped to; by default that of the training labels.
     random_state : int
         Seed of folds and learners.
     n_jobs : int
-        Inner folds fitted at the same time, one thread each. The result does not depend on it.
+        Number of inner folds fitted in parallel, one thread each. The result does not depend on it.
     scale : str, optional
-        Of the scores, where there are several collections: the name of the one whose scale they
-        are on, by default that with the most rows; or ``"0..5"``, with 5 for an undistorted picture
-        and 0 for the worst label.
+        Scale of the scores if there are several collections: the name of a collection, by default
+        that with the most rows; or ``"0..5"``, with 5 for an undistorted picture and 0 for the
+        worst label.
     identity : mapping of str to float, optional
-        Label of an undistorted picture, by collection, where that is known.
+        Label of an undistorted picture by collection, if known.
 
     Attributes
     ----------
@@ -88,19 +89,19 @@ class SeiqaRegressor(StackPredictor):
     interval_ : ConformalInterval
     label_range_ : tuple of float
     scales_ : dict
-        How the labels of several collections came onto one scale, as
-        :func:`seiqa_models.stack.joining.on_one_scale` says it; only there where there are several.
+        How the labels of several collections were mapped to one scale, as returned by
+        :func:`seiqa_models.stack.joining.on_one_scale`; only set if there are several.
     oof_ : DataFrame of float64 [n, members + 2], indexed like X
-        Out-of-fold predictions of the training rows, as :meth:`predict_learners` gives them. They
-        are not part of a saved bundle.
+        Out-of-fold predictions of the training rows, as from :meth:`predict_learners`. They are not
+        part of a saved bundle.
     """
 
-    # With metadata routing enabled, fit requests all of its parameters beside X and y.
+    # With metadata routing enabled, fit requests all of its parameters except X and y.
     __metadata_request__fit: ClassVar = {
         "groups": True, "order": True, "kinds": True, "collections": True, "orders": True,
     }  # fmt: skip
 
-    # What only several collections need is not saved where it says nothing.
+    # Parameters for several collections are not saved if unset.
     scale: str | None = None
     identity: Mapping[str, float] | None = None
 
@@ -224,7 +225,7 @@ class SeiqaRegressor(StackPredictor):
         return self
 
     def _on_one_scale(self, table: TrainingTable, names: list[str]) -> TrainingTable:
-        """The table with the labels that are learned from."""
+        """The table with the labels used for training."""
         table, told = on_one_scale(
             table,
             names,

@@ -24,11 +24,11 @@ from seiqa_models.learners.components import OrientedComponents
 ALL = "all"
 
 REPRESENTATIONS: dict[str, Callable[[], Any]] = {}
-"""Every named representation; a number, which is none of them, stands for so many components."""
+"""Every named representation; a number as name means that many components."""
 
 
 def representation(name: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Register the decorated factory under ``name``, which is no number."""
+    """Register the decorated factory under ``name``, which must not be a number."""
 
     def register(factory: Callable[[], Any]) -> Callable[[], Any]:
         if name in REPRESENTATIONS or name.isdigit():
@@ -59,7 +59,7 @@ def member(name: str) -> Member:
 
 
 def components_of(name: str) -> int | None:
-    """How many components a member reads; None where it reads something else.
+    """How many components a member reads; None if it reads something else.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def make_representation(name: str) -> Any:
     Raises
     ------
     ValueError
-        No representation has this name; the nearest name and all names are given.
+        No representation has this name; the message gives the nearest name and all names.
     """
     if name.isdecimal() and int(name) > 0:
         return OrientedComponents(int(name))
@@ -92,11 +92,11 @@ def make_representation(name: str) -> Any:
 
 
 def forms(names: Iterable[str]) -> list[str]:
-    """The representations that some members read, each once, in the order they are met."""
+    """The representations that some members read, each once, in order of appearance."""
     return list(dict.fromkeys(member(name).representation for name in names))
 
 
 @representation(ALL)
 def all_columns() -> Any:
-    """The prepared columns as they are."""
+    """The prepared columns unchanged."""
     return FunctionTransformer(feature_names_out="one-to-one")

@@ -1,4 +1,4 @@
-"""Rising curves of few parameters from one scale of labels to another, by least squares."""
+"""Increasing curves with few parameters from one label scale to another, by least squares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.splits import make_folds
 
 _MOST_BENT = (0.75, 0.24)
-"""Bounds of the two bends: their sum stays below 1, so that the curve rises everywhere."""
+"""Bounds of bend and twist: their sum stays below 1, so that the curve is increasing everywhere."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class ScaleMap:
     Attributes
     ----------
     low, high : float
-        Labels at u = 0 and u = 1; beyond them the curve goes on straight.
+        Labels at u = 0 and u = 1; beyond them the curve continues as a straight line.
     start, rise : float
-        Value at ``low``, and how much higher that at ``high`` is.
+        Value at ``low``, and its increase from there to ``high``.
     bend, twist : float
         0 for a straight line.
     """
@@ -55,7 +55,7 @@ def map_between(
     home: ScaleMap,
     ends: tuple[float | None, float | None],
 ) -> ScaleMap:
-    """The map of a collection: a curve where that predicts scenes left out better than a line."""
+    """The map of a collection: a curve if it predicts left-out scenes better than a line does."""
 
     def fitted(rows: Rows, bent: bool) -> ScaleMap:
         return _least_squares(labels[rows], predicted[rows], expected, home, ends, bent=bent)
@@ -80,7 +80,7 @@ def _least_squares(
     *,
     bent: bool,
 ) -> ScaleMap:
-    """The map m for which expected(m(label)) is nearest to the prediction."""
+    """The map m for which expected(m(label)) is closest to the prediction."""
     first = straight(labels, np.array([home.start, home.start + home.rise]))
     own, common = ends
 
@@ -88,7 +88,7 @@ def _least_squares(
         errors = predicted - expected(curve(labels))
         if own is None or common is None:
             return np.asarray(errors)
-        # As much weight as all rows together: the anchor is known, and no estimate.
+        # As much weight as all rows together: the anchor is known, not estimated.
         off = (curve(np.array([own]))[0] - common) * np.sqrt(len(labels))
         return np.append(errors, off)
 
@@ -96,12 +96,12 @@ def _least_squares(
 
 
 def expectation(labels: FloatVector, predicted: FloatVector) -> ScaleMap:
-    """The expected prediction as a rising curve of the label."""
+    """The expected prediction as an increasing curve of the label."""
     return _fitted(straight(labels, predicted), lambda curve: predicted - curve(labels), bent=True)
 
 
 def _fitted(first: ScaleMap, missed: Callable[[ScaleMap], FloatVector], *, bent: bool) -> ScaleMap:
-    """The curve from `first` with the smallest sum of squares of what it misses."""
+    """The least-squares curve for the residuals `missed`, starting from `first`."""
     span = abs(first.rise) or 1.0
     free = 4 if bent else 2
 

@@ -1,20 +1,20 @@
 """One scale for the labels of several collections: iterated nested least squares.
 
-Laboratories score on scales of their own. What the scores of one mean on the scale of another shows
-in pictures that a common model takes for equally good. So model and maps are fitted in turn, each
+Laboratories use their own scales. What scores from one mean on the scale of another is inferred
+from pictures that a common model considers equally good. Model and maps are fitted in turn, each
 given the other (Pinson and Wolf, "An objective method for combining multiple subjective data sets",
 SPIE 5150, 2003; ITU-T Recommendation J.149):
 
-1. A model learns from the labels on the common scale, and predicts every row by scenes left out. In
-   the first round it learns from the home collection alone.
-2. A prediction p for the label y of a held-out row is drawn towards the mean, so that its
-   expectation S(y) is no straight line of slope 1. S is found on the home collection, whose labels
-   are the common scale already. Another collection's map m is then the one for which S(m(label))
-   comes closest to the predictions, in least squares. Because both sides go through S, a scale does
-   not shrink: two halves of one collection are left as they are.
+1. A model learns from the labels on the common scale, and predicts every row with its scene left
+   out. In the first round it learns from the home collection alone.
+2. A prediction p for the label y of a held-out row is shrunk towards the mean, so its expectation
+   S(y) is not a straight line of slope 1. S is fitted on the home collection, whose labels are
+   already on the common scale. The map m of another collection is then the one for which
+   S(m(label)) is closest to the predictions in the least-squares sense. Because S applies to both
+   sides, scales do not shrink: two halves of one collection are left unchanged.
 
-A map is a rising curve of two parameters (a line) or four. Where both collections know what label
-an undistorted picture has, the map takes the one to the other.
+A map is an increasing curve with two parameters (a line) or four. If the label of an undistorted
+picture is known for both collections, the map takes one to the other.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from seiqa_models.stack.pool import Directions, fit_pool
 from seiqa_models.stack.scale_maps import ScaleMap, expectation, map_between, straight
 
 MIN_ROWS, MIN_SCENES = 20, 2
-"""Of a collection: a map of four parameters needs as many."""
+"""Minimum rows and scenes of a collection, needed for a map with four parameters."""
 
 AGAINST, UNRELATED = -0.3, 0.3
-"""SROCC of a collection's labels with what the home collection leads one to expect: below the first
-its scale runs the other way, below the second nothing says how the scales belong together."""
+"""SROCC of a collection's labels with predictions learned from the home collection: below the first
+its scale is reversed, below the second the scales cannot be related."""
 
 _MODEL = "gp"
 """The common model: smooth, accurate, and fitted in a second."""
@@ -58,10 +58,10 @@ class Scales:
     maps : list of ScaleMap
         By code of the collection; that of ``home`` changes nothing.
     agreement : list of float
-        SROCC of each collection's labels with what a model says that learned from the home
-        collection alone, on other scenes; of ``home`` with its own, by scenes left out.
+        SROCC of each collection's labels with the predictions of a model trained on other scenes of
+        the home collection alone; for ``home`` itself, with scenes left out.
     rounds : int
-        Of model and maps in turn.
+        Number of iterations of model and maps.
     """
 
     home: int
@@ -100,20 +100,20 @@ def fit_scales(
     home : int
         Code of the collection whose scale is to be the common one.
     anchors : mapping of str to float, optional
-        Label of an undistorted picture, by name of the collection, where that is known.
+        Label of an undistorted picture by name of the collection, if known.
     n_splits, random_state, directions
-        As :class:`seiqa_models.stack.regressor.SeiqaRegressor` has them.
+        As for :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
 
     Raises
     ------
     TableError
-        A collection has too few rows or scenes, its labels are one value or run against those of
-        the home collection, or have nothing to do with them.
+        A collection has too few rows or scenes, or its labels are constant, reversed relative to
+        those of the home collection, or unrelated to them.
     """
     codes = table.laboratories
     _require_enough(table, names)
     folds = _spread_folds(table, home, n_splits, random_state)
-    table = replace(table, kinds=None, orders=None)  # names of kinds differ among laboratories
+    table = replace(table, kinds=None, orders=None)  # names of kinds differ between laboratories
     known = anchors or {}
     unchanged = straight(table.y[codes == home], table.y[codes == home])
     maps = [unchanged for _ in names]
@@ -157,7 +157,7 @@ def _require_enough(table: TrainingTable, names: Sequence[str]) -> None:
 def _spread_folds(table: TrainingTable, home: int, n_splits: int, seed: int) -> list[Fold]:
     """Folds by scene over which the scenes of every collection are spread, those of home first.
 
-    No fold then holds all of the home collection, so that there is always some to learn from.
+    No fold then holds all of the home collection, so that some of it is always left for training.
     """
     fold_of_group = np.full(int(table.groups.max()) + 1, -1)
     for code in [home, *(code for code in np.unique(table.laboratories) if code != home)]:
@@ -183,7 +183,7 @@ def _held_out(
     random_state: int,
     directions: Directions | None,
 ) -> FloatVector:
-    """Every row predicted by the common model from the rows learned from, its scene left out."""
+    """Predictions of every row by the common model, with the row's scene left out of training."""
     predicted = np.empty(len(table.y))
     for train, test in folds:
         known = table.take(train[learned[train]])
