@@ -21,7 +21,6 @@ straight line apart, so that SROCC stands beside it.
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from transfer_matrix import Collection, read, shared, within
+from transfer_matrix import Collection, collections_parser, read, shared, within
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import check_training_table as checked
@@ -38,7 +37,6 @@ from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.core.splits import make_folds
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.fusions.registry import fresh_fusion
-from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import PURPOSES, Blend
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -68,10 +66,7 @@ class Judged(NamedTuple):
 
 def main() -> None:
     """Print every line that the named collections allow."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("collections", nargs="+", metavar="NAME=WHERE")
-    parser.add_argument("--learners", nargs="+", default=list(DEFAULT_POOL))
-    parser.add_argument("--jobs", type=int, default=1)
+    parser = collections_parser(__doc__)
     options = parser.parse_args()
     named = dict(text.split("=", 1) for text in options.collections)
     if unknown := named.keys() - set(KNOWN):

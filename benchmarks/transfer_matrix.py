@@ -56,13 +56,18 @@ class Collection:
     directions: Mapping[str, int] = field(default_factory=dict)
 
 
-def main() -> None:
-    """Read the collections, and print one table for each ordered pair."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def collections_parser(description: str) -> argparse.ArgumentParser:
+    """Arguments of a benchmark on named collections; the first line describes it."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("collections", nargs="+", metavar="NAME=WHERE")
     parser.add_argument("--learners", nargs="+", default=list(DEFAULT_POOL))
     parser.add_argument("--jobs", type=int, default=1)
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Read the collections, and print one table for each ordered pair."""
+    options = collections_parser(__doc__).parse_args()
     named = dict(text.split("=", 1) for text in options.collections)
     found = {name: read(Path(where)) for name, where in named.items()}
     for trained, source in found.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seiqa_features.extractors.content.comparing import comparing
 from seiqa_features.extractors.registry import register
 from seiqa_features.extractors.specs import (
     Extract,
@@ -128,25 +129,13 @@ def _pairs(overlap: torch.Tensor) -> list[tuple[int, int]]:
 
 def build(resources: Resources) -> Extract:
     """The extractor function: each picture goes through the detector once, separately."""
-    import torch
-
     network = load(resources.weights[DETECTOR.name]).to(resources.device)
 
     def find(image: torch.Tensor) -> Found:
         [found] = network([image])
         return Found(found["boxes"].cpu(), found["labels"].cpu(), found["scores"].cpu())
 
-    def extract(
-        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        refs, dists = ([find(image) for image in images] for images in (ref, dist))
-        rows = [compare_objects(refs[r], dists[i]) for i, r in enumerate(ref_index.tolist())]
-        return {
-            name: torch.tensor([row[name] for row in rows], dtype=torch.float64)
-            for name in SPEC.outputs
-        }
-
-    return extract
+    return comparing(find, compare_objects, SPEC.outputs)
 
 
 def load(file: Path) -> Any:

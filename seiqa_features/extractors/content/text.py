@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from seiqa_features.extractors.content.comparing import comparing
 from seiqa_features.extractors.registry import register
 from seiqa_features.extractors.specs import (
     Extra,
@@ -82,23 +83,9 @@ Read = Callable[["torch.Tensor"], list[str]]
 
 def build(resources: Resources) -> Extract:
     """The extractor function: each picture is read once, whatever else is in the batch."""
-    import torch
-
     from seiqa_features.extractors.content.words import compare_texts
 
-    read = _reader(resources)
-
-    def extract(
-        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        refs, dists = ([read(image) for image in images] for images in (ref, dist))
-        rows = [compare_texts(refs[r], dists[i]) for i, r in enumerate(ref_index.tolist())]
-        return {
-            name: torch.tensor([row[name] for row in rows], dtype=torch.float64)
-            for name in SPEC.outputs
-        }
-
-    return extract
+    return comparing(_reader(resources), compare_texts, SPEC.outputs)
 
 
 def _reader(resources: Resources) -> Read:
