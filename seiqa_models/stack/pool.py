@@ -158,7 +158,7 @@ def _constructed(
     first = fit_learner(
         TEACHER, values, table.y, random_state, table.kinds, directions, table.collections
     )
-    with one_core(), plain_scikit_learn():
+    with one_core():
         predicted = predict_named(f"learner {TEACHER!r}", first, made)
     scale = label_range or (float(table.y.min()), float(table.y.max()))
     return made, table.orders.targets(predicted, scale, float(table.y.std()))

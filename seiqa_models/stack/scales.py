@@ -29,7 +29,7 @@ from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, make_folds
-from seiqa_models.stack.pool import Directions, fit_pool
+from seiqa_models.stack.pool import Directions, predict_held_out
 from seiqa_models.stack.scale_maps import ScaleMap, expectation, map_between, straight
 
 MIN_ROWS, MIN_SCENES = 20, 2
@@ -186,9 +186,9 @@ def _held_out(
     """Predictions of every row by the common model, with the row's scene left out of training."""
     predicted = np.empty(len(table.y))
     for train, test in folds:
-        known = table.take(train[learned[train]])
-        pool, _ = fit_pool(known, [_MODEL], random_state, directions)
-        predicted[test] = pool.predict(table.X.iloc[test])[_MODEL].to_numpy()
+        fold = train[learned[train]], test
+        found = predict_held_out(table, fold, [_MODEL], random_state, directions)
+        predicted[test] = found[_MODEL].to_numpy()
     return predicted
 
 
