@@ -126,6 +126,8 @@ def load_scorer(
     weights: Path | None,
 ) -> Scorer:
     """The scorer described by the command line's options."""
+    _import_skops_quickly()
+
     from seiqa_features.extraction.runtime import Runtime
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
     from seiqa_models.scorer import Scorer
@@ -134,6 +136,22 @@ def load_scorer(
     scratch = None if cache is None else cache / "scratch"
     runtime = Runtime(weight_files, device=device or "auto", scratch=scratch)
     return Scorer.load(bundle, workers=workers, runtime=runtime)
+
+
+def _import_skops_quickly() -> None:
+    """Import skops without its list of scikit-learn's estimators, which takes two seconds.
+
+    To make the list, skops imports all of scikit-learn. Bundles do not need it
+    (`seiqa_models.trust`). Other code of the process might, so this is only for commands.
+    """
+    import sklearn.utils
+
+    listing = sklearn.utils.all_estimators
+    sklearn.utils.all_estimators = list
+    try:
+        import skops.io  # noqa: F401
+    finally:
+        sklearn.utils.all_estimators = listing
 
 
 AGREE = "the metrics agree on this pair"
