@@ -40,7 +40,7 @@ from random_weights import write_random_weights
 
 from pipelines.settings import load_settings
 from seiqa_features.datasets import load_pairs
-from seiqa_features.extraction.gpu_batches import Sender
+from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, Sender
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Crops, forward, is_out_of_memory
@@ -61,7 +61,7 @@ def main() -> None:
     """Run the parts in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--pairs", type=int, default=64)
+    parser.add_argument("--pairs", type=int, default=256, help="of the GPU's whole run")
     parser.add_argument("--skip-transformers", action="store_true")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     options = parser.parse_args()
@@ -88,13 +88,15 @@ def metrics(folder: Path, recipe: Recipe, pairs: pd.DataFrame, device: str) -> d
     runtimes = {name: Runtime(WeightFiles(folder), device=name) for name in ("cpu", device)}
     workers = load_settings(data="-").workers
     tables, rates = {}, {}
-    for name, runtime in runtimes.items():
-        for attempt in ("warm", "timed"):
-            store = Store(folder / f"{runtime.device}-{attempt}")
-            started = time.perf_counter()
-            extract(pairs, recipe, store, runtime, workers=workers)
-            rates[name] = len(pairs) / (time.perf_counter() - started)
-        tables[name] = assemble(pairs, recipe, store)[0]
+    few = pairs[:BATCH_PAIRS]
+    for name, warm, timed in (("cpu", pairs[:workers], few), (device, few, pairs)):
+        runtime = runtimes[name]
+        extract(warm, recipe, Store(folder / f"{name}-warm"), runtime, workers=workers)
+        store = Store(folder / f"{name}-timed")
+        started = time.perf_counter()
+        extract(timed, recipe, store, runtime, workers=workers)
+        rates[name] = len(timed) / (time.perf_counter() - started)
+        tables[name] = assemble(few, recipe, store)[0]
         if name == "cpu":
             alone = {b.name: pc.mean(store.read(b).column(SECONDS)).as_py() for b in recipe.blocks}
     print(f"\nClassical metrics, {len(pairs)} pairs of 512×384, one for each reference;"
@@ -103,7 +105,7 @@ def metrics(folder: Path, recipe: Recipe, pairs: pd.DataFrame, device: str) -> d
     print("  pairs/s           largest difference   GPU batch  GPU one  CPU threads    GB")
     figures: dict[str, Any] = {"runner": rates, "workers": workers}
     for block in recipe.blocks:
-        batch, one, peak = block_speed(block, pairs, runtimes[device])
+        batch, one, peak = block_speed(block, few, runtimes[device])
         far, column = difference(tables["cpu"], tables[device], block)
         threads = workers / alone[block.name]
         figures[block.name] = {
@@ -174,7 +176,7 @@ def transformers(folder: Path, recipe: Recipe, device: str) -> dict[str, Any]:
     print("                             pairs/s   TFLOP/s   share       GB")
     figures: dict[str, Any] = {"product": peak_rate}
     for block in bound.blocks:
-        count = 32 if block.view.kind != "grid" else 8
+        count = BATCH_PAIRS if block.view.kind != "grid" else BATCH_PAIRS // 4
         crops = block.view.per_side**2
         shape = (crops, 3, block.view.size, block.view.size)
         rng = np.random.default_rng(0)

@@ -190,8 +190,8 @@ def forward(
         device = str(dists.device)
         with _arithmetic(block, device), computing_on(device):
             values = work(
-                ref=refs.float().div_(255),
-                dist=dists.float().div_(255),
+                ref=_unit(refs),
+                dist=_unit(dists),
                 ref_index=crop_index.to(device),
             )
         found = {name: values[name].cpu().numpy() for name in block.spec.outputs}
@@ -203,6 +203,14 @@ def forward(
         for i in pairs
     ]
     return {name: np.stack([row[name] for row in pooled]) for name in block.outputs}
+
+
+def _unit(pixels: torch.Tensor) -> torch.Tensor:
+    """float32 in 0..1, the same to the bit on every device."""
+    import torch
+
+    # By a number, a GPU would multiply with its rounded reciprocal.
+    return pixels.float().div_(torch.full((), 255.0, device=pixels.device))
 
 
 def _arithmetic(block: Block, device: str) -> AbstractContextManager[object]:

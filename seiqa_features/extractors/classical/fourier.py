@@ -39,7 +39,8 @@ BANDS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5)  # edges in cycles per pixel
         licence="MIT (ours)",
         source="FFT magnitude and phase MSE as in the challenge's runner-up; bands are ours",
         cost=0.02,
-        gpu="float32",
+        gpu="float64",
+        gpu_note="in float32 the phases of weak components are noise",
     )
 )
 def fourier() -> Extract:
@@ -51,10 +52,10 @@ def fourier() -> Extract:
     import torch
 
     from seiqa_features.extractors.common.pairs import Description, compared
-    from seiqa_features.extractors.common.tensors import grey, wide
+    from seiqa_features.extractors.common.tensors import grey
 
     def spectrum(images: torch.Tensor) -> Description:
-        pictures = wide(grey(images)[:, 0]) / 255
+        pictures = grey(images)[:, 0].double() / 255
         return torch.fft.rfft2(pictures), pictures
 
     def bands(height: int, width: int) -> list[torch.Tensor]:

@@ -23,7 +23,7 @@ Key = tuple[str, torch.dtype | None, str]
 class Constants(TorchFunctionMode):
     """Context in which the same numbers are copied to a GPU once.
 
-    Numbers given to `torch.tensor` or `new_tensor`, or as positions in an index.
+    Numbers given to `torch.tensor` or `new_tensor`, as positions in an index, or assigned.
     """
 
     def __init__(self, device: str) -> None:
@@ -41,6 +41,8 @@ class Constants(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func is torch.Tensor.__getitem__ and isinstance(args[1], tuple):
             return func(args[0], tuple(self._index(part, args[0].device) for part in args[1]))
+        if func is torch.Tensor.__setitem__ and _is_numbers(args[2]) and _is_basic(args[1]):
+            return args[0][args[1]].fill_(args[2])  # PyTorch would send the number
         if func is torch.tensor:
             data, options = args[0], {"device": self._device, **kwargs}
         elif func is torch.Tensor.new_tensor:
@@ -74,6 +76,12 @@ def _is_numbers(data: object) -> bool:
     if isinstance(data, list | tuple):
         return all(map(_is_numbers, data))
     return isinstance(data, bool | int | float)
+
+
+def _is_basic(index: object) -> bool:
+    """Whether the index only selects rows, columns or ranges."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is ... or isinstance(part, int | slice) for part in parts)
 
 
 _constants: dict[str, Constants] = {}

@@ -85,7 +85,7 @@ def worst_regions_at_once(fields: torch.Tensor) -> torch.Tensor:
     label = joined.argmax(dim=2)  # the first patch of the region
     deficits = torch.zeros_like(flat).scatter_add(1, label, torch.where(low, 1 - flat, 0))
     worst = low & (label == deficits.argmax(dim=1, keepdim=True))
-    size = worst.sum(dim=1)
+    size = worst.sum(dim=1).to(fields)
     cosine = torch.where(worst, flat, 0).sum(dim=1) / size
     even = median - lowest <= EVEN
     return torch.stack(

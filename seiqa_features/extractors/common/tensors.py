@@ -14,9 +14,13 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def luma(image: torch.Tensor) -> torch.Tensor:
-    """BT.601 luma in 0..255, float32 [n, 1, H, W] of RGB 0..1 [n, 3, H, W]."""
-    weights = image.new_tensor(_LUMA).view(1, 3, 1, 1)
-    return (image * weights).sum(dim=1, keepdim=True).mul(255)
+    """BT.601 luma in 0..255, float32 [n, 1, H, W] of RGB 0..1 [n, 3, H, W].
+
+    Added one by one, so that every device rounds it alike: half-way between two grey levels, the
+    last bit decides.
+    """
+    red, green, blue = (image[:, i : i + 1] * weight for i, weight in enumerate(_LUMA))
+    return (red + green + blue).mul(255)
 
 
 def grey(image: torch.Tensor) -> torch.Tensor:

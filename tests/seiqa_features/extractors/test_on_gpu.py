@@ -25,7 +25,7 @@ NAMES = sorted(
     for name, entry in all_extractors().items()
     if entry.spec.runs_on_gpu and not entry.spec.weights
 )
-TOLERANCE = {"float32": 2e-4, "float64": 1e-6}
+TOLERANCE = {"float32": 2e-4, "float64": 2e-5}
 """Of a value, relative above 1."""
 
 Values = Mapping[str, torch.Tensor]
@@ -72,9 +72,9 @@ def test_a_batch_on_the_gpu_gives_what_the_cpu_gives(
         assert there[output].device.type == "cuda", output
         assert there[output].dtype == expected.dtype, output
         found = there[output].cpu()
-        far = (found - expected).abs() / expected.abs().clamp(min=1)
         assert torch.equal(found.isnan(), expected.isnan()), output
-        assert far.nan_to_num().max() < tolerance, output
+        far = ((found - expected).abs() / expected.abs().clamp(min=1)).nan_to_num()
+        assert far.max() < tolerance, output
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not get_extractor(name).spec.waits])
