@@ -103,7 +103,7 @@ def extract(
             shard_pairs=shard_pairs,
         )
         with stopping():
-            if recipe.weights and len(runtime.devices) > 1:
+            if len(runtime.devices) > 1:
                 report.failures = run_on_devices(jobs, runtime, share, on_progress)
             else:
                 report.failures = share(shared_among(jobs, workers), runtime, on_progress)
