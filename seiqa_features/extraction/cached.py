@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from functools import partial
 
@@ -11,6 +12,7 @@ from seiqa_features.errors import StoreError
 from seiqa_features.extraction.runner import RunReport, extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.table.keys import Wanted
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import MissingRowsError, assemble
@@ -60,7 +62,8 @@ def extract_table(
         with suppress(MissingRowsError):
             table, seconds = assemble(report.kept(pairs), recipe, store)
             return table, seconds, report
-        for block in recipe.blocks:
-            store.read(block)  # sets aside other damaged shards, to be recomputed in the same round
+        wanted = Wanted(pairs["ref_key"], pairs["dist_key"])
+        for block in recipe.blocks:  # sets aside other damaged shards, to be recomputed at once
+            deque(store.find(block, wanted), maxlen=0)
         report = report.followed_by(compute())
     raise StoreError(f"{store.root}: rows get lost as fast as they are written; check the disk")

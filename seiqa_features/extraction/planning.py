@@ -7,23 +7,25 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 
+import numpy as np
 import pandas as pd
 
 from seiqa_features.extraction.work import Job, load_expected
 from seiqa_features.files import text_path
+from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.shards import KEYS
 from seiqa_features.table.store import Store
 
 
 def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:
     """Jobs ordered by reference, one per distinct pair, and how many pairs need no computation."""
-    done = {block: store.keys(block) for block in recipe.blocks}
     distinct = pairs.drop_duplicates(list(KEYS)).sort_values(list(KEYS), kind="stable")
+    wanted = Wanted(distinct["ref_key"], distinct["dist_key"])
+    done = np.array([store.has(block, wanted) for block in recipe.blocks])
     jobs = []
-    for row in distinct.itertuples():
+    for row, has in zip(distinct.itertuples(), done.T, strict=True):
         key = (str(row.ref_key), str(row.dist_key))
-        blocks = tuple(block for block in recipe.blocks if key not in done[block])
+        blocks = tuple(block for block, there in zip(recipe.blocks, has, strict=True) if not there)
         if blocks:
             ref, dist = (
                 partial(load_expected, text_path(str(path)), pixels)

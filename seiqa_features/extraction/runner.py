@@ -28,8 +28,8 @@ from seiqa_features.extraction.sharding import run_on_devices
 from seiqa_features.extraction.signals import stopping
 from seiqa_features.extraction.work import Job, Result, Rows, compute
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.table.keys import KEYS
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.table.shards import KEYS
 from seiqa_features.table.store import Sink, Store
 from seiqa_features.threads import one_core_threads
 

@@ -24,9 +24,10 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.views import Resampling
+from seiqa_features.table.keys import KEYS, PairKey
 from seiqa_features.table.pooling import pool
 from seiqa_features.table.recipe import Block
-from seiqa_features.table.shards import KEYS, SECONDS, PairKey
+from seiqa_features.table.shards import SECONDS
 
 if TYPE_CHECKING:
     import torch
