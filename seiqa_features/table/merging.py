@@ -7,10 +7,11 @@ there twice, which readers allow for.
 
 from __future__ import annotations
 
+import logging
 import math
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ FAN_IN = 8
 
 FULL_ROWS = 2**20
 """Rows of the largest shards."""
+
+logger = logging.getLogger(__name__)
 
 
 def new_part(folder: Path) -> Path:
@@ -84,14 +87,25 @@ def merge(parts: Sequence[Path], kind: ShardType, folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def rescue(part: Path, kind: ShardType, folder: Path) -> tuple[int, int]:
-    """Write the undamaged row groups of a damaged shard to a new one.
+def set_aside(damage: DamagedShardError, kind: ShardType, folder: Path) -> int:
+    """Put a damaged shard out of use, after writing its undamaged row groups to a new one.
 
     Returns
     -------
-    tuple[int, int]
-        Number of rows rescued and number of rows there were; (0, 0) if nothing is readable.
+    int
+        Number of rows rescued.
     """
+    part = damage.path
+    rescued, rows = _rescue(part, kind, folder)
+    with suppress(OSError):  # of a read-only disk; whoever asked ignores it in any case
+        part.rename(part.with_name(f"{part.name}.damaged"))
+    lost = f"{rows - rescued} of its {rows} rows" if rescued else "its rows"
+    logger.warning("%s: damaged shard (%s), set aside; %s count as lost", part, damage, lost)
+    return rescued
+
+
+def _rescue(part: Path, kind: ShardType, folder: Path) -> tuple[int, int]:
+    """Number of rows rescued and number of rows there were; (0, 0) if nothing is readable."""
     try:
         with opened(part, kind) as shard:
             sound = [group for group in range(len(shard.sizes)) if _is_sound(shard, group)]

@@ -13,7 +13,6 @@ read: a damaged shard is set aside and named in a warning; rows lost with it cou
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +50,6 @@ LOCK = "merging.lock"
 Found = tuple[NDArray[np.intp], pa.Table]
 """Positions of pairs in a `Wanted`, and their rows without the keys."""
 
-logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -96,7 +94,7 @@ class Store:
 
     def folder(self, block: Block) -> Path:
         """The folder of the block's shards."""
-        return self._folder(block, FORMAT)
+        return self.root / block.spec.name / f"{block.fingerprint}-{FORMAT}"
 
     def has(self, block: Block, wanted: Wanted) -> NDArray[np.bool_]:
         """Which of the distinct wanted pairs have a row.
@@ -174,13 +172,8 @@ class Store:
         if last is None:
             self._merge_crowded(block, kind)
 
-    def _folder(self, block: Block, version: int) -> Path:
-        return self.root / block.spec.name / f"{block.fingerprint}-{version}"
-
     def _parts(self, block: Block) -> list[Path]:
-        folders = [self._folder(block, version) for version in (FORMAT, OLD_FORMAT)]
-        found = [part for folder in folders for part in sorted(folder.glob("part-*.parquet"))]
-        return [part for part in found if part not in self._damaged]
+        return [part for part in parts_of(self.folder(block)) if part not in self._damaged]
 
     def _each(self, block: Block, use: Callable[[Shard], Iterator[_T]]) -> Iterator[_T]:
         """What `use` yields for each shard. Damaged ones are set aside.
@@ -201,23 +194,16 @@ class Store:
                 except FileNotFoundError:
                     again = True
                 except DamagedShardError as damage:
-                    again |= self._set_aside(damage, kind, self.folder(block)) > 0
+                    again |= self._set_aside(damage, block, kind) > 0
                 except OSError as error:
                     raise StoreError(
                         f"{part}: cannot be read ({error.strerror or error}); check its"
                         " permissions, or name another folder with --cache"
                     ) from None
 
-    def _set_aside(self, damage: DamagedShardError, kind: ShardType, folder: Path) -> int:
-        """Put a damaged shard out of use; returns how many of its rows were rescued."""
-        part = damage.path
-        self._damaged.add(part)
-        rescued, rows = merging.rescue(part, kind, folder)
-        with suppress(OSError):  # it is ignored in any case
-            part.rename(part.with_name(f"{part.name}.damaged"))
-        lost = f"{rows - rescued} of its {rows} rows" if rescued else "its rows"
-        logger.warning("%s: damaged shard (%s), set aside; %s count as lost", part, damage, lost)
-        return rescued
+    def _set_aside(self, damage: DamagedShardError, block: Block, kind: ShardType) -> int:
+        self._damaged.add(damage.path)
+        return merging.set_aside(damage, kind, self.folder(block))
 
     def _merge_crowded(self, block: Block, kind: ShardType) -> None:
         """Merge small shards if there are many; a failure costs only speed.
@@ -231,7 +217,13 @@ class Store:
                     try:
                         merging.merge(parts, kind, folder)
                     except DamagedShardError as damage:
-                        self._set_aside(damage, kind, folder)
+                        self._set_aside(damage, block, kind)
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The shards in a block's folder, and those in its folder of the previous format."""
+    old = folder.with_name(f"{folder.name.rpartition('-')[0]}-{OLD_FORMAT}")
+    return [part for each in (folder, old) for part in sorted(each.glob("part-*.parquet"))]
 
 
 def _keys(table: pa.Table) -> Iterator[PairKey]:
