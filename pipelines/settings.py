@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from pipelines.config_files import ConfigFile, config_path
 from seiqa_features.errors import UsageError
+from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.tabular.names import nearest
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
@@ -73,6 +74,12 @@ class Settings(BaseSettings):
     cache: Path = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
     workers: int = Field(
         os.cpu_count() or 1, ge=1, le=MAX_WORKERS, description="worker threads and processes"
+    )
+    engine: Literal["local", "ray"] = Field(
+        "local", description="extract in this process, or on a Ray cluster"
+    )
+    ray_address: str | None = Field(
+        None, description="of the cluster, host:port or auto [a cluster of this machine alone]"
     )
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
@@ -167,6 +174,10 @@ class Settings(BaseSettings):
             gpu_memory=self.gpu_memory,
             scratch=self.cache / "scratch",
         )
+
+    def cluster(self) -> Cluster | None:
+        """The cluster to extract on, None for this process."""
+        return Cluster(self.ray_address) if self.engine == "ray" else None
 
     def save(self, path: Path) -> None:
         """Write the settings as YAML that loads as a configuration again."""

@@ -9,6 +9,7 @@ from functools import partial
 import pandas as pd
 
 from seiqa_features.errors import StoreError
+from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runner import RunReport, extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.progress import Progress, unwatched
@@ -29,6 +30,7 @@ def extract_table(
     *,
     workers: int,
     keep_going: bool = False,
+    cluster: Cluster | None = None,
     on_progress: Progress = unwatched,
 ) -> tuple[pd.DataFrame, float, RunReport]:
     """The feature table of pairs of files, as from `assemble`, and what had to be computed.
@@ -42,7 +44,7 @@ def extract_table(
 
     Raises
     ------
-    DataError, WeightsError, DeviceError
+    DataError, WeightsError, DeviceError, ClusterError
         See `extract`.
     StoreError
         The store cannot be read or written, or keeps losing rows after they are written.
@@ -55,6 +57,7 @@ def extract_table(
         runtime,
         workers=workers,
         keep_going=keep_going,
+        cluster=cluster,
         on_progress=on_progress,
     )
     report = compute()

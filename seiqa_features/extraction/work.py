@@ -1,8 +1,7 @@
 """One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
 
 For blocks that run on a GPU, only the views are prepared here; `gpu_batches.py` batches them over
-tasks. `forward` runs one block: move pixels to the device, call the extractor, fetch the values,
-pool the crops.
+tasks. `forward` runs one block: pixels to the device, extractor, values back, pooling of crops.
 """
 
 from __future__ import annotations
