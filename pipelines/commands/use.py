@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands.console import bars, say_left_out
-from pipelines.commands.options import BundleDir, Device, KeepGoing, Weights, Workers
+from pipelines.commands.options import (
+    BundleDir,
+    Device,
+    EngineOption,
+    KeepGoing,
+    RayAddress,
+    Weights,
+    Workers,
+)
 
 if TYPE_CHECKING:
+    from seiqa_features.extraction.connecting import Cluster
     from seiqa_models.scorer import Scorer
 
 
@@ -80,6 +89,8 @@ def score(
     workers: Workers = None,
     device: Device = None,
     weights: Weights = None,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     keep_going: KeepGoing = None,
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
@@ -112,10 +123,21 @@ def score(
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
-            cache=cache, keep_going=bool(keep_going), on_image=on_image, on_pair=on_pair,
+            cache=cache, keep_going=bool(keep_going), cluster=_cluster(engine, ray_address),
+            on_image=on_image, on_pair=on_pair,
         )  # fmt: skip
     say_left_out(left_out)
     typer.echo(f"scores in {out}")
+
+
+def _cluster(engine: str | None, address: str | None) -> Cluster | None:
+    from seiqa_features.errors import UsageError
+    from seiqa_features.extraction.connecting import Cluster
+
+    chosen = engine or os.environ.get("SEIQA_ENGINE", "local")
+    if chosen not in ("local", "ray"):
+        raise UsageError(f"--engine {chosen}: expected local or ray")
+    return Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS")) if chosen == "ray" else None
 
 
 def load_scorer(
