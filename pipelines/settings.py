@@ -25,7 +25,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from pipelines.config_files import ConfigFile, config_path
+from pipelines.config_files import ConfigFile, LocalPath, config_path
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
@@ -68,10 +68,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
 
-    data: Path | None = Field(None, description="data set folder or CSV manifest")
+    data: LocalPath | None = Field(None, description="data set folder or CSV manifest")
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
-    run: Path = Field(Path(), description="folder that gets all results of this run")
-    cache: Path = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
+    run: LocalPath = Field(Path(), description="folder that gets all results of this run")
+    cache: LocalPath = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
     workers: int = Field(
         os.cpu_count() or 1, ge=1, le=MAX_WORKERS, description="worker threads and processes"
     )
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         "auto", description="of networks: mixed is faster (auto: mixed on a GPU, float32 on a CPU)"
     )
     gpu_memory: float | None = Field(None, gt=0, description="limit on GPU memory, in GB")
-    weights: Path = Field(
+    weights: LocalPath = Field(
         DEFAULT_FOLDER, description="folder of your own weights, and of the recorded checksums"
     )
     weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")

@@ -99,7 +99,9 @@ def score(
     computed is kept, so that a stopped run continues where it was.
     """
     from seiqa_features.errors import UsageError
+    from seiqa_features.files import local_path
 
+    images, out = [local_path(path) for path in images], out and local_path(out)
     many = len(images) == 1 or all(path.is_dir() for path in images)
     if len(images) > 2 or many != (out is not None) or (len(images) == 1 and images[0].is_dir()):
         raise UsageError(
@@ -118,7 +120,7 @@ def score(
     check_output(out)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
-    cache = cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
+    cache = local_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
     scorer = load_scorer(bundle, cache, workers, device, weights)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(

@@ -495,3 +495,18 @@ def test_a_cluster_that_is_not_there(pictures: tuple[Path, Path], tmp_path: Path
     assert code == 2
     assert err.endswith("--ray-address nowhere: expected host:port, such as 10.0.0.1:6379\n")
     assert not out.exists()
+
+
+def test_object_stores(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
+    expected = "://bucket/x: expected a local path; object stores are not supported"
+    for arguments in (
+        ("score", *pictures, "--out", "s.csv", "--cache", "s3://bucket/x"),
+        ("score", "gs://bucket/x", "--out", "s.csv"),
+        ("features", "s3://bucket/x"),
+        ("features", tmp_path, "--cache", "s3://bucket/x"),
+        ("features", tmp_path, "--run", "s3://bucket/x"),
+    ):
+        code, _, err = cli(*arguments)
+        assert code == 2
+        (line,) = err.splitlines()
+        assert expected in line
