@@ -88,9 +88,10 @@ def local_path(path: Path) -> Path:
         return path
     if found["scheme"] == "file":
         return Path(str(path)[found.end() - 1 :])
+    uri = f"{found['scheme']}://{str(path)[found.end() :]}"
     raise UsageError(
-        f"{found['scheme']}://{str(path)[found.end() :]}: expected a local path; object stores are not"
-        " supported: mount the bucket, or copy what is needed"
+        f"{uri}: expected a local path; object stores are not supported: mount the bucket, or copy"
+        " what is needed"
     )
 
 
