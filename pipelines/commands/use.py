@@ -118,6 +118,7 @@ def score(
     from pipelines.settings import DEFAULT_CACHE
 
     check_output(out)
+    cluster = _cluster(engine, ray_address)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
     cache = local_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
@@ -125,7 +126,7 @@ def score(
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
-            cache=cache, keep_going=bool(keep_going), cluster=_cluster(engine, ray_address),
+            cache=cache, keep_going=bool(keep_going), cluster=cluster,
             on_image=on_image, on_pair=on_pair,
         )  # fmt: skip
     say_left_out(left_out)

@@ -196,9 +196,7 @@ def test_several_devices_without_ray(
     monkeypatch.setattr(connecting, "find_spec", lambda _: None)
     assert this_machine(["cuda:0", "cuda:1"]) is None
     (line,) = caplog.messages
-    assert line.startswith(
-        "only cuda:0 of 2 devices is used; with Ray (pip install 'seiqa[cluster]"
-    )
+    assert line.startswith("only cuda:0 of 2 devices is used; Ray (pip install 'seiqa[cluster]')")
 
 
 def test_no_ray(pairs: pd.DataFrame, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
