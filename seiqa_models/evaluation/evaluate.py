@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 
 from seiqa_models.core.arrays import Table
 from seiqa_models.core.checks import (
@@ -22,16 +23,18 @@ from seiqa_models.core.columns import SCORED
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
 from seiqa_models.core.readiness import require_folds
-from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.splits import Fold, make_folds, spread_folds
 from seiqa_models.evaluation.figures import evaluation_figures
 from seiqa_models.evaluation.held_out import (
     fit_everything,
     joined,
     learner_columns,
+    on_scale_of,
     transfer_cells,
 )
 from seiqa_models.results import Figures
 from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.stack.scales import require_enough
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def evaluate(
     order: ArrayLike | None = None,
     *,
     kinds: ArrayLike | None = None,
+    collections: ArrayLike | None = None,
     orders: Orders | None = None,
     n_splits: int = 5,
     seed: int = 0,
@@ -86,6 +90,10 @@ def evaluate(
         Kind of distortion of each row. If given, the regressor is fitted with them, and a second
         estimate holds out kind and group at once; see `seiqa_models.core.transfer.transfer_folds`
         for the number of fits.
+    collections : array-like of str [n], optional
+        Name of the collection of each row, as for `SeiqaRegressor.fit`. Predictions are compared
+        with labels on the scale of the scores, as the final fit maps them; the regressor's
+        ``scale`` is by default that of the collection with the most rows.
     orders : Orders, optional
         Constructed orders, for `SeiqaRegressor.fit`. Nothing is measured on their rows, and those
         made from a held-out group's pictures are not used in that fold.
@@ -102,7 +110,8 @@ def evaluate(
     Raises
     ------
     TableError
-        Fewer than 3 groups or 10 rows, or the table cannot be learned from.
+        Fewer than 3 groups or 10 rows, or the table cannot be learned from; or without some fold
+        a collection is too small for its scale to be found.
     KindsError
         No kind can be left out; a subclass of TableError.
     """
@@ -113,7 +122,8 @@ def evaluate(
         groups,
         order,
         kinds,
-        orders=orders,
+        collections,
+        orders,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()
@@ -125,11 +135,15 @@ def evaluate(
         n_splits=n_splits,
         seed=seed,
     )
-    folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
+    if len(table.names) > 1:
+        regressor, folds = _by_collection(regressor, table, n_splits, seed)
+    else:
+        folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else transfer_cells(table, folds, table.kinds)
     fits = fit_everything(regressor, table, folds, cells, n_jobs, on_fold)
     note_features(fits.final, X)
     names = None if kinds is None else np.asarray(kinds)[rows]
+    table = on_scale_of(fits.final, table)
     figures = evaluation_figures(table, names, folds, fits, seed)
     figures |= {
         "seconds_per_row": _seconds_per_row(fits.final, table.X),
@@ -139,6 +153,27 @@ def evaluate(
     back = np.argsort(rows)
     fits.final.oof_ = fits.final.oof_.iloc[back]
     return Evaluation(fits.final, predictions.iloc[back], Figures.model_validate(figures))
+
+
+def _by_collection(
+    regressor: SeiqaRegressor, table: TrainingTable, n_splits: int, seed: int
+) -> tuple[SeiqaRegressor, list[Fold]]:
+    """The regressor with a scale that is the same in all folds, and folds that allow it.
+
+    Raises
+    ------
+    TableError
+        Without some fold a collection is too small.
+    """
+    scale = regressor.scale or table.names[int(np.argmax(np.bincount(table.laboratories)))]
+    first = table.names.index(scale) if scale in table.names else 0
+    folds = spread_folds(
+        table.groups, table.laboratories, table.order, first=first, n_splits=n_splits, seed=seed
+    )
+    for train, _ in folds:
+        require_enough(table.take(train), table.names, "with a fifth of the scenes held out, ")
+    fixed: SeiqaRegressor = clone(regressor).set_params(scale=scale)
+    return fixed, folds
 
 
 def _prediction_table(

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
 from seiqa_models.stack.pool import Directions
+from seiqa_models.stack.scale_maps import ScaleMap
 from seiqa_models.stack.scales import fit_scales
 
 ZERO_TO_FIVE = "0..5"
@@ -88,6 +90,26 @@ def on_one_scale(
                 f"collection {names[home]}: an undistorted picture has {best:g}, and no label is"
                 " below that"
             )
-        y = np.clip(_BEST * (y - worst) / (best - worst), 0.0, _BEST)
         told |= {"best": best, "worst": worst}
-    return replace(table, y=y), told
+    return replace(table, y=on_output_scale(told, table)), told
+
+
+def on_output_scale(told: Mapping[str, Any], table: TrainingTable) -> FloatVector:
+    """The labels of a table on the scale of the scores, float64 [n].
+
+    Parameters
+    ----------
+    told : mapping
+        As returned by `on_one_scale`.
+    table : TrainingTable
+        With its own labels and collections.
+    """
+    y, names = np.array(table.y, np.float64), np.asarray(table.named_collections)
+    for name, curve in told["maps"].items():
+        rows = names == name
+        if name != told["home"] and rows.any():
+            y[rows] = ScaleMap(**curve)(y[rows])
+    if "best" not in told:
+        return y
+    worst, best = told["worst"], told["best"]
+    return np.asarray(np.clip(_BEST * (y - worst) / (best - worst), 0.0, _BEST))

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
-from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import NO_GROUPS, GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
@@ -195,7 +194,7 @@ class SeiqaRegressor(StackPredictor):
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         if collections is not None:
-            table = self._on_one_scale(table, codes_of(collections)[1].tolist())
+            table = self._on_one_scale(table)
         self.label_range_ = self.range_of(table.y)
         held_out = cross_fit(
             table,
@@ -224,11 +223,11 @@ class SeiqaRegressor(StackPredictor):
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
         return self
 
-    def _on_one_scale(self, table: TrainingTable, names: list[str]) -> TrainingTable:
+    def _on_one_scale(self, table: TrainingTable) -> TrainingTable:
         """The table with the labels used for training."""
         table, told = on_one_scale(
             table,
-            names,
+            table.names,
             scale=self.scale,
             identity=self.identity,
             n_splits=self.n_splits,
