@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 Data = Annotated[
-    Path | None, typer.Argument(help="Data set folder (SeIQA, TID2013, …) or CSV manifest.")
+    list[Path] | None,
+    typer.Argument(
+        help="Data set folder (SeIQA, TID2013, …) or CSV manifest; several are collections, with"
+        " label scales of their own."
+    ),
 ]
 Config = Annotated[str | None, typer.Option(help="Name in pipelines/configs, or a YAML file.")]
 Run = Annotated[Path | None, typer.Option(help="Folder for results [runs/<data>-<config>].")]

@@ -38,13 +38,13 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     """Say what is in DATA and everything that is wrong with it."""
     from seiqa_features.datasets import find_pairs
     from seiqa_features.datasets.pairs import build_pairs
-    from seiqa_features.datasets.scenes import reference_scenes
+    from seiqa_features.datasets.scenes import one_group_per_scene, reference_scenes
     from seiqa_features.datasets.summary import shared_scenes, summarise
     from seiqa_features.errors import DataError, printable
     from seiqa_features.pictures.index import ImageIndex
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
-    found = find_pairs(settings.named_data())
+    found = find_pairs(settings.named_data(), settings.dmos)
     with bars("checking images") as (progress,):
         pairs, problems = build_pairs(
             found,
@@ -52,6 +52,7 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
             workers=settings.workers,
             on_image=progress,
         )
+        pairs = one_group_per_scene(pairs)
     for name, value in [*summarise(pairs), shared_scenes(pairs, reference_scenes(pairs))]:
         typer.echo(f"{name:>22}  {printable(value)}")
     say_left_out(found.left_out)
@@ -123,7 +124,7 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
     settings = load_settings(**flags)
     if announce:
         typer.echo(
-            f"config {settings.config}, data {settings.data}, run {settings.run},"
+            f"config {settings.config}, data {settings.shown_data or None}, run {settings.run},"
             f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}",
             err=True,
         )

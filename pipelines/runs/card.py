@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from pipelines.runs.metrics import Metrics
-from pipelines.runs.model import known_kinds, label_range_of
+from pipelines.runs.model import known_kinds
+from pipelines.scales import label_range_of
 from pipelines.settings import Settings
 
 LIMITS = (
@@ -39,6 +40,7 @@ def model_card(
             "groups": metrics.groups,
             "kinds of distortion": _kinds(training),
             **_orders(metrics),
+            **_collections(training, metrics),
             "scores lie in": f"{low:g} to {high:g}",
         },
         "evaluation": metrics.model_dump(mode="json"),
@@ -49,7 +51,8 @@ def model_card(
             **{f"weights {name}": f"SHA-256 {sha256}" for name, sha256 in _weights(meta).items()},
         },
         "limits": [*LIMITS, _transfer_limit(metrics), *_sense_limit(metrics)],
-        "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
+        "reproduce": f"seiqa run {settings.shown_data} --config {settings.config}"
+        f" --seed {settings.seed}",
     }
 
 
@@ -73,6 +76,22 @@ def _transfer_limit(metrics: Metrics) -> str:
         f"On a kind of distortion never seen, final is {transfer.final:.4f}; on the same pairs"
         f" with their kind seen in training, {transfer.by_group.final:.4f}."
     )
+
+
+def _collections(training: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
+    """The collections, and whose scale the scores are on."""
+    told = metrics.scales
+    if told is None:
+        return {}
+    sizes = training["collection"].value_counts() if "collection" in training else {}
+    said = {"scale of the scores": told["scale"]}
+    if "best" in told:
+        said["scale of the scores"] += (
+            f" (5: {told['best']:g}, 0: {told['worst']:g} on the scale of {told['home']})"
+        )
+    if len(told["maps"]) > 1:
+        said["collections"] = ", ".join(f"{name} ({sizes[name]} pairs)" for name in told["maps"])
+    return said
 
 
 def _orders(metrics: Metrics) -> dict[str, str]:

@@ -104,6 +104,9 @@ class Metrics(Figures):
         Why there is no `sense` although there are pictures.
     orders : ConstructedOrders | None
         None if the stack learned from labels alone.
+    scales : dict | None
+        How labels were mapped onto the scale of the scores; see
+        `seiqa_models.stack.joining.on_one_scale`. None if they were not.
     unlabelled : int
         Rows of a table that were left out because they have no label.
     columns : TableColumns | None
@@ -121,6 +124,7 @@ class Metrics(Figures):
     sense: Sense | None = None
     sense_left_out: str | None = None
     orders: ConstructedOrders | None = None
+    scales: dict[str, Any] | None = None
     unlabelled: int = 0
     columns: TableColumns | None = None
 

@@ -119,7 +119,8 @@ def _evaluate(
         heldout=_held_out(evaluation, pairs, table),
         ablation=ablate(
             settings,
-            training,
+            # Labels of several collections on the scale of the scores.
+            training.assign(mos=evaluation.predictions["mos"].to_numpy()),
             labelled,
             learners_worth(evaluation.figures),
             directions=directions,
@@ -128,6 +129,7 @@ def _evaluate(
             on_fit=on_ablation,
         ),
         orders=said,
+        scales=getattr(evaluation.regressor, "scales_", None),
         label_kind=pairs.attrs["label_kind"],
         source=pairs.attrs["source"],
     )

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import DisjointSet
 
 from seiqa_features.datasets.grouping import joined_groups
 from seiqa_features.files import text_path
@@ -150,11 +149,12 @@ def one_group_per_scene(
     if "collection" not in pairs:
         return pairs
     same = scenes_across(pairs) if scenes is None else scenes
-    joined = DisjointSet(pairs["ref_key"].unique())
-    for one, other in same or ():
-        if one in joined and other in joined:
-            joined.merge(one, other)
-    groups = joined_groups(pairs["group_id"].tolist(), [joined[key] for key in pairs["ref_key"]])
+    shown = [(key, place) for place, keys in enumerate(same or ()) for key in keys]
+    keys, places = [key for key, _ in shown], [place for _, place in shown]
+    scene = dict(zip(keys, joined_groups(keys, places), strict=True))
+    groups = joined_groups(
+        pairs["group_id"].tolist(), [scene.get(key, key) for key in pairs["ref_key"]]
+    )
     table = pairs.assign(group_id=groups)
     table.attrs = {**pairs.attrs, "scenes": None if same is None else [list(pair) for pair in same]}
     return table

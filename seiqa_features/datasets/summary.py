@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -85,7 +86,11 @@ def _shared(pairs: pd.DataFrame) -> str:
         return f"{len(several)} known; too many references to compare all"
     if several.empty:
         return "none"
-    named = [f"{group} ({', '.join(sorted(names))})" for group, names in several.head(3).items()]
+    first = pairs.drop_duplicates(["group_id", "collection"])
+    named = [
+        " = ".join(Path(path).name for path in first.loc[first["group_id"] == group, "ref_path"])
+        for group in several.index[:3]
+    ]
     return f"{len(several)}, each one group: {'; '.join(named)}{'; …' if len(several) > 3 else ''}"
 
 
