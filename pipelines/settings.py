@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     identity: dict[str, float] = Field(
         {}, description="label of an undistorted picture, by collection"
     )
+    score_as: str | None = Field(
+        None, description="score as this collection's observers (null: as all have in common)"
+    )
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
     run: Path = Field(Path(), description="folder that gets all results of this run")
     cache: Path = Field(DEFAULT_CACHE, description="feature store, shared by all runs")

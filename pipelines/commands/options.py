@@ -42,6 +42,14 @@ Skip = Annotated[
     bool | None,
     typer.Option("--skip-unavailable", help="Leave out features whose weights are missing."),
 ]
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="Score as the observers of this collection [as all have in common].",
+    ),
+]
 BundleDir = Annotated[
     Path | None, typer.Option(help="Bundle folder of a trained run [the built-in model].")
 ]

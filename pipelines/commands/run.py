@@ -15,6 +15,7 @@ from pipelines.commands.console import (
     say_sense,
 )
 from pipelines.commands.options import (
+    As,
     Cache,
     Config,
     Data,
@@ -83,11 +84,11 @@ def train(
     _train(_settings(data=data, config=config, run=run, workers=workers, seed=seed))
 
 
-def submit(data: Data = None, config: Config = None, run: Run = None) -> None:
+def submit(data: Data = None, config: Config = None, run: Run = None, score_as: As = None) -> None:
     """Score the test pairs and write the challenge's submission zip."""
     from pipelines import steps
 
-    settings = _settings(data=data, config=config, run=run)
+    settings = _settings(data=data, config=config, run=run, score_as=score_as)
     typer.echo(f"submission in {steps.submit(settings)}")
 
 

@@ -106,7 +106,7 @@ class Metrics(Figures):
         None if the stack learned from labels alone.
     scales : dict | None
         How labels were mapped onto the scale of the scores; see
-        `seiqa_models.stack.joining.on_one_scale`. None if they were not.
+        `seiqa_models.stack.collections.joining.on_one_scale`. None if they were not.
     unlabelled : int
         Rows of a table that were left out because they have no label.
     columns : TableColumns | None

@@ -33,8 +33,8 @@ from seiqa_models.evaluation.held_out import (
     transfer_cells,
 )
 from seiqa_models.results import Figures
+from seiqa_models.stack.collections.scales import require_enough
 from seiqa_models.stack.regressor import SeiqaRegressor
-from seiqa_models.stack.scales import require_enough
 
 
 @dataclass(frozen=True)

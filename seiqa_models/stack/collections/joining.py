@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
+from seiqa_models.stack.collections.scale_maps import ScaleMap
+from seiqa_models.stack.collections.scales import fit_scales
 from seiqa_models.stack.pool import Directions
-from seiqa_models.stack.scale_maps import ScaleMap
-from seiqa_models.stack.scales import fit_scales
 
 ZERO_TO_FIVE = "0..5"
 """A scale that belongs to no collection: 5 for an undistorted picture, 0 for the worst label."""
@@ -23,7 +23,6 @@ _BEST = 5.0
 
 def on_one_scale(
     table: TrainingTable,
-    names: Sequence[str],
     *,
     scale: str | None,
     identity: Mapping[str, float] | None,
@@ -37,8 +36,6 @@ def on_one_scale(
     ----------
     table : TrainingTable
         In canonical order, with collections.
-    names : sequence of str
-        Of the collections, by code.
     scale, identity, n_splits, random_state, directions
         As for :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
 
@@ -49,15 +46,17 @@ def on_one_scale(
     dict, JSON-ready, or None if there is only one collection
         ``scale``: its name; ``home``: the collection whose scale it is, or was before conversion
         to 0..5; ``maps``: from each collection to the scale of ``home``; see
-        :class:`seiqa_models.stack.scale_maps.ScaleMap`; ``agreement`` and ``rounds``: see
-        :class:`seiqa_models.stack.scales.Scales`; ``best`` and ``worst``: the labels on the scale
-        of ``home`` that become 5 and 0, if ``scale`` is 0..5.
+        :class:`seiqa_models.stack.collections.scale_maps.ScaleMap`; ``agreement`` and ``rounds``:
+        see :class:`seiqa_models.stack.collections.scales.Scales`; ``best`` and ``worst``: the
+        labels on the scale of ``home`` that become 5 and 0, if ``scale`` is 0..5.
 
     Raises
     ------
     TableError
-        The scale is not that of a collection, or see :func:`seiqa_models.stack.scales.fit_scales`.
+        The scale is not that of a collection, or see
+        :func:`seiqa_models.stack.collections.scales.fit_scales`.
     """
+    names = table.names
     known = [*names, ZERO_TO_FIVE]
     if scale is not None and scale not in known:
         raise TableError(f"scale {scale!r} is none of {', '.join(known)}")
