@@ -10,6 +10,7 @@ from pipelines.commands.console import (
     bars,
     say_few_groups,
     say_kinds,
+    say_laboratories,
     say_left_out,
     say_purpose,
     say_sense,
@@ -151,9 +152,18 @@ def _features(settings: Settings, *, to_train: bool = False) -> Features:
 def _train(settings: Settings, done: Features | None = None) -> None:
     from pipelines import steps
 
-    names = ("training folds", "leaving features out", "scoring photographs")
-    with bars(*names) as (folds, ablation, sense):
-        metrics = steps.train(settings, done, on_fold=folds, on_ablation=ablation, on_sense=sense)
+    names = (
+        "training folds", "leaving features out", "scoring photographs", "judging collections",
+    )  # fmt: skip
+    with bars(*names) as (folds, ablation, sense, laboratories):
+        metrics = steps.train(
+            settings,
+            done,
+            on_fold=folds,
+            on_ablation=ablation,
+            on_sense=sense,
+            on_laboratory=laboratories,
+        )
     honest = metrics.honest
     low, high = honest.interval
     labels = "MOS" if metrics.label_kind == "MOS" else f"{metrics.label_kind}s"
@@ -165,6 +175,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
     say_few_groups(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
+    say_laboratories(metrics)
     say_sense(metrics)
     if metrics.splits is not None:
         typer.echo(f"splits by {metrics.splits.by}: {metrics.splits.why}")

@@ -50,7 +50,12 @@ def model_card(
             **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
             **{f"weights {name}": f"SHA-256 {sha256}" for name, sha256 in _weights(meta).items()},
         },
-        "limits": [*LIMITS, _transfer_limit(metrics), *_sense_limit(metrics)],
+        "limits": [
+            *LIMITS,
+            _transfer_limit(metrics),
+            *_laboratories(metrics),
+            *_sense_limit(metrics),
+        ],
         "reproduce": f"seiqa run {settings.shown_data} --config {settings.config}"
         f" --seed {settings.seed}",
     }
@@ -103,6 +108,17 @@ def _orders(metrics: Metrics) -> dict[str, str]:
         " training references that hold by construction; no labels, and nothing is measured on them"
     )
     return {"constructed orders": said}
+
+
+def _laboratories(metrics: Metrics) -> list[str]:
+    """How well the pairs of a laboratory are ranked by models that have seen nothing of it."""
+    return [
+        f"A model of {' and '.join(cell.trained_on)} alone ranks the pairs of {cell.judged_on} with"
+        f" SROCC {cell.srocc:.4f} (within scenes {cell.within:.4f}; PLCC {cell.plcc:.4f} after a"
+        f" monotone mapping; {cell.n} pairs of {cell.scenes} scenes)."
+        for cell in metrics.laboratories or []
+        if cell.left_out and cell.scored_as is None
+    ]
 
 
 def _sense_limit(metrics: Metrics) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ from seiqa_models.evaluation.held_out import (
     on_scale_of,
     transfer_cells,
 )
+from seiqa_models.evaluation.laboratories import judge
+from seiqa_models.judged import Judged
 from seiqa_models.results import Figures
 from seiqa_models.stack.collections.scales import require_enough
 from seiqa_models.stack.regressor import SeiqaRegressor
@@ -49,11 +51,14 @@ class Evaluation:
         ``mos, group_id, fold, score, low, high, unfamiliar`` and one column per learner, all for
         held-out rows and clipped to the stack's range.
     figures : Figures
+    by_collection : list of Judged
+        Each of several collections, scored as all have in common and as its own observers.
     """
 
     regressor: SeiqaRegressor
     predictions: pd.DataFrame
     figures: Figures
+    by_collection: list[Judged] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, JSON-ready; see `seiqa_models.results.Figures`."""
@@ -143,6 +148,7 @@ def evaluate(
     fits = fit_everything(regressor, table, folds, cells, n_jobs, on_fold)
     note_features(fits.final, X)
     names = None if kinds is None else np.asarray(kinds)[rows]
+    by_collection = _judged(table, joined(fits.by_group))
     table = on_scale_of(fits.final, table)
     figures = evaluation_figures(table, names, folds, fits, seed)
     figures |= {
@@ -152,7 +158,22 @@ def evaluate(
     predictions = _prediction_table(table, np.asarray(groups)[rows], folds, joined(fits.by_group))
     back = np.argsort(rows)
     fits.final.oof_ = fits.final.oof_.iloc[back]
-    return Evaluation(fits.final, predictions.iloc[back], Figures.model_validate(figures))
+    return Evaluation(
+        fits.final, predictions.iloc[back], Figures.model_validate(figures), by_collection
+    )
+
+
+def _judged(table: TrainingTable, held_out: pd.DataFrame) -> list[Judged]:
+    """Each of several collections by a model of all, with its scenes left out."""
+    found = []
+    for code, name in enumerate(table.names if len(table.names) > 1 else ()):
+        rows = np.flatnonzero(table.laboratories == code)
+        for column, scored_as in (("score", None), ("as_itself", name)):
+            score = held_out[column].to_numpy()[rows]
+            found.append(
+                judge(table.names, name, table.y[rows], score, table.groups[rows], scored_as)
+            )
+    return found
 
 
 def _by_collection(

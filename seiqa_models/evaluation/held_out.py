@@ -175,6 +175,8 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     ).set_axis(fold[1])
     if regressor.purpose != PURPOSES[0]:
         predictions["at_home"] = _at_home(fitted, train, predictions)
+    if fitted.collections_:
+        predictions["as_itself"] = _as_itself(fitted, test)
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
@@ -183,6 +185,15 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )
     return FoldResult(predictions, single_name, fitted.weights_)
+
+
+def _as_itself(fitted: SeiqaRegressor, test: TrainingTable) -> FloatVector:
+    """The scores of each collection's rows as its own observers."""
+    scores, whose = np.empty(len(test.y)), np.asarray(test.named_collections)
+    for name in np.unique(whose.astype(str)):
+        rows = whose == name
+        scores[rows] = fitted.predict(test.X[rows], name)
+    return scores
 
 
 def _run_untold(

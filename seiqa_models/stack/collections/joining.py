@@ -11,6 +11,7 @@ import numpy as np
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
+from seiqa_models.stack.collections.reversals import reversed_columns
 from seiqa_models.stack.collections.scale_maps import ScaleMap
 from seiqa_models.stack.collections.scales import fit_scales
 from seiqa_models.stack.pool import Directions
@@ -47,8 +48,10 @@ def on_one_scale(
         ``scale``: its name; ``home``: the collection whose scale it is, or was before conversion
         to 0..5; ``maps``: from each collection to the scale of ``home``; see
         :class:`seiqa_models.stack.collections.scale_maps.ScaleMap`; ``agreement`` and ``rounds``:
-        see :class:`seiqa_models.stack.collections.scales.Scales`; ``best`` and ``worst``: the
-        labels on the scale of ``home`` that become 5 and 0, if ``scale`` is 0..5.
+        see :class:`seiqa_models.stack.collections.scales.Scales`; ``lying``: the columns left out
+        because their direction changes, see
+        :func:`seiqa_models.stack.collections.reversals.reversed_columns`; ``best`` and ``worst``:
+        the labels on the scale of ``home`` that become 5 and 0, if ``scale`` is 0..5.
 
     Raises
     ------
@@ -62,6 +65,12 @@ def on_one_scale(
         raise TableError(f"scale {scale!r} is none of {', '.join(known)}")
     if len(names) == 1 and scale != ZERO_TO_FIVE:
         return replace(table, collections=None), None
+    lying = reversed_columns(table.X, table.y, table.laboratories, names)
+    if len(lying) == table.X.shape[1]:
+        raise TableError(
+            "every feature column changes direction between the collections: check their labels"
+        )
+    table = replace(table, X=table.X.drop(columns=list(lying)))
     sizes = np.bincount(table.laboratories)
     home = names.index(scale) if scale in names else int(np.argmax(sizes))
     scales = fit_scales(
@@ -80,6 +89,7 @@ def on_one_scale(
         "maps": {name: asdict(curve) for name, curve in zip(names, scales.maps, strict=True)},
         "agreement": dict(zip(names, scales.agreement, strict=True)),
         "rounds": scales.rounds,
+        "lying": lying,
     }
     if scale == ZERO_TO_FIVE:
         worst = float(y.min())

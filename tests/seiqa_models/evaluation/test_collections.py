@@ -29,6 +29,10 @@ def test_labels_are_compared_on_the_scale_of_the_scores(two) -> None:
     assert list(result.predictions.index) == list(X.index)
     assert result.figures.label.max < 10
     assert result.figures.best_single.srocc > 0.8
+    assert result.figures.as_itself.srocc > 0.9
+    cells = [(cell.judged_on, cell.scored_as) for cell in result.by_collection]
+    assert cells == [("lab A", None), ("lab A", "lab A"), ("lab B", None), ("lab B", "lab B")]
+    assert all(cell.srocc > 0.85 and not cell.left_out for cell in result.by_collection)
 
 
 def test_one_collection_alone_changes_nothing(make_table) -> None:
