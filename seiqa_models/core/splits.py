@@ -101,6 +101,33 @@ def spread_folds(
     ]
 
 
+def laboratory_folds(folds: list[Fold], groups: Rows, collections: Rows) -> list[Fold]:
+    """Leave each collection out, and the groups that it shares with others.
+
+    Parameters
+    ----------
+    folds : list of (train, test)
+        By group.
+    groups, collections : int [n]
+        Codes from 0.
+
+    Returns
+    -------
+    list of (train, test)
+        Every row is held out once, by rows of other collections. A collection that shares no group
+        takes one fold, others one for each of those given. Folds that leave no training rows are
+        dropped.
+    """
+    cells = []
+    for code in np.unique(collections):
+        own = collections == code
+        if not np.isin(groups[own], groups[~own]).any():
+            cells.append((np.flatnonzero(~own), np.flatnonzero(own)))
+            continue
+        cells += [(train[~own[train]], test[own[test]]) for train, test in folds]
+    return [(train, test) for train, test in cells if len(train) and len(test)]
+
+
 def describe_folds(folds: list[Fold], order: ArrayLike | None = None) -> str:
     """A description of the split for reports."""
     if order is None:

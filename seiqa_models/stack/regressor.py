@@ -19,7 +19,7 @@ from seiqa_models.core.threads import one_core
 from seiqa_models.fusions.protocol import Fusion
 from seiqa_models.fusions.registry import DEFAULT_FUSION, fresh_fusion
 from seiqa_models.learners.registry import DEFAULT_POOL
-from seiqa_models.stack.blend import Blend
+from seiqa_models.stack.blend import ABROAD, Blend
 from seiqa_models.stack.collections.joining import on_one_scale
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.cross_fitting import cross_fit
@@ -216,6 +216,7 @@ class SeiqaRegressor(StackPredictor):
             directions=self.directions,
             n_jobs=self.n_jobs,
             label_range=self.label_range_,
+            elsewhere=self.purpose == ABROAD,
         )
         pool, values = fit_pool(table, names, self.random_state, self.directions, self.label_range_)
         self.preparation_, self.representations_ = pool.preparation, pool.representations
@@ -230,6 +231,7 @@ class SeiqaRegressor(StackPredictor):
                 table.y,
                 table.groups,
                 held_out.new_kinds,
+                held_out.elsewhere,
             )
         if table.collections is not None:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
