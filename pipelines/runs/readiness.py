@@ -59,6 +59,8 @@ def before_decoding(settings: Settings, found: Found) -> None:
     _require_labels(training if found.collections else training.drop(columns="collection"))
     if missing := found.collections.keys() - set(training["collection"]):
         raise DataError([f"collection {min(missing)}: {NO_LABELS}; or leave it out"])
+    if found.collections:
+        _require_scales(settings, training)
     # Copies of a reference are one group, which only decoding will show.
     require_groups(codes_of(training["group_id"])[0], MIN_GROUPS_TO_EVALUATE)
     if all(pair.group for pair, _ in rows):
@@ -96,6 +98,23 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
     _require_labels(training)
     label_range_of(settings, training)
     return _require_folds(settings, training, blocks=splits.blocks)
+
+
+def _require_scales(settings: Settings, training: pd.DataFrame) -> None:
+    """Check that the scale of every collection can be found in every training part."""
+    from seiqa_models.core.canonical import codes_of
+    from seiqa_models.evaluation.evaluate import require_collections
+
+    groups, collections = codes_of(training["group_id"])[0], codes_of(training["collection"])
+    require_collections(
+        training["mos"].to_numpy(float),
+        groups,
+        collections[0],
+        [str(name) for name in collections[1]],
+        scale=settings.scale,
+        n_splits=settings.folds,
+        seed=settings.seed,
+    )
 
 
 def _require_labels(training: pd.DataFrame) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-from seiqa_models.core.arrays import Table
+from seiqa_models.core.arrays import FloatVector, Rows, Table
 from seiqa_models.core.checks import (
     MIN_GROUPS_TO_EVALUATE,
     MIN_ROWS_TO_EVALUATE,
@@ -187,14 +187,55 @@ def _by_collection(
         Without some fold a collection is too small.
     """
     scale = regressor.scale or table.names[int(np.argmax(np.bincount(table.laboratories)))]
-    first = table.names.index(scale) if scale in table.names else 0
-    folds = spread_folds(
-        table.groups, table.laboratories, table.order, first=first, n_splits=n_splits, seed=seed
+    folds = require_collections(
+        table.y,
+        table.groups,
+        table.laboratories,
+        table.names,
+        table.order,
+        scale=scale,
+        n_splits=n_splits,
+        seed=seed,
     )
-    for train, _ in folds:
-        require_enough(table.take(train), table.names, "with a fifth of the scenes held out, ")
     fixed: SeiqaRegressor = clone(regressor).set_params(scale=scale)
     return fixed, folds
+
+
+def require_collections(
+    y: FloatVector,
+    groups: Rows,
+    collections: Rows,
+    names: Sequence[str],
+    order: FloatVector | None = None,
+    *,
+    scale: str | None,
+    n_splits: int,
+    seed: int,
+) -> list[Fold]:
+    """Folds of rows [n] of several collections whose training parts show the scale of each.
+
+    Parameters
+    ----------
+    y, order : float64 [n]
+        Labels, and file order if folds are to be blocks of it.
+    groups, collections : int [n]
+        Codes from 0.
+    names : sequence of str
+        Of the collections, by code.
+    scale, n_splits, seed
+        As for `evaluate` and its regressor.
+
+    Raises
+    ------
+    TableError
+        In the training part of some fold, a collection has too few rows or scenes.
+    """
+    first = list(names).index(scale) if scale in names else int(np.argmax(np.bincount(collections)))
+    folds = spread_folds(groups, collections, order, first=first, n_splits=n_splits, seed=seed)
+    for train, test in folds:
+        when = f"with {len(test)} rows held out, "
+        require_enough(y[train], groups[train], collections[train], names, when)
+    return folds
 
 
 def _prediction_table(

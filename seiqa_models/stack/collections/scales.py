@@ -111,7 +111,7 @@ def fit_scales(
         those of the home collection, or unrelated to them.
     """
     codes = table.laboratories
-    require_enough(table, names)
+    require_enough(table.y, table.groups, codes, names)
     folds = spread_folds(
         table.groups, codes, table.order, first=home, n_splits=n_splits, seed=random_state
     )
@@ -139,7 +139,9 @@ def fit_scales(
     return Scales(home, maps, agreement, done)
 
 
-def require_enough(table: TrainingTable, names: Sequence[str], when: str = "") -> None:
+def require_enough(
+    y: FloatVector, groups: Rows, collections: Rows, names: Sequence[str], when: str = ""
+) -> None:
     """Check that the scale of every collection can be found; ``when`` says of which rows.
 
     Raises
@@ -148,17 +150,17 @@ def require_enough(table: TrainingTable, names: Sequence[str], when: str = "") -
         One has too few rows or scenes, or its labels are constant.
     """
     for code, name in enumerate(names):
-        rows = table.laboratories == code
-        count, scenes = int(rows.sum()), len(np.unique(table.groups[rows]))
+        rows = collections == code
+        count, scenes = int(rows.sum()), len(np.unique(groups[rows]))
         if count < MIN_ROWS or scenes < MIN_SCENES:
             raise TableError(
                 f"{when}collection {name} has {count} labelled rows of {scenes} scenes, at least"
                 f" {MIN_ROWS} of {MIN_SCENES} are needed to find its scale: add pairs, or leave it"
                 " out"
             )
-        if np.ptp(table.y[rows]) == 0:
+        if np.ptp(y[rows]) == 0:
             raise TableError(
-                f"collection {name}: every label is {table.y[rows][0]:g}, which says nothing about"
+                f"collection {name}: every label is {y[rows][0]:g}, which says nothing about"
                 " its scale: leave it out"
             )
 
