@@ -26,7 +26,7 @@ TID, LIVE = "TID2013", "LIVE"
 LIMITS = (
     "Semantic edits (something erased, swapped or inserted) are outside its training: on them it"
     " says how much of the picture's structure and colour changed, and not what that means.",
-    "It knows pictures of two collections, of 20 scenes (most of them Kodak's, up to 768×512) and 17"
+    "It knows pictures of two collections, 20 scenes (most of them Kodak's, up to 768×512) and 17"
     " kinds of distortion. Elsewhere it extrapolates, says so where it can tell, and widens its"
     " interval.",
     "The MOS are free for research with citation of Ponomarenko et al., Image database TID2013:"

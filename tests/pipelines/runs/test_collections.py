@@ -1,4 +1,4 @@
-"""Several collections through the command line: one training, scores as each, and clear refusals."""
+"""Several collections through the command line: one training, scores as each, clear refusals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """A manifest of a collection: scenes blurred at several levels, scored on a scale of its own."""
+    """A manifest of a collection: scenes blurred at several levels, scored on its own scale."""
 
     def one(
         name: str, scenes: range, levels: int, scale: Callable[[float], float], label: str = "mos",
@@ -43,15 +43,17 @@ def write(tmp_path: Path) -> Write:
 @pytest.fixture
 def two(write: Write) -> list[Path]:
     return [
-        write("five", range(6), 6, lambda quality: 1 + 4 * quality),
+        write("five", range(6), 7, lambda quality: 1 + 4 * quality),
         write("worse", range(6, 11), 7, lambda quality: 80 - 70 * quality, "dmos"),
     ]
 
 
 @pytest.fixture
 def quick(quick: Path) -> Path:
-    """Without the suite of relations, which takes the longest."""
-    quick.write_text(yaml.safe_dump({**yaml.safe_load(quick.read_text()), "sense": False}))
+    """One learner, and no suite of relations, which takes the longest."""
+    quick.write_text(
+        yaml.safe_dump({**yaml.safe_load(quick.read_text()), "learners": ["ridge"], "sense": False})
+    )
     return quick
 
 
@@ -64,7 +66,8 @@ def test_two_laboratories_train_one_model(
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["scales"]["scale"] == "five-p"
     cells = {
-        (tuple(c["trained_on"]), c["judged_on"], c["scored_as"]) for c in metrics["laboratories"]
+        (tuple(cell["trained_on"]), cell["judged_on"], cell["scored_as"])
+        for cell in metrics["laboratories"]
     }
     both = ("five-p", "worse-p")
     assert {(both, name, whose) for name in both for whose in (None, name)} < cells
@@ -123,7 +126,7 @@ def test_scores_from_zero_to_five(cli: Cli, two: list[Path], quick: Path, tmp_pa
 def test_check_and_audit_say_what_the_collections_are(cli: Cli, two: list[Path]) -> None:
     code, out, _ = cli("check", *two)
     assert code == 0
-    assert "collection five-p  36 pairs in 6 groups, label" in out
+    assert "collection five-p  42 pairs in 6 groups, label" in out
     assert "collection worse-p  35 pairs in 5 groups, label" in out
     assert "the label is −DMOS: in the files lower is better" in out
     code, out, _ = cli("audit", *two)
