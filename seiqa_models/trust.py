@@ -53,6 +53,7 @@ TRUSTED_TYPES = (
     "seiqa_models.learners.trees.BoostedTrees",
     "seiqa_models.stack.blend.Blend",
     "seiqa_models.stack.calibration.MonotoneCalibration",
+    "seiqa_models.stack.collections.observers.Observers",
     "seiqa_models.stack.intervals.ConformalInterval",
     "seiqa_models.stack.meta.RidgeMeta",
     "seiqa_models.stack.preparation.Preparation",
