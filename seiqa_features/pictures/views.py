@@ -9,15 +9,17 @@
                 first scaled down to 4·224, a smaller one up to 224. A small change in a large
                 picture, lost in ``s224``, fills a large part of a crop.
 
-``s224_lanczos`` uses a filter other than the extractor's own. The degraded image always gets the
-geometry of the reference by a single resampling from its original pixels, so that pairs of
-different sizes need no second step.
+``s224_lanczos`` uses a filter other than the extractor's own. In ``max512_aligned`` a degraded
+image that was shifted, turned or cropped a little is first moved back onto the reference, so that a
+shift by a pixel is no damage (`seiqa_features.pictures.registration.realigned`). The degraded image
+always gets the geometry of the reference by a single resampling from its original pixels, so that
+pairs of different sizes need no second step.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
@@ -26,6 +28,7 @@ from PIL import Image
 
 from seiqa_features.errors import UsageError
 from seiqa_features.pictures.decoding import MAX_PIXELS, MIN_SIDE
+from seiqa_features.pictures.registration import VERSION
 
 Resampling: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
 
@@ -33,7 +36,7 @@ LONGEST = 4
 """Maximum aspect ratio of a ``min`` view."""
 
 _NAME = re.compile(
-    r"(s|c|min|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?"
+    r"(s|c|min|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?(_aligned)?"
 )
 _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -44,13 +47,17 @@ _FILTERS = {
 
 @dataclass(frozen=True)
 class View:
-    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 except for a grid)."""
+    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 except for a grid).
+
+    If `aligned`, the degraded picture is moved back onto the reference before it is prepared.
+    """
 
     name: str
     kind: Literal["s", "c", "min", "max", "grid"]
     size: int
     per_side: int = 1
     resampling: Resampling | None = None
+    aligned: bool = False
 
     @classmethod
     def parse(cls, name: str) -> View:
@@ -61,15 +68,24 @@ class View:
         UsageError
             There is no view of that name.
         """
-        if name == "full":
-            return cls(name, "max", MAX_PIXELS)
+        if name in ("full", "full_aligned"):
+            return cls(name, "max", MAX_PIXELS, aligned=name != "full")
         match = _NAME.fullmatch(name)
         if match is None or (match[1] == "grid") != (match[3] is not None):
             raise UsageError(
                 f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
             )
         kind = cast(Literal["s", "c", "min", "max", "grid"], match[1])
-        return cls(name, kind, int(match[2]), int(match[3] or 1), cast(Resampling, match[4]))
+        resampling = cast(Resampling, match[4])
+        return cls(name, kind, int(match[2]), int(match[3] or 1), resampling, match[5] is not None)
+
+    @property
+    def described(self) -> dict[str, object]:
+        """What determines the prepared pixels, in JSON-compatible form."""
+        said = asdict(self)
+        if said.pop("aligned"):
+            said["aligned"] = VERSION
+        return said
 
     @property
     def square(self) -> bool:
