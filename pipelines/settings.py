@@ -122,7 +122,11 @@ class Settings(BaseSettings):
     purpose: Literal["home", "abroad"] = Field(
         "home", description="score new scenes of this study, or pictures from anywhere"
     )
-    consensus: bool = Field(True, description="use the consensus of the metrics where they agree")
+    consensus: bool = Field(
+        True,
+        description="use the consensus of the metrics where they agree, and the best metrics"
+        " for pairs unlike all others",
+    )
     calibrate: bool = Field(True, description="apply a monotone curve if it raises PLCC")
     label_range: tuple[float, float] | None = Field(
         None, description="lowest and highest score there is, where the data do not say"

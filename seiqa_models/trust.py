@@ -39,6 +39,7 @@ TRUSTED_TYPES = (
     "seiqa_models.learners.boosting.UndatedCatBoost",
     "seiqa_models.learners.components.OrientedComponents",
     "seiqa_models.learners.consensus.Consensus",
+    "seiqa_models.learners.consensus.Fallback",
     "seiqa_models.learners.gaussian_process.ExponentialGP",
     "seiqa_models.learners.kind_aware.KindAwareGP",
     "seiqa_models.learners.noise.NoiseAwareGP",

@@ -12,10 +12,10 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
-from seiqa_models.learners.consensus import Consensus
+from seiqa_models.learners.consensus import Consensus, Fallback
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import (
     fit_named,
@@ -43,14 +43,16 @@ Directions = Mapping[str, int]
 class FittedPool:
     """A fitted preparation, and the parts fitted on its output.
 
-    Representations are keyed by name, learners by the name of their member of the pool. Everything
-    runs on one thread: the number of threads can change the last digit.
+    Representations are keyed by name, learners by the name of their member of the pool. There is no
+    fallback in models saved by earlier versions, or if nothing could be learned. Everything runs on
+    one thread: the number of threads can change the last digit.
     """
 
     preparation: Preparation
     representations: dict[str, Any]
     learners: dict[str, Any]
     consensus: Any
+    fallback: Fallback | None
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Apply :meth:`predict_prepared` to the rows of a feature table."""
@@ -59,7 +61,10 @@ class FittedPool:
         return self.predict_prepared(values).set_axis(X.index)
 
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
-        """Each member's predictions, the consensus and the agreement, float64 columns by name."""
+        """Each member's predictions, float64 columns by name.
+
+        Four more are the consensus and the agreement, and the fallback with its share.
+        """
         with one_core(), plain_scikit_learn():
             read = _read(self.representations, values)
             predictions = {
@@ -68,9 +73,13 @@ class FittedPool:
             }
             predictions[CONSENSUS] = np.asarray(self.consensus.predict(values), np.float64)
             known = isinstance(self.consensus, Consensus)
-            predictions[AGREEMENT] = (
-                self.consensus.agreement(values) if known else np.zeros(len(values))
-            )
+            agreement = self.consensus.agreement(values) if known else np.zeros(len(values))
+            predictions[AGREEMENT] = agreement
+            predictions[FALLBACK] = predictions[CONSENSUS]
+            predictions[FALLBACK_SHARE] = np.zeros(len(values))
+            if self.fallback is not None:
+                predictions[FALLBACK] = self.fallback.predict(values)
+                predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
         return pd.DataFrame(predictions)
 
 
@@ -115,16 +124,18 @@ def fit_pool(
         preparation = Preparation()
         more = None if table.orders is None else table.orders.X
         values = preparation.fit_transform(table.X, table.y, table.groups, more)
-    y, kinds, collections = table.y, table.kinds, table.collections
+    y, kinds, collections, groups = table.y, table.kinds, table.collections, table.groups
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     if table.orders is not None and len(table.orders.X) and _learnable(values, y):
         made, targets = _constructed(table, preparation, values, random_state, known, label_range)
         values, y = np.concatenate([values, made]), np.concatenate([y, targets])
         kinds, collections = (_with_one_more(codes, len(made)) for codes in (kinds, collections))
+        groups = np.concatenate([groups, table.orders.groups])
     del table  # frees dense blocks copied for this fit before the learners need memory
     learnable = _learnable(values, y)
     with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
+        fallback = Fallback(directions=known).fit(values, y, groups) if learnable else None
         representations = {
             name: _told(make_representation(name if learnable else ALL), known).fit(values, y)
             for name in forms(names)
@@ -136,7 +147,7 @@ def fit_pool(
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
         learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
-    return FittedPool(preparation, representations, learners, consensus), values
+    return FittedPool(preparation, representations, learners, consensus, fallback), values
 
 
 def _constructed(

@@ -51,7 +51,8 @@ class SeiqaRegressor(StackPredictor):
         Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
         :mod:`seiqa_models.stack.blend`.
     consensus : bool
-        Whether the consensus of all columns is part of the score where they agree.
+        Whether the consensus of all columns is part of the score where they agree, and the best
+        columns where a row is also unlike the training rows.
     fusion : str or Fusion
         A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
         parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
@@ -82,7 +83,7 @@ class SeiqaRegressor(StackPredictor):
     preparation_ : Preparation
     representations_ : dict of fitted transformers, by name
     learners_ : dict of fitted regressors, by member
-    consensus_ : Consensus
+    consensus_ : Consensus; fallback_ : Fallback
     blend_ : Blend
     weights_ : dict of float, by member, sum 1; None if the fusion has no weights
     calibration_ : MonotoneCalibration or None
@@ -93,7 +94,7 @@ class SeiqaRegressor(StackPredictor):
         :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are several.
     observers_ : Observers
         What each collection's observers add to the score; only set if there are several.
-    oof_ : DataFrame of float64 [n, members + 2], indexed like X
+    oof_ : DataFrame of float64 [n, members + 4], indexed like X
         Out-of-fold predictions of the training rows, as from :meth:`predict_learners`. They are not
         part of a saved bundle.
     """
@@ -219,8 +220,7 @@ class SeiqaRegressor(StackPredictor):
             elsewhere=self.purpose == ABROAD,
         )
         pool, values = fit_pool(table, names, self.random_state, self.directions, self.label_range_)
-        self.preparation_, self.representations_ = pool.preparation, pool.representations
-        self.learners_, self.consensus_ = pool.learners, pool.consensus
+        self._keep(pool)
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
         with one_core():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
 from seiqa_models.fusions.bounded import BoundedFusion
@@ -46,7 +46,7 @@ def test_weights_and_out_of_fold_predictions(make_table):
     assert list(regressor.weights_) == list(QUICK)
     assert sum(regressor.weights_.values()) == pytest.approx(1)
     assert max(regressor.weights_.values()) <= 0.6
-    assert list(regressor.oof_.columns) == [*QUICK, CONSENSUS, AGREEMENT]
+    assert list(regressor.oof_.columns) == [*QUICK, CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE]
     assert regressor.oof_.index.equals(X.index)
     assert np.isfinite(regressor.oof_).all(axis=None)
 
