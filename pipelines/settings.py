@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         None, description="lowest and highest score there is, where the data do not say"
     )
     orders: bool = Field(
-        False, description="learn also from orders constructed from the training references"
+        False, description="learn from constructed pairs which pictures show nothing of a reference"
     )
     sense: bool = Field(
         True, description="judge the trained model by relations that hold by construction"

@@ -59,6 +59,7 @@ TRUSTED_TYPES = (
     "seiqa_models.stack.meta.RidgeMeta",
     "seiqa_models.stack.preparation.Preparation",
     "seiqa_models.stack.regressor.SeiqaRegressor",
+    "seiqa_models.stack.unrelated.UnrelatedGate",
     "sklearn.feature_selection._univariate_selection.r_regression",
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",

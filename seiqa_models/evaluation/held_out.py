@@ -24,6 +24,7 @@ from seiqa_models.core.columns import (
     FALLBACK_SHARE,
     RESULT_COLUMNS,
     SCORED,
+    UNRELATED,
 )
 from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
@@ -187,7 +188,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     agreement = predictions[AGREEMENT]
-    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE])
+    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE, UNRELATED])
     predictions = predictions.clip(*fitted.label_range_).assign(
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )

@@ -12,7 +12,7 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE, UNRELATED
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus, Fallback
@@ -31,9 +31,7 @@ from seiqa_models.stack.representations import (
     make_representation,
     member,
 )
-
-TEACHER = "gp"
-"""Learner whose first fit places the constructed rows on the label scale."""
+from seiqa_models.stack.unrelated import UnrelatedGate
 
 Directions = Mapping[str, int]
 """Column → 1 if higher is better, -1 if lower is; for other columns the labels decide."""
@@ -44,8 +42,9 @@ class FittedPool:
     """A fitted preparation, and the parts fitted on its output.
 
     Representations are keyed by name, learners by the name of their member of the pool. There is no
-    fallback in models saved by earlier versions, or if nothing could be learned. Everything runs on
-    one thread: the number of threads can change the last digit.
+    fallback in models saved by earlier versions, or if nothing could be learned, and no gate
+    without constructed orders. Everything runs on one thread: the number of threads can change the
+    last digit.
     """
 
     preparation: Preparation
@@ -53,6 +52,7 @@ class FittedPool:
     learners: dict[str, Any]
     consensus: Any
     fallback: Fallback | None
+    unrelated: UnrelatedGate | None
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Apply :meth:`predict_prepared` to the rows of a feature table."""
@@ -63,7 +63,8 @@ class FittedPool:
     def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
         """Each member's predictions, float64 columns by name.
 
-        Four more are the consensus and the agreement, and the fallback with its share.
+        Five more are the consensus and the agreement, the fallback with its share, and how
+        surely a picture is unrelated to its reference.
         """
         with one_core(), plain_scikit_learn():
             read = _read(self.representations, values)
@@ -80,6 +81,9 @@ class FittedPool:
             if self.fallback is not None:
                 predictions[FALLBACK] = self.fallback.predict(values)
                 predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
+            predictions[UNRELATED] = np.zeros(len(values))
+            if self.unrelated is not None:
+                predictions[UNRELATED] = self.unrelated.share(values)
         return pd.DataFrame(predictions)
 
 
@@ -104,14 +108,10 @@ def fit_pool(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
-    label_range: tuple[float, float] | None = None,
 ) -> tuple[FittedPool, FloatMatrix]:
     """Fit all parts of a :class:`FittedPool`; also return the cross-fitted prepared rows.
 
-    If the table has constructed orders, the learners and the consensus also learn from their rows,
-    with the targets that :meth:`seiqa_models.core.orders.Orders.targets` derives from a first fit
-    on the labels; those rows come last in the result. ``label_range`` gives the ends of the scale
-    [those of the labels].
+    If the table has constructed orders, their rows come last in the result.
 
     Raises
     ------
@@ -120,18 +120,14 @@ def fit_pool(
     TableError
         There are fewer rows than a representation has components.
     """
+    y, kinds, collections, groups = table.y, table.kinds, table.collections, table.groups
     with one_core(), plain_scikit_learn():
         preparation = Preparation()
         more = None if table.orders is None else table.orders.X
-        values = preparation.fit_transform(table.X, table.y, table.groups, more)
-    y, kinds, collections, groups = table.y, table.kinds, table.collections, table.groups
-    known = [(directions or {}).get(name, 0) for name in preparation.columns_]
-    if table.orders is not None and len(table.orders.X) and _learnable(values, y):
-        made, targets = _constructed(table, preparation, values, random_state, known, label_range)
-        values, y = np.concatenate([values, made]), np.concatenate([y, targets])
-        kinds, collections = (_with_one_more(codes, len(made)) for codes in (kinds, collections))
-        groups = np.concatenate([groups, table.orders.groups])
+        values = preparation.fit_transform(table.X, y, groups, more)
+        made, unrelated = _gate(table, preparation, values)
     del table  # frees dense blocks copied for this fit before the learners need memory
+    known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     learnable = _learnable(values, y)
     with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
@@ -147,37 +143,21 @@ def fit_pool(
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
         learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
-    return FittedPool(preparation, representations, learners, consensus, fallback), values
+    pool = FittedPool(preparation, representations, learners, consensus, fallback, unrelated)
+    return pool, np.concatenate([values, made])
 
 
-def _constructed(
-    table: TrainingTable,
-    preparation: Preparation,
-    values: FloatMatrix,
-    random_state: int,
-    directions: Sequence[int],
-    label_range: tuple[float, float] | None,
-) -> tuple[FloatMatrix, FloatVector]:
-    """Prepared rows of the constructed orders, and their targets.
-
-    The first fit is a Gaussian process: fast, and the best single learner on new references.
-    """
-    if table.orders is None:
-        raise ValueError("the table has no constructed orders")
-    with one_core(), plain_scikit_learn():
-        made = preparation.transform(table.orders.X)
-    first = fit_learner(
-        TEACHER, values, table.y, random_state, table.kinds, directions, table.collections
-    )
-    with one_core():
-        predicted = predict_named(f"learner {TEACHER!r}", first, made)
-    scale = label_range or (float(table.y.min()), float(table.y.max()))
-    return made, table.orders.targets(predicted, scale, float(table.y.std()))
-
-
-def _with_one_more(codes: Rows | None, count: int) -> Rows | None:
-    """Codes of the rows and of constructed ones, which get a code of their own."""
-    return None if codes is None else np.concatenate([codes, np.full(count, codes.max() + 1)])
+def _gate(
+    table: TrainingTable, preparation: Preparation, values: FloatMatrix
+) -> tuple[FloatMatrix, UnrelatedGate | None]:
+    """Prepared rows of the constructed orders, and the gate; none if it has too little to learn."""
+    orders = table.orders
+    if orders is None or not len(orders.X):
+        return np.empty((0, values.shape[1])), None
+    made = preparation.transform(orders.X)
+    if not values.shape[1] or orders.gone.all() or not orders.gone.any():
+        return made, None
+    return made, UnrelatedGate().fit(values, made, orders.gone)
 
 
 def fit_learner(
@@ -233,9 +213,8 @@ def predict_held_out(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
-    label_range: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Predictions of a fold's held-out rows by a pool fitted on its training rows."""
     train, test = fold
-    pool, _ = fit_pool(table.take(train), names, random_state, directions, label_range)
+    pool, _ = fit_pool(table.take(train), names, random_state, directions)
     return pool.predict(table.X.iloc[test])

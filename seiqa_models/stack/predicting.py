@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
-from seiqa_models.core.columns import AGREEMENT, FALLBACK_SHARE
+from seiqa_models.core.columns import AGREEMENT, FALLBACK_SHARE, UNRELATED
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import known_frame
 from seiqa_models.core.threads import one_core
@@ -21,6 +21,7 @@ from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
+from seiqa_models.stack.unrelated import UnrelatedGate, pulled_down
 
 
 class StackPredictor(RegressorMixin, BaseEstimator):
@@ -41,6 +42,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
 
     # Bundles of earlier versions have none.
     fallback_: Fallback | None = None
+    unrelated_: UnrelatedGate | None = None
 
     def predict(self, X: Table, collection: str | None = None) -> FloatVector:
         """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
@@ -146,10 +148,11 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         )
 
     def predict_learners(self, X: Table) -> pd.DataFrame:
-        """Each member's own predictions, float64 [n, members + 4], not clipped.
+        """Each member's own predictions, float64 [n, members + 5], not clipped.
 
         Four further columns come from `seiqa_models.learners.consensus`: ``agreed_score`` and
-        ``agreement``, ``fallback_score`` and ``fallback_share``.
+        ``agreement``, ``fallback_score`` and ``fallback_share``. The last, ``unrelated``, comes
+        from `seiqa_models.stack.unrelated`.
         """
         pool, known = self.pool(X)
         return pool.predict(known)
@@ -161,7 +164,10 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] from the output of :meth:`predict_learners`, not clipped."""
-        return self.blend_.predict(predictions)
+        fused = self.blend_.predict(predictions)
+        if self.unrelated_ is None:
+            return fused
+        return pulled_down(fused, predictions[UNRELATED].to_numpy(), self.label_range_)
 
     @property
     def weights_(self) -> dict[str, float] | None:
@@ -184,10 +190,10 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "blend_")
         known = known_frame(self, X, self.features_)
         parts = self.preparation_, self.representations_, self.learners_, self.consensus_
-        return FittedPool(*parts, self.fallback_), known
+        return FittedPool(*parts, self.fallback_, self.unrelated_), known
 
     def _keep(self, pool: FittedPool) -> None:
         """Keep the parts of a fitted pool as attributes."""
         self.preparation_, self.representations_ = pool.preparation, pool.representations
         self.learners_, self.consensus_ = pool.learners, pool.consensus
-        self.fallback_ = pool.fallback
+        self.fallback_, self.unrelated_ = pool.fallback, pool.unrelated

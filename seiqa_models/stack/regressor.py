@@ -83,7 +83,7 @@ class SeiqaRegressor(StackPredictor):
     preparation_ : Preparation
     representations_ : dict of fitted transformers, by name
     learners_ : dict of fitted regressors, by member
-    consensus_ : Consensus; fallback_ : Fallback
+    consensus_ : Consensus; fallback_ : Fallback; unrelated_ : UnrelatedGate or None
     blend_ : Blend
     weights_ : dict of float, by member, sum 1; None if the fusion has no weights
     calibration_ : MonotoneCalibration or None
@@ -94,7 +94,7 @@ class SeiqaRegressor(StackPredictor):
         :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are several.
     observers_ : Observers
         What each collection's observers add to the score; only set if there are several.
-    oof_ : DataFrame of float64 [n, members + 4], indexed like X
+    oof_ : DataFrame of float64 [n, members + 5], indexed like X
         Out-of-fold predictions of the training rows, as from :meth:`predict_learners`. They are not
         part of a saved bundle.
     """
@@ -174,8 +174,9 @@ class SeiqaRegressor(StackPredictor):
             scores. The ranker compares only rows of one collection. ``groups`` have to be the same
             for a scene in all of its collections.
         orders : Orders, optional
-            Rows without labels whose order is known, of the same groups. Those of held-out groups
-            take no part in an inner fold; none takes part in fusion, calibration or residuals.
+            Rows without labels, of the same groups, some of which are known to show nothing of
+            their reference. Those of held-out groups take no part in an inner fold; none takes part
+            in fusion, calibration or residuals.
 
         Raises
         ------
@@ -216,10 +217,9 @@ class SeiqaRegressor(StackPredictor):
             random_state=self.random_state,
             directions=self.directions,
             n_jobs=self.n_jobs,
-            label_range=self.label_range_,
             elsewhere=self.purpose == ABROAD,
         )
-        pool, values = fit_pool(table, names, self.random_state, self.directions, self.label_range_)
+        pool, values = fit_pool(table, names, self.random_state, self.directions)
         self._keep(pool)
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
