@@ -89,8 +89,8 @@ class SeiqaRegressor(StackPredictor):
     interval_ : ConformalInterval
     label_range_ : tuple of float
     scales_ : dict
-        How the labels of several collections were mapped to one scale, as returned by
-        :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are several.
+        From :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are
+        several collections.
     observers_ : Observers
         What each collection's observers add to the score; only set if there are several.
     oof_ : DataFrame of float64 [n, members + 2], indexed like X

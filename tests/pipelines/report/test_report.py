@@ -14,14 +14,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from PIL import Image
 
+from pipelines.report import plots
 from pipelines.report.pictures import triple
 from pipelines.report.render import TITLES, render_report
 from pipelines.report.tables import kinds, reliability
 from pipelines.runs.reading import read
 from seiqa_features.errors import DataError
-from tests.pipelines.report.made_run import kinds_metrics, metrics, summary, write_run
+from seiqa_models.judged import Judged
+from tests.pipelines.report.made_run import judged, kinds_metrics, metrics, summary, write_run
 
 FIRST = ["result", "learners", "gain"]
 LATER = ["calibration", "intervals", "examples", "data", "audit", "features", "made"]
@@ -479,6 +482,30 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     assert "Checked and not found" not in audit
     assert "The folds of this run are by block." in audit
     assert "too high" not in audit
+
+
+def test_laboratories_left_out_come_first(full: Page) -> None:
+    rows = full.rows("laboratories")
+    assert [row[:3] for row in rows] == [
+        ["home", "abroad (left out)", "all in common"],
+        ["abroad", "home (left out)", "all in common"],
+        ["abroad, home", "home", "all in common"],
+        ["abroad, home", "home", "home"],
+        ["home", "home", "all in common"],
+    ]
+    assert rows[0][3:] == ["6", "2", "0.812", "–", "0.802"]
+    assert "fourier__max256__band4 (+0.31 in home, -0.42 in abroad)" in full.text
+
+
+def test_cells_of_laboratories_left_out_have_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = []
+    monkeypatch.setattr(
+        plots, "Rectangle", lambda *at, **how: frames.append(at) or Rectangle(*at, **how)
+    )
+    cells = [Judged.model_validate(judged([name], "b", 0.9)) for name in "ab"]
+    address = plots.matrix(cells, ["b"])
+    assert [place for place, _, _ in frames] == [(-0.46, -0.44)]
+    assert b"0.900" in base64.b64decode(address.split(",")[1])
 
 
 def test_the_relations_that_are_kept_are_shown(full: Page) -> None:

@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipelines.settings import load_settings
+from pipelines.steps.extracting import read_unchanged
+from seiqa_features.errors import DataError
 from seiqa_models.scorer import Scorer
 from tests.pipelines.conftest import Cli, degrade, scene
 
@@ -80,8 +83,13 @@ def test_two_laboratories_train_one_model(
     predictions = pd.read_csv(tmp_path / "run/predictions.csv")
     assert predictions["mos"].between(0, 6).all()
 
-    again, _, err = cli("train", "--config", quick, "--run", "run")  # the data as recorded
-    assert again == 0, err
+    settings = load_settings(config=str(quick), run=tmp_path / "run")
+    again = read_unchanged(settings)  # the data as recorded, its shared scenes not searched again
+    assert again.pairs["collection"].nunique() == 2
+    table = pd.read_csv(two[0])
+    table.assign(mos=table["mos"] + 1).to_csv(two[0], index=False)
+    with pytest.raises(DataError, match="the label of 42 differs"):
+        read_unchanged(settings)
 
     bundle, pair = tmp_path / "run/bundle", [two[0].parent / name for name in ("0.png", "0-3.png")]
     scores = {}
