@@ -21,10 +21,11 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from pipelines.config_files import ConfigFile, config_path
+from pipelines.config_files import ConfigFile, LocalPath, config_path
 from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
+from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 
@@ -56,7 +57,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
 
-    data: Annotated[Path | tuple[Path, ...] | None, NoDecode] = Field(
+    data: Annotated[LocalPath | tuple[LocalPath, ...] | None, NoDecode] = Field(
         None, description="data set folder or CSV manifest; several are collections"
     )
     dmos: tuple[str, ...] = Field(
@@ -72,10 +73,16 @@ class Settings(BaseSettings):
         None, description="score as this collection's observers (null: as all have in common)"
     )
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
-    run: Path = Field(Path(), description="folder that gets all results of this run")
-    cache: Path = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
+    run: LocalPath = Field(Path(), description="folder that gets all results of this run")
+    cache: LocalPath = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
     workers: int = Field(
         os.cpu_count() or 1, ge=1, le=MAX_WORKERS, description="worker threads and processes"
+    )
+    engine: Literal["local", "ray"] = Field(
+        "local", description="extract in this process, or on a Ray cluster"
+    )
+    ray_address: str | None = Field(
+        None, description="of the cluster, host:port or auto [a cluster of this machine alone]"
     )
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
@@ -83,7 +90,7 @@ class Settings(BaseSettings):
         "auto", description="of networks: mixed is faster (auto: mixed on a GPU, float32 on a CPU)"
     )
     gpu_memory: float | None = Field(None, gt=0, description="limit on GPU memory, in GB")
-    weights: Path = Field(
+    weights: LocalPath = Field(
         DEFAULT_FOLDER, description="folder of your own weights, and of the recorded checksums"
     )
     weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")
@@ -186,6 +193,10 @@ class Settings(BaseSettings):
             gpu_memory=self.gpu_memory,
             scratch=self.cache / "scratch",
         )
+
+    def cluster(self) -> Cluster | None:
+        """The cluster to extract on, None for this process."""
+        return Cluster(self.ray_address) if self.engine == "ray" else None
 
     def save(self, path: Path) -> None:
         """Write the settings as YAML that loads as a configuration again."""

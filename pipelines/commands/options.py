@@ -31,6 +31,12 @@ KeepGoing = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="auto, cpu, cuda, cuda:<n>, or several with commas [auto].")
 ]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="local, or ray: extract on a Ray cluster [local].")
+]
+RayAddress = Annotated[
+    str | None, typer.Option(help="host:port of the cluster, or auto [this machine alone].")
+]
 Weights = Annotated[
     Path | None, typer.Option(help="Folder of your own weights [~/.cache/seiqa/weights].")
 ]

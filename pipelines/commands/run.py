@@ -21,9 +21,11 @@ from pipelines.commands.options import (
     Config,
     Data,
     Device,
+    EngineOption,
     GpuMemory,
     KeepGoing,
     PrecisionOption,
+    RayAddress,
     Run,
     Seed,
     Skip,
@@ -67,12 +69,14 @@ def features(
     workers: Workers = None, device: Device = None,
     precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
+    engine: EngineOption = None, ray_address: RayAddress = None,
 ) -> None:  # fmt: skip
     """Extract the features of every pair in DATA into the store, except those already there."""
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
         precision=precision, gpu_memory=gpu_memory, weights=weights,
-        skip_unavailable=skip_unavailable, keep_going=keep_going,
+        skip_unavailable=skip_unavailable, engine=engine, ray_address=ray_address,
+        keep_going=keep_going,
     )  # fmt: skip
     _features(settings)
 
@@ -103,6 +107,7 @@ def run(
     workers: Workers = None, device: Device = None,
     precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
+    engine: EngineOption = None, ray_address: RayAddress = None,
     seed: Seed = None,
 ) -> None:  # fmt: skip
     """Run features, train, submit (if there are test pairs of the challenge) and report."""
@@ -111,7 +116,8 @@ def run(
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
         precision=precision, gpu_memory=gpu_memory, weights=weights,
-        skip_unavailable=skip_unavailable, keep_going=keep_going, seed=seed,
+        skip_unavailable=skip_unavailable, engine=engine, ray_address=ray_address,
+        keep_going=keep_going, seed=seed,
     )  # fmt: skip
     with exclusive(settings.run):
         done = _features(settings, to_train=True)

@@ -15,7 +15,7 @@ from seiqa_features.datasets.pairs import build_pairs
 from seiqa_features.datasets.scenes import one_group_per_scene
 from seiqa_features.errors import DataError
 from seiqa_features.pictures.index import ImageIndex
-from seiqa_features.table.shards import KEYS
+from seiqa_features.table.keys import KEYS
 
 EXAMPLES = 3
 """Number of pairs listed per type of change."""

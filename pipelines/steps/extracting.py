@@ -77,6 +77,8 @@ def features(
         Weights are missing (unless `skip_unavailable`), changed or damaged.
     DeviceError
         The device does not exist or has too little memory.
+    ClusterError
+        The Ray cluster cannot be used.
     """
     recipe, data = Recipe.parse(settings.features), settings.named_data()
     listed = find_pairs(data, settings.dmos)
@@ -103,6 +105,7 @@ def features(
             runtime,
             workers=settings.workers,
             keep_going=settings.keep_going,
+            cluster=settings.cluster(),
             on_progress=on_pair,
         )
         left_out += report.failures.values()
