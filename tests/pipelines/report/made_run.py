@@ -109,7 +109,7 @@ def kinds_metrics() -> dict[str, Any]:
             "maps": {},
             "agreement": {},
             "rounds": 2,
-            "lying": {"fourier__max256__band4": "+0.31 in home, -0.42 in abroad"},
+            "misleading": {"fourier__max256__band4": "+0.31 in home, -0.42 in abroad"},
         },
         "laboratories": [
             judged(["home"], "abroad", 0.812),
