@@ -233,7 +233,7 @@ class SeiqaRegressor(StackPredictor):
                 held_out.new_kinds,
                 held_out.elsewhere,
             )
-        if table.collections is not None:
+        if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
             self.observers_ = Observers(known).fit(
                 values, table, self.fuse_unclipped(held_out.by_group)

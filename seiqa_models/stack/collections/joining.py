@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
@@ -101,20 +102,25 @@ def on_one_scale(
                 " below that"
             )
         told |= {"best": best, "worst": worst}
-    return replace(table, y=on_output_scale(told, table)), told
+    y = on_output_scale(told, table.y, table.named_collections)
+    return replace(table, y=y), told
 
 
-def on_output_scale(told: Mapping[str, Any], table: TrainingTable) -> FloatVector:
-    """The labels of a table on the scale of the scores, float64 [n].
+def on_output_scale(
+    told: Mapping[str, Any], labels: ArrayLike, collections: ArrayLike
+) -> FloatVector:
+    """Labels of several collections on the scale of the scores, float64 [n].
 
     Parameters
     ----------
     told : mapping
         As returned by `on_one_scale`.
-    table : TrainingTable
-        With its own labels and collections.
+    labels : array-like of float [n]
+        On the scales of their collections.
+    collections : array-like of str [n]
+        Name of the collection of each row, one of those that the maps are for.
     """
-    y, names = np.array(table.y, np.float64), np.asarray(table.named_collections)
+    y, names = np.array(labels, np.float64), np.asarray(collections)
     for name, curve in told["maps"].items():
         rows = names == name
         if name != told["home"] and rows.any():
