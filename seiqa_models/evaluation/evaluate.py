@@ -217,7 +217,9 @@ def require_collections(
     TableError
         In the training part of some fold, a collection has too few rows or scenes.
     """
-    first = list(names).index(scale) if scale in names else int(np.argmax(np.bincount(collections)))
+    first = int(np.argmax(np.bincount(collections)))
+    if scale is not None and scale in names:
+        first = list(names).index(scale)
     folds = spread_folds(groups, collections, order, first=first, n_splits=n_splits, seed=seed)
     for train, test in folds:
         when = f"with {len(test)} rows held out, "

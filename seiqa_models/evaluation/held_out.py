@@ -160,7 +160,7 @@ def on_scale_of(fitted: SeiqaRegressor, table: TrainingTable) -> TrainingTable:
     told = getattr(fitted, "scales_", None)
     if told is None:
         return table
-    y = on_output_scale(told, table.y, table.named_collections)
+    y = on_output_scale(told, table.y, np.asarray(table.named_collections))
     return replace(table, y=y, collections=None)
 
 

@@ -102,7 +102,7 @@ def on_one_scale(
                 " below that"
             )
         told |= {"best": best, "worst": worst}
-    y = on_output_scale(told, table.y, table.named_collections)
+    y = on_output_scale(told, table.y, np.asarray(table.named_collections))
     return replace(table, y=y), told
 
 
