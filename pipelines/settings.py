@@ -6,14 +6,10 @@ A configuration file names a system: which features, which learners. It is one o
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import reprlib
-import textwrap
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -26,15 +22,12 @@ from pydantic_settings import (
 )
 
 from pipelines.config_files import ConfigFile, LocalPath, config_path
+from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.tabular.names import nearest
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
@@ -44,11 +37,6 @@ MAX_WORKERS = 1024
 
 MAX_SEED = 2**31 - 1
 """Largest seed that all of the learners' libraries accept."""
-
-_log = logging.getLogger(__name__)
-
-_FUSION_PARAMETERS = ("max_weight", "shrinkage", "srocc_share")
-"""Settings of earlier versions that belong to one fusion."""
 
 
 class FusionSettings(BaseModel):
@@ -228,16 +216,16 @@ def load_settings(**flags: Any) -> Settings:
         One line per setting that is unknown or out of range.
     """
     given = {name: value for name, value in flags.items() if value not in (None, [])}
-    for name in _FUSION_PARAMETERS:  # pydantic would silently ignore unknown variables
+    for name in FUSION_PARAMETERS:  # pydantic would silently ignore unknown variables
         if f"SEIQA_{name.upper()}" in os.environ:
-            raise UsageError(_moved(name, f"the variable SEIQA_{name.upper()}"))
-    _say_near(os.environ)
+            raise UsageError(moved(name, f"the variable SEIQA_{name.upper()}"))
+    say_near(os.environ, Settings.model_fields)
     try:
         settings = Settings(**given)
     except SettingsError as error:  # a variable that must be JSON
         raise UsageError(f"environment cannot be read: {error} ({error.__cause__})") from None
     except ValidationError as error:
-        raise UsageError(*map(_line, error.errors())) from None
+        raise UsageError(*map(line, error.errors())) from None
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         path = config_path(str(given.get("config", os.environ.get("SEIQA_CONFIG", DEFAULT_CONFIG))))
         said = " ".join(str(error).split())
@@ -247,33 +235,6 @@ def load_settings(**flags: Any) -> Settings:
     if settings.run == Path():
         settings.run = _default_run(settings)
     return settings
-
-
-def _say_near(environment: Mapping[str, str]) -> None:
-    """Warn of unused variables whose names are close to a setting's."""
-    for variable in environment:
-        name = variable.lower().removeprefix("seiqa_")
-        if variable.upper().startswith("SEIQA_") and name not in Settings.model_fields:
-            near = nearest(name, Settings.model_fields)
-            if near is not None:
-                _log.warning("%s is not read; did you mean SEIQA_%s?", variable, near.upper())
-
-
-def _line(item: ErrorDetails) -> str:
-    place = ".".join(map(str, item["loc"]))
-    if place in _FUSION_PARAMETERS:
-        return _moved(place, f"setting {place}")
-    if item["type"] == "missing":
-        return f"setting {place}: is missing, and the configuration file has to give it"
-    given = reprlib.repr(item["input"])  # it may be large, or refer to itself
-    return f"setting {place}: {item['msg']} (got {textwrap.shorten(given, 100)})"
-
-
-def _moved(parameter: str, found: str) -> str:
-    return (
-        f"{found}: this is a parameter of the fusion now; write it as"
-        f" `fusion: {{name: bounded, {parameter}: …}}`"
-    )
 
 
 def _default_run(settings: Settings) -> Path:

@@ -101,6 +101,8 @@ def say_purpose(metrics: Metrics) -> None:
 def say_laboratories(metrics: Metrics) -> None:
     """Print how well models that have seen nothing of a collection rank its pairs."""
     cells = metrics.laboratories or []
+    if metrics.scales is not None:
+        typer.echo(f"scale of the scores: {metrics.scales['scale']}")
     for name in sorted({cell.judged_on for cell in cells}):
         # Of all others together, or of the only other one: the last that has not seen it.
         *_, found = [cell for cell in cells if cell.judged_on == name and cell.left_out

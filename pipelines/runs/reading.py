@@ -70,7 +70,9 @@ class Run:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The label scale: as declared, or the range of the labels."""
+        """The scale of the scores: as declared, or the range of the labels on it."""
+        if self.metrics.scales is not None:
+            return self.metrics.label.min, self.metrics.label.max
         declared = self.pairs.attrs.get("label_range") or self.settings.get("label_range")
         low, high = declared or self.pairs["mos"].agg(["min", "max"])
         return float(low), float(high)

@@ -167,7 +167,8 @@ def on_scale_of(fitted: SeiqaRegressor, table: TrainingTable) -> TrainingTable:
     told = getattr(fitted, "scales_", None)
     if told is None:
         return table
-    return replace(table, y=on_output_scale(told, table), collections=None)
+    y = on_output_scale(told, table.y, np.asarray(table.named_collections))
+    return replace(table, y=y, collections=None)
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:

@@ -176,8 +176,8 @@ class Blend(BaseEstimator):
                 for column, gate in enumerate(gates):
                     fused = self._fused(pd.DataFrame(held.predictions), gate, fallback, fitted)
                     totals[row, column] += srocc(held.y, fused)
-        best, gate = np.unravel_index(int(np.argmax(totals)), totals.shape)
-        return clone(fusions[best]), gates[gate]
+        row, column = divmod(int(np.argmax(totals)), len(gates))
+        return clone(fusions[row]), gates[column]
 
     def _fused(
         self, predictions: pd.DataFrame, gate: float, fallback: float, fusion: Any = None

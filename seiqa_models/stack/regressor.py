@@ -90,8 +90,8 @@ class SeiqaRegressor(StackPredictor):
     interval_ : ConformalInterval
     label_range_ : tuple of float
     scales_ : dict
-        How the labels of several collections were mapped to one scale, as returned by
-        :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are several.
+        From :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are
+        several collections.
     observers_ : Observers
         What each collection's observers add to the score; only set if there are several.
     oof_ : DataFrame of float64 [n, members + 5], indexed like X
@@ -233,7 +233,7 @@ class SeiqaRegressor(StackPredictor):
                 held_out.new_kinds,
                 held_out.elsewhere,
             )
-        if table.collections is not None:
+        if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
             self.observers_ = Observers(known).fit(
                 values, table, self.fuse_unclipped(held_out.by_group)

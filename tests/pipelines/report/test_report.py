@@ -10,18 +10,22 @@ from collections.abc import Callable
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from PIL import Image
 
+from pipelines.report import plots
 from pipelines.report.pictures import triple
 from pipelines.report.render import TITLES, render_report
 from pipelines.report.tables import kinds, reliability
 from pipelines.runs.reading import read
 from seiqa_features.errors import DataError
-from tests.pipelines.report.made_run import kinds_metrics, metrics, summary, write_run
+from seiqa_models.judged import Judged
+from tests.pipelines.report.made_run import judged, kinds_metrics, metrics, summary, write_run
 
 FIRST = ["result", "learners", "gain"]
 LATER = ["calibration", "intervals", "examples", "data", "audit", "features", "made"]
@@ -110,7 +114,7 @@ def decoded(address: str) -> Image.Image:
 # --- the page --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "more"), [("plain", 0), ("full", 3)])
+@pytest.mark.parametrize(("name", "more"), [("plain", 0), ("full", 4)])
 def test_page_needs_no_other_file(name: str, more: int, request: pytest.FixtureRequest) -> None:
     page = request.getfixturevalue(name)
     links = [
@@ -479,6 +483,32 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     assert "Checked and not found" not in audit
     assert "The folds of this run are by block." in audit
     assert "too high" not in audit
+
+
+def test_laboratories_left_out_come_first(full: Page) -> None:
+    rows = full.rows("laboratories")
+    assert [row[:3] for row in rows] == [
+        ["home", "abroad (left out)", "all in common"],
+        ["abroad", "home (left out)", "all in common"],
+        ["abroad, home", "home", "all in common"],
+        ["abroad, home", "home", "home"],
+        ["home", "home", "all in common"],
+    ]
+    assert rows[0][3:] == ["6", "2", "0.812", "–", "0.802"]
+    assert "fourier__max256__band4 (+0.31 in home, -0.42 in abroad)" in full.text
+
+
+def test_cells_of_laboratories_left_out_have_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = []
+
+    def framed(*at: Any, **how: Any) -> Rectangle:
+        frames.append(at[0])
+        return Rectangle(*at, **how)
+
+    monkeypatch.setattr(plots, "Rectangle", framed)
+    cells = [Judged.model_validate(judged([name], "b", 0.9)) for name in "ab"]
+    assert plots.matrix(cells, ["b"]).startswith("data:image/svg+xml;base64,")
+    assert frames == [(-0.46, -0.44)]
 
 
 def test_the_relations_that_are_kept_are_shown(full: Page) -> None:
