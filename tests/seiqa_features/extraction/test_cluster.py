@@ -222,10 +222,17 @@ def test_nobody_answers(pairs: pd.DataFrame, runtime: Runtime, tmp_path: Path) -
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("address", ["somewhere", "10.0.0.1", "host:port"])
+def test_addresses_that_need_no_answer() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+    connecting.require_answer(Cluster())
+    connecting.require_answer(Cluster("auto"))
+
+
+@pytest.mark.parametrize("address", ["somewhere", "10.0.0.1", "host:port", "ray://host:1"])
 def test_addresses_that_are_none(address: str) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
     with pytest.raises(ClusterError, match=r"expected host:port, such as 10\.0\.0\.1:6379"):
-        connecting._require_answer(address)
+        connecting.require_answer(Cluster(address))
 
 
 def test_errors_come_back_as_what_they_were() -> None:
