@@ -62,11 +62,20 @@ class Scorer:
         Threads [all cores]; the scores do not depend on it.
     runtime : Runtime | None
         Device and weights, for bundles with pretrained features.
+    as_collection : str | None
+        Score as the observers of this one of the bundle's collections [as all have in common].
     """
 
     def __init__(
-        self, bundle: Bundle, *, workers: int | None = None, runtime: Runtime | None = None
+        self,
+        bundle: Bundle,
+        *,
+        workers: int | None = None,
+        runtime: Runtime | None = None,
+        as_collection: str | None = None,
     ) -> None:
+        bundle.regressor.require_collection(as_collection)
+        self.as_collection = as_collection
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
@@ -80,20 +89,21 @@ class Scorer:
         *,
         workers: int | None = None,
         runtime: Runtime | None = None,
+        as_collection: str | None = None,
     ) -> Scorer:
         """The scorer of a bundle folder, by default the built-in one; parameters as for the class.
 
         Raises
         ------
         TableError
-            The bundle is missing, damaged or of another format.
+            The bundle is missing, damaged or of another format, or knows no such collection.
         DataError
             It was trained on features that this version computes differently.
         WeightsError
             Pretrained weights that it needs are missing.
         """
         loaded = load_built_in() if bundle is None else load_bundle(bundle)
-        return cls(loaded, workers=workers, runtime=runtime)
+        return cls(loaded, workers=workers, runtime=runtime, as_collection=as_collection)
 
     def score(self, ref: Picture, dist: Picture) -> Score:
         """The score of one pair, on the scale of the training labels.
@@ -117,7 +127,7 @@ class Scorer:
             unfamiliar=predicted["unfamiliar"],
             agree=predicted["agree"],
             scale=self._scale,
-            explain=partial(contributions_of_row, self.bundle.regressor, table),
+            explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
         )
 
     def score_many(
@@ -253,7 +263,9 @@ class Scorer:
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         if table.empty:
             return no_scores(table.index)
-        predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
+        predicted = self.bundle.regressor.predict_interval(
+            table, coverage=COVERAGE, collection=self.as_collection
+        )
         if not np.isfinite(predicted[NUMBERS].to_numpy()).all():
             raise DataError(["the bundle gives a score that is not finite; train again"])
         return predicted[[*NUMBERS, *FLAGS]].astype(dict.fromkeys(FLAGS, "boolean"))

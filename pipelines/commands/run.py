@@ -10,11 +10,13 @@ from pipelines.commands.console import (
     bars,
     say_few_groups,
     say_kinds,
+    say_laboratories,
     say_left_out,
     say_purpose,
     say_sense,
 )
 from pipelines.commands.options import (
+    As,
     Cache,
     Config,
     Data,
@@ -40,13 +42,13 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
     """Say what is in DATA and everything that is wrong with it."""
     from seiqa_features.datasets import find_pairs
     from seiqa_features.datasets.pairs import build_pairs
-    from seiqa_features.datasets.scenes import reference_scenes
+    from seiqa_features.datasets.scenes import one_group_per_scene, reference_scenes
     from seiqa_features.datasets.summary import shared_scenes, summarise
     from seiqa_features.errors import DataError, printable
     from seiqa_features.pictures.index import ImageIndex
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
-    found = find_pairs(settings.named_data())
+    found = find_pairs(settings.named_data(), settings.dmos)
     with bars("checking images") as (progress,):
         pairs, problems = build_pairs(
             found,
@@ -54,6 +56,7 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
             workers=settings.workers,
             on_image=progress,
         )
+        pairs = one_group_per_scene(pairs)
     for name, value in [*summarise(pairs), shared_scenes(pairs, reference_scenes(pairs))]:
         typer.echo(f"{name:>22}  {printable(value)}")
     say_left_out(found.left_out)
@@ -86,11 +89,11 @@ def train(
     _train(_settings(data=data, config=config, run=run, workers=workers, seed=seed))
 
 
-def submit(data: Data = None, config: Config = None, run: Run = None) -> None:
+def submit(data: Data = None, config: Config = None, run: Run = None, score_as: As = None) -> None:
     """Score the test pairs and write the challenge's submission zip."""
     from pipelines import steps
 
-    settings = _settings(data=data, config=config, run=run)
+    settings = _settings(data=data, config=config, run=run, score_as=score_as)
     typer.echo(f"submission in {steps.submit(settings)}")
 
 
@@ -129,7 +132,7 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
     settings = load_settings(**flags)
     if announce:
         typer.echo(
-            f"config {settings.config}, data {settings.data}, run {settings.run},"
+            f"config {settings.config}, data {settings.shown_data or None}, run {settings.run},"
             f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}",
             err=True,
         )
@@ -155,9 +158,18 @@ def _features(settings: Settings, *, to_train: bool = False) -> Features:
 def _train(settings: Settings, done: Features | None = None) -> None:
     from pipelines import steps
 
-    names = ("training folds", "leaving features out", "scoring photographs")
-    with bars(*names) as (folds, ablation, sense):
-        metrics = steps.train(settings, done, on_fold=folds, on_ablation=ablation, on_sense=sense)
+    names = (
+        "training folds", "leaving features out", "scoring photographs", "judging collections",
+    )  # fmt: skip
+    with bars(*names) as (folds, ablation, sense, laboratories):
+        metrics = steps.train(
+            settings,
+            done,
+            on_fold=folds,
+            on_ablation=ablation,
+            on_sense=sense,
+            on_laboratory=laboratories,
+        )
     honest = metrics.honest
     low, high = honest.interval
     labels = "MOS" if metrics.label_kind == "MOS" else f"{metrics.label_kind}s"
@@ -169,6 +181,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
     say_few_groups(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
+    say_laboratories(metrics)
     say_sense(metrics)
     if metrics.splits is not None:
         typer.echo(f"splits by {metrics.splits.by}: {metrics.splits.why}")

@@ -10,6 +10,7 @@ import typer
 
 from pipelines.commands.console import bars, say_left_out
 from pipelines.commands.options import (
+    As,
     BundleDir,
     Device,
     EngineOption,
@@ -92,6 +93,7 @@ def score(
     engine: EngineOption = None,
     ray_address: RayAddress = None,
     keep_going: KeepGoing = None,
+    score_as: As = None,
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
@@ -111,7 +113,9 @@ def score(
     if not many and any(path.is_dir() for path in images):
         raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
     if out is None:
-        _score_pair(images[0], images[1], load_scorer(bundle, cache, workers, device, weights))
+        _score_pair(
+            images[0], images[1], load_scorer(bundle, cache, workers, device, weights, score_as)
+        )
         return
 
     from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
@@ -122,7 +126,7 @@ def score(
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
     cache = local_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
-    scorer = load_scorer(bundle, cache, workers, device, weights)
+    scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
@@ -153,8 +157,11 @@ def load_scorer(
     workers: int | None,
     device: str | None,
     weights: Path | None,
+    score_as: str | None = None,
 ) -> Scorer:
     """The scorer described by the command line's options."""
+    _import_skops_quickly()
+
     from seiqa_features.extraction.runtime import Runtime
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
     from seiqa_models.scorer import Scorer
@@ -162,7 +169,23 @@ def load_scorer(
     weight_files = WeightFiles(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
     scratch = None if cache is None else cache / "scratch"
     runtime = Runtime(weight_files, device=device or "auto", scratch=scratch)
-    return Scorer.load(bundle, workers=workers, runtime=runtime)
+    return Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
+
+
+def _import_skops_quickly() -> None:
+    """Import skops without its list of scikit-learn's estimators, which takes two seconds.
+
+    To make the list, skops imports all of scikit-learn. Bundles do not need it
+    (`seiqa_models.trust`). Other code of the process might, so this is only for commands.
+    """
+    import sklearn.utils
+
+    listing = sklearn.utils.all_estimators
+    sklearn.utils.all_estimators = list
+    try:
+        import skops.io  # noqa: F401
+    finally:
+        sklearn.utils.all_estimators = listing
 
 
 AGREE = "the metrics agree on this pair"

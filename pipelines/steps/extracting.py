@@ -82,7 +82,7 @@ def features(
         The Ray cluster cannot be used.
     """
     recipe, data = Recipe.parse(settings.features), settings.named_data()
-    listed = find_pairs(data)
+    listed = find_pairs(data, settings.dmos)
     if to_train:
         before_decoding(settings, listed)  # first: it takes no time
         check_learners(settings)
@@ -122,7 +122,9 @@ def features(
             "unavailable": unavailable,
             "left_out": left_out,
             "failed": found.loc[~found["pair_id"].isin(pairs["pair_id"]), "pair_id"].tolist(),
-            "data": str(data.resolve()),
+            "data": str(data[0].resolve())
+            if len(data) == 1
+            else [str(path.resolve()) for path in data],
             "cache": str(settings.cache.resolve()),
             "seconds_per_pair": seconds,
             "device": runtime.device if recipe.weights else "cpu",

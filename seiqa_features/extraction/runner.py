@@ -101,7 +101,7 @@ def extract(
     lacking = ~there.all(axis=1)
     report = RunReport(cached=int((~lacking).sum()))
     if lacking.any():
-        if cluster is None and recipe.weights and len(runtime.devices) > 1:
+        if cluster is None and len(runtime.devices) > 1:
             cluster = this_machine(runtime.devices)
         rows = distinct[lacking]
         with stopping():

@@ -107,8 +107,8 @@ class Runtime:
         )
 
     def on_gpu(self, spec: ExtractorSpec) -> bool:
-        """Whether the extractor runs on the GPU; those without weights stay on the CPU."""
-        return bool(spec.weights) and self.device != "cpu"
+        """Whether the extractor runs on the GPU."""
+        return spec.runs_on_gpu and self.device != "cpu"
 
     def dtype(self, spec: ExtractorSpec) -> Precision:
         """The precision in which the extractor runs."""
