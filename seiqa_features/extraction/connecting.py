@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 from seiqa_features.errors import ClusterError
 
@@ -75,7 +76,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    own = {} if cluster.address else {"include_dashboard": False}
+    own: dict[str, Any] = {} if cluster.address else {"include_dashboard": False}
     try:
         with _visible(cluster.gpus):
             ray.init(
