@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -271,11 +272,12 @@ def same_as_local(pairs: pd.DataFrame, store: Store, runtime: Runtime, folder: P
 
 
 def actors() -> list[psutil.Process]:
-    """The processes of the actors of clusters on this machine that this process started."""
+    """The actors of clusters that this process started; others may run on this machine."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if "MapWorker" in " ".join(process.info["cmdline"] or []):
-            found.append(process)
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            if "MapWorker" in " ".join(process.cmdline()):
+                found.append(process)
     return found
 
 
