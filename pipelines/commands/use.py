@@ -139,12 +139,16 @@ def score(
 
 def _cluster(engine: str | None, address: str | None) -> Cluster | None:
     from seiqa_features.errors import UsageError
-    from seiqa_features.extraction.connecting import Cluster
+    from seiqa_features.extraction.connecting import Cluster, require_answer
 
     chosen = engine or os.environ.get("SEIQA_ENGINE", "local")
     if chosen not in ("local", "ray"):
         raise UsageError(f"--engine {chosen}: expected local or ray")
-    return Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS")) if chosen == "ray" else None
+    if chosen == "local":
+        return None
+    cluster = Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS"))
+    require_answer(cluster)  # first: checking the images may take long
+    return cluster
 
 
 def load_scorer(

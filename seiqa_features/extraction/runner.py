@@ -103,7 +103,7 @@ def extract(
     if lacking.any():
         if cluster is None and len(runtime.devices) > 1:
             cluster = this_machine(runtime.devices)
-        rows = distinct[lacking]
+        rows = distinct.loc[lacking]
         with stopping():
             if cluster is not None:
                 report.failures = run_on_cluster(rows, recipe, store, runtime, cluster, on_progress)

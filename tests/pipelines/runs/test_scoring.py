@@ -494,8 +494,15 @@ def test_a_cluster_that_is_not_there(pictures: tuple[Path, Path], tmp_path: Path
         "score", *pictures, "--out", out, "--engine", "ray", "--ray-address", "nowhere"
     )
     assert code == 2
-    assert err.endswith("--ray-address nowhere: expected host:port, such as 10.0.0.1:6379\n")
+    expected = "seiqa: --ray-address nowhere: expected host:port, such as 10.0.0.1:6379"
+    assert err.splitlines() == [expected]
     assert not out.exists()
+    manifest = tmp_path / "pairs.csv"
+    manifest.write_text("ref,dist\n" + f"{pictures[0]}/0.png,{pictures[1]}/0.png\n")
+    code, _, err = cli("features", manifest, "--engine", "ray", "--ray-address", "nowhere")
+    assert code == 2
+    assert err.splitlines()[-1] == expected
+    assert not (tmp_path / "runs" / "cache").exists()
 
 
 def test_object_stores(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:

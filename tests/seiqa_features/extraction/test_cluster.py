@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -222,10 +223,17 @@ def test_nobody_answers(pairs: pd.DataFrame, runtime: Runtime, tmp_path: Path) -
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("address", ["somewhere", "10.0.0.1", "host:port"])
+def test_addresses_that_need_no_answer() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+    connecting.require_answer(Cluster())
+    connecting.require_answer(Cluster("auto"))
+
+
+@pytest.mark.parametrize("address", ["somewhere", "10.0.0.1", "host:port", "ray://host:1"])
 def test_addresses_that_are_none(address: str) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
     with pytest.raises(ClusterError, match=r"expected host:port, such as 10\.0\.0\.1:6379"):
-        connecting._require_answer(address)
+        connecting.require_answer(Cluster(address))
 
 
 def test_errors_come_back_as_what_they_were() -> None:
@@ -264,11 +272,12 @@ def same_as_local(pairs: pd.DataFrame, store: Store, runtime: Runtime, folder: P
 
 
 def actors() -> list[psutil.Process]:
-    """The processes of the actors of clusters on this machine that this process started."""
+    """The actors of clusters that this process started; others may run on this machine."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if "MapWorker" in " ".join(process.info["cmdline"] or []):
-            found.append(process)
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            if "MapWorker" in " ".join(process.cmdline()):
+                found.append(process)
     return found
 
 
