@@ -15,8 +15,9 @@ SINGLE_SHARE = 0.50
 BANDWIDTH_SHARE = 0.35
 """Share of a GPU's memory bandwidth that metrics reach, measured on an H100."""
 
-SERIAL_SHARE = 0.25
-"""Share of a worker thread's time in which no other can run, because both need the interpreter."""
+SERIAL_FEATURES, SERIAL_DECODING = 0.25, 0.05
+"""Share of a thread's time in which no other can run, because both need the interpreter: while it
+computes features, and while it decodes; measured with 16 threads."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,6 @@ def find_gpu(name: str) -> Gpu | None:
         ) from None
 
 
-def speedup(workers: int) -> float:
+def speedup(workers: int, serial: float = SERIAL_FEATURES) -> float:
     """How many times as fast `workers` threads are as one (Amdahl's law)."""
-    return workers / (1 + SERIAL_SHARE * (workers - 1))
+    return workers / (1 + serial * (workers - 1))

@@ -1,7 +1,7 @@
 """The cost of extracting a recipe for a set of pairs, from counts and measured rates alone.
 
-On a GPU a block takes the time of its floating-point operations plus that of the bytes it moves, at
-the shares of the data sheet's rates that were measured (`machines.py`). Operations and bytes are
+On a GPU a block takes the time of its floating-point operations or that of the bytes it moves,
+whichever is longer, at the shares of the data sheet's rates that were measured (`machines.py`). Operations and bytes are
 counted per pixel of a view (`counts.py`). On a CPU a block takes `ExtractorSpec.cost` in proportion
 to the pixels of its view. Decoding and resizing take seconds per megapixel, in worker threads
 beside the GPU. The slower of the two sides sets the pace.
@@ -16,6 +16,7 @@ from seiqa_features.costs.counts import COUNTS
 from seiqa_features.costs.machines import (
     BANDWIDTH_SHARE,
     HALF_SHARE,
+    SERIAL_DECODING,
     SINGLE_SHARE,
     Gpu,
     speedup,
@@ -55,7 +56,7 @@ class PairSize:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of one pair in one block: seconds on a core of the CPU, on the GPU, and of what."""
+    """Seconds of one pair in one block, by what they are spent on; on a GPU by what is slower."""
 
     cpu: float = 0.0
     arithmetic: float = 0.0
@@ -107,9 +108,17 @@ class Plan:
         return self.sending + sum(cost.arithmetic + cost.memory for cost in self.blocks.values())
 
     @property
+    def clock(self) -> float:
+        """Seconds of all workers together per pair."""
+        metrics = self.cpu - self.decoding
+        return metrics / speedup(self.workers) + self.decoding / speedup(
+            self.workers, SERIAL_DECODING
+        )
+
+    @property
     def rate(self) -> float:
         """Pairs per second."""
-        return 1 / max(self.gpu, self.cpu / speedup(self.workers))
+        return 1 / max(self.gpu, self.clock)
 
     @property
     def hours(self) -> float:
@@ -119,7 +128,7 @@ class Plan:
     @property
     def limit(self) -> str:
         """What sets the pace."""
-        if self.cpu / speedup(self.workers) >= self.gpu:
+        if self.clock >= self.gpu:
             metrics = self.cpu - self.decoding
             part = "decoding and resizing" if self.decoding > metrics else "features"
             return f"CPU: {part}"
@@ -199,10 +208,9 @@ def _cost(block: Block, size: PairSize, gpu: Gpu | None, half: bool, slowness: f
     halved = half and bool(spec.weights) and spec.precision != "float32"
     rate = gpu.half * HALF_SHARE if halved else gpu.single * SINGLE_SHARE
     moved_bytes = count * pixels * (moved + moved_square * pixels) * (0.5 if halved else 1)
-    return Cost(
-        arithmetic=count * pixels * (per_pixel + per_square * pixels) / rate,
-        memory=moved_bytes / (gpu.bandwidth * BANDWIDTH_SHARE),
-    )
+    arithmetic = count * pixels * (per_pixel + per_square * pixels) / rate
+    memory = moved_bytes / (gpu.bandwidth * BANDWIDTH_SHARE)
+    return Cost(arithmetic=arithmetic) if arithmetic > memory else Cost(memory=memory)
 
 
 def _usual_pixels(spec: ExtractorSpec) -> int:

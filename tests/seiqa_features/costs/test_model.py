@@ -42,9 +42,8 @@ def test_more_workers_help_less_and_less() -> None:
     assert speedup(1) == 1
     assert speedup(2) > 1.5
     assert 2.5 < speedup(16) < 4.5
-    assert planned({"ssim": ["max512"]}, workers=2).rate == pytest.approx(
-        speedup(2) * planned({"ssim": ["max512"]}).rate
-    )
+    one, two = (planned({"ssim": ["max512"]}, workers=count) for count in (1, 2))
+    assert speedup(2) < two.rate / one.rate < 2
 
 
 def test_on_a_gpu_counts_are_divided_by_the_rates_that_are_reached() -> None:
@@ -54,10 +53,10 @@ def test_on_a_gpu_counts_are_divided_by_the_rates_that_are_reached() -> None:
     assert found.blocks["gms__max512"].memory == pytest.approx(
         pixels * (moved + square * pixels) / (H100.bandwidth * BANDWIDTH_SHARE)
     )
-    flops, square, _, _ = COUNTS["clip_b16"]
-    assert found.blocks["clip_b16__s224"].arithmetic == pytest.approx(
-        224**2 * (flops + square * 224**2) / (H100.half * HALF_SHARE)
-    )
+    flops, square, moved, _ = COUNTS["clip_b16"]
+    arithmetic = 224**2 * (flops + square * 224**2) / (H100.half * HALF_SHARE)
+    memory = 224**2 * moved / 2 / (H100.bandwidth * BANDWIDTH_SHARE)  # half precision
+    assert found.blocks["clip_b16__s224"].seconds == pytest.approx(max(arithmetic, memory))
     assert found.blocks["clip_b16__s224"].cpu == 0
     assert found.weights == 1e6 * sum(w.megabytes for w in get_extractor("clip_b16").spec.weights)
     slower = planned({"clip_b16": ["s224"]}, gpu=H100, half=False)
@@ -66,9 +65,8 @@ def test_on_a_gpu_counts_are_divided_by_the_rates_that_are_reached() -> None:
 
 def test_the_slower_side_is_the_limit() -> None:
     heavy = {"dinov2_l14": ["s518"]}
-    assert planned(heavy, PairSize(512, 384, ".jpg"), gpu=H100, workers=64).limit == (
-        "GPU: arithmetic"
-    )
+    assert planned(heavy, gpu=GPUS["t4"], workers=64).limit == "GPU: arithmetic"
+    assert planned({"mdsi": ["full"]}, gpu=GPUS["t4"], workers=64).limit == "GPU: memory bandwidth"
     assert planned({"psnr": ["max512"]}, gpu=H100).limit == "CPU: decoding and resizing"
     stays = planned({"aligned": ["max512"]}, gpu=H100)
     assert stays.limit == "CPU: features"
