@@ -1,10 +1,10 @@
 """The cost of extracting a recipe for a set of pairs, from counts and measured rates alone.
 
 On a GPU a block takes the time of its floating-point operations or that of the bytes it moves,
-whichever is longer, at the shares of the data sheet's rates that were measured (`machines.py`). Operations and bytes are
-counted per pixel of a view (`counts.py`). On a CPU a block takes `ExtractorSpec.cost` in proportion
-to the pixels of its view. Decoding and resizing take seconds per megapixel, in worker threads
-beside the GPU. The slower of the two sides sets the pace.
+whichever is longer, at the shares of the data sheet's rates that were measured (`machines.py`).
+Operations and bytes are counted per pixel of a view (`counts.py`). On a CPU a block takes
+`ExtractorSpec.cost` in proportion to the pixels of its view. Decoding and resizing take seconds per
+megapixel, in worker threads beside the GPU. The slower of the two sides sets the pace.
 """
 
 from __future__ import annotations
