@@ -1,8 +1,7 @@
 """One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
 
 For blocks that run on a GPU, only the views are prepared here; `gpu_batches.py` batches them over
-tasks. `forward` runs one block: move pixels to the device, call the extractor, fetch the values,
-pool the crops.
+tasks. `forward` runs one block: pixels to the device, extractor, values back, pooling of crops.
 """
 
 from __future__ import annotations
@@ -24,9 +23,10 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.views import Resampling
+from seiqa_features.table.keys import KEYS, PairKey
 from seiqa_features.table.pooling import pool
 from seiqa_features.table.recipe import Block
-from seiqa_features.table.shards import KEYS, SECONDS, PairKey
+from seiqa_features.table.shards import SECONDS
 
 if TYPE_CHECKING:
     import torch
