@@ -10,9 +10,10 @@ EXTRACTING = $(if $(KEEP_GOING),--keep-going)
 COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVAILABLE),--skip-unavailable)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
+.PHONY: help setup hooks demo run check audit weights plan features train submit report score serve box \
   test test-slow notebooks lint lint-files docs dist package pictures scenarios \
-  bench bench-features bench-store bench-cluster bench-models bench-tables bench-small bench-sense \
+  bench bench-features bench-gpu bench-plan bench-store bench-cluster bench-models bench-tables \
+  bench-small bench-sense \
   bench-transfer bench-claims bench-ablation bench-goals clean
 
 help: ## this list
@@ -61,6 +62,9 @@ audit: $(VENV)/.seiqa ## say which split of DATA to trust, and what in it could 
 
 weights: $(VENV)/.seiqa ## fetch the pretrained weights that CONFIG needs (features does it by itself)
 	$(BIN)/seiqa weights fetch $(if $(CONFIG),--config "$(CONFIG)")
+
+plan: $(VENV)/.seiqa ## what the features of DATA will cost [DEVICE=h100|…]; computes nothing
+	$(BIN)/seiqa plan "$(DATA)" $(if $(CONFIG),--config "$(CONFIG)") $(if $(DEVICE),--device "$(DEVICE)")
 
 features: $(VENV)/.seiqa ## extract the features of DATA into the store (except those already there)
 	$(BIN)/seiqa features $(FLAGS) $(COMPUTING)
@@ -125,6 +129,12 @@ bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 
 bench-features: $(VENV)/.dev ## speed of the pretrained features against a one-image-at-a-time loop
 	$(BIN)/python benchmarks/bench_features.py $(if $(DEVICE),--device "$(DEVICE)")
+
+bench-gpu: $(VENV)/.dev ## classical metrics and transformers on a GPU: differences, speed, memory
+	$(BIN)/python benchmarks/bench_gpu.py
+
+bench-plan: $(VENV)/.dev ## the plan's costs against what is measured on this CPU
+	$(BIN)/python benchmarks/bench_plan.py
 
 bench-store: $(VENV)/.dev ## cost of looking up pairs in large feature stores
 	$(BIN)/python benchmarks/bench_store.py

@@ -7,7 +7,9 @@ import sys
 
 import typer
 
-from pipelines.commands import audit, cache, compare, run, sense, serve, tables, use, weights
+from pipelines.commands import (
+    audit, cache, compare, plan, run, sense, serve, tables, use, weights,
+)  # fmt: skip
 from pipelines.commands.console import fail, prepare_output
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
@@ -24,6 +26,7 @@ for verb in (
     use.demo,
     run.check,
     audit.audit,
+    plan.plan,
     run.features,
     run.train,
     run.submit,

@@ -39,8 +39,9 @@ def details(spec: ExtractorSpec) -> list[tuple[str, str]]:
             ("weights", f"{weight.name}, {weight.megabytes} MB, {weight.licence}"
              f" ({weight.location})")
         )  # fmt: skip
-    if spec.weights:
-        lines.append(("on a GPU", spec.precision))
+    where = spec.precision if spec.weights else spec.gpu or "no"
+    on_gpu = where if spec.runs_on_gpu else "no"
+    lines.append(("on a GPU", f"{on_gpu}, {spec.gpu_note}" if spec.gpu_note else on_gpu))
     return lines
 
 

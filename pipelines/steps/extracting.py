@@ -127,7 +127,7 @@ def features(
             else [str(path.resolve()) for path in data],
             "cache": str(settings.cache.resolve()),
             "seconds_per_pair": seconds,
-            "device": runtime.device if recipe.weights else "cpu",
+            "device": runtime.device if _runs_on_gpu(recipe) else "cpu",
             "versions": _versions(recipe),
         }
         digest = features_digest(pairs, recipe)
@@ -146,3 +146,7 @@ def read_unchanged(settings: Settings) -> Extracted:
 def _versions(recipe: Recipe) -> dict[str, str]:
     names = {name for block in recipe.blocks for name in block.spec.libraries}
     return {"seiqa": version("seiqa"), **{name: version(name) for name in sorted(names)}}
+
+
+def _runs_on_gpu(recipe: Recipe) -> bool:
+    return any(block.spec.runs_on_gpu for block in recipe.blocks)

@@ -35,6 +35,7 @@ BATCH_PAIRS = 64
 """Number of pairs collected before they are passed to the GPU."""
 
 PROBE_PAIRS = 2
+KEPT = 4  # references and degraded pictures of a trial batch and of the rest stay on the device
 KEPT_FREE = 0.2
 """Share of the free memory left unused, because allocators leave gaps."""
 
@@ -97,7 +98,7 @@ class GpuBatches:
 
 
 class Sender:
-    """Sends pictures to a device, and remembers the last references and degraded pictures there."""
+    """Sends pictures to a device, and remembers the last ones there."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -111,7 +112,7 @@ class Sender:
         there = pixels(pictures)
         if self.device != "cpu":
             there = there.pin_memory().to(self.device, non_blocking=True)
-        self._sent = [*self._sent[-1:], (pictures, there)]
+        self._sent = [*self._sent, (pictures, there)][-KEPT:]
         return there
 
 

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 
-from seiqa_features.errors import SeiqaError, WeightsError
+from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
 from seiqa_features.extraction.devices import existing_devices, limit_memory
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import (
@@ -171,6 +171,8 @@ class Runtime:
         WeightsError
             A file is damaged, differs from its recorded checksum, or belongs to another
             architecture.
+        DeviceError
+            The network does not fit in the GPU's memory.
         """
         if name not in self._built:
             with _building:  # several threads may need the same one
@@ -188,6 +190,11 @@ class Runtime:
         except SeiqaError:
             raise
         except Exception as error:
+            if type(error).__name__ == "OutOfMemoryError":
+                raise DeviceError(
+                    f"{entry.spec.name}: its network does not fit in the memory of {device}; free"
+                    " some, raise --gpu-memory or use --device cpu"
+                ) from None
             if not files:
                 raise
             # Whatever the library reports for a truncated file or unknown tensor names.

@@ -92,10 +92,18 @@ def load_clip(weight: Weight, resources: Resources) -> Any:
 
 
 def _on_device(net: Any, device: str) -> Any:
-    """The network on the device, without gradients, and channels-last on a GPU."""
+    """The network on the device, without gradients, and channels-last on a GPU.
+
+    Some classes of pyiqa keep constants that PyTorch does not know to be part of the network, and
+    send them to the GPU again for every batch; these are moved too.
+    """
     import torch
 
     layout = torch.contiguous_format if device == "cpu" else torch.channels_last
+    for module in net.modules():
+        for name, value in list(vars(module).items()):
+            if isinstance(value, torch.Tensor):
+                setattr(module, name, value.to(device))
     return net.eval().requires_grad_(False).to(device, memory_format=layout)
 
 

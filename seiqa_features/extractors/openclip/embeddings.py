@@ -121,14 +121,15 @@ def build(facts: Facts, resources: Resources) -> Extract:
     from seiqa_features.extractors.openclip.concepts import text_values
     from seiqa_features.extractors.openclip.patches import MATCHED, reader
 
-    network = load(facts, resources.weights[facts.weight.name]).to(resources.device)
+    network = load(facts, resources.weights[facts.weight.name])
+    scale = network.logit_scale.exp().item()
+    network = network.to(resources.device)
     if resources.device != "cpu":
         network = network.to(memory_format=torch.channels_last)
     own = get_model_preprocess_cfg(network)
     mean, std = (
         torch.tensor(own[k], device=resources.device).view(1, 3, 1, 1) for k in ("mean", "std")
     )
-    scale = network.logit_scale.exp().item()
     directions = None
     if facts.reads:
         embeddings = torch.from_numpy(text_embeddings(facts, network, resources)).to(

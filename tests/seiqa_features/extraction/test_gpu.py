@@ -94,8 +94,8 @@ def test_neighbours_change_little_on_a_gpu(
     assert (together.iloc[7:8][cosines] - alone[cosines]).abs().max().max() < TOLERANCE
 
 
-def test_a_ceiling_too_low_for_one_pair_is_one_line(
+def test_a_ceiling_too_low_is_one_line(
     pairs: pd.DataFrame, weight_files: WeightFiles, tmp_path: Path
 ) -> None:
-    with pytest.raises(DeviceError, match="one pair does not fit in the memory of cuda:0"):
+    with pytest.raises(DeviceError, match="does not fit in the memory of cuda:0"):
         run(pairs, Runtime(weight_files, device="cuda", gpu_memory=0.03), tmp_path / "store")

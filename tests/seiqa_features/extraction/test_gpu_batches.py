@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from seiqa_features.extraction import gpu_batches, runner
 from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, PROBE_PAIRS, batch_limit
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Job, Result
+from seiqa_features.extraction.work import Crops, Job, Result
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
@@ -170,6 +171,46 @@ def test_batch_size_is_found_once_per_block_and_shape(
     monkeypatch.setattr(gpu_batches, "_free", lambda _: 5e9)
     run(pairs, BatchesOnCpu(pretend.weights_in(tmp_path / "weights")), tmp_path / "store")
     assert batches == [2, 4, 4, 4, 4, 2]
+
+
+class EverythingInBatches(Runtime):
+    """Sends classical metrics through the GPU's batches, too."""
+
+    def on_gpu(self, spec: object) -> bool:
+        return bool(spec.runs_on_gpu)  # type: ignore[attr-defined]
+
+
+def test_classical_metrics_take_the_same_batches_and_pictures_are_sent_once(
+    pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    real = gpu_batches.pixels
+
+    def watched(pictures: Sequence[Crops]) -> torch.Tensor:
+        sent.append(len(pictures))
+        return real(pictures)
+
+    monkeypatch.setattr(gpu_batches, "pixels", watched)
+    features = {"gms": ["s32"], "psnr": ["s32"], "colour": ["s32"], "aligned": ["s96"]}
+    tables = []
+    for kind in (Runtime, EverythingInBatches):
+        runtime, store = kind(WeightFiles(tmp_path)), Store(tmp_path / kind.__name__)
+        recipe, _ = runtime.bind(Recipe.parse(features))
+        extract(pairs, recipe, store, runtime, workers=2)
+        tables.append(assemble(pairs, recipe, store)[0])
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    # Of three metrics: the references and degraded pictures of a trial batch, then of the rest.
+    assert sent == [1, PROBE_PAIRS, 5, len(pairs) - PROBE_PAIRS]
+
+
+def test_a_network_too_large_for_the_gpu_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight_files = pretend.weights_in(tmp_path / "weights")
+    pretend.register(monkeypatch)
+    monkeypatch.setattr(torch, "load", Mock(side_effect=torch.OutOfMemoryError("CUDA")))
+    with pytest.raises(DeviceError, match="pretend: its network does not fit in the memory of cpu"):
+        Runtime(weight_files).work("pretend")
 
 
 def test_two_devices_share_the_work(pairs: pd.DataFrame, tmp_path: Path) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.stats
 import torch
 from torch.nn import functional as F
 
-from seiqa_features.extractors.common.maps import map_statistics, worst_regions
+from seiqa_features.extractors.common.maps import (
+    map_statistics,
+    worst_regions,
+    worst_regions_at_once,
+)
 from seiqa_features.extractors.common.tokens import MIDDLE_LAYERS, compare, cosine, unit
 
 Features = dict[str, torch.Tensor]
@@ -161,3 +166,13 @@ def test_swapping_the_pictures_changes_only_what_the_reference_weighs() -> None:
     assert [name for name in there if not torch.equal(there[name], back[name])] == [
         "ref_attention_cosine"
     ]
+
+
+@pytest.mark.parametrize("side", [1, 2, 7, 16])
+def test_a_gpu_finds_the_same_worst_regions(side: int) -> None:
+    """By another algorithm, here on the CPU: on smooth and on rough maps, and on an even one."""
+    rng = np.random.default_rng(side)
+    maps = [scipy.ndimage.gaussian_filter(rng.random((side, side)), blur) for blur in range(6)]
+    fields = torch.from_numpy(np.stack([*maps, np.ones((side, side))]))
+    expected = torch.stack(list(worst_regions(fields).values()))
+    torch.testing.assert_close(worst_regions_at_once(fields), expected, atol=1e-12, rtol=0)

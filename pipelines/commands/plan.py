@@ -1,0 +1,81 @@
+"""`seiqa plan`: what the features of a data set will cost on a machine, before anything runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.options import Config, Data, PrecisionOption, Workers
+
+if TYPE_CHECKING:
+    from seiqa_features.costs.model import Plan
+
+MOST_EXPENSIVE = 5
+MINUTE, HOUR = 60, 3600
+
+PlanDevice = Annotated[
+    str, typer.Option("--device", help="cpu, h100, h200, a100, l40s, l4, t4 or rtx4090.")
+]
+Machine = Annotated[
+    bool, typer.Option("--this-cpu", help="Measure this machine's CPU (half a second).")
+]
+
+
+def plan(
+    data: Data = None, config: Config = None, device: PlanDevice = "cpu", workers: Workers = None,
+    precision: PrecisionOption = None, this_cpu: Machine = False,
+) -> None:  # fmt: skip
+    """Say what the features of DATA will cost, and what will limit the speed; computes nothing."""
+    from pipelines.settings import load_settings
+    from seiqa_features.costs import model, survey
+    from seiqa_features.costs.machines import find_gpu
+    from seiqa_features.datasets import find_pairs
+    from seiqa_features.table.recipe import Recipe
+
+    gpu = find_gpu(device)
+    settings = load_settings(data=data, config=config, workers=workers, precision=precision)
+    found = find_pairs(settings.named_data()).pairs
+    planned = model.plan(
+        Recipe.parse(settings.features),
+        survey.sizes_of(found),
+        pairs=len(found),
+        references=len({pair.ref for pair in found}),
+        gpu=gpu,
+        workers=settings.workers,
+        half=settings.precision != "float32",
+        slowness=survey.slowness() if this_cpu else 1.0,
+    )
+    where = f"{device.lower()} and {settings.workers} cores" if gpu else f"{settings.workers} cores"
+    for name, value in [("machine", where), *lines(planned)]:
+        typer.echo(f"{name:>12}  {value}")
+
+
+def lines(planned: Plan) -> list[tuple[str, str]]:
+    """The plan as (name, value) lines."""
+    total = sum(cost.seconds for cost in planned.blocks.values())
+    costly = sorted(planned.blocks.items(), key=lambda item: item[1].seconds, reverse=True)
+    shares = [f"{name} {cost.seconds / total:.0%}" for name, cost in costly[:MOST_EXPENSIVE]]
+    found = [
+        ("pairs", f"{planned.pairs}, {planned.megapixels:.2f} megapixels on average"),
+        ("blocks", f"{len(planned.blocks)}"),
+        ("pairs/s", f"{planned.rate:.3g}"),
+        ("time", _duration(planned.hours * HOUR)),
+        ("limit", planned.limit),
+        ("CPU", f"{planned.cpu:.3g} s a pair on one core, {planned.decoding:.2g} s of it to decode"
+                " and resize"),
+        ("weights", f"{planned.weights / 1e9:.3g} GB"),
+        ("store", f"{planned.store / 1e9:.3g} GB"),
+        ("costs most", ", ".join(shares)),
+    ]  # fmt: skip
+    if planned.gpu:
+        found.insert(6, ("GPU", f"{planned.gpu:.3g} s a pair"))
+    return found
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    return f"{seconds / HOUR:.1f} h"

@@ -1,0 +1,133 @@
+"""The model of costs: its arithmetic on recipes where it can be done by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from seiqa_features.costs import model
+from seiqa_features.costs.counts import COUNTS
+from seiqa_features.costs.machines import BANDWIDTH_SHARE, GPUS, HALF_SHARE, find_gpu, speedup
+from seiqa_features.costs.model import PairSize, Plan, crops, plan, row_bytes
+from seiqa_features.costs.survey import SAMPLE, sizes_of, slowness
+from seiqa_features.datasets.pairs import Pair
+from seiqa_features.errors import DataError, UsageError
+from seiqa_features.extractors.registry import all_extractors, get_extractor
+from seiqa_features.pictures.views import View
+from seiqa_features.table.recipe import Recipe
+
+USUAL = PairSize(512, 384, ".png")
+H100 = GPUS["h100"]
+
+
+def planned(features: dict[str, list[str]], size: PairSize = USUAL, **options: object) -> Plan:
+    settings: dict[str, object] = {"pairs": 100, "gpu": None, "workers": 1, **options}
+    return plan(Recipe.parse(features), [size], **settings)  # type: ignore[arg-type]
+
+
+def test_on_a_cpu_a_block_costs_what_its_spec_says_in_proportion_to_its_pixels() -> None:
+    found = planned({"ssim": ["max512", "max256"]})
+    cost = get_extractor("ssim").spec.cost
+    assert found.blocks["ssim__max512"].cpu == pytest.approx(cost)
+    assert found.blocks["ssim__max256"].cpu == pytest.approx(cost / 4)
+    assert found.gpu == found.sending == found.weights == 0
+    assert found.limit == "CPU: features"
+    assert found.rate == pytest.approx(1 / found.cpu)
+    assert found.hours == pytest.approx(100 * found.cpu / 3600)
+
+
+def test_more_workers_help_less_and_less() -> None:
+    assert speedup(1) == 1
+    assert speedup(2) > 1.5
+    assert 2.5 < speedup(16) < 4.5
+    one, two = (planned({"ssim": ["max512"]}, workers=count) for count in (1, 2))
+    assert speedup(2) < two.rate / one.rate < 2
+
+
+def test_on_a_gpu_counts_are_divided_by_the_rates_that_are_reached() -> None:
+    found = planned({"gms": ["max512"], "clip_b16": ["s224"]}, gpu=H100)
+    _, _, moved, square = COUNTS["gms"]
+    pixels = 512 * 384
+    assert found.blocks["gms__max512"].memory == pytest.approx(
+        pixels * (moved + square * pixels) / (H100.bandwidth * BANDWIDTH_SHARE)
+    )
+    flops, square, moved, _ = COUNTS["clip_b16"]
+    arithmetic = 224**2 * (flops + square * 224**2) / (H100.half * HALF_SHARE)
+    memory = 224**2 * moved / 2 / (H100.bandwidth * BANDWIDTH_SHARE)  # half precision
+    assert found.blocks["clip_b16__s224"].seconds == pytest.approx(max(arithmetic, memory))
+    assert found.blocks["clip_b16__s224"].cpu == 0
+    assert found.weights == 1e6 * sum(w.megabytes for w in get_extractor("clip_b16").spec.weights)
+    slower = planned({"clip_b16": ["s224"]}, gpu=H100, half=False)
+    assert slower.gpu > 3 * planned({"clip_b16": ["s224"]}, gpu=H100).gpu
+
+
+def test_the_slower_side_is_the_limit() -> None:
+    heavy = {"dinov2_l14": ["s518"]}
+    assert planned(heavy, gpu=GPUS["t4"], workers=64).limit == "GPU: arithmetic"
+    assert planned({"mdsi": ["full"]}, gpu=GPUS["t4"], workers=64).limit == "GPU: memory bandwidth"
+    assert planned({"psnr": ["max512"]}, gpu=H100).limit == "CPU: decoding and resizing"
+    stays = planned({"aligned": ["max512"]}, gpu=H100)
+    assert stays.limit == "CPU: features"
+    cost = get_extractor("aligned").spec.cost
+    assert stays.blocks["aligned__max512"].cpu == pytest.approx(cost)
+
+
+def test_an_extractor_that_nobody_counted_is_guessed_from_its_cost_on_a_cpu() -> None:
+    assert "objects" not in COUNTS
+    assert planned({"objects": ["max512"]}, gpu=H100).blocks["objects__max512"].arithmetic > 0
+
+
+def test_larger_pictures_and_a_slower_core_take_longer_to_decode() -> None:
+    features = {"psnr": ["s256"]}
+    usual = planned(features).decoding
+    assert planned(features, PairSize(2048, 1536, ".png")).decoding > 8 * usual
+    assert planned(features, PairSize(512, 384, ".jpg")).decoding < 0.7 * usual
+    assert planned(features, slowness=3.0).decoding == pytest.approx(3 * usual)
+    assert planned(features, references=10).decoding < 0.7 * usual  # decoded once for four
+
+
+def test_crops() -> None:
+    assert crops(View.parse("max512"), (1024, 768)) == (1, 512 * 384)
+    assert crops(View.parse("c224"), (1024, 768)) == (1, 224**2)
+    assert crops(View.parse("grid224x4"), (1024, 1024)) == (16, 224**2)
+
+
+def test_rows_of_the_store() -> None:
+    [block] = Recipe.parse({"gms": ["max512"]}).blocks
+    scalars = sum(1 for output in block.outputs.values() if not output.dim)
+    assert row_bytes(block) == model.ROW_BYTES + 8 * scalars + 4 * 64
+    assert planned({"gms": ["max512"]}).store == 100 * row_bytes(block)
+
+
+def test_gpus_are_found_by_name() -> None:
+    assert find_gpu("cpu") is None
+    assert find_gpu("H100") is H100
+    with pytest.raises(
+        UsageError, match="device 'abacus': nothing is known of it; expected cpu or"
+    ):
+        find_gpu("abacus")
+
+
+def test_what_is_counted_exists() -> None:
+    assert COUNTS.keys() <= all_extractors().keys()
+    for name, counts in COUNTS.items():
+        assert get_extractor(name).spec.runs_on_gpu, name
+        assert max(counts) > 0, name
+
+
+def test_sizes_are_read_from_the_headers_of_a_sample(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    good, bad = (Pair(n, tmp_path / f"{n}.png", Path("x.JPG"), "train") for n in "ab")
+    assert sizes_of([good, bad]) == [PairSize(30, 20, ".JPG")]
+    assert len(sizes_of([good] * (3 * SAMPLE))) == SAMPLE
+    with pytest.raises(DataError, match=r"b\.png: cannot be read as a picture"):
+        sizes_of([bad])
+    with pytest.raises(DataError, match="there are no pairs"):
+        sizes_of([])
+
+
+def test_this_machine_is_compared_with_that_of_the_specs() -> None:
+    assert 0.05 < slowness() < 100
