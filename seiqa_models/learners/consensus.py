@@ -34,8 +34,8 @@ _MAX_ROWS = 2000
 """Maximum number of training rows kept for measuring distances."""
 
 _WHITENING = 0.7
-"""How far the columns are decorrelated before distances are measured. Six unseen kinds of TID2013 are
-then told from new scenes with an area under the ROC curve of .84; with plain ranks and the mean
+"""How far the columns are decorrelated before distances are measured. Six unseen kinds of TID2013
+are then told from new scenes with an area under the ROC curve of .84; with plain ranks and the mean
 distance of five rows it was .73. On KADID-10k's table it made no difference (.73)."""
 
 _FAR, _STEEPNESS = 1.75, 8
