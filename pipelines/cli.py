@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from pipelines.commands import audit, compare, run, sense, serve, tables, use, weights
+from pipelines.commands import audit, cache, compare, run, sense, serve, tables, use, weights
 from pipelines.commands.console import fail, prepare_output
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
@@ -39,6 +39,7 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(weights.app, name="weights")
+app.add_typer(cache.app, name="cache")
 
 
 def main(arguments: list[str] | None = None) -> None:

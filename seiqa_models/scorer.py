@@ -14,7 +14,8 @@ import pandas as pd
 
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction.cached import extract_in_portions
+from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.direct import compute_table, equal_pixels, gather, held
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
@@ -61,11 +62,20 @@ class Scorer:
         Threads [all cores]; the scores do not depend on it.
     runtime : Runtime | None
         Device and weights, for bundles with pretrained features.
+    as_collection : str | None
+        Score as the observers of this one of the bundle's collections [as all have in common].
     """
 
     def __init__(
-        self, bundle: Bundle, *, workers: int | None = None, runtime: Runtime | None = None
+        self,
+        bundle: Bundle,
+        *,
+        workers: int | None = None,
+        runtime: Runtime | None = None,
+        as_collection: str | None = None,
     ) -> None:
+        bundle.regressor.require_collection(as_collection)
+        self.as_collection = as_collection
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
@@ -79,20 +89,21 @@ class Scorer:
         *,
         workers: int | None = None,
         runtime: Runtime | None = None,
+        as_collection: str | None = None,
     ) -> Scorer:
         """The scorer of a bundle folder, by default the built-in one; parameters as for the class.
 
         Raises
         ------
         TableError
-            The bundle is missing, damaged or of another format.
+            The bundle is missing, damaged or of another format, or knows no such collection.
         DataError
             It was trained on features that this version computes differently.
         WeightsError
             Pretrained weights that it needs are missing.
         """
         loaded = load_built_in() if bundle is None else load_bundle(bundle)
-        return cls(loaded, workers=workers, runtime=runtime)
+        return cls(loaded, workers=workers, runtime=runtime, as_collection=as_collection)
 
     def score(self, ref: Picture, dist: Picture) -> Score:
         """The score of one pair, on the scale of the training labels.
@@ -116,7 +127,7 @@ class Scorer:
             unfamiliar=predicted["unfamiliar"],
             agree=predicted["agree"],
             scale=self._scale,
-            explain=partial(contributions_of_row, self.bundle.regressor, table),
+            explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
         )
 
     def score_many(
@@ -169,7 +180,7 @@ class Scorer:
         for line in problems:
             logger.warning("left out: %s", line)
         numbers = pd.Index([str(n) for n in range(len(refs))])
-        return self._settled(table, numbers, identical).set_axis(index)
+        return self._settled(self._predict(table), numbers, identical).set_axis(index)
 
     def score_pairs(
         self,
@@ -177,12 +188,19 @@ class Scorer:
         *,
         cache: Path,
         keep_going: bool = False,
+        cluster: Cluster | None = None,
         on_image: Progress = unwatched,
         on_pair: Progress = unwatched,
     ) -> tuple[pd.DataFrame, list[str]]:
         """Score the pairs found by an adapter, using a feature store.
 
-        Features in the store are not computed again: a killed run resumes where it stopped.
+        Features in the store are not computed again: a killed run resumes where it stopped. Memory
+        for the feature table does not grow with the number of pairs.
+
+        Parameters
+        ----------
+        cluster : Cluster | None
+            Where to extract features [in this process].
 
         Returns
         -------
@@ -202,21 +220,25 @@ class Scorer:
         )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
         equal = pairs["ref_key"] == pairs["dist_key"]
+        left_out, scores = [*found.left_out, *problems], []
         with self._one_at_a_time:
-            table, _, report = extract_table(
+            for table, failures in extract_in_portions(
                 pairs[~equal],
                 self.recipe,
                 Store(cache),
                 self.runtime,
                 workers=self.workers,
                 keep_going=keep_going,
+                cluster=cluster,
                 on_progress=on_pair,
-            )
-        left_out = [*found.left_out, *problems, *report.failures.values()]
-        if table.empty and not equal.any():
+            ):
+                left_out += failures.values()
+                scores.append(self._predict(table))
+        predicted = pd.concat(scores)
+        if predicted.empty and not equal.any():
             raise DataError([*left_out, "no usable pair is left"])
-        kept = pairs["pair_id"][equal | pairs["pair_id"].isin(table.index)]
-        return self._settled(table, pd.Index(kept), set(pairs.loc[equal, "pair_id"])), left_out
+        kept = pairs["pair_id"][equal | pairs["pair_id"].isin(predicted.index)]
+        return self._settled(predicted, pd.Index(kept), set(pairs.loc[equal, "pair_id"])), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -232,13 +254,18 @@ class Scorer:
         low, high = self.bundle.regressor.label_range_
         return float(low), float(high)
 
-    def _settled(self, table: pd.DataFrame, index: pd.Index, identical: set[str]) -> pd.DataFrame:
-        """Scores of the pairs in `index`: predicted from their row, or certain if identical."""
-        scores = no_scores(index) if table.empty else self._predict(table).reindex(index)
-        return settle_identical(scores, index.isin(identical), self._scale[1])
+    def _settled(
+        self, predicted: pd.DataFrame, index: pd.Index, identical: set[str]
+    ) -> pd.DataFrame:
+        """Scores of the pairs in `index`: as predicted, or certain if identical."""
+        return settle_identical(predicted.reindex(index), index.isin(identical), self._scale[1])
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
-        predicted = self.bundle.regressor.predict_interval(table, coverage=COVERAGE)
+        if table.empty:
+            return no_scores(table.index)
+        predicted = self.bundle.regressor.predict_interval(
+            table, coverage=COVERAGE, collection=self.as_collection
+        )
         if not np.isfinite(predicted[NUMBERS].to_numpy()).all():
             raise DataError(["the bundle gives a score that is not finite; train again"])
         return predicted[[*NUMBERS, *FLAGS]].astype(dict.fromkeys(FLAGS, "boolean"))

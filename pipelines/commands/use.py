@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands.console import bars, say_left_out
-from pipelines.commands.options import BundleDir, Device, KeepGoing, Weights, Workers
+from pipelines.commands.options import (
+    As,
+    BundleDir,
+    Device,
+    EngineOption,
+    KeepGoing,
+    RayAddress,
+    Weights,
+    Workers,
+)
 
 if TYPE_CHECKING:
+    from seiqa_features.extraction.connecting import Cluster
     from seiqa_models.scorer import Scorer
 
 
@@ -80,7 +90,10 @@ def score(
     workers: Workers = None,
     device: Device = None,
     weights: Weights = None,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     keep_going: KeepGoing = None,
+    score_as: As = None,
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
@@ -88,7 +101,9 @@ def score(
     computed is kept, so that a stopped run continues where it was.
     """
     from seiqa_features.errors import UsageError
+    from seiqa_features.files import local_path
 
+    images, out = [local_path(path) for path in images], out and local_path(out)
     many = len(images) == 1 or all(path.is_dir() for path in images)
     if len(images) > 2 or many != (out is not None) or (len(images) == 1 and images[0].is_dir()):
         raise UsageError(
@@ -98,24 +113,38 @@ def score(
     if not many and any(path.is_dir() for path in images):
         raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
     if out is None:
-        _score_pair(images[0], images[1], load_scorer(bundle, cache, workers, device, weights))
+        _score_pair(
+            images[0], images[1], load_scorer(bundle, cache, workers, device, weights, score_as)
+        )
         return
 
     from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
     from pipelines.settings import DEFAULT_CACHE
 
     check_output(out)
+    cluster = _cluster(engine, ray_address)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
-    cache = cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
-    scorer = load_scorer(bundle, cache, workers, device, weights)
+    cache = local_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
+    scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
-            cache=cache, keep_going=bool(keep_going), on_image=on_image, on_pair=on_pair,
+            cache=cache, keep_going=bool(keep_going), cluster=cluster,
+            on_image=on_image, on_pair=on_pair,
         )  # fmt: skip
     say_left_out(left_out)
     typer.echo(f"scores in {out}")
+
+
+def _cluster(engine: str | None, address: str | None) -> Cluster | None:
+    from seiqa_features.errors import UsageError
+    from seiqa_features.extraction.connecting import Cluster
+
+    chosen = engine or os.environ.get("SEIQA_ENGINE", "local")
+    if chosen not in ("local", "ray"):
+        raise UsageError(f"--engine {chosen}: expected local or ray")
+    return Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS")) if chosen == "ray" else None
 
 
 def load_scorer(
@@ -124,8 +153,11 @@ def load_scorer(
     workers: int | None,
     device: str | None,
     weights: Path | None,
+    score_as: str | None = None,
 ) -> Scorer:
     """The scorer described by the command line's options."""
+    _import_skops_quickly()
+
     from seiqa_features.extraction.runtime import Runtime
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
     from seiqa_models.scorer import Scorer
@@ -133,7 +165,23 @@ def load_scorer(
     weight_files = WeightFiles(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
     scratch = None if cache is None else cache / "scratch"
     runtime = Runtime(weight_files, device=device or "auto", scratch=scratch)
-    return Scorer.load(bundle, workers=workers, runtime=runtime)
+    return Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
+
+
+def _import_skops_quickly() -> None:
+    """Import skops without its list of scikit-learn's estimators, which takes two seconds.
+
+    To make the list, skops imports all of scikit-learn. Bundles do not need it
+    (`seiqa_models.trust`). Other code of the process might, so this is only for commands.
+    """
+    import sklearn.utils
+
+    listing = sklearn.utils.all_estimators
+    sklearn.utils.all_estimators = list
+    try:
+        import skops.io  # noqa: F401
+    finally:
+        sklearn.utils.all_estimators = listing
 
 
 AGREE = "the metrics agree on this pair"

@@ -25,6 +25,7 @@ TITLES = {
     "gain": "Is the stack better than its ingredients?",
     "heldout": "Held-out splits",
     "folds": "Fold by fold",
+    "laboratories": "Laboratories",
     "kinds": "Kinds of distortion",
     "calibration": "Calibration and errors",
     "intervals": "Prediction intervals",
@@ -86,6 +87,7 @@ def _content(run: Run) -> dict[str, Any]:
         "gain": _gain(run),
         "heldout": run.metrics.heldout,
         "folds": tables.folds(run),
+        "laboratories": _laboratories(run),
         "kinds": _kinds(run),
         "calibration": _calibration(run),
         "intervals": _intervals(run),
@@ -125,6 +127,18 @@ def _gain(run: Run) -> dict[str, Any]:
     rows = tables.gains(run.metrics)
     marks = [Dot(row["name"], row["difference"], row["interval"], emphasis=True) for row in rows]
     return {"rows": rows, "figure": plots.dots(marks, xlabel="stack minus this, final", line=0.0)}
+
+
+def _laboratories(run: Run) -> dict[str, Any]:
+    cells = run.metrics.laboratories
+    if not cells:
+        return {}
+    names = sorted({cell.judged_on for cell in cells})
+    return {
+        "rows": tables.laboratories(cells),
+        "figure": plots.matrix([cell for cell in cells if cell.scored_as is None], names),
+        "scales": run.metrics.scales,
+    }
 
 
 def _kinds(run: Run) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pipelines.runs.outputs import cannot_write, require_writable
 from seiqa_features.datasets import folders, manifest
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.files import path_text, replacing
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.tabular.inert import inert_csv
@@ -78,6 +79,7 @@ def score_listed(
     *,
     cache: Path,
     keep_going: bool = False,
+    cluster: Cluster | None = None,
     on_image: Progress = unwatched,
     on_pair: Progress = unwatched,
 ) -> list[str]:
@@ -96,9 +98,16 @@ def score_listed(
         The file cannot be written.
     StoreError
         The cache cannot be used.
+    ClusterError
+        The cluster cannot be used.
     """
     scores, left_out = scorer.score_pairs(
-        listed.found, cache=cache, keep_going=keep_going, on_image=on_image, on_pair=on_pair
+        listed.found,
+        cache=cache,
+        keep_going=keep_going,
+        cluster=cluster,
+        on_image=on_image,
+        on_pair=on_pair,
     )
     columns = scores.reindex(listed.pair_ids).set_axis(listed.rows.index)
     earlier = [name for name in listed.rows if column_key(str(name)) in columns]

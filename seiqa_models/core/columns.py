@@ -23,7 +23,7 @@ CONSENSUS, AGREEMENT = "agreed_score", "agreement"
 FALLBACK, FALLBACK_SHARE = "fallback_score", "fallback_share"
 """What the best feature columns say, and its share in the score of a row unlike the known ones."""
 
-COMPETITORS = ("best_single", "greedy", "index_only", "at_home", CONSENSUS)
+COMPETITORS = ("best_single", "greedy", "index_only", "at_home", "as_itself", CONSENSUS)
 """Other predictions for the same rows, with which the stack is compared."""
 
 ROW = ("pair_id", "mos", "group_id", "fold")
