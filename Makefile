@@ -160,7 +160,7 @@ bench-claims: $(VENV)/.dev ## do claims made on few references hold on others? D
 bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
 	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"
 
-bench-goals: $(VENV)/.dev ## figures on collections that took no part: SHARED=folder with data/
+bench-goals: $(VENV)/.dev ## figures on kinds and collections never seen: SHARED=folder with data/
 	$(BIN)/python benchmarks/shared_pictures.py "$(SHARED)/data" runs/goals
 	$(BIN)/seiqa features runs/goals/tid.csv --config classical --run runs/goals/tid
 	$(BIN)/seiqa features runs/goals/live.csv --config classical --run runs/goals/live

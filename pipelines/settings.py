@@ -111,9 +111,7 @@ class Settings(BaseSettings):
         "home", description="score new scenes of this study, or pictures from anywhere"
     )
     consensus: bool = Field(
-        True,
-        description="use the consensus of the metrics where they agree, and the best metrics"
-        " for pairs unlike all others",
+        True, description="use what the metrics agree on, most of all for unfamiliar pairs"
     )
     calibrate: bool = Field(True, description="apply a monotone curve if it raises PLCC")
     label_range: tuple[float, float] | None = Field(

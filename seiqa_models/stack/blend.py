@@ -145,7 +145,7 @@ class Blend(BaseEstimator):
         if self.consensus:
             self.gate_ = gate if abroad else self._free_gate(predictions, y)
             self.fallback_ = FALLBACKS[-1] if abroad else self._cheap_fallback(predictions, y)
-        fused = self._fused(predictions, self.gate_, self.fallback_)
+        fused = self._blended(predictions, self.fallback_)
         calibration = MonotoneCalibration().fit(fused, y, groups)
         self.calibration_ = calibration if self.calibrate else None
         return self
@@ -153,7 +153,7 @@ class Blend(BaseEstimator):
     def predict(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] of a pool's predictions, not clipped."""
         check_is_fitted(self, "gate_")
-        fused = self._fused(predictions, self.gate_, self.fallback_)
+        fused = self._blended(predictions, self.fallback_)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
     def _fitted(self, fusion: Any, rows: HeldOut, **extra: Any) -> Any:
@@ -167,37 +167,36 @@ class Blend(BaseEstimator):
         Each is ranked by a fusion that was fitted to the others.
         """
         gates = GATES if self.consensus else GATES[:1]
-        fallback = FALLBACKS[-1] if self.consensus else 0.0
         totals = np.zeros((len(fusions), len(gates)))
         for number, held in enumerate(elsewhere):
             others = _together([other for k, other in enumerate(elsewhere) if k != number])
             for row, fusion in enumerate(fusions):
                 fitted = self._fitted(clone(fusion), others)
                 for column, gate in enumerate(gates):
-                    fused = self._fused(pd.DataFrame(held.predictions), gate, fallback, fitted)
+                    fused = self._fused(pd.DataFrame(held.predictions), gate, fitted)
                     totals[row, column] += srocc(held.y, fused)
         row, column = divmod(int(np.argmax(totals)), len(gates))
         return clone(fusions[row]), gates[column]
 
-    def _fused(
-        self, predictions: pd.DataFrame, gate: float, fallback: float, fusion: Any = None
-    ) -> FloatVector:
-        fusion = self.fusion_ if fusion is None else fusion
+    def _fused(self, predictions: pd.DataFrame, gate: float, fusion: Any) -> FloatVector:
         known = predictions[self.members_]
         learned = predict_named(named(fusion), fusion, known)
         w = gate * predictions[AGREEMENT].to_numpy()
-        gated = (1 - w) * learned + w * predictions[CONSENSUS].to_numpy()
+        return np.asarray((1 - w) * learned + w * predictions[CONSENSUS].to_numpy())
+
+    def _blended(self, predictions: pd.DataFrame, fallback: float) -> FloatVector:
+        fused = self._fused(predictions, self.gate_, self.fusion_)
         w = fallback * predictions[FALLBACK_SHARE].to_numpy()
-        return np.asarray((1 - w) * gated + w * predictions[FALLBACK].to_numpy())
+        return np.asarray((1 - w) * fused + w * predictions[FALLBACK].to_numpy())
 
     def _free_gate(self, predictions: pd.DataFrame, y: FloatVector) -> float:
         """The largest gate that loses nothing compared with no consensus."""
-        finals = [final_score(y, self._fused(predictions, gate, 0.0)) for gate in GATES]
+        finals = [final_score(y, self._fused(predictions, gate, self.fusion_)) for gate in GATES]
         return max(g for g, final in zip(GATES, finals, strict=True) if final >= finals[0])
 
     def _cheap_fallback(self, predictions: pd.DataFrame, y: FloatVector) -> float:
         """The largest f that is affordable compared with no fallback."""
-        finals = [final_score(y, self._fused(predictions, self.gate_, f)) for f in FALLBACKS]
+        finals = [final_score(y, self._blended(predictions, f)) for f in FALLBACKS]
         least = finals[0] - AFFORDABLE
         return max(f for f, final in zip(FALLBACKS, finals, strict=True) if final >= least)
 

@@ -72,6 +72,33 @@ def test_without_consensus_and_calibration_the_fusion_is_the_score():
     np.testing.assert_allclose(blend.predict(P), P[MEMBERS].mean(axis=1))
 
 
+@pytest.mark.parametrize(("noise", "share"), [(0.5, 1.0), (9.0, 0.0)])
+def test_home_falls_back_only_as_far_as_familiar_kinds_can_afford(noise, share):
+    P, y, groups = held_out(consensus_noise=3.0, fallback_noise=noise, share=0.9)
+    home, abroad = (
+        Blend(purpose, calibrate=False).fit(make_fusion(), P, MEMBERS, y, groups)
+        for purpose in ("home", "abroad")
+    )
+    assert (home.fallback_, abroad.fallback_) == (share, FALLBACKS[-1])
+    never = P.assign(**{FALLBACK_SHARE: 0.0})
+    assert final_score(y, home.predict(P)) >= final_score(y, home.predict(never)) - AFFORDABLE
+
+
+def test_rows_unlike_all_others_are_scored_by_the_fallback_and_others_are_not():
+    P, y, groups = held_out(consensus_noise=3.0, fallback_noise=0.0, share=1.0)
+    blend = Blend("abroad", calibrate=False).fit(make_fusion(), P, MEMBERS, y, groups)
+    unlike = P[FALLBACK_SHARE] == 1
+    np.testing.assert_allclose(blend.predict(P)[unlike], y[unlike])
+    never = blend.predict(P.assign(**{FALLBACK_SHARE: 0.0}))
+    np.testing.assert_array_equal(blend.predict(P)[~unlike], never[~unlike])
+
+
+def test_without_consensus_nothing_falls_back():
+    P, y, groups = held_out(consensus_noise=0.1, fallback_noise=0.0, share=1.0)
+    blend = Blend("abroad", consensus=False).fit(make_fusion(), P, MEMBERS, y, groups)
+    assert blend.fallback_ == 0
+
+
 def left_out(*, good: float, poor: float, consensus: float, seed: int) -> HeldOut:
     """A collection as predicted by members that have seen nothing of it, with this much noise."""
     P, y, groups = held_out(consensus_noise=consensus, seed=seed)
@@ -105,33 +132,6 @@ def test_weights_that_do_not_carry_over_stay_equal() -> None:
         ]
     )
     assert blend.weights_ == {"good": 0.5, "poor@2": 0.5}
-
-
-@pytest.mark.parametrize(("noise", "share"), [(0.5, 1.0), (9.0, 0.0)])
-def test_home_falls_back_only_as_far_as_familiar_kinds_can_afford(noise, share):
-    P, y, groups = held_out(consensus_noise=3.0, fallback_noise=noise, share=0.9)
-    home, abroad = (
-        Blend(purpose, calibrate=False).fit(make_fusion(), P, MEMBERS, y, groups)
-        for purpose in ("home", "abroad")
-    )
-    assert (home.fallback_, abroad.fallback_) == (share, FALLBACKS[-1])
-    never = P.assign(**{FALLBACK_SHARE: 0.0})
-    assert final_score(y, home.predict(P)) >= final_score(y, home.predict(never)) - AFFORDABLE
-
-
-def test_rows_unlike_all_others_are_scored_by_the_fallback_and_others_are_not():
-    P, y, groups = held_out(consensus_noise=3.0, fallback_noise=0.0, share=1.0)
-    blend = Blend("abroad", calibrate=False).fit(make_fusion(), P, MEMBERS, y, groups)
-    unlike = P[FALLBACK_SHARE] == 1
-    np.testing.assert_allclose(blend.predict(P)[unlike], y[unlike])
-    never = blend.predict(P.assign(**{FALLBACK_SHARE: 0.0}))
-    np.testing.assert_array_equal(blend.predict(P)[~unlike], never[~unlike])
-
-
-def test_without_consensus_nothing_falls_back():
-    P, y, groups = held_out(consensus_noise=0.1, fallback_noise=0.0, share=1.0)
-    blend = Blend("abroad", consensus=False).fit(make_fusion(), P, MEMBERS, y, groups)
-    assert blend.fallback_ == 0
 
 
 def test_unknown_purpose_is_named():
