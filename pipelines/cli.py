@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from pipelines.commands import audit, cache, compare, run, sense, serve, tables, use, weights
+from pipelines.commands import (
+    audit,
+    cache,
+    compare,
+    finetune,
+    run,
+    sense,
+    serve,
+    tables,
+    use,
+    weights,
+)
 from pipelines.commands.console import fail, prepare_output
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
@@ -29,6 +40,7 @@ for verb in (
     run.submit,
     run.report,
     run.run,
+    finetune.finetune,
     compare.compare,
     use.score,
     sense.sense,
