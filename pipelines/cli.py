@@ -8,7 +8,7 @@ import sys
 import typer
 
 from pipelines.commands import (
-    audit, cache, compare, plan, run, sense, serve, tables, use, weights,
+    audit, cache, compare, finetune, plan, run, sense, serve, tables, use, weights,
 )  # fmt: skip
 from pipelines.commands.console import fail, prepare_output
 
@@ -32,6 +32,7 @@ for verb in (
     run.submit,
     run.report,
     run.run,
+    finetune.finetune,
     compare.compare,
     use.score,
     sense.sense,

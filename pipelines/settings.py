@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -28,6 +35,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
+from seiqa_models.finetune.recipe import Recipe
 
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
@@ -97,7 +105,10 @@ class Settings(BaseSettings):
     skip_unavailable: bool = Field(
         False, description="leave out features whose weights are missing"
     )
-    features: dict[str, list[str]] = Field(min_length=1, description="extractor -> views")
+    features: dict[str, list[str]] = Field(description="extractor -> views")
+    finetune: Recipe | None = Field(
+        None, description="multimodal model that `seiqa finetune` trains, as one more feature"
+    )
     learners: list[str] = Field(min_length=1, description="members of the pool")
     folds: int = Field(5, ge=2, description="outer and inner folds")
     splits: Literal["auto", "group", "block"] = Field(
@@ -142,6 +153,12 @@ class Settings(BaseSettings):
                 raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _something_to_learn_from(self) -> Settings:
+        if not self.features and self.finetune is None:
+            raise ValueError("setting features: expected at least one extractor, or finetune")
+        return self
+
     @field_validator("label_range")
     @classmethod
     def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -185,6 +202,16 @@ class Settings(BaseSettings):
         if self.data is None:
             return ()
         return (self.data,) if isinstance(self.data, Path) else self.data
+
+    @property
+    def finetuned(self) -> Path:
+        """The folder of the run's fine-tuned model."""
+        return self.run / "finetuned"
+
+    @property
+    def finetuned_feature(self) -> str:
+        """The name of the run's fine-tuned model as an extractor."""
+        return f"finetuned:{os.path.abspath(self.finetuned)}"  # noqa: PTH100
 
     def runtime(self) -> Runtime:
         """The device and the weights named by these settings."""
@@ -232,6 +259,9 @@ def load_settings(**flags: Any) -> Settings:
         ) from None
     if settings.run == Path():
         settings.run = _default_run(settings)
+    if settings.finetune is not None:
+        trained = {settings.finetuned_feature: [settings.finetune.view]}
+        settings.features = {**settings.features, **trained}
     return settings
 
 

@@ -68,4 +68,8 @@ def _needed(config: str | None, weights: Path | None) -> tuple[Settings, dict[We
     from seiqa_features.table.recipe import Recipe
 
     settings = load_settings(config=config, weights=weights, run=Path("runs"))
-    return settings, Recipe.parse(settings.features).weights
+    features = dict(settings.features)
+    if settings.finetune is not None:  # what is to be trained, not what was trained in some run
+        features.pop(settings.finetuned_feature)
+        features[settings.finetune.base] = [settings.finetune.view]
+    return settings, Recipe.parse(features).weights

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipelines.report import plots, tables
 from pipelines.report.pictures import examples
 from pipelines.report.plots import Dot
+from pipelines.report.published import beside
 from pipelines.runs.folder import REPORT
 from pipelines.runs.model import audit_pairs
 from pipelines.runs.reading import Run, read
@@ -23,6 +24,7 @@ TITLES = {
     "result": "Result",
     "learners": "Learners and fusion",
     "gain": "Is the stack better than its ingredients?",
+    "challenge": "The challenge's published scores",
     "heldout": "Held-out splits",
     "folds": "Fold by fold",
     "laboratories": "Laboratories",
@@ -85,6 +87,7 @@ def _content(run: Run) -> dict[str, Any]:
         "result": _result(run, approaches),
         "learners": approaches,
         "gain": _gain(run),
+        "challenge": beside(run),
         "heldout": run.metrics.heldout,
         "folds": tables.folds(run),
         "laboratories": _laboratories(run),

@@ -97,7 +97,8 @@ class Found:
     `problems` lists all problems, `left_out` what was skipped without being a problem (such as a
     file that is not a picture); one line each. `turned` is as in the pair table, `identity` the
     label of an undistorted picture where it is known. `collections` is empty unless the pairs come
-    from several.
+    from several. `label_notes` says what is known about the labels of this layout and should be
+    known to whoever trains on them.
     """
 
     source: Path
@@ -108,6 +109,7 @@ class Found:
     label_range: tuple[float, float] | None = None
     neighbours_alike: bool = False
     turned: str | None = None
+    label_notes: list[str] = field(default_factory=list)
     identity: float | None = None
     collections: dict[str, Collection] = field(default_factory=dict)
 
@@ -203,6 +205,8 @@ def build_pairs(
     }
     if found.turned is not None:
         table.attrs["turned"] = found.turned
+    if found.label_notes:
+        table.attrs["label_notes"] = list(found.label_notes)
     if found.collections:
         table["collection"] = pd.Series([pair.collection for pair in pairs], dtype="str")
         table.attrs["collections"] = {

@@ -4,6 +4,7 @@
 ``c224``        shortest side resized to 224, then the central 224×224 (as in CLIP)
 ``min224``      shortest side resized to 224, aspect kept up to 4:1 and squeezed beyond that
 ``max512``      longest side at most 512 pixels, aspect kept, never enlarged
+``pad224``      longest side resized to 224, aspect kept, centred on a black 224×224 square
 ``full``        the size of the reference
 ``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
                 first scaled down to 4·224, a smaller one up to 224. A small change in a large
@@ -36,7 +37,8 @@ LONGEST = 4
 """Maximum aspect ratio of a ``min`` view."""
 
 _NAME = re.compile(
-    r"(s|c|min|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?(_aligned)?"
+    r"(s|c|min|max|pad|grid)([1-9][0-9]{1,3})(?:x([1-9]))?"
+    r"(?:_(bicubic|bilinear|lanczos))?(_aligned)?"
 )
 _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -53,7 +55,7 @@ class View:
     """
 
     name: str
-    kind: Literal["s", "c", "min", "max", "grid"]
+    kind: Literal["s", "c", "min", "max", "pad", "grid"]
     size: int
     per_side: int = 1
     resampling: Resampling | None = None
@@ -75,7 +77,7 @@ class View:
             raise UsageError(
                 f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
             )
-        kind = cast(Literal["s", "c", "min", "max", "grid"], match[1])
+        kind = cast(Literal["s", "c", "min", "max", "pad", "grid"], match[1])
         resampling = cast(Resampling, match[4])
         return cls(name, kind, int(match[2]), int(match[3] or 1), resampling, match[5] is not None)
 
@@ -109,8 +111,12 @@ class View:
         size = self.resized(ref_size)
         if image.size != size:
             image = image.resize(size, _FILTERS[self.resampling or resampling])
+        if self.kind == "pad":
+            square = Image.new("RGB", (self.size, self.size))
+            square.paste(image, ((self.size - size[0]) // 2, (self.size - size[1]) // 2))
+            image = square
         pixels = np.asarray(image).transpose(2, 0, 1)
-        if self.kind in ("s", "min", "max"):
+        if self.kind in ("s", "min", "max", "pad"):
             return np.ascontiguousarray(pixels[None])
         rows, columns = self._offsets(size[1]), self._offsets(size[0])
         n = self.size
@@ -129,6 +135,9 @@ class View:
             width, height = (
                 min(round(side * self.size / short), LONGEST * self.size) for side in ref_size
             )
+            return width, height
+        if self.kind == "pad":
+            width, height = (max(1, round(side * self.size / max(ref_size))) for side in ref_size)
             return width, height
         smallest = MIN_SIDE if self.kind == "max" else self.size
         scale = min(1.0, self.size * self.per_side / max(ref_size))

@@ -165,6 +165,10 @@ class Recipe:
 
 
 def _require_usable(spec: ExtractorSpec, view: View) -> None:
+    if spec.only_view not in (None, view.name):
+        raise UsageError(
+            f"extractor {spec.name} cannot use view {view.name}; it sees only {spec.only_view}"
+        )
     if spec.sides and not (view.square and view.size in spec.sides):
         sides = " or ".join(f"c{side}" for side in spec.sides)
         raise UsageError(f"extractor {spec.name} cannot use view {view.name}; it sees {sides}")

@@ -23,6 +23,7 @@ from seiqa_models.plugins.calls import (
     predict_named,
     row_arguments,
 )
+from seiqa_models.stack.dense import DENSE, DenseBlocks
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -58,16 +59,27 @@ class FittedPool:
         """Apply :meth:`predict_prepared` to the rows of a feature table."""
         with one_core(), plain_scikit_learn():
             values = self.preparation.transform(X)
-        return self.predict_prepared(values).set_axis(X.index)
+        return self.predict_prepared(values, self.dense(X)).set_axis(X.index)
 
-    def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
+    def dense(self, X: pd.DataFrame) -> FloatMatrix | None:
+        """The numbers of the dense blocks [n, width]; None if no member reads them."""
+        return self.representations[DENSE].transform(X) if DENSE in self.representations else None
+
+    def predict_prepared(self, values: FloatMatrix, dense: FloatMatrix | None) -> pd.DataFrame:
         """Each member's predictions, float64 columns by name.
 
         Five more are the consensus and the agreement, the fallback with its share, and how
         surely a picture is unrelated to its reference.
+
+        Parameters
+        ----------
+        values : float64 [n, p]
+            Rows of the fitted preparation.
+        dense : float64 [n, width] or None
+            The same rows from :meth:`dense`.
         """
         with one_core(), plain_scikit_learn():
-            read = _read(self.representations, values)
+            read = _read(self.representations, values, dense)
             predictions = {
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
                 for name, learner in self.learners.items()
@@ -126,6 +138,8 @@ def fit_pool(
         more = None if table.orders is None else table.orders.X
         values = preparation.fit_transform(table.X, y, groups, more)
         made, unrelated = _gate(table, preparation, values)
+        blocks = DenseBlocks().fit(table.X) if DENSE in forms(names) else None
+        dense = None if blocks is None else blocks.transform(table.X)
     del table  # frees dense blocks copied for this fit before the learners need memory
     known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     learnable = _learnable(values, y)
@@ -133,16 +147,30 @@ def fit_pool(
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
         fallback = Fallback(directions=known).fit(values, y, groups) if learnable else None
         representations = {
-            name: _told(make_representation(name if learnable else ALL), known).fit(values, y)
+            name: _told(make_representation(name if learnable else ALL), directions=known).fit(
+                values, y
+            )
             for name in forms(names)
+            if name != DENSE
         }
-        read = _read(representations, values)
+        if blocks is not None:
+            representations[DENSE] = blocks
+        read = _read(representations, values, dense)
     learners = {}
     for name in names:
         learner, form = member(name)
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
-        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
+        learners[name] = fit_learner(
+            learner,
+            read[form],
+            y,
+            random_state,
+            kinds,
+            None if form == DENSE else told,
+            collections,
+            blocks.blocks_ if blocks is not None and form == DENSE else None,
+        )
     pool = FittedPool(preparation, representations, learners, consensus, fallback, unrelated)
     return pool, np.concatenate([values, made])
 
@@ -168,10 +196,12 @@ def fit_learner(
     kinds: Rows | None = None,
     directions: Sequence[int] | None = None,
     collections: Rows | None = None,
+    blocks: Sequence[tuple[str, int]] | None = None,
 ) -> Any:
     """A learner fitted to rows [n, columns], their labels and any known side information.
 
-    That is the kinds and collections of the rows [n], and the directions [columns].
+    That is the kinds and collections of the rows [n], the directions [columns], and the name and
+    width of the dense blocks if these are the columns.
 
     If a small fold has only one distinct label or no varying column, its mean is predicted.
 
@@ -182,17 +212,20 @@ def fit_learner(
     """
     if not _learnable(values, y):
         return DummyRegressor().fit(values, y)
-    learner = _told(make_learner(name, random_state=random_state), directions)
+    learner = make_learner(name, random_state=random_state)
+    learner = _told(_told(learner, directions=directions), blocks=blocks)
     extra = row_arguments(learner, kinds=kinds, collections=collections)
     with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
 
 
-def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
+def _read(
+    representations: Mapping[str, Any], values: FloatMatrix, dense: FloatMatrix | None
+) -> dict[str, FloatMatrix]:
     """The rows in each representation, in one memory layout, as it can affect the last digit."""
     values = np.ascontiguousarray(values)
     return {
-        name: np.ascontiguousarray(form.transform(values), np.float64)
+        name: np.ascontiguousarray(dense if name == DENSE else form.transform(values), np.float64)
         for name, form in representations.items()
     }
 
@@ -201,10 +234,11 @@ def _learnable(values: FloatMatrix, y: FloatVector) -> bool:
     return bool(values.shape[1] > 0 and np.ptp(y) > 0)
 
 
-def _told(estimator: Any, directions: Sequence[int] | None) -> Any:
-    """The estimator with every parameter named ``directions``, at any depth, set to these."""
-    own = [name for name in estimator.get_params() if name.rpartition("__")[2] == "directions"]
-    return estimator.set_params(**dict.fromkeys(own, directions))
+def _told(estimator: Any, **fact: Any) -> Any:
+    """The estimator with every parameter of this name, at any depth, set to this value."""
+    ((name, value),) = fact.items()
+    own = [key for key in estimator.get_params() if key.rpartition("__")[2] == name]
+    return estimator.set_params(**dict.fromkeys(own, value))
 
 
 def predict_held_out(

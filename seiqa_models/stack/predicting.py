@@ -63,7 +63,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         pool, known = self.pool(X)
         with one_core():
             values = self.preparation_.transform(known)
-        fused = self.fuse_unclipped(pool.predict_prepared(values))
+        fused = self.fuse_unclipped(pool.predict_prepared(values, pool.dense(known)))
         return np.asarray(np.clip(fused + self.own_term(values, collection), *self.label_range_))
 
     @property
@@ -126,7 +126,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         """
         pool, known = self.pool(X)
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
-        predictions = pool.predict_prepared(values)
+        predictions = pool.predict_prepared(values, pool.dense(known))
         score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
         if collection is not None:
             own = self.fuse_unclipped(predictions) + self.own_term(values, collection)

@@ -129,7 +129,12 @@ def judged(trained: list[str], on: str, srocc: float, whose: str | None = None) 
 
 
 def write_run(
-    folder: Path, *, label_kind: str = "MOS", hostile: str = "", kinds: bool = False
+    folder: Path,
+    *,
+    label_kind: str = "MOS",
+    hostile: str = "",
+    kinds: bool = False,
+    challenge: bool = False,
 ) -> Path:
     """Write the run folder `folder`/runs/first, its pictures into `folder`.
 
@@ -139,6 +144,8 @@ def write_run(
         Begins the names of pairs and pictures.
     kinds : bool
         Kinds of distortion are known, and everything was made.
+    challenge : bool
+        The data are in the challenge's layout.
     """
     run = folder / "runs" / "first"
     run.mkdir(parents=True)
@@ -166,6 +173,7 @@ def write_run(
     if kinds:
         pairs["distortion"] = [f"{hostile}{KINDS[number % 3]}" for number in range(PAIRS)]
     pairs.attrs = {"label_kind": label_kind, "label_range": [0, 5], "source": "my pictures"}
+    pairs.attrs["neighbours_alike"] = challenge
     pairs.to_parquet(run / "pairs.parquet")
     _write_results(run, pairs, kinds)
     return run

@@ -138,7 +138,7 @@ def test_a_plain_run_has_the_sections_that_it_has_data_for(plain: Page) -> None:
 
 
 def test_a_run_with_everything_has_every_section(full: Page) -> None:
-    expected = [name for name in TITLES if name != "heldout"]
+    expected = [name for name in TITLES if name not in ("heldout", "challenge")]
     assert full.attributes("h2", "id") == expected
 
 
@@ -522,3 +522,22 @@ def test_why_relations_were_not_tried_is_said(make_run: MakeRun) -> None:
     (run / "metrics.json").write_text(json.dumps(content))
     page = rendered(run)
     assert "The suite of relations was not tried: the setting sense is off." in page.text
+
+
+def test_published_scores_stand_beside_a_run_on_the_challenges_data(make_run: MakeRun) -> None:
+    page = rendered(make_run(challenge=True))
+    assert "challenge" in page.attributes("h2", "id")
+    text = " ".join(page.text.split())
+    for team in ("RedpanQA", "Ayush Gupta", "RuntimeTerror", "QA-FTE", "DSS-SQA", "cythdg"):
+        assert team in text
+    for score in ("0.8724", "0.8711", "0.8693", "0.8560", "0.8469"):
+        assert score in text
+    assert text.count("method not published anywhere") == 3
+    assert "ranks 1 to 3 cannot be told apart" in text
+
+
+@pytest.mark.parametrize("made", [{}, {"challenge": True, "label_kind": "pseudo-label"}])
+def test_other_data_and_pseudo_labels_get_no_published_scores(
+    make_run: MakeRun, made: dict[str, object]
+) -> None:
+    assert "challenge" not in rendered(make_run(**made)).attributes("h2", "id")

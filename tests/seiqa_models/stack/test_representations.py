@@ -57,7 +57,10 @@ def test_names_of_members():
         (["gp", "gp"], "expected one or more different names"),
         (["gp@8", "catbost@8"], "unknown learner 'catbost': did you mean 'catboost'"),
         (["gp@al"], "unknown representation 'al': did you mean 'all'"),
-        (["gp@0"], "unknown representation '0': known are all, and the number of components"),
+        (
+            ["gp@0"],
+            "unknown representation '0': known are all, dense, and the number of components",
+        ),
         (["gp@-1"], "unknown representation '-1'"),
     ],
 )
