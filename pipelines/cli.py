@@ -8,8 +8,18 @@ import sys
 import typer
 
 from pipelines.commands import (
-    audit, cache, compare, finetune, plan, run, sense, serve, tables, use, weights,
-)  # fmt: skip
+    audit,
+    cache,
+    compare,
+    finetune,
+    plan,
+    run,
+    sense,
+    serve,
+    tables,
+    use,
+    weights,
+)
 from pipelines.commands.console import fail, prepare_output
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data

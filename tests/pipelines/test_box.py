@@ -1,4 +1,4 @@
-"""The built-in model's training data: two laboratories in one manifest, shared scenes named alike."""
+"""The built-in model's training data: two laboratories in one manifest, shared scenes alike."""
 
 from __future__ import annotations
 
