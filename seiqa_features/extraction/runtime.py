@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from seiqa_features.errors import SeiqaError, WeightsError
 from seiqa_features.extraction.devices import existing_devices, limit_memory
@@ -93,6 +94,12 @@ class Runtime:
         """Bytes of GPU memory that this process may use."""
         return float("inf") if self.gpu_memory is None else self.gpu_memory * GIGABYTE
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to find its devices and build its extractors by itself."""
+        found_here = ("device", "devices")
+        kept = {name: value for name, value in self.__dict__.items() if name not in found_here}
+        return {**kept, "_built": {}}
+
     def only(self, device: str) -> Runtime:
         """A copy for one device with nothing built yet, for a separate process."""
         return Runtime(
@@ -137,6 +144,8 @@ class Runtime:
         DeviceError
             The requested GPU does not exist.
         """
+        if self._asked != "auto":
+            _ = self.devices  # a device that was named must exist, whether or not it is needed
         needed = recipe.weights
         missing = self.weight_files.missing(needed)
         if missing and not skip_unavailable:
