@@ -38,6 +38,7 @@ Skip = Annotated[
     bool | None,
     typer.Option("--skip-unavailable", help="Leave out features whose weights are missing."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 BundleDir = Annotated[
     Path | None, typer.Option(help="Bundle folder of a trained run [the built-in model].")
 ]

@@ -1,17 +1,20 @@
-"""The verbs beside a run: demo data, scoring with a trained bundle, the list of extractors."""
+"""The verbs beside a run: demo data, and scoring with a trained bundle."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say_left_out
-from pipelines.commands.options import BundleDir, Device, KeepGoing, Weights, Workers
+from pipelines.commands.console import bars, say_aside, say_json, say_left_out, show_table
+from pipelines.commands.options import BundleDir, Device, Json, KeepGoing, Weights, Workers
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from seiqa_models.score import Score
     from seiqa_models.scorer import Scorer
 
 
@@ -81,24 +84,21 @@ def score(
     device: Device = None,
     weights: Weights = None,
     keep_going: KeepGoing = None,
+    heatmap: Annotated[
+        Path | None,
+        typer.Option(help="PNG of one pair: where structure or colour was lost [none]."),
+    ] = None,
+    json: Json = False,
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
     In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
     computed is kept, so that a stopped run continues where it was.
     """
-    from seiqa_features.errors import UsageError
-
-    many = len(images) == 1 or all(path.is_dir() for path in images)
-    if len(images) > 2 or many != (out is not None) or (len(images) == 1 and images[0].is_dir()):
-        raise UsageError(
-            "give REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv"
-            " --out FILE"
-        )
-    if not many and any(path.is_dir() for path in images):
-        raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
+    _require_usage(images, out, heatmap, json)
     if out is None:
-        _score_pair(images[0], images[1], load_scorer(bundle, cache, workers, device, weights))
+        scorer = load_scorer(bundle, cache, workers, device, weights)
+        _score_pair(images[0], images[1], scorer, heatmap, json=json)
         return
 
     from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
@@ -138,28 +138,93 @@ def load_scorer(
 
 AGREE = "the metrics agree on this pair"
 DISAGREE = "the metrics disagree on this pair: the score rests only on what was learned"
+UNFAMILIAR = "unfamiliar: unlike every pair that the model was trained on; do not trust it"
+SWAPPED = "the reference is blurrier than the degraded picture: are they in this order, REF DIST?"
 
 
-def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:
-    scored = scorer.score(ref, dist)
+def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:
+    """Refuse arguments that do not go together."""
+    from pipelines.runs.outputs import require_writable
+    from seiqa_features.errors import UsageError
+
+    forms = "REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv --out FILE"
+    folders = [path.is_dir() for path in images]
+    many = len(images) == 1 or all(folders)
+    if len(images) > 2 or (len(images) == 1 and folders[0]):
+        raise UsageError(f"{len(images)} paths: give {forms}")
+    if not many and any(folders):
+        raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
+    if many and out is None:
+        raise UsageError(
+            "--out is missing: name a file for the scores of many pairs, such as --out scores.csv"
+        )
+    if not many and out is not None:
+        raise UsageError("--out is for folders and manifests; the score of two pictures is printed")
+    if many and (heatmap is not None or json):
+        raise UsageError("--heatmap and --json are for two pictures; --out scores.json writes JSON")
+    if heatmap is not None:
+        if heatmap.suffix.lower() != ".png":
+            raise UsageError(f"--heatmap {heatmap}: expected a name that ends in .png")
+        require_writable(heatmap)
+
+
+def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, json: bool) -> None:
+    from seiqa_features.pictures.inputs import pair_as_rgb
+
+    before, after = pair_as_rgb(ref, dist)
+    scored = scorer.score(before, after)
+    if json:
+        say_json(_as_object(scored))
+    else:
+        _say_score(scored)
+    _say_hints(before, after)
+    if heatmap is not None:
+        _write_heat_map(heatmap, scored)
+
+
+def _say_score(scored: Score) -> None:
+    """The score, its flags, and what moved it, largest part first."""
     typer.echo(repr(scored))
-    if not scored.identical:
-        typer.echo(AGREE if scored.agree else DISAGREE)
-    if scored.unfamiliar:
-        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not trust it")
-
-
-def extractors(
-    name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
-) -> None:
-    """List all extractors, or everything about one: outputs, weights, licence, cost."""
-    from pipelines.commands.console import show_table
-    from pipelines.commands.listing import COLUMNS, details, table_row
-    from seiqa_features.extractors.registry import all_extractors, get_extractor
-
-    if name is not None:
-        for key, value in details(get_extractor(name).spec):
-            typer.echo(f"{key:>11}  {value}")
+    if scored.identical:
         return
-    show_table(COLUMNS, [table_row(entry.spec) for entry in all_extractors().values()])
-    typer.echo("also timm:<model> and openclip:<model>:<tag>; `seiqa extractors NAME` says more")
+    typer.echo(AGREE if scored.agree else DISAGREE)
+    if scored.unfamiliar:
+        typer.echo(UNFAMILIAR)
+    moved = {name: part for name, part in scored.contributions.items() if name != "baseline"}
+    rows = [("a typical pair", f"{scored.contributions['baseline']:.2f}")]
+    rows += [
+        (name, f"{part:+z.2f}") for name, part in sorted(moved.items(), key=lambda x: -abs(x[1]))
+    ]
+    show_table(("what moved the score", "points"), rows)
+
+
+def _as_object(scored: Score) -> dict[str, Any]:
+    names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "contributions")
+    return {"score": float(scored), **{name: getattr(scored, name) for name in names}}
+
+
+def _say_hints(ref: Image, dist: Image) -> None:
+    """What about a pair may be a mistake."""
+    from seiqa_features.pictures.sharpness import reference_is_blurrier
+
+    if ref.size != dist.size:
+        say_aside(
+            f"seiqa: the sizes differ: reference {ref.width}×{ref.height}, degraded"
+            f" {dist.width}×{dist.height}; the degraded picture was resized to the reference"
+        )
+    if reference_is_blurrier(ref, dist):
+        say_aside(f"seiqa: {SWAPPED}")
+
+
+def _write_heat_map(path: Path, scored: Score) -> None:
+    from pipelines.runs.outputs import cannot_write
+    from seiqa_features.files import replacing
+
+    if scored.heat_map is None:
+        say_aside(f"seiqa: {path} was not written: the pictures are the same, pixel by pixel")
+        return
+    try:
+        with replacing(path) as temporary:
+            scored.heat_map.save(temporary, "PNG")
+    except OSError as error:
+        raise cannot_write(path, error) from None

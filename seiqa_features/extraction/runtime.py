@@ -5,6 +5,7 @@ It also binds a recipe to the weights on this machine before any image is decode
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -28,6 +29,8 @@ from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_features.weights.places import reinstall, without_packages
 
 GIGABYTE = 1e9
+
+logger = logging.getLogger(__name__)
 
 _building = Lock()
 
@@ -189,6 +192,7 @@ class Runtime:
         device = self.device if self.on_gpu(entry.spec) else "cpu"
         # Some compute during construction: CLIP encodes the texts it compares pictures with.
         build = on_one_core(entry.build)
+        logger.info("loading %s on %s", entry.spec.name, device)
         try:
             return build(Resources(device, files, self.scratch))
         except SeiqaError:
