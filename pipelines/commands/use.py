@@ -151,7 +151,7 @@ def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, j
     folders = [path.is_dir() for path in images]
     many = len(images) == 1 or all(folders)
     if len(images) > 2 or (len(images) == 1 and folders[0]):
-        raise UsageError(f"{len(images)} paths: give {forms}")
+        raise UsageError(f"give {forms}")
     if not many and any(folders):
         raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
     if many and out is None:

@@ -16,6 +16,8 @@ ref_key        str       pixel hash of the reference
 dist_key       str       pixel hash of the degraded image
 ref_size       str       "width×height" of the reference
 dist_size      str       "width×height" of the degraded image
+codec          str       what compressed it; this column and bpp only if some pair has a codec
+bpp            float64   its rate in bits per pixel, NaN if unknown
 =============  ========  ====================================================================
 
 `DataFrame.attrs` describes the labels: `source` (where the table came from), `label_kind` ("MOS",
@@ -53,7 +55,7 @@ ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class Pair:
-    """One pair as an adapter found it; None for a missing label, group or kind of distortion."""
+    """One pair as an adapter found it; None for a label, group, kind, codec or rate not known."""
 
     pair_id: str
     ref: Path
@@ -62,6 +64,8 @@ class Pair:
     mos: float | None = None
     group: str | None = None
     distortion: str | None = None
+    codec: str | None = None
+    bpp: float | None = None
 
 
 @dataclass
@@ -162,6 +166,9 @@ def build_pairs(
         },
         columns=list(COLUMNS),
     ).astype({"mos": float, "order": "int64", "distortion": "str"})
+    if any(pair.codec for pair in pairs):
+        table["codec"] = pd.array([pair.codec for pair in pairs], dtype="str")
+        table["bpp"] = [math.nan if pair.bpp is None else pair.bpp for pair in pairs]
     table.attrs = {
         "source": path_text(found.source),
         "label_kind": found.label_kind,
