@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,11 +43,14 @@ def demo(
     from seiqa_features.errors import DataError, UsageError
 
     if truth is not None:
-        from pipelines.demo.verdict import judge
+        from pipelines.demo.verdict import judge, next_steps
 
         if folder is not None or semantic:
             raise UsageError("--truth RUN stands alone: without FOLDER and --semantic")
         typer.echo("\n".join(judge(truth).lines()))
+        called = sys.argv[0] if Path(sys.argv[0]).name == "seiqa" else "seiqa"
+        for line in next_steps(truth, called):
+            say_aside(line)
         return
     try:
         typer.echo(_write_semantic(folder, seed) if semantic else _write_rated(folder))
