@@ -12,7 +12,7 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
 .DEFAULT_GOAL := help
 .PHONY: help setup hooks demo run check audit weights features train submit report score serve box \
   test test-slow notebooks lint lint-files docs dist package pictures scenarios \
-  bench bench-features bench-models bench-tables bench-small bench-sense \
+  bench bench-features bench-store bench-cluster bench-models bench-tables bench-small bench-sense \
   bench-transfer bench-claims bench-ablation bench-goals clean
 
 help: ## this list
@@ -80,8 +80,9 @@ score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE
 serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
-box: $(VENV)/.seiqa ## train the built-in model again: TID="tid2013_kodak tid2013_kodak_more", see pipelines/box.py
-	$(BIN)/python -m pipelines.box $(TID)
+SHARED ?= ../shared/data
+box: $(VENV)/.seiqa ## train the built-in model again from SHARED's TID2013 and LIVE, see pipelines/box.py
+	$(BIN)/python -m pipelines.box "$(SHARED)"
 
 # One thread per worker: more would only wait for each other.
 test: $(VENV)/.dev ## the tests, without the slow ones
@@ -124,6 +125,12 @@ bench: $(VENV)/.dev ## speed and memory of the classical features, as ratios
 
 bench-features: $(VENV)/.dev ## speed of the pretrained features against a one-image-at-a-time loop
 	$(BIN)/python benchmarks/bench_features.py $(if $(DEVICE),--device "$(DEVICE)")
+
+bench-store: $(VENV)/.dev ## cost of looking up pairs in large feature stores
+	$(BIN)/python benchmarks/bench_store.py
+
+bench-cluster: $(VENV)/.dev ## speed on Ray clusters of this machine against one process
+	$(BIN)/python benchmarks/bench_cluster.py
 
 bench-models: $(VENV)/.dev ## cost of the model half against the runner-up's recipe
 	$(BIN)/python benchmarks/bench_models.py

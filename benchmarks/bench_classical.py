@@ -39,7 +39,8 @@ from pipelines import steps
 from pipelines.runs.folder import FEATURES
 from pipelines.settings import load_settings
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.table.store import SECONDS, Store
+from seiqa_features.table.shards import SECONDS
+from seiqa_features.table.store import Store
 from seiqa_features.table.table import read_table
 
 CONFIG = "classical"

@@ -1,8 +1,8 @@
-"""Train the built-in model: `python -m pipelines.box FOLDER [FOLDER …]` (make box).
+"""Train the built-in model: `python -m pipelines.box SHARED/data` (make box SHARED=…).
 
-Each folder holds part of TID2013: recipe*.csv with the human scores, render*.py, which recreates
-the distorted pictures from the references, and in the first folder reference/. Everything else is
-as for any data set.
+The folder holds the human-scored pairs of two laboratories, each with recipe*.csv, reference/ and
+render*.py, which recreates the distorted pictures from the references: TID2013 (`tid2013_kodak` and
+`tid2013_kodak_more`) and LIVE release 2 (`live_r2`). Everything else is as for any data set.
 """
 
 from __future__ import annotations
@@ -17,58 +17,88 @@ import typer
 
 from pipelines import steps
 from pipelines.commands.console import bars
+from pipelines.scales import ZERO_TO_FIVE
 from pipelines.settings import load_settings
 from seiqa_models.bundle import BOXED, load_bundle, save_bundle
 
-SCALE = 5.0
-"""Top of the built-in model's scale, the same as for SeIQA's labels."""
+TID, LIVE = "TID2013", "LIVE"
 
 LIMITS = (
     "Semantic edits (something erased, swapped or inserted) are outside its training: on them it"
     " says how much of the picture's structure and colour changed, and not what that means.",
-    "It knows pictures of one collection (Kodak, 512×384) and twelve kinds of distortion."
-    " Elsewhere it extrapolates, says so where it can tell, and widens its interval.",
+    "It knows pictures of two collections, 20 scenes (most of them Kodak's, up to 768×512) and 17"
+    " kinds of distortion. Elsewhere it extrapolates, says so where it can tell, and widens its"
+    " interval.",
     "The MOS are free for research with citation of Ponomarenko et al., Image database TID2013:"
     " Peculiarities, results and perspectives, Signal Processing: Image Communication 30, 2015.",
+    "The DMOS are those of the LIVE Image Quality Assessment Database, Release 2 (Sheikh, Wang,"
+    " Cormack and Bovik), free to use and distribute with its copyright notice and a citation.",
 )
 
 
-def write_manifest(sources: list[Path], folder: Path) -> Path:
+def write_manifest(data: Path, folder: Path) -> Path:
     """Render the distorted pictures into a folder, and write their human scores into a manifest.
 
-    MOS are divided so that the best rated pair gets 5: TID2013's scale counts won comparisons, and
-    not even an undamaged picture would win all 9. Kinds of distortion are omitted: with purpose
-    "abroad" no weight depends on them, and holding them out as well would take five times as many
-    fits.
+    Kinds of distortion are omitted: every laboratory has its own.
     """
-    parts = []
-    for source in sources:
-        (script,), (table,) = source.glob("render*.py"), source.glob("recipe*.csv")
-        subprocess.run([sys.executable, script, folder], check=True)
-        parts.append(pd.read_csv(table))
-    recipe = pd.concat(parts, ignore_index=True)
-    scenes = recipe["ref_img"].str.removesuffix(".png")
-    manifest = pd.DataFrame(
-        {
-            "ref": [sources[0] / "reference" / f"{name}.png" for name in scenes],
-            "dist": recipe["dist_img"].str.replace(".bmp", ".png"),
-            "mos": recipe["MOS"] * (SCALE / recipe["MOS"].max()),
-            "group": scenes,
-        }
-    )
+    parts = [
+        _tid(data, data / "tid2013_kodak", folder),
+        _tid(data, data / "tid2013_kodak_more", folder),
+        _live(data / "live_r2", folder),
+    ]
     path = folder / "manifest.csv"
-    manifest.to_csv(path, index=False)
+    pd.concat(parts, ignore_index=True).to_csv(path, index=False)
     return path
 
 
-def main(sources: list[Path], run: Path = Path("runs/boxed")) -> None:
-    """Train on SOURCES, report into RUN, and copy the bundle into the package."""
+def _tid(data: Path, source: Path, folder: Path) -> pd.DataFrame:
+    recipe, pictures = _rendered(source, folder)
+    scenes = recipe["ref_img"].str.removesuffix(".png")
+    return pd.DataFrame(
+        {
+            "ref": [data / "tid2013_kodak" / "reference" / f"{name}.png" for name in scenes],
+            "dist": [pictures / f"{Path(name).stem}.png" for name in recipe["dist_img"]],
+            "mos": recipe["MOS"],
+            "group": "kodak " + scenes.str[1:3].str.lstrip("0"),
+            "collection": TID,
+        }
+    )
+
+
+def _live(source: Path, folder: Path) -> pd.DataFrame:
+    """LIVE's pairs; a scene that TID2013 has, too, gets its number there."""
+    recipe, pictures = _rendered(source, folder)
+    scenes = recipe["ref_img"].str.removesuffix(".bmp")
+    kodak = "kodak " + recipe["kodak"].astype("Int64").astype("string")
+    names = recipe["distortion"] + "_" + recipe["dist_img"].str.replace(".bmp", ".png")
+    return pd.DataFrame(
+        {
+            "ref": [source / "reference" / f"{name}.png" for name in scenes],
+            "dist": [pictures / name for name in names],
+            "dmos": recipe["DMOS"],
+            "group": kodak.fillna(scenes),
+            "collection": LIVE,
+        }
+    )
+
+
+def _rendered(source: Path, folder: Path) -> tuple[pd.DataFrame, Path]:
+    """A collection's recipe, and the folder that now holds its distorted pictures."""
+    (script,), (table,) = source.glob("render*.py"), source.glob("recipe*.csv")
+    pictures = folder / source.name
+    pictures.mkdir()
+    subprocess.run([sys.executable, script, pictures], check=True)
+    return pd.read_csv(table), pictures
+
+
+def main(data: Path, run: Path = Path("runs/boxed")) -> None:
+    """Train on the collections in DATA, report into RUN, and copy the bundle into the package."""
     with tempfile.TemporaryDirectory(prefix="seiqa-boxed-") as folder:
-        data = write_manifest([source.resolve() for source in sources], Path(folder))
-        settings = load_settings(data=data, run=run, config="boxed")
+        manifest = write_manifest(data.resolve(), Path(folder))
+        settings = load_settings(data=manifest, run=run, config="boxed", scale=ZERO_TO_FIVE)
         steps.features(settings)
-        with bars("training folds") as (progress,):
-            steps.train(settings, on_fold=progress)
+        with bars("training folds", "judging collections") as (folds, laboratories):
+            steps.train(settings, on_fold=folds, on_laboratory=laboratories)
         steps.report(settings)
     put_in_box(settings.run)
 
@@ -79,12 +109,10 @@ def put_in_box(run: Path) -> None:
     card = bundle.card
     card["name"] = "The built-in model"
     card["data"]["source"] = (
-        f"TID2013, 10 scenes and 12 kinds, rendered; MOS scaled to 0..{SCALE:g}"
+        "TID2013, 10 scenes and 12 kinds, and LIVE release 2, 18 scenes and 5 kinds; rendered"
     )
     card["limits"] = [*LIMITS, *card["limits"]]
-    card["reproduce"] = (
-        "make box TID=folders with recipe*.csv and render*.py, the first with reference/"
-    )
+    card["reproduce"] = "make box SHARED=the folder with tid2013_kodak, tid2013_kodak_more, live_r2"
     save_bundle(BOXED, bundle.regressor, recipe=bundle.recipe, card=card)
     typer.echo(f"bundle in {BOXED}, report in {run / 'report.html'}")
 

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands import audit, compare, listing, run, sense, serve, tables, use, weights
+from pipelines.commands import (
+    audit,
+    cache,
+    compare,
+    listing,
+    run,
+    sense,
+    serve,
+    tables,
+    use,
+    weights,
+)
 from pipelines.commands.console import debugging, fail, prepare_output, set_verbosity
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
@@ -38,6 +49,7 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(weights.app, name="weights")
+app.add_typer(cache.app, name="cache")
 
 
 def _say_version(asked: bool) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import AfterValidator
 from pydantic_settings import YamlConfigSettingsSource
 
 from seiqa_features.errors import UsageError
+from seiqa_features.files import local_path
 
+LocalPath = Annotated[Path, AfterValidator(local_path)]
 CONFIGS = Path(__file__).parent / "configs"
 
 

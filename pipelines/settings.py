@@ -25,8 +25,10 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from pipelines.config_files import ConfigFile, config_path
+from pipelines.config_files import ConfigFile, LocalPath, config_path
+from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
+from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.tabular.names import nearest
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
@@ -67,12 +69,32 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
 
-    data: Path | None = Field(None, description="data set folder or CSV manifest")
+    data: Annotated[LocalPath | tuple[LocalPath, ...] | None, NoDecode] = Field(
+        None, description="data set folder or CSV manifest; several are collections"
+    )
+    dmos: tuple[str, ...] = Field(
+        (), description="collections with labels that are higher for worse pictures"
+    )
+    scale: str | None = Field(
+        None, description="scale of the scores: a collection, or 0..5 (null: of the largest)"
+    )
+    identity: dict[str, float] = Field(
+        {}, description="label of an undistorted picture, by collection"
+    )
+    score_as: str | None = Field(
+        None, description="score as this collection's observers (null: as all have in common)"
+    )
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
-    run: Path = Field(Path(), description="folder that gets all results of this run")
-    cache: Path = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
+    run: LocalPath = Field(Path(), description="folder that gets all results of this run")
+    cache: LocalPath = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
     workers: int = Field(
         os.cpu_count() or 1, ge=1, le=MAX_WORKERS, description="worker threads and processes"
+    )
+    engine: Literal["local", "ray"] = Field(
+        "local", description="extract in this process, or on a Ray cluster"
+    )
+    ray_address: str | None = Field(
+        None, description="of the cluster, host:port or auto [a cluster of this machine alone]"
     )
     keep_going: bool = Field(False, description="leave bad pairs out instead of stopping")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:<n>, or several with commas")
@@ -80,7 +102,7 @@ class Settings(BaseSettings):
         "auto", description="of networks: mixed is faster (auto: mixed on a GPU, float32 on a CPU)"
     )
     gpu_memory: float | None = Field(None, gt=0, description="limit on GPU memory, in GB")
-    weights: Path = Field(
+    weights: LocalPath = Field(
         DEFAULT_FOLDER, description="folder of your own weights, and of the recorded checksums"
     )
     weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")
@@ -112,6 +134,12 @@ class Settings(BaseSettings):
         True, description="judge the trained model by relations that hold by construction"
     )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _one_alone(cls, value: Any) -> Any:
+        """A list of one is that one, so that it is saved as such."""
+        return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
 
     @field_validator("fusion", mode="before")
     @classmethod
@@ -146,7 +174,12 @@ class Settings(BaseSettings):
         file = ConfigFile(settings_cls, path, yaml_file_encoding="utf-8-sig")
         return init_settings, env_settings, file
 
-    def named_data(self) -> Path:
+    @property
+    def shown_data(self) -> str:
+        """`data` as it is written on the command line."""
+        return " ".join(map(str, self._paths()))
+
+    def named_data(self) -> tuple[Path, ...]:
         """`data`, for verbs that require it.
 
         Raises
@@ -156,7 +189,12 @@ class Settings(BaseSettings):
         """
         if self.data is None:
             raise UsageError("no data named; give DATA, a data set folder or a CSV manifest")
-        return self.data
+        return self._paths()
+
+    def _paths(self) -> tuple[Path, ...]:
+        if self.data is None:
+            return ()
+        return (self.data,) if isinstance(self.data, Path) else self.data
 
     def runtime(self) -> Runtime:
         """The device and the weights named by these settings."""
@@ -167,6 +205,10 @@ class Settings(BaseSettings):
             gpu_memory=self.gpu_memory,
             scratch=self.cache / "scratch",
         )
+
+    def cluster(self) -> Cluster | None:
+        """The cluster to extract on, None for this process."""
+        return Cluster(self.ray_address) if self.engine == "ray" else None
 
     def save(self, path: Path) -> None:
         """Write the settings as YAML that loads as a configuration again."""
@@ -181,7 +223,7 @@ def load_settings(**flags: Any) -> Settings:
     UsageError
         One line per setting that is unknown or out of range.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value not in (None, [])}
     for name in _FUSION_PARAMETERS:  # pydantic would silently ignore unknown variables
         if f"SEIQA_{name.upper()}" in os.environ:
             raise UsageError(_moved(name, f"the variable SEIQA_{name.upper()}"))
@@ -233,6 +275,5 @@ def _moved(parameter: str, found: str) -> str:
 def _default_run(settings: Settings) -> Path:
     if settings.data is None:
         raise UsageError("neither data nor run folder named; give DATA or --run")
-    data = Path(os.path.realpath(settings.data))  # unlike resolve(), it tolerates a loop of links
-    name = data.name if data.is_dir() else f"{data.parent.name}-{data.stem}"
+    name = "+".join(map(collection_name, settings.named_data()))
     return Path("runs") / f"{name}-{Path(settings.config).stem}"

@@ -102,3 +102,9 @@ class DeviceError(SeiqaError):
     """The requested device is missing or has too little memory."""
 
     exit_code = 2
+
+
+class ClusterError(SeiqaError):
+    """A Ray cluster cannot be reached or used."""
+
+    exit_code = 2

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from seiqa_features.errors import DataError, printable
+from seiqa_features.errors import DataError, UsageError, printable
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -24,6 +24,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/")  # Path makes one slash of two
 _ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")
 _BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
@@ -72,6 +73,26 @@ def require_regular(path: Path) -> None:
 def reason(error: Exception) -> str:
     """The system's message for a failed call, without the path, which the caller adds."""
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+def local_path(path: Path) -> Path:
+    """A path that may have been given as a URI of this machine, as `file:///data/pairs.csv`.
+
+    Raises
+    ------
+    UsageError
+        It is a URI of another kind, such as s3://…; only local paths are supported.
+    """
+    found = _URI.match(str(path))
+    if found is None:
+        return path
+    if found["scheme"] == "file":
+        return Path(str(path)[found.end() - 1 :])
+    uri = f"{found['scheme']}://{str(path)[found.end() :]}"
+    raise UsageError(
+        f"{uri}: expected a local path; object stores are not supported: mount the bucket, or copy"
+        " what is needed"
+    )
 
 
 def path_text(path: Path | str) -> str:

@@ -176,6 +176,8 @@ class Figures(Record):
         "home" or "abroad".
     at_home : Summary or None
         With purpose "abroad": the performance of the same members with purpose "home".
+    as_itself : Summary or None
+        With several collections: each one's rows scored as its own observers.
     index_only : Summary or None
         A predictor that sees only file order; None if that is not known.
     gain : dict of Difference
@@ -208,6 +210,7 @@ class Figures(Record):
     consensus: Consensus
     purpose: str
     at_home: Summary | None
+    as_itself: Summary | None = None
     index_only: Summary | None
     gain: dict[str, Difference]
     transfer: Transfer | None

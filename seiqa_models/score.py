@@ -26,15 +26,19 @@ NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree"]
 """Columns of a table of scores: float64 numbers and boolean flags."""
 
 
-def predicted_scores(regressor: SeiqaRegressor, table: pd.DataFrame) -> pd.DataFrame:
-    """Table of scores [n] of the rows of a feature table.
+def predicted_scores(
+    regressor: SeiqaRegressor, table: pd.DataFrame, collection: str | None = None
+) -> pd.DataFrame:
+    """Table of scores [n] of the rows of a feature table, as the observers of a collection.
 
     Raises
     ------
     TableError
         The model gives a number that is not finite.
     """
-    predicted = regressor.predict_interval(table, coverage=COVERAGE)
+    if table.empty:
+        return no_scores(table.index)
+    predicted = regressor.predict_interval(table, coverage=COVERAGE, collection=collection)
     if not np.isfinite(predicted[NUMBERS].to_numpy()).all():
         raise TableError("the bundle gives a score that is not finite; train again")
     return predicted[[*NUMBERS, *FLAGS]].astype(dict.fromkeys(FLAGS, "boolean"))
@@ -47,14 +51,11 @@ def no_scores(index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index)
 
 
-def scores_of(
-    regressor: SeiqaRegressor, table: pd.DataFrame, index: pd.Index, identical: set[str]
+def settled(
+    predicted: pd.DataFrame, index: pd.Index, identical: set[str], top: float
 ) -> pd.DataFrame:
-    """Table of scores of the pairs in `index`: predicted from their row, certain if identical."""
-    scores = no_scores(index)
-    if not table.empty:
-        scores = predicted_scores(regressor, table).reindex(index)
-    return settle_identical(scores, index.isin(identical), float(regressor.label_range_[1]))
+    """Scores of the pairs in `index`: as predicted, or certain if identical."""
+    return settle_identical(predicted.reindex(index), index.isin(identical), top)
 
 
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:

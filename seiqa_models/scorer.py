@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
+from seiqa_features.api.recent import RecentPairs
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction.cached import extract_in_portions
+from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.direct import compute_table, equal_pixels, gather, held
-from seiqa_features.extraction.recent import RecentPairs
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Load
 from seiqa_features.pictures.decoding import pixel_key
@@ -25,16 +26,16 @@ from seiqa_features.pictures.inputs import Picture, both_sides, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.store import Store
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
-from seiqa_models.batches import OnBatches
 from seiqa_models.bundle import Bundle, load_built_in, load_bundle
 from seiqa_models.compatibility import matching_recipe
 from seiqa_models.evaluation.contributions import contributions_of_row
-from seiqa_models.score import Score, predicted_scores, scores_of
+from seiqa_models.interface import ScorerInterface
+from seiqa_models.score import Score, predicted_scores, settled
 
 logger = logging.getLogger(__name__)
 
 
-class Scorer(OnBatches):
+class Scorer(ScorerInterface):
     """Scores image pairs with a trained bundle: `Scorer.load().score("photo.png", "photo.jpg")`.
 
     A picture is a path, an open file or its bytes, a Pillow image, a numpy array [H, W] or
@@ -59,6 +60,8 @@ class Scorer(OnBatches):
         Where pretrained networks run: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:<n>".
     runtime : Runtime | None
         Device and weights in one, in place of `device`.
+    as_collection : str | None
+        Score as the observers of this one of the bundle's collections [as all have in common].
     """
 
     def __init__(
@@ -68,7 +71,10 @@ class Scorer(OnBatches):
         workers: int | None = None,
         device: str = "auto",
         runtime: Runtime | None = None,
+        as_collection: str | None = None,
     ) -> None:
+        bundle.regressor.require_collection(as_collection)
+        self.as_collection = as_collection
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device=device)
@@ -84,20 +90,22 @@ class Scorer(OnBatches):
         workers: int | None = None,
         device: str = "auto",
         runtime: Runtime | None = None,
+        as_collection: str | None = None,
     ) -> Scorer:
         """The scorer of a bundle folder, by default the built-in one; parameters as for the class.
 
         Raises
         ------
         TableError
-            The bundle is missing, damaged or of another format.
+            The bundle is missing, damaged or of another format, or knows no such collection.
         DataError
             It was trained on features that this version computes differently.
         WeightsError, DeviceError
             Pretrained weights that it needs are missing, or the device does not exist.
         """
         loaded = load_built_in() if bundle is None else load_bundle(bundle)
-        return cls(loaded, workers=workers, device=device, runtime=runtime)
+        options: Any = {"workers": workers, "runtime": runtime, "as_collection": as_collection}
+        return cls(loaded, device=device, **options)
 
     def score(self, ref: Picture, dist: Picture) -> Score:
         """The score of one pair, on the scale of the training labels.
@@ -113,12 +121,12 @@ class Scorer(OnBatches):
         table, failures = self._compute({"0": (held(one), held(other))})
         if failures:
             raise DataError(list(failures.values()))
-        predicted = predicted_scores(self.bundle.regressor, table).iloc[0].to_dict()
+        predicted = self._predict(table).iloc[0].to_dict()
         return Score(
             predicted.pop("score"),
             **predicted,
             scale=self._scale,
-            explain=partial(contributions_of_row, self.bundle.regressor, table),
+            explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
             draw=self._recent.keep(one, other),
         )
 
@@ -172,7 +180,7 @@ class Scorer(OnBatches):
         for line in problems:
             logger.warning("left out: %s", line)
         numbers = pd.Index(map(str, range(len(refs))))
-        return scores_of(self.bundle.regressor, table, numbers, identical).set_axis(index)
+        return settled(self._predict(table), numbers, identical, self._scale[1]).set_axis(index)
 
     def score_pairs(
         self,
@@ -180,12 +188,19 @@ class Scorer(OnBatches):
         *,
         cache: Path,
         keep_going: bool = False,
+        cluster: Cluster | None = None,
         on_image: Progress = unwatched,
         on_pair: Progress = unwatched,
     ) -> tuple[pd.DataFrame, list[str]]:
         """Score the pairs found by an adapter, using a feature store.
 
-        Features in the store are not computed again: a killed run resumes where it stopped.
+        Features in the store are not computed again: a killed run resumes where it stopped. Memory
+        for the feature table does not grow with the number of pairs.
+
+        Parameters
+        ----------
+        cluster : Cluster | None
+            Where to extract features [in this process].
 
         Returns
         -------
@@ -205,22 +220,26 @@ class Scorer(OnBatches):
         )
         pairs = require_pairs(pairs, problems, keep_going=keep_going)
         equal = pairs["ref_key"] == pairs["dist_key"]
+        left_out, scores = [*found.left_out, *problems], []
         with self._one_at_a_time:
-            table, _, report = extract_table(
+            for table, failures in extract_in_portions(
                 pairs[~equal],
                 self.recipe,
                 Store(cache),
                 self.runtime,
                 workers=self.workers,
                 keep_going=keep_going,
+                cluster=cluster,
                 on_progress=on_pair,
-            )
-        left_out = [*found.left_out, *problems, *report.failures.values()]
-        if table.empty and not equal.any():
+            ):
+                left_out += failures.values()
+                scores.append(self._predict(table))
+        predicted = pd.concat(scores)
+        if predicted.empty and not equal.any():
             raise DataError([*left_out, "no usable pair is left"])
-        kept = pd.Index(pairs["pair_id"][equal | pairs["pair_id"].isin(table.index)])
+        kept = pairs["pair_id"][equal | pairs["pair_id"].isin(predicted.index)]
         identical = set(pairs["pair_id"][equal])
-        return scores_of(self.bundle.regressor, table, kept, identical), left_out
+        return settled(predicted, pd.Index(kept), identical, self._scale[1]), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -236,13 +255,5 @@ class Scorer(OnBatches):
         low, high = self.bundle.regressor.label_range_
         return float(low), float(high)
 
-    def __repr__(self) -> str:
-        low, high = self._scale
-        name = self.bundle.card.get("name", "a bundle without a name")
-        features = ", ".join(dict.fromkeys(block.spec.name for block in self.recipe.blocks))
-        where = f"device {self.runtime.device}; scale {low:g} to {high:g}"
-        return f"Scorer({name}; features {features}; {where})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Give another process the bundle and the settings; it builds the networks by itself."""
-        return partial(Scorer, workers=self.workers, runtime=self.runtime), (self.bundle,)
+    def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
+        return predicted_scores(self.bundle.regressor, table, self.as_collection)

@@ -16,9 +16,11 @@ factory:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.metadata import packages_distributions
 
 import skops.io
+from sklearn.base import BaseEstimator
 
 from seiqa_models.fusions import FUSIONS
 from seiqa_models.learners.registry import LEARNERS
@@ -51,6 +53,7 @@ TRUSTED_TYPES = (
     "seiqa_models.learners.trees.BoostedTrees",
     "seiqa_models.stack.blend.Blend",
     "seiqa_models.stack.calibration.MonotoneCalibration",
+    "seiqa_models.stack.collections.observers.Observers",
     "seiqa_models.stack.intervals.ConformalInterval",
     "seiqa_models.stack.meta.RidgeMeta",
     "seiqa_models.stack.preparation.Preparation",
@@ -72,17 +75,33 @@ def trusted_types(model: bytes) -> list[str]:
         The archive. Plugin packages are consulted only about its types that are not already
         trusted.
     """
-    return [*TRUSTED_TYPES, *_of_packages(_not_ours(model))]
+    unknown = _not_ours(model)
+    return [*TRUSTED_TYPES, *filter(_is_estimator, unknown), *_of_packages(unknown)]
 
 
 def refused_types(model: bytes) -> list[str]:
     """Types in a skops archive that may not be rebuilt, sorted."""
-    unknown = _not_ours(model)
+    unknown = [name for name in _not_ours(model) if not _is_estimator(name)]
     return sorted(set(unknown) - set(_of_packages(unknown)))
 
 
 def _not_ours(model: bytes) -> list[str]:
     return [name for name in skops.io.get_untrusted_types(data=model) if name not in TRUSTED_TYPES]
+
+
+def _is_estimator(name: str) -> bool:
+    """Whether a type is one of scikit-learn's estimators.
+
+    skops trusts these by a list, which is empty where `import_skops_quickly` imported skops.
+    """
+    module, _, kind = name.rpartition(".")
+    if not module.startswith("sklearn.") or ".tests" in module:
+        return False
+    try:
+        found = getattr(import_module(module), kind, None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, BaseEstimator)
 
 
 def _of_packages(types: list[str]) -> list[str]:

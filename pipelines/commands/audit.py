@@ -60,14 +60,14 @@ def audit_data(settings: Settings, *, on_image: Progress) -> tuple[dict[str, Any
     """
     from pipelines.runs.folder import FEATURES, read_run
     from seiqa_features.commits import current
-    from seiqa_features.datasets import load_pairs
+    from seiqa_features.datasets import check_pairs, find_pairs
     from seiqa_features.datasets.hashes import reference_hashes
     from seiqa_features.datasets.scenes import reference_scenes
     from seiqa_features.pictures.index import ImageIndex
     from seiqa_models.audit.audit import audit as audit_pairs
 
-    pairs, left_out = load_pairs(
-        settings.named_data(),
+    pairs, left_out = check_pairs(
+        find_pairs(settings.named_data(), settings.dmos),
         ImageIndex(settings.cache),
         keep_going=True,
         workers=settings.workers,

@@ -135,6 +135,20 @@ def say_purpose(metrics: Metrics) -> None:
         )
 
 
+def say_laboratories(metrics: Metrics) -> None:
+    """Print how well models that have seen nothing of a collection rank its pairs."""
+    cells = metrics.laboratories or []
+    for name in sorted({cell.judged_on for cell in cells}):
+        # Of all others together, or of the only other one: the last that has not seen it.
+        *_, found = [cell for cell in cells if cell.judged_on == name and cell.left_out
+                     and cell.scored_as is None]  # fmt: skip
+        typer.echo(
+            f"collection {name} from {' and '.join(found.trained_on)}: SROCC {found.srocc:.4f},"
+            f" within scenes {found.within:.4f}, PLCC {found.plcc:.4f} after a monotone mapping,"
+            f" on {found.n} pairs"
+        )
+
+
 def say_sense(metrics: Metrics) -> None:
     """Print how many relations that hold by construction the model keeps."""
     if found := metrics.sense:

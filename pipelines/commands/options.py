@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 Data = Annotated[
-    Path | None, typer.Argument(help="Data set folder (SeIQA, TID2013, …) or CSV manifest.")
+    list[Path] | None,
+    typer.Argument(
+        help="Data set folder (SeIQA, TID2013, …) or CSV manifest; several are collections, with"
+        " label scales of their own."
+    ),
 ]
 Config = Annotated[str | None, typer.Option(help="Name in pipelines/configs, or a YAML file.")]
 Run = Annotated[Path | None, typer.Option(help="Folder for results [runs/<data>-<config>].")]
@@ -27,6 +31,12 @@ KeepGoing = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="auto, cpu, cuda, cuda:<n>, or several with commas [auto].")
 ]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="local, or ray: extract on a Ray cluster [local].")
+]
+RayAddress = Annotated[
+    str | None, typer.Option(help="host:port of the cluster, or auto [this machine alone].")
+]
 Weights = Annotated[
     Path | None, typer.Option(help="Folder of your own weights [~/.cache/seiqa/weights].")
 ]
@@ -39,6 +49,14 @@ Skip = Annotated[
     typer.Option("--skip-unavailable", help="Leave out features whose weights are missing."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="Score as the observers of this collection [as all have in common].",
+    ),
+]
 BundleDir = Annotated[
     Path | None, typer.Option(help="Bundle folder of a trained run [the built-in model].")
 ]

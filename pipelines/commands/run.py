@@ -12,19 +12,23 @@ from pipelines.commands.console import (
     say_few_groups,
     say_json,
     say_kinds,
+    say_laboratories,
     say_left_out,
     say_purpose,
     say_sense,
 )
 from pipelines.commands.options import (
+    As,
     Cache,
     Config,
     Data,
     Device,
+    EngineOption,
     GpuMemory,
     Json,
     KeepGoing,
     PrecisionOption,
+    RayAddress,
     Run,
     Seed,
     Skip,
@@ -43,13 +47,13 @@ def check(
     """Say what is in DATA and everything that is wrong with it."""
     from seiqa_features.datasets import find_pairs
     from seiqa_features.datasets.pairs import build_pairs
-    from seiqa_features.datasets.scenes import reference_scenes
+    from seiqa_features.datasets.scenes import one_group_per_scene, reference_scenes
     from seiqa_features.datasets.summary import shared_scenes, summarise
     from seiqa_features.errors import DataError, printable
     from seiqa_features.pictures.index import ImageIndex
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
-    found = find_pairs(settings.named_data())
+    found = find_pairs(settings.named_data(), settings.dmos)
     with bars("checking images") as (progress,):
         pairs, problems = build_pairs(
             found,
@@ -57,6 +61,7 @@ def check(
             workers=settings.workers,
             on_image=progress,
         )
+        pairs = one_group_per_scene(pairs)
     lines = [*summarise(pairs), shared_scenes(pairs, reference_scenes(pairs))]
     if json:
         say_json({**dict(lines), "left out": found.left_out, "problems": problems})
@@ -73,12 +78,14 @@ def features(
     workers: Workers = None, device: Device = None,
     precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
+    engine: EngineOption = None, ray_address: RayAddress = None,
 ) -> None:  # fmt: skip
     """Extract the features of every pair in DATA into the store, except those already there."""
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
         precision=precision, gpu_memory=gpu_memory, weights=weights,
-        skip_unavailable=skip_unavailable, keep_going=keep_going,
+        skip_unavailable=skip_unavailable, engine=engine, ray_address=ray_address,
+        keep_going=keep_going,
     )  # fmt: skip
     _features(settings)
 
@@ -91,11 +98,11 @@ def train(
     _train(_settings(data=data, config=config, run=run, workers=workers, seed=seed))
 
 
-def submit(data: Data = None, config: Config = None, run: Run = None) -> None:
+def submit(data: Data = None, config: Config = None, run: Run = None, score_as: As = None) -> None:
     """Score the test pairs and write the challenge's submission zip."""
     from pipelines import steps
 
-    settings = _settings(data=data, config=config, run=run)
+    settings = _settings(data=data, config=config, run=run, score_as=score_as)
     typer.echo(f"submission in {steps.submit(settings)}")
 
 
@@ -109,6 +116,7 @@ def run(
     workers: Workers = None, device: Device = None,
     precision: PrecisionOption = None, gpu_memory: GpuMemory = None,
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
+    engine: EngineOption = None, ray_address: RayAddress = None,
     seed: Seed = None,
 ) -> None:  # fmt: skip
     """Run features, train, submit (if there are test pairs of the challenge) and report."""
@@ -117,7 +125,8 @@ def run(
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
         precision=precision, gpu_memory=gpu_memory, weights=weights,
-        skip_unavailable=skip_unavailable, keep_going=keep_going, seed=seed,
+        skip_unavailable=skip_unavailable, engine=engine, ray_address=ray_address,
+        keep_going=keep_going, seed=seed,
     )  # fmt: skip
     with exclusive(settings.run):
         done = _features(settings, to_train=True)
@@ -132,7 +141,7 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
     settings = load_settings(**flags)
     if announce:
         say_aside(
-            f"config {settings.config}, data {settings.data}, run {settings.run},"
+            f"config {settings.config}, data {settings.shown_data or None}, run {settings.run},"
             f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}"
         )
     return settings
@@ -157,9 +166,18 @@ def _features(settings: Settings, *, to_train: bool = False) -> Features:
 def _train(settings: Settings, done: Features | None = None) -> None:
     from pipelines import steps
 
-    names = ("training folds", "leaving features out", "scoring photographs")
-    with bars(*names) as (folds, ablation, sense):
-        metrics = steps.train(settings, done, on_fold=folds, on_ablation=ablation, on_sense=sense)
+    names = (
+        "training folds", "leaving features out", "scoring photographs", "judging collections",
+    )  # fmt: skip
+    with bars(*names) as (folds, ablation, sense, laboratories):
+        metrics = steps.train(
+            settings,
+            done,
+            on_fold=folds,
+            on_ablation=ablation,
+            on_sense=sense,
+            on_laboratory=laboratories,
+        )
     honest = metrics.honest
     low, high = honest.interval
     labels = "MOS" if metrics.label_kind == "MOS" else f"{metrics.label_kind}s"
@@ -171,6 +189,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
     say_few_groups(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
+    say_laboratories(metrics)
     say_sense(metrics)
     if metrics.splits is not None:
         typer.echo(f"splits by {metrics.splits.by}: {metrics.splits.why}")

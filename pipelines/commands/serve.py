@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.options import Device, Weights, Workers
+from pipelines.commands.options import As, Device, Weights, Workers
 
 
 def serve(
@@ -27,6 +27,7 @@ def serve(
     workers: Workers = None,
     device: Device = None,
     weights: Weights = None,
+    score_as: As = None,
 ) -> None:
     """Serve a page that scores pairs of pictures. The pictures stay on this machine."""
     from seiqa_features.errors import UsageError
@@ -47,7 +48,7 @@ def serve(
         raise UsageError(f"--max-pixels {pixels}: expected at most {MAX_PIXELS}")
     folder = weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER))
     runtime = Runtime(WeightFiles(folder), device=device or "auto")
-    scorer = Scorer.load(bundle, workers=workers, runtime=runtime)
+    scorer = Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
     if not is_local(host):
         typer.echo(f"anyone who can reach port {port} of this machine can use the page", err=True)
     run(

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.commands.console import bars, say_aside, say_json, say_left_out, show_table
-from pipelines.commands.options import BundleDir, Device, Json, KeepGoing, Weights, Workers
+from pipelines.commands.options import (
+    As,
+    BundleDir,
+    Device,
+    EngineOption,
+    Json,
+    KeepGoing,
+    RayAddress,
+    Weights,
+    Workers,
+)
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
+    from seiqa_features.extraction.connecting import Cluster
     from seiqa_models.score import Score
     from seiqa_models.scorer import Scorer
 
@@ -87,21 +96,27 @@ def score(
     workers: Workers = None,
     device: Device = None,
     weights: Weights = None,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     keep_going: KeepGoing = None,
     heatmap: Annotated[
         Path | None,
         typer.Option(help="PNG of one pair: where structure or colour was lost [none]."),
     ] = None,
     json: Json = False,
+    score_as: As = None,
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
     In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
     computed is kept, so that a stopped run continues where it was.
     """
+    from seiqa_features.files import local_path
+
+    images, out = [local_path(path) for path in images], out and local_path(out)
     _require_usage(images, out, heatmap, json)
     if out is None:
-        scorer = load_scorer(bundle, cache, workers, device, weights)
+        scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
         _score_pair(images[0], images[1], scorer, heatmap, json=json)
         return
 
@@ -109,17 +124,29 @@ def score(
     from pipelines.settings import DEFAULT_CACHE
 
     check_output(out)
+    cluster = _cluster(engine, ray_address)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
-    cache = cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
-    scorer = load_scorer(bundle, cache, workers, device, weights)
+    cache = local_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
+    scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
-            cache=cache, keep_going=bool(keep_going), on_image=on_image, on_pair=on_pair,
+            cache=cache, keep_going=bool(keep_going), cluster=cluster,
+            on_image=on_image, on_pair=on_pair,
         )  # fmt: skip
     say_left_out(left_out)
     typer.echo(f"scores in {out}")
+
+
+def _cluster(engine: str | None, address: str | None) -> Cluster | None:
+    from seiqa_features.errors import UsageError
+    from seiqa_features.extraction.connecting import Cluster
+
+    chosen = engine or os.environ.get("SEIQA_ENGINE", "local")
+    if chosen not in ("local", "ray"):
+        raise UsageError(f"--engine {chosen}: expected local or ray")
+    return Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS")) if chosen == "ray" else None
 
 
 def load_scorer(
@@ -128,8 +155,11 @@ def load_scorer(
     workers: int | None,
     device: str | None,
     weights: Path | None,
+    score_as: str | None = None,
 ) -> Scorer:
     """The scorer described by the command line's options."""
+    _import_skops_quickly()
+
     from seiqa_features.extraction.runtime import Runtime
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
     from seiqa_models.scorer import Scorer
@@ -137,13 +167,28 @@ def load_scorer(
     weight_files = WeightFiles(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
     scratch = None if cache is None else cache / "scratch"
     runtime = Runtime(weight_files, device=device or "auto", scratch=scratch)
-    return Scorer.load(bundle, workers=workers, runtime=runtime)
+    return Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
+
+
+def _import_skops_quickly() -> None:
+    """Import skops without its list of scikit-learn's estimators, which takes two seconds.
+
+    To make the list, skops imports all of scikit-learn. Bundles do not need it
+    (`seiqa_models.trust`). Other code of the process might, so this is only for commands.
+    """
+    import sklearn.utils
+
+    listing = sklearn.utils.all_estimators
+    sklearn.utils.all_estimators = list
+    try:
+        import skops.io  # noqa: F401
+    finally:
+        sklearn.utils.all_estimators = listing
 
 
 AGREE = "the metrics agree on this pair"
 DISAGREE = "the metrics disagree on this pair: the score rests only on what was learned"
 UNFAMILIAR = "unfamiliar: unlike every pair that the model was trained on; do not trust it"
-SWAPPED = "the reference is blurrier than the degraded picture: are they in this order, REF DIST?"
 
 
 def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:
@@ -173,6 +218,7 @@ def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, j
 
 
 def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, json: bool) -> None:
+    from pipelines.runs.scoring import hints, write_heat_map
     from seiqa_features.pictures.inputs import pair_as_rgb
 
     before, after = pair_as_rgb(ref, dist)
@@ -181,9 +227,11 @@ def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, 
         say_json(_as_object(scored))
     else:
         _say_score(scored)
-    _say_hints(before, after)
-    if heatmap is not None:
-        _write_heat_map(heatmap, scored)
+    for line in hints(before, after):
+        say_aside(f"seiqa: {line}")
+    if heatmap is not None and not write_heat_map(heatmap, scored):
+        same = "the pictures are the same, pixel by pixel"
+        say_aside(f"seiqa: {heatmap} was not written: {same}")
 
 
 def _say_score(scored: Score) -> None:
@@ -205,30 +253,3 @@ def _say_score(scored: Score) -> None:
 def _as_object(scored: Score) -> dict[str, Any]:
     names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "contributions")
     return {"score": float(scored), **{name: getattr(scored, name) for name in names}}
-
-
-def _say_hints(ref: Image, dist: Image) -> None:
-    """What about a pair may be a mistake."""
-    from seiqa_features.pictures.sharpness import reference_is_blurrier
-
-    if ref.size != dist.size:
-        say_aside(
-            f"seiqa: the sizes differ: reference {ref.width}×{ref.height}, degraded"
-            f" {dist.width}×{dist.height}; the degraded picture was resized to the reference"
-        )
-    if reference_is_blurrier(ref, dist):
-        say_aside(f"seiqa: {SWAPPED}")
-
-
-def _write_heat_map(path: Path, scored: Score) -> None:
-    from pipelines.runs.outputs import cannot_write
-    from seiqa_features.files import replacing
-
-    if scored.heat_map is None:
-        say_aside(f"seiqa: {path} was not written: the pictures are the same, pixel by pixel")
-        return
-    try:
-        with replacing(path) as temporary:
-            scored.heat_map.save(temporary, "PNG")
-    except OSError as error:
-        raise cannot_write(path, error) from None

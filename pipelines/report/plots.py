@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from seiqa_features.extraction.heatmap import overlay
+from seiqa_models.judged import Judged
 
 # Two hues that are distinct for every kind of colour vision (Okabe & Ito 2008), and greys.
 ACCENT, SECOND, INK, GREY, FAINT = "#0072B2", "#D55E00", "#1a1a1a", "#767676", "#d9d9d9"
@@ -147,6 +149,34 @@ def intervals(table: pd.DataFrame, *, label: str) -> str:
     return as_svg(figure)
 
 
+def matrix(cells: Sequence[Judged], names: Sequence[str]) -> str:
+    """SROCC by what was trained on (rows) and judged on (columns), as an SVG data URI.
+
+    Cells whose laboratory was left out from training have a frame.
+    """
+    trained = list(dict.fromkeys(cell.trained_on for cell in sorted(cells, key=_size)))
+    with drawing(2.2 + 1.1 * len(names), 1.1 + 0.5 * len(trained)) as (figure, axes):
+        values = np.full((len(trained), len(names)), np.nan)
+        for cell in cells:
+            row, column = trained.index(cell.trained_on), names.index(cell.judged_on)
+            values[row, column] = cell.srocc
+            if cell.left_out:
+                frame = Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, lw=2, ec=INK)
+                axes.add_patch(frame)
+        axes.imshow(values, cmap="Blues", vmin=0.5, vmax=1.15, aspect="auto")
+        for row, column in np.argwhere(np.isfinite(values)):
+            axes.text(column, row, f"{values[row, column]:.3f}", ha="center", va="center")
+        axes.set_xticks(range(len(names)), [short(name) for name in names])
+        together = [short(" + ".join(part)) for part in trained]
+        axes.set_yticks(range(len(trained)), together)
+        axes.set(xlabel="judged on", ylabel="trained on")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        for tick in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
+            tick.set_parse_math(False)  # a name may hold a $
+    return as_svg(figure)
+
+
 def colour_key() -> str:
     """The colours of a difference picture and their meaning, as an SVG data URI."""
     grey = np.full((8, 256, 3), 0.5, np.float32)
@@ -176,6 +206,10 @@ def drawing(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots()
+
+
+def _size(cell: Judged) -> tuple[int, tuple[str, ...]]:
+    return len(cell.trained_on), cell.trained_on
 
 
 def short(name: str) -> str:

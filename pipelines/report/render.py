@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipelines.report import columns, panels, plots, rates, tables
+from pipelines.report import columns, plots, rates, sections, tables
 from pipelines.report.pictures import examples
 from pipelines.report.plots import Dot
 from pipelines.report.points import MOST_POINTS, hover_scatter
@@ -29,6 +29,7 @@ TITLES = {
     "gain": "Is the stack better than its ingredients?",
     "heldout": "Held-out splits",
     "folds": "Fold by fold",
+    "laboratories": "Laboratories",
     "kinds": "Kinds of distortion",
     "rates": "Rate and quality",
     "calibration": "Calibration and errors",
@@ -98,11 +99,12 @@ def _content(run: Run) -> dict[str, Any]:
         "gain": _gain(run),
         "heldout": run.metrics.heldout,
         "folds": tables.folds(run),
-        "kinds": _kinds(run),
+        "laboratories": _laboratories(run),
+        "kinds": sections.kinds(run),
         "rates": rates.section(run),
-        "calibration": _calibration(run),
+        "calibration": sections.calibration(run),
         "intervals": _intervals(run),
-        "ablation": _ablation(run),
+        "ablation": sections.ablation(run),
         "similar": columns.similar(chosen),
         "disagreement": columns.disagreement(run, chosen),
         "sense": {"found": run.metrics.sense, "left_out": run.metrics.sense_left_out}
@@ -143,40 +145,15 @@ def _gain(run: Run) -> dict[str, Any]:
     return {"rows": rows, "figure": plots.dots(marks, xlabel="stack minus this, final", line=0.0)}
 
 
-def _kinds(run: Run) -> dict[str, Any]:
-    rows, transfer = tables.kinds(run), run.metrics.transfer
-    left_out = run.metrics.transfer_left_out
-    if not (rows or transfer or left_out):
+def _laboratories(run: Run) -> dict[str, Any]:
+    cells = run.metrics.laboratories
+    if not cells:
         return {}
-    marks = [
-        Dot(row["name"], row["srocc"], second=row["unseen"], emphasis=True)
-        for row in rows
-        if row["srocc"] is not None
-    ]
-    figure = plots.dots(marks, xlabel="SROCC") if marks and transfer else None
+    names = sorted({cell.judged_on for cell in cells})
     return {
-        "scatter": panels.by_kind(run.predictions, label=run.label, limits=run.limits)
-        if run.predictions is not None and len(rows) > 1
-        else None,
-        "rows": rows,
-        "transfer": transfer,
-        "without_kinds": run.metrics.without_kinds or {},
-        "left_out": left_out,
-        "figure": figure,
-    }
-
-
-def _calibration(run: Run) -> dict[str, Any]:
-    if run.predictions is None:
-        return {}
-    bins = tables.reliability(run.predictions)
-    mos, score = run.predictions["mos"], run.predictions["score"]
-    return {
-        "bins": len(bins),
-        "slope": tables.slope(run.predictions),
-        "kept": run.metrics.calibrated,
-        "reliability": plots.reliability(bins, label=run.label),
-        "residuals": plots.residuals(mos, score, label=run.label, limits=run.limits),
+        "rows": tables.laboratories(cells),
+        "figure": plots.matrix([cell for cell in cells if cell.scored_as is None], names),
+        "scales": run.metrics.scales,
     }
 
 
@@ -185,24 +162,6 @@ def _intervals(run: Run) -> dict[str, Any]:
     if run.predictions is not None:
         figure = plots.intervals(run.predictions, label=run.label)
     return {**run.metrics.prediction_interval.model_dump(), "rows": rows, "figure": figure}
-
-
-def _ablation(run: Run) -> dict[str, Any]:
-    found = run.metrics.ablation
-    if found is None:
-        return {}
-    rows = tables.ablation(found)
-    lost, alone = (
-        [Dot(row["name"], row[figure], emphasis=True) for row in rows if row[figure] is not None]
-        for figure in ("lost", "alone")
-    )
-    return {
-        "learner": found.learner,
-        "all": found.all,
-        "rows": rows,
-        "lost": plots.dots(lost, xlabel="final lost without it", line=0.0),
-        "alone": plots.dots(alone, xlabel="final alone", line=found.all),
-    }
 
 
 def _examples(run: Run) -> dict[str, Any]:

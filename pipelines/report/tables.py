@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from pipelines.runs.metrics import Metrics
 from pipelines.runs.reading import Run
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.metrics import plcc, rmse, srocc
+from seiqa_models.judged import Judged
 from seiqa_models.results import Ablation, Summary
 
 Row = dict[str, Any]
@@ -50,6 +51,14 @@ def gains(metrics: Metrics) -> list[Row]:
             "reading": _reading(found.interval),
         }
         for name, found in metrics.gain.items()
+    ]
+
+
+def laboratories(cells: Sequence[Judged]) -> list[Row]:
+    """Every cell of trained-on × judged-on, those that say most about other laboratories first."""
+    return [
+        {**cell.model_dump(), "trained_on": ", ".join(cell.trained_on), "left_out": cell.left_out}
+        for cell in sorted(cells, key=lambda cell: (not cell.left_out, -len(cell.trained_on)))
     ]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from pipelines.runs.metrics import Metrics
-from pipelines.runs.model import known_kinds, label_range_of
+from pipelines.runs.model import known_kinds
+from pipelines.scales import label_range_of
 from pipelines.settings import Settings
 
 LIMITS = (
@@ -39,6 +40,7 @@ def model_card(
             "groups": metrics.groups,
             "kinds of distortion": _kinds(training),
             **_orders(metrics),
+            **_collections(training, metrics),
             "scores lie in": f"{low:g} to {high:g}",
         },
         "evaluation": metrics.model_dump(mode="json"),
@@ -48,8 +50,14 @@ def model_card(
             **{name: ", ".join(views) for name, views in meta["recipe"]["features"].items()},
             **{f"weights {name}": f"SHA-256 {sha256}" for name, sha256 in _weights(meta).items()},
         },
-        "limits": [*LIMITS, _transfer_limit(metrics), *_sense_limit(metrics)],
-        "reproduce": f"seiqa run {settings.data} --config {settings.config} --seed {settings.seed}",
+        "limits": [
+            *LIMITS,
+            _transfer_limit(metrics),
+            *_laboratories(metrics),
+            *_sense_limit(metrics),
+        ],
+        "reproduce": f"seiqa run {settings.shown_data} --config {settings.config}"
+        f" --seed {settings.seed}",
     }
 
 
@@ -75,6 +83,22 @@ def _transfer_limit(metrics: Metrics) -> str:
     )
 
 
+def _collections(training: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
+    """The collections, and whose scale the scores are on."""
+    told = metrics.scales
+    if told is None:
+        return {}
+    sizes = training["collection"].value_counts() if "collection" in training else {}
+    said = {"scale of the scores": told["scale"]}
+    if "best" in told:
+        said["scale of the scores"] += (
+            f" (5: {told['best']:g}, 0: {told['worst']:g} on the scale of {told['home']})"
+        )
+    if len(told["maps"]) > 1:
+        said["collections"] = ", ".join(f"{name} ({sizes[name]} pairs)" for name in told["maps"])
+    return said
+
+
 def _orders(metrics: Metrics) -> dict[str, str]:
     found = metrics.orders
     if found is None:
@@ -84,6 +108,17 @@ def _orders(metrics: Metrics) -> dict[str, str]:
         " training references that hold by construction; no labels, and nothing is measured on them"
     )
     return {"constructed orders": said}
+
+
+def _laboratories(metrics: Metrics) -> list[str]:
+    """How well the pairs of a laboratory are ranked by models that have seen nothing of it."""
+    return [
+        f"A model of {' and '.join(cell.trained_on)} alone ranks the pairs of {cell.judged_on} with"
+        f" SROCC {cell.srocc:.4f} (within scenes {cell.within:.4f}; PLCC {cell.plcc:.4f} after a"
+        f" monotone mapping; {cell.n} pairs of {cell.scenes} scenes)."
+        for cell in metrics.laboratories or []
+        if cell.left_out and cell.scored_as is None
+    ]
 
 
 def _sense_limit(metrics: Metrics) -> list[str]:

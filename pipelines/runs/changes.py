@@ -12,16 +12,18 @@ from pipelines.runs.folder import Extracted
 from pipelines.settings import Settings
 from seiqa_features.datasets import find_pairs
 from seiqa_features.datasets.pairs import build_pairs
+from seiqa_features.datasets.scenes import one_group_per_scene
 from seiqa_features.errors import DataError
 from seiqa_features.pictures.index import ImageIndex
-from seiqa_features.table.shards import KEYS
+from seiqa_features.table.keys import KEYS
 
 EXAMPLES = 3
 """Number of pairs listed per type of change."""
 
 NAMES = {
     "mos": "label", "split": "split", "group_id": "group", "distortion": "kind of distortion",
-    "pair_id": "name", "picture": "picture's name", "order": "place in the order",
+    "collection": "collection", "pair_id": "name", "picture": "picture's name",
+    "order": "place in the order",
 }  # fmt: skip
 """Columns that can change for a pair with the same pixels, the most important first."""
 
@@ -39,27 +41,33 @@ def require_same_data(settings: Settings, found: Extracted) -> None:
         The message says what differs and what to do.
     """
     meta = found.meta
-    data = settings.data or Path(meta["data"])
-    if settings.data is None and not data.exists():
-        logger.warning("%s is gone; the labels that were read with the features are used", data)
+    data = settings.named_data() if settings.data else tuple(map(Path, _listed(meta["data"])))
+    shown = " ".join(map(str, data))
+    if settings.data is None and not all(path.exists() for path in data):
+        logger.warning("%s is gone; the labels that were read with the features are used", shown)
         return
     cache = Path(meta["cache"])
     now, problems = build_pairs(
-        find_pairs(data),
+        find_pairs(data, settings.dmos),
         ImageIndex(cache if cache.is_dir() else settings.cache),
         workers=settings.workers,
     )
     now = now[~now["pair_id"].isin(meta["failed"])]
+    now = one_group_per_scene(now, found.pairs.attrs.get("scenes") or ())
     if differences := describe(found.pairs, now):
         known = set(meta["left_out"])
         raise DataError(
             [
                 *(problem for problem in problems if problem not in known),
-                f"{settings.run}: its features were not made from {data} as it is now:"
+                f"{settings.run}: its features were not made from {shown} as it is now:"
                 f" {', '.join(differences)}; run `seiqa features` again (what the store holds is"
                 " not computed again)",
             ]
         )
+
+
+def _listed(data: str | list[str]) -> list[str]:
+    return [data] if isinstance(data, str) else data
 
 
 def describe(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
@@ -79,6 +87,10 @@ def describe(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
     both = old.index.intersection(new.index, sort=False)
     old, new = old.loc[both], new.loc[both]
     for column, name in NAMES.items():
+        if column not in old or column not in new:
+            if (column in old) != (column in new):
+                differences.append("the collections differ")
+            continue
         differs = old[column].ne(new[column]) & ~(old[column].isna() & new[column].isna())
         if differs.any() and (column != "order" or not differences):
             rows = zip(old["pair_id"][differs], old[column][differs], new[column][differs],

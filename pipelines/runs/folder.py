@@ -23,8 +23,8 @@ from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.files import write_whole
+from seiqa_features.table.keys import KEYS
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.table.shards import KEYS
 from seiqa_features.table.table import read_table
 
 PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
 from seiqa_features.files import write_whole
+from seiqa_models.judged import Judged
 from seiqa_models.results import Ablation, Figures, Record, Summary
 
 VERSION: Final = 1
@@ -104,6 +105,11 @@ class Metrics(Figures):
         Why there is no `sense` although there are pictures.
     orders : ConstructedOrders | None
         None if the stack learned from labels alone.
+    scales : dict | None
+        How labels were mapped onto the scale of the scores; see
+        `seiqa_models.stack.collections.joining.on_one_scale`. None if they were not.
+    laboratories : list[Judged] | None
+        Every collection judged with models of each, and of all others; None for one collection.
     unlabelled : int
         Rows of a table that were left out because they have no label.
     columns : TableColumns | None
@@ -121,6 +127,8 @@ class Metrics(Figures):
     sense: Sense | None = None
     sense_left_out: str | None = None
     orders: ConstructedOrders | None = None
+    scales: dict[str, Any] | None = None
+    laboratories: list[Judged] | None = None
     unlabelled: int = 0
     columns: TableColumns | None = None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pipelines.scales import collections_of, label_range_of, scale_parameters
 from pipelines.settings import Settings
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import Progress
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _ABLATION_ROWS = 2000
 
+KINDS_DIFFER = "every collection names its kinds of distortion in its own way"
+
 _QUICK = ("gp", "ridge")
 """Learners that fit in a fraction of a second; an ablation needs some hundred fits."""
 
@@ -30,8 +33,9 @@ def make_regressor(
     settings: Settings,
     label_range: tuple[float, float] | None = None,
     directions: Mapping[str, int] | None = None,
+    **scales: Any,
 ) -> SeiqaRegressor:
-    """An unfitted stack; `label_range` and `directions` as in `SeiqaRegressor`.
+    """An unfitted stack; `label_range`, `directions` and `scales` as in `SeiqaRegressor`.
 
     Raises
     ------
@@ -56,6 +60,7 @@ def make_regressor(
         label_range=label_range,
         random_state=settings.seed,
         n_jobs=settings.workers,
+        **scales,
     )
 
 
@@ -131,7 +136,8 @@ def estimate(
     Parameters
     ----------
     training : pd.DataFrame
-        Rows of the pair table; `table` has the same rows' features.
+        Rows of the pair table; `table` has the same rows' features. If it has several collections,
+        their labels are brought onto one scale.
     orders : Orders | None
         Constructed orders as additional training data.
     directions : Mapping[str, int]
@@ -154,42 +160,29 @@ def estimate(
 
     evaluation = partial(
         evaluate,
-        make_regressor(settings, label_range_of(settings, training), directions),
+        make_regressor(
+            settings,
+            label_range_of(settings, training),
+            directions,
+            **scale_parameters(settings, training),
+        ),
         table,
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
         training["order"].to_numpy() if blocks else None,
+        collections=collections_of(settings, training),
         orders=orders,
         n_splits=settings.folds,
         seed=settings.seed,
         n_jobs=settings.workers,
         on_fold=on_fold,
     )
+    if "collection" in training:
+        return evaluation(), KINDS_DIFFER
     try:
         return evaluation(kinds=known_kinds(training)), None
     except KindsError as error:  # known before anything is fitted
         return evaluation(), str(error)
-
-
-def label_range_of(settings: Settings, training: pd.DataFrame) -> tuple[float, float] | None:
-    """Lowest and highest score given by the data or the settings; None: the range of the labels.
-
-    Raises
-    ------
-    DataError
-        A label is outside the range of the settings.
-    """
-    if (declared := training.attrs["label_range"]) is not None:
-        return float(declared[0]), float(declared[1])
-    told = settings.label_range
-    if told is not None:
-        low, high = training["mos"].min(), training["mos"].max()
-        if not told[0] <= low <= high <= told[1]:
-            raise DataError(
-                [f"{training.attrs['source']}: labels go from {low:g} to {high:g}, outside the"
-                 f" label_range {told[0]:g} to {told[1]:g} of the settings; correct either"]
-            )  # fmt: skip
-    return told
 
 
 def ablate(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.runs import folder
+from pipelines.scales import label_range_of, require_names
 from pipelines.settings import Settings
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.errors import DataError, UsageError
@@ -40,19 +41,26 @@ def before_decoding(settings: Settings, found: Found) -> None:
     """
     from seiqa_models.core.canonical import codes_of
     from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, require_groups
-    from seiqa_models.core.readiness import require_labels
 
     for name in RESULTS:
         if (settings.run / name).is_dir():
             raise UsageError(f"{settings.run / name}: is a folder; remove it or name another --run")
+    require_names(settings, found)
     rows = [(pair, order) for order, pair in enumerate(found.pairs) if _is_for_training(pair)]
     if not rows:
         raise DataError([*found.problems, f"{found.source}: {NO_LABELS}"])
     training = pd.DataFrame(
-        [(pair.mos, pair.group or str(pair.ref), order, pair.pair_id) for pair, order in rows],
-        columns=["mos", "group_id", "order", "pair_id"],
+        [
+            (pair.mos, pair.group or str(pair.ref), order, pair.pair_id, pair.collection)
+            for pair, order in rows
+        ],
+        columns=["mos", "group_id", "order", "pair_id", "collection"],
     )
-    require_labels(training["mos"], training["pair_id"].tolist())
+    _require_labels(training if found.collections else training.drop(columns="collection"))
+    if missing := found.collections.keys() - set(training["collection"]):
+        raise DataError([f"collection {min(missing)}: {NO_LABELS}; or leave it out"])
+    if found.collections:
+        _require_scales(settings, training)
     # Copies of a reference are one group, which only decoding will show.
     require_groups(codes_of(training["group_id"])[0], MIN_GROUPS_TO_EVALUATE)
     if all(pair.group for pair, _ in rows):
@@ -84,15 +92,44 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
     DataError, TableError
         As `before_decoding`; or a label is outside the range of the settings.
     """
-    from pipelines.runs.model import label_range_of
-    from seiqa_models.core.readiness import require_labels
-
     training = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
     if training.empty:
         raise DataError([f"{pairs.attrs['source']}: {NO_LABELS}"])
-    require_labels(training["mos"], training["pair_id"].tolist())
+    _require_labels(training)
     label_range_of(settings, training)
     return _require_folds(settings, training, blocks=splits.blocks)
+
+
+def _require_scales(settings: Settings, training: pd.DataFrame) -> None:
+    """Check that the scale of every collection can be found in every training part."""
+    from seiqa_models.core.canonical import codes_of
+    from seiqa_models.evaluation.evaluate import require_collections
+
+    groups, collections = codes_of(training["group_id"])[0], codes_of(training["collection"])
+    require_collections(
+        training["mos"].to_numpy(float),
+        groups,
+        collections[0],
+        [str(name) for name in collections[1]],
+        scale=settings.scale,
+        n_splits=settings.folds,
+        seed=settings.seed,
+    )
+
+
+def _require_labels(training: pd.DataFrame) -> None:
+    """Check the labels of every collection by themselves: their scales differ."""
+    from seiqa_models.core.errors import TableError
+    from seiqa_models.core.readiness import require_labels
+
+    if "collection" not in training:
+        require_labels(training["mos"], training["pair_id"].tolist())
+        return
+    for name, rows in training.groupby("collection"):
+        try:
+            require_labels(rows["mos"], rows["pair_id"].tolist())
+        except TableError as error:
+            raise TableError(f"collection {name}: {error}") from None
 
 
 def _is_for_training(pair: Pair) -> bool:

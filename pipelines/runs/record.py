@@ -131,12 +131,15 @@ def require_unchanged(run: Path, written: Written, names: Iterable[str], *, step
 
 def features_digest(pairs: pd.DataFrame, recipe: Recipe) -> str:
     """32 hex digits over the pair table (except paths) and the recipe."""
-    columns = pairs[list(PAIR_COLUMNS)].astype(object)
+    more = ["collection"] if "collection" in pairs else []
+    columns = pairs[[*PAIR_COLUMNS, *more]].astype(object)
     content = {
         "recipe": recipe.to_dict(),
         "pairs": columns.where(columns.notna(), None).to_numpy().tolist(),
         "labels": [pairs.attrs["label_kind"], pairs.attrs["label_range"]],
     }
+    if more:
+        content["collections"] = pairs.attrs["collections"]
     text = json.dumps(content, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

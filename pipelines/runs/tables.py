@@ -61,7 +61,7 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
 
 
 def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
-    table, roles = by_role(read_text_table(settings.named_data()), roles)
+    table, roles = by_role(read_text_table(settings.named_data()[0]), roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
     order = rows[roles.order] if roles.order else None

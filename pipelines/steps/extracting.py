@@ -77,9 +77,11 @@ def features(
         Weights are missing (unless `skip_unavailable`), changed or damaged.
     DeviceError
         The device does not exist or has too little memory.
+    ClusterError
+        The Ray cluster cannot be used.
     """
     recipe, data = Recipe.parse(settings.features), settings.named_data()
-    listed = find_pairs(data)
+    listed = find_pairs(data, settings.dmos)
     if to_train:
         before_decoding(settings, listed)  # first: it takes no time
         check_learners(settings)
@@ -103,6 +105,7 @@ def features(
             runtime,
             workers=settings.workers,
             keep_going=settings.keep_going,
+            cluster=settings.cluster(),
             on_progress=on_pair,
         )
         left_out += report.failures.values()
@@ -116,7 +119,9 @@ def features(
             "unavailable": unavailable,
             "left_out": left_out,
             "failed": found.loc[~found["pair_id"].isin(pairs["pair_id"]), "pair_id"].tolist(),
-            "data": str(data.resolve()),
+            "data": str(data[0].resolve())
+            if len(data) == 1
+            else [str(path.resolve()) for path in data],
             "cache": str(settings.cache.resolve()),
             "seconds_per_pair": seconds,
             "device": runtime.device if recipe.weights else "cpu",

@@ -35,7 +35,7 @@ def score_test(settings: Settings, done: Features | None = None) -> pd.DataFrame
     DataError
         The run folder has no features or no training, or there are no test pairs.
     TableError
-        The bundle cannot be read.
+        The bundle cannot be read, or knows no collection of the setting score_as.
     """
     with exclusive(settings.run):
         test, record, _ = _score(settings, done)
@@ -99,7 +99,7 @@ def _score(
     regressor = load_bundle(settings.run / BUNDLE).regressor
     test = pairs.loc[rows, ["pair_id", "split"]]
     test["picture_name"] = [Path(path).name for path in pairs.loc[rows, "dist_path"]]
-    test["score"] = regressor.predict(found.table[rows.to_numpy()])
+    test["score"] = regressor.predict(found.table[rows.to_numpy()], settings.score_as)
     identical = pairs.loc[rows, "ref_key"] == pairs.loc[rows, "dist_key"]
     test = settle_identical(test, identical, regressor.label_range_[1])
     return test, record, found.meta

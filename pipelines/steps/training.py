@@ -20,6 +20,7 @@ from pipelines.sense.constructed import orders_of
 from pipelines.sense.judging import judge_stack
 from pipelines.settings import Settings
 from pipelines.steps.extracting import Features, read_unchanged
+from pipelines.steps.laboratories import judge_collections
 from seiqa_features.progress import Progress, unwatched
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def train(
     on_fold: Progress = unwatched,
     on_ablation: Progress = unwatched,
     on_sense: Progress = unwatched,
+    on_laboratory: Progress = unwatched,
 ) -> Metrics:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
 
@@ -70,8 +72,13 @@ def train(
             found.meta.get("seconds_per_pair"),
             on_pair=on_sense,
         )
-        metrics = metrics.model_copy(update={"sense": sense, "sense_left_out": left_out})
         training = found.pairs[_training_rows(found.pairs)]
+        laboratories = judge_collections(
+            settings, evaluation, training, found.table.loc[training["pair_id"]], on_laboratory
+        )
+        metrics = metrics.model_copy(
+            update={"sense": sense, "sense_left_out": left_out, "laboratories": laboratories}
+        )
         write_training(
             settings,
             metrics,
@@ -119,7 +126,8 @@ def _evaluate(
         heldout=_held_out(evaluation, pairs, table),
         ablation=ablate(
             settings,
-            training,
+            # Labels of several collections on the scale of the scores.
+            training.assign(mos=evaluation.predictions["mos"].to_numpy()),
             labelled,
             learners_worth(evaluation.figures),
             directions=directions,
@@ -128,6 +136,7 @@ def _evaluate(
             on_fit=on_ablation,
         ),
         orders=said,
+        scales=getattr(evaluation.regressor, "scales_", None),
         label_kind=pairs.attrs["label_kind"],
         source=pairs.attrs["source"],
     )

@@ -65,6 +65,8 @@ class Page:
         self.limits = limits
         low, high = scorer.bundle.regressor.label_range_
         self.model = str(scorer.bundle.card.get("name", "without a name"))
+        if scorer.as_collection is not None:
+            self.model += f", as the observers of {scorer.as_collection}"
         self.scale = Scale(low, high, scorer.bundle.card["label_kind"] == "pseudo-label")
 
     def score_pair(self, ref: Payload, dist: Payload) -> tuple[str, Image.Image, str]:

@@ -92,9 +92,10 @@ class Metric:
         Returns
         -------
         torch.Tensor
-            float64 [B] on that device. Networks run there if it is a CPU or a CUDA GPU, everything
-            else on the CPU. Kernels use the caller's number of threads, so the last digits may
-            differ from those of `extract` (by 1e-5 of the value).
+            float64 [B] on that device. It is computed there if that is a CPU, or a GPU on which
+            the metric can run (`ExtractorSpec.runs_on_gpu`), else on the CPU. Kernels use the
+            caller's number of threads, so the last digits may differ from those of `extract` (by
+            1e-5 of the value).
 
         Raises
         ------
@@ -104,19 +105,20 @@ class Metric:
         """
         import torch
 
+        from seiqa_features.extractors.common.constants import computing_on
         from seiqa_features.extractors.common.gradients import UsableGradients
 
         spec = self._quantity.spec
         _require_pairs(dist, ref)
         _require_size(dist, spec)
-        home = str(dist.device) if spec.weights and dist.device.type == "cuda" else "cpu"
+        home = str(dist.device) if spec.runs_on_gpu and dist.device.type == "cuda" else "cpu"
         work = shared_runtime(home, self._weights).work(spec.name)
         one = len(ref) == 1
         index = torch.zeros(len(dist), dtype=torch.int64) if one else torch.arange(len(dist))
         dist, ref = _clamped(dist), _clamped(ref)
         if not self.differentiable:
             dist, ref = dist.detach(), ref.detach()
-        with UsableGradients():
+        with computing_on(home), UsableGradients():
             values = work(
                 ref=ref.to(home, torch.float32),
                 dist=dist.to(home, torch.float32),

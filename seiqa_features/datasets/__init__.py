@@ -7,12 +7,14 @@ point of the group `seiqa.datasets`. Those are tried after the built-in ones.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import pandas as pd
 
+from seiqa_features.datasets.collections import collection_name, merged, turn
 from seiqa_features.datasets.layouts import (
     csiq,
     kadid10k,
@@ -23,6 +25,7 @@ from seiqa_features.datasets.layouts import (
     tid2013,
 )
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
+from seiqa_features.datasets.scenes import one_group_per_scene
 from seiqa_features.errors import DataError, SeiqaError
 from seiqa_features.files import require_regular
 from seiqa_features.pictures.index import ImageIndex
@@ -47,14 +50,36 @@ PLUGINS = "seiqa.datasets"
 _ADDED: dict[str, Adapter] = {}
 
 
-def find_pairs(data: Path) -> Found:
+def find_pairs(data: Path | Sequence[Path], falling: Iterable[str] = ()) -> Found:
     """Read the layout at `data`: a SeIQA folder, a manifest or a public data set.
+
+    Parameters
+    ----------
+    data : Path | Sequence[Path]
+        Several are collections: studies with label scales of their own; see
+        `datasets.collections`.
+    falling : Iterable[str]
+        Collections whose labels are higher for worse pictures, where neither the layout nor a
+        column `dmos` says so.
 
     Raises
     ------
     DataError
-        `data` does not exist, is a FIFO or device, or no adapter knows its layout.
+        `data` does not exist, is a FIFO or device, or no adapter knows its layout; or two
+        collections have the same name.
+    UsageError
+        `falling` names no collection, or one whose direction is known.
     """
+    paths = [data] if isinstance(data, Path) else data
+    parts = [(collection_name(path), _find(path)) for path in paths]
+    found = parts[0][1] if len(parts) == 1 else merged(parts)
+    for name in falling:
+        turn(found, name)
+    return found
+
+
+def _find(data: Path) -> Found:
+    """Read one data set."""
     if not data.exists():
         raise DataError([f"{data}: no such file or folder"])
     if not data.is_dir():
@@ -95,7 +120,7 @@ def _accept(name: str, adapter: Any) -> None:
 
 
 def load_pairs(
-    data: Path | str,
+    data: Path | str | Sequence[Path | str],
     index: ImageIndex | None = None,
     *,
     keep_going: bool = False,
@@ -106,8 +131,9 @@ def load_pairs(
 
     Parameters
     ----------
-    data : Path | str
-        A folder in a known layout, or a .csv manifest (columns ref, dist[, mos, …]).
+    data : Path | str | Sequence[Path | str]
+        A folder in a known layout, or a .csv manifest (columns ref, dist[, mos, …]); or several,
+        whose labels are on scales of their own.
     index : ImageIndex | None
         Remembers decoded files, so that later calls decode only changed files [nothing is kept].
     keep_going : bool
@@ -137,8 +163,9 @@ def load_pairs(
         with TemporaryDirectory() as folder:
             own = ImageIndex(Path(folder))
             return load_pairs(data, own, keep_going=keep_going, workers=workers, on_image=on_image)
+    paths = [Path(data)] if isinstance(data, Path | str) else [Path(path) for path in data]
     return check_pairs(
-        find_pairs(Path(data)), index, keep_going=keep_going, workers=workers, on_image=on_image
+        find_pairs(paths), index, keep_going=keep_going, workers=workers, on_image=on_image
     )
 
 
@@ -152,6 +179,8 @@ def check_pairs(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The validated table of the pairs that an adapter found, and the pairs left out.
 
+    A scene that several collections show is one group.
+
     Raises
     ------
     DataError
@@ -159,4 +188,4 @@ def check_pairs(
     """
     table, problems = build_pairs(found, index, workers=workers, on_image=on_image)
     table = require_pairs(table, problems, keep_going=keep_going)
-    return table, [*found.left_out, *problems]
+    return one_group_per_scene(table), [*found.left_out, *problems]

@@ -20,17 +20,23 @@ codec          str       what compressed it; this column and bpp only if some pa
 bpp            float64   its rate in bits per pixel, NaN if unknown
 =============  ========  ====================================================================
 
+Pairs of several collections, whose labels are on scales of their own, have one more column,
+`collection` (str): its name, missing for a pair to be scored that belongs to none. Their rows with
+the same reference share one group, in whichever collection they are.
+
 `DataFrame.attrs` describes the labels: `source` (where the table came from), `label_kind` ("MOS",
 or "pseudo-label" if a program generated them), `label_range` ([low, high] or None),
 `neighbours_alike` (True if neighbouring files are alike, so that only block splits give unbiased
 results) and, if lower scores in the files are better, `turned` (how the label was computed from
-them, such as "100 − DMOS"). All later steps may rely on this contract.
+them, such as "100 − DMOS"). With several collections these facts are by collection, in
+`collections` (name → fields of `Collection`), and `scenes` lists the references that show one scene
+in several of them (see `datasets.collections`). All later steps may rely on this contract.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -55,7 +61,7 @@ ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class Pair:
-    """One pair as an adapter found it; None for a label, group, kind, codec or rate not known."""
+    """One pair as an adapter found it; None for whatever is not known of it."""
 
     pair_id: str
     ref: Path
@@ -66,6 +72,26 @@ class Pair:
     distortion: str | None = None
     codec: str | None = None
     bpp: float | None = None
+    collection: str | None = None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What is known about the labels of one of several collections.
+
+    Attributes
+    ----------
+    label_range : tuple[float, float] | None
+        Lowest and highest label there is.
+    turned : str | None
+        As in the pair table.
+    identity : float | None
+        Label of an undistorted picture.
+    """
+
+    label_range: tuple[float, float] | None = None
+    turned: str | None = None
+    identity: float | None = None
 
 
 @dataclass
@@ -73,7 +99,9 @@ class Found:
     """Everything an adapter read from a folder or file.
 
     `problems` lists all problems, `left_out` what was skipped without being a problem (such as a
-    file that is not a picture); one line each. `turned` is as in the pair table.
+    file that is not a picture); one line each. `turned` is as in the pair table, `identity` the
+    label of an undistorted picture where it is known. `collections` is empty unless the pairs come
+    from several.
     """
 
     source: Path
@@ -84,6 +112,8 @@ class Found:
     label_range: tuple[float, float] | None = None
     neighbours_alike: bool = False
     turned: str | None = None
+    identity: float | None = None
+    collections: dict[str, Collection] = field(default_factory=dict)
 
 
 def parse_label(text: object, *, where: str, found: Found) -> float | None:
@@ -149,13 +179,16 @@ def build_pairs(
         for pair, (_, key, _) in zip(pairs, refs, strict=True)
     ]
     pixels = [(ref, dist) for (_, ref, _), (_, dist, _) in zip(refs, dists, strict=True)]
+    groups = joined_groups(groups, pixels)
+    if found.collections:
+        groups = joined_groups(groups, [key for _, key, _ in refs])
     table = pd.DataFrame(
         {
             "pair_id": [pair.pair_id for pair in pairs],
             "ref_path": [path for path, _, _ in refs],
             "dist_path": [path for path, _, _ in dists],
             "mos": [math.nan if pair.mos is None else pair.mos for pair in pairs],
-            "group_id": joined_groups(groups, pixels),
+            "group_id": groups,
             "split": [pair.split for pair in pairs],
             "order": orders,
             "distortion": [pair.distortion for pair in pairs],
@@ -177,6 +210,11 @@ def build_pairs(
     }
     if found.turned is not None:
         table.attrs["turned"] = found.turned
+    if found.collections:
+        table["collection"] = pd.Series([pair.collection for pair in pairs], dtype="str")
+        table.attrs["collections"] = {
+            name: asdict(collection) for name, collection in found.collections.items()
+        }
     if not found.pairs and not problems:
         problems.append(f"{found.source}: no image pairs in it")
     return table, problems

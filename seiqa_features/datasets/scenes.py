@@ -11,7 +11,7 @@ a single similarity transform (RANSAC) maps enough of them onto each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,11 +20,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seiqa_features.datasets.grouping import joined_groups
 from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import load_rgb
 
 MAX_REFERENCES = 300
 """Time grows with the square of the number: 300 take about two minutes on one core."""
+
+MAX_COMPARISONS = MAX_REFERENCES * (MAX_REFERENCES - 1) // 2
+"""The same limit, where not every reference is compared with every other."""
 
 MIN_COMMON = 20
 """Minimum number of key points that one transform maps onto each other. Among 38 pictures of LIVE,
@@ -84,6 +88,76 @@ def reference_scenes(pairs: pd.DataFrame) -> list[tuple[str, str]] | None:
         return None
     paths = zip(first["pair_id"], first["ref_path"], strict=True)
     return same_scenes({str(name): text_path(str(path)) for name, path in paths})
+
+
+def scenes_across(pairs: pd.DataFrame) -> list[tuple[str, str]] | None:
+    """References of different collections that show the same scene, by their pixel hashes.
+
+    Parameters
+    ----------
+    pairs : pd.DataFrame
+        A pair table with a column `collection`.
+
+    Returns
+    -------
+    list of (str, str)
+        References with equal pixels are not listed; None if there are too many to compare.
+
+    Raises
+    ------
+    DataError
+        As `same_scenes`.
+    """
+    there = pairs.dropna(subset="collection")
+    where = there.groupby("ref_key")["collection"].agg(set)
+    first = there.drop_duplicates("ref_key").set_index("ref_key")["ref_path"]
+    apart = [
+        (str(one), str(other))
+        for one, other in combinations(where.index, 2)
+        if len(where[one] | where[other]) > 1
+    ]
+    if len(apart) > MAX_COMPARISONS:
+        return None
+    found = {key: _key_points(text_path(str(path))) for key, path in first.items()}
+    return [
+        (one, other) for one, other in apart if _in_common(found[one], found[other]) >= MIN_COMMON
+    ]
+
+
+def one_group_per_scene(
+    pairs: pd.DataFrame, scenes: Sequence[Sequence[str]] | None = None
+) -> pd.DataFrame:
+    """The pair table with one group for every scene that several collections show.
+
+    Parameters
+    ----------
+    pairs : pd.DataFrame
+        Without a column `collection` it is returned unchanged.
+    scenes : sequence of (str, str), optional
+        References that show the same scene, if this is known [they are looked for].
+
+    Returns
+    -------
+    pd.DataFrame
+        With `attrs["scenes"]`, the references found; None if there are too many to compare.
+
+    Raises
+    ------
+    DataError
+        A reference no longer exists or is not an image.
+    """
+    if "collection" not in pairs:
+        return pairs
+    same = scenes_across(pairs) if scenes is None else scenes
+    shown = [(key, place) for place, keys in enumerate(same or ()) for key in keys]
+    keys, places = [key for key, _ in shown], [place for _, place in shown]
+    scene = dict(zip(keys, joined_groups(keys, places), strict=True))
+    groups = joined_groups(
+        pairs["group_id"].tolist(), [scene.get(key, key) for key in pairs["ref_key"]]
+    )
+    table = pairs.assign(group_id=groups)
+    table.attrs = {**pairs.attrs, "scenes": None if same is None else [list(pair) for pair in same]}
+    return table
 
 
 def _key_points(path: Path) -> _KeyPoints:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,7 +24,11 @@ def summarise(pairs: pd.DataFrame) -> list[tuple[str, str]]:
         *[(f"in {split}", str(per_split[split])) for split in SPLITS if split in per_split],
         (f"with {kind}", str(len(labels))),
     ]
-    if len(labels):
+    collections = pairs.attrs.get("collections", {})
+    if collections:
+        lines += [_collection(pairs, name, known) for name, known in collections.items()]
+        lines.append(("scenes of several", _shared(pairs)))
+    elif len(labels):
         lines.append((f"{kind} range", f"{labels.min():g} to {labels.max():g}"))
         lines.append(("higher is better", _direction(pairs.attrs.get("turned"))))
     if pairs["distortion"].notna().any():
@@ -59,6 +65,35 @@ def shared_scenes(pairs: pd.DataFrame, scenes: Sequence[tuple[str, str]] | None)
     )
 
 
+def _collection(pairs: pd.DataFrame, name: str, known: Mapping[str, Any]) -> tuple[str, str]:
+    rows = pairs[pairs["collection"] == name]
+    labels = rows["mos"].dropna()
+    said = f"{len(rows)} pairs in {rows['group_id'].nunique()} groups, "
+    if labels.empty:
+        return (f"collection {name}", said + "no label")
+    return (
+        f"collection {name}",
+        f"{said}label {labels.min():g} to {labels.max():g}, higher is better:"
+        f" {_direction(known['turned'])}",
+    )
+
+
+def _shared(pairs: pd.DataFrame) -> str:
+    """The groups that have pairs of several collections."""
+    where = pairs.dropna(subset="collection").groupby("group_id")["collection"].agg(set)
+    several = where[where.map(len) > 1]
+    if "scenes" in pairs.attrs and pairs.attrs["scenes"] is None:
+        return f"{len(several)} known; too many references to compare all"
+    if several.empty:
+        return "none"
+    first = pairs.drop_duplicates(["group_id", "collection"])
+    named = [
+        " = ".join(Path(path).name for path in first.loc[first["group_id"] == group, "ref_path"])
+        for group in several.index[:3]
+    ]
+    return f"{len(several)}, each one group: {'; '.join(named)}{'; …' if len(several) > 3 else ''}"
+
+
 def _kinds(kinds: pd.Series) -> str:
     unknown = int(kinds.isna().sum())
     return f"{kinds.nunique()}" + (f" ({unknown} pairs have none)" if unknown else "")
@@ -77,7 +112,8 @@ def _identical(pairs: pd.DataFrame) -> str:
 
 def _duplicates(pairs: pd.DataFrame) -> str:
     twice = pairs[pairs.duplicated(["ref_key", "dist_key"], keep=False)]
-    labels = twice.groupby(["ref_key", "dist_key"])["mos"]
+    keys = ["ref_key", "dist_key", *(["collection"] if "collection" in pairs else [])]
+    labels = twice.groupby(keys)["mos"]
     widest = (labels.max() - labels.min()).max()
     apart = f"; their labels differ by up to {widest:.3g}" if widest > 0 else ""
     return _named(twice["pair_id"], f"the same pixels as another pair{apart}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from PIL import Image
 
 from seiqa_features.errors import DataError
@@ -21,8 +20,10 @@ from seiqa_features.files import why_unreadable
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, as_rgb
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.shards import KEYS, as_table
+from seiqa_features.table.shards import as_table
+from seiqa_features.table.store import Found
 from seiqa_features.table.table import assemble
 
 
@@ -154,5 +155,7 @@ class _Rows:
     def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None:
         self._rows.setdefault(block, []).extend(rows)
 
-    def read(self, block: Block) -> pa.Table:
-        return as_table(block, self._rows.get(block, []))
+    def find(self, block: Block, wanted: Wanted) -> Iterator[Found]:
+        rows = as_table(block, self._rows.get(block, []))
+        positions = wanted.positions(rows)
+        yield positions[positions >= 0], rows.drop_columns(list(KEYS)).filter(positions >= 0)

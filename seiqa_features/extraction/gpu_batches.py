@@ -1,19 +1,35 @@
 """Blocks of many pairs at once on a GPU, in batches as large as the device memory allows.
 
-For each block the first two pairs are run as a trial batch whose memory use is measured; the free
-memory then determines the batch size. If memory still runs out, the same pairs are run again in
-halves: no pair is lost.
+Networks and classical metrics alike. For each block the first two pairs are run as a trial batch
+whose memory use is measured; the free memory then determines the batch size. If memory still runs
+out, the same pairs are run again in halves: no pair is lost. Pictures are sent once for all blocks
+of a view.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from operator import is_
+from typing import TYPE_CHECKING
 
 from seiqa_features.errors import DeviceError
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Prepared, Result, is_out_of_memory, run_block
+from seiqa_features.extraction.work import (
+    Crops,
+    Prepared,
+    Result,
+    is_out_of_memory,
+    pixels,
+    run_block,
+)
+from seiqa_features.pictures.views import Resampling
 from seiqa_features.table.recipe import Block
+
+if TYPE_CHECKING:
+    import torch
+
+Look = tuple[str, Resampling, tuple[int, ...]]
+"""View, filter and shape."""
 
 BATCH_PAIRS = 64
 """Number of pairs collected before they are passed to the GPU."""
@@ -39,27 +55,30 @@ class GpuBatches:
             A single pair does not fit in the device's memory.
         """
         merged = Result()
-        waiting: dict[Block, list[Prepared]] = {}
+        waiting: dict[Look, dict[Block, list[Prepared]]] = {}
         for result in results:
             merged.failures.update(result.failures)
             for block, rows in result.rows.items():
                 merged.rows.setdefault(block, []).extend(rows)
             for block, prepared in result.prepared.items():
-                waiting.setdefault(block, []).extend(prepared)
-        for block, prepared in waiting.items():
-            for _, alike in groupby(sorted(prepared, key=_shape), key=_shape):
-                self._run_alike(block, list(alike), merged)
+                for pair in prepared:
+                    look = block.view.name, block.spec.resampling, pair.dist.shape
+                    waiting.setdefault(look, {}).setdefault(block, []).append(pair)
+        for _, blocks in sorted(waiting.items(), key=lambda item: item[0]):
+            send = Sender(self.runtime.device)
+            for block, alike in blocks.items():
+                self._run_alike(block, alike, merged, send)
         return merged
 
-    def _run_alike(self, block: Block, batch: list[Prepared], result: Result) -> None:
+    def _run_alike(self, block: Block, batch: list[Prepared], result: Result, send: Sender) -> None:
         """Run pairs of one shape in batches that fit."""
-        key = (block, _shape(batch[0]))
+        key = (block, batch[0].dist.shape)
         while batch:
             limit = self._limits.get(key, PROBE_PAIRS)
             now, rest = batch[:limit], batch[limit:]
             before = _allocated(self.runtime.device)
             try:
-                run_block(block, now, self.runtime, result, self.runtime.device)
+                run_block(block, now, self.runtime, result, send)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -77,14 +96,29 @@ class GpuBatches:
             batch = rest
 
 
+class Sender:
+    """Sends pictures to a device, and remembers the last references and degraded pictures there."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._sent: list[tuple[Sequence[Crops], torch.Tensor]] = []
+
+    def __call__(self, pictures: Sequence[Crops]) -> torch.Tensor:
+        """The pictures on the device, uint8 [n · K, 3, H, W]."""
+        for known, there in self._sent:
+            if len(known) == len(pictures) and all(map(is_, known, pictures)):
+                return there
+        there = pixels(pictures)
+        if self.device != "cpu":
+            there = there.pin_memory().to(self.device, non_blocking=True)
+        self._sent = [*self._sent[-1:], (pictures, there)]
+        return there
+
+
 def batch_limit(need: float, free: float) -> int:
     """Pairs per batch, 1 to `BATCH_PAIRS`, from the bytes needed per pair and the free bytes."""
     fitting = (1 - KEPT_FREE) * free / max(need, 1.0)
     return max(1, int(min(BATCH_PAIRS, fitting)))
-
-
-def _shape(pair: Prepared) -> tuple[int, ...]:
-    return pair.dist.shape
 
 
 def _allocated(device: str) -> float:

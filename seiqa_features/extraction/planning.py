@@ -1,4 +1,4 @@
-"""Planning: the jobs missing from the store, and their grouping into tasks for workers."""
+"""Planning: what the store lacks, as jobs, and their grouping into tasks for workers."""
 
 from __future__ import annotations
 
@@ -7,30 +7,38 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from seiqa_features.extraction.work import Job, load_expected
 from seiqa_features.files import text_path
+from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.shards import KEYS
 from seiqa_features.table.store import Store
 
 
-def pending_jobs(pairs: pd.DataFrame, recipe: Recipe, store: Store) -> tuple[list[Job], int]:
-    """Jobs ordered by reference, one per distinct pair, and how many pairs need no computation."""
-    done = {block: store.keys(block) for block in recipe.blocks}
+def look_up(
+    pairs: pd.DataFrame, recipe: Recipe, store: Store
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """The distinct pairs, ordered by reference, and which blocks the store has [pairs, blocks]."""
     distinct = pairs.drop_duplicates(list(KEYS)).sort_values(list(KEYS), kind="stable")
+    wanted = Wanted(distinct["ref_key"], distinct["dist_key"])
+    return distinct, np.array([store.has(block, wanted) for block in recipe.blocks]).T
+
+
+def jobs_for(pairs: pd.DataFrame, there: NDArray[np.bool_], recipe: Recipe) -> list[Job]:
+    """A job for each pair, with the blocks that are not there."""
     jobs = []
-    for row in distinct.itertuples():
+    for row, has in zip(pairs.itertuples(), there, strict=True):
         key = (str(row.ref_key), str(row.dist_key))
-        blocks = tuple(block for block in recipe.blocks if key not in done[block])
-        if blocks:
-            ref, dist = (
-                partial(load_expected, text_path(str(path)), pixels)
-                for path, pixels in zip((row.ref_path, row.dist_path), key, strict=True)
-            )
-            jobs.append(Job(key, str(row.pair_id), ref, dist, blocks))
-    return jobs, len(distinct) - len(jobs)
+        ref, dist = (
+            partial(load_expected, text_path(str(path)), pixels)
+            for path, pixels in zip((row.ref_path, row.dist_path), key, strict=True)
+        )
+        blocks = tuple(block for block, yes in zip(recipe.blocks, has, strict=True) if not yes)
+        jobs.append(Job(key, str(row.pair_id), ref, dist, blocks))
+    return jobs
 
 
 def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:

@@ -16,20 +16,20 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
 
 import pandas as pd
 
 from seiqa_features.errors import DataError
+from seiqa_features.extraction.cluster import run_on_cluster
+from seiqa_features.extraction.connecting import Cluster, this_machine
 from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, GpuBatches
-from seiqa_features.extraction.planning import pending_jobs, shared_among, tasks_of
+from seiqa_features.extraction.planning import jobs_for, look_up, shared_among, tasks_of
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.sharding import run_on_devices
 from seiqa_features.extraction.signals import stopping
 from seiqa_features.extraction.work import Job, Result, Rows, compute
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.table.keys import KEYS
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.table.shards import KEYS
 from seiqa_features.table.store import Sink, Store
 from seiqa_features.threads import one_core_threads
 
@@ -73,12 +73,14 @@ def extract(
     workers: int,
     keep_going: bool = False,
     shard_pairs: int = SHARD_PAIRS,
+    cluster: Cluster | None = None,
     on_progress: Progress = unwatched,
 ) -> RunReport:
     """Compute every block of `recipe` for every pair that the store does not hold.
 
     `recipe` is bound to `runtime`. `on_progress(done, total)` counts the pairs that had to be
-    computed. If all rows exist, nothing is decoded and no extractor is built.
+    computed. If all rows exist, nothing is decoded and no extractor is built. With a `cluster`, its
+    nodes do the work and `workers` does not matter; several devices are a cluster of this machine.
 
     Raises
     ------
@@ -91,23 +93,26 @@ def extract(
         A weights file is damaged or belongs to another architecture.
     DeviceError
         A single pair does not fit in the GPU's memory.
+    ClusterError
+        See `run_on_cluster`.
     """
     started = time.perf_counter()
-    jobs, cached = pending_jobs(pairs, recipe, store)
-    report = RunReport(cached=cached)
-    if jobs:
-        share = partial(
-            run_jobs,
-            sink=store,
-            workers=max(1, workers // len(runtime.devices)),
-            shard_pairs=shard_pairs,
-        )
+    distinct, there = look_up(pairs, recipe, store)
+    lacking = ~there.all(axis=1)
+    report = RunReport(cached=int((~lacking).sum()))
+    if lacking.any():
+        if cluster is None and len(runtime.devices) > 1:
+            cluster = this_machine(runtime.devices)
+        rows = distinct[lacking]
         with stopping():
-            if recipe.weights and len(runtime.devices) > 1:
-                report.failures = run_on_devices(jobs, runtime, share, on_progress)
+            if cluster is not None:
+                report.failures = run_on_cluster(rows, recipe, store, runtime, cluster, on_progress)
             else:
-                report.failures = share(shared_among(jobs, workers), runtime, on_progress)
-        report.computed = len(jobs) - len(report.failures)
+                jobs = shared_among(jobs_for(rows, there[lacking], recipe), workers)
+                report.failures = run_jobs(
+                    jobs, runtime, on_progress, sink=store, workers=workers, shard_pairs=shard_pairs
+                )
+        report.computed = int(lacking.sum()) - len(report.failures)
     report.seconds = time.perf_counter() - started
     if report.failures and not keep_going:
         raise DataError(

@@ -45,7 +45,7 @@ class Runtime:
     device : str
         "cpu", "cuda", "cuda:<number>", several of these separated by commas, or "auto" for all
         available GPUs, else the CPU. This process uses the first; if there are several,
-        `runner.extract` starts a process for each.
+        `runner.extract` has Ray start a process for each.
     precision : str
         "float32"; "mixed": half precision for networks that are known to tolerate it (on a CPU
         bfloat16 only); or "auto": mixed on a GPU and float32 on a CPU.
@@ -103,19 +103,22 @@ class Runtime:
         kept = {name: value for name, value in self.__dict__.items() if name not in found_here}
         return {**kept, "_built": {}}
 
-    def only(self, device: str) -> Runtime:
-        """A copy for one device with nothing built yet, for a separate process."""
+    def elsewhere(self) -> Runtime:
+        """A copy with nothing built yet for a process with another folder and devices of its own.
+
+        Whether it uses a GPU, and in which precision, is as here.
+        """
         return Runtime(
-            self.weight_files,
-            device=device,
+            self.weight_files.elsewhere(),
+            device="cpu" if self.device == "cpu" else "auto",
             precision=self.precision,
             gpu_memory=self.gpu_memory,
-            scratch=self.scratch,
+            scratch=self.scratch and self.scratch.absolute(),
         )
 
     def on_gpu(self, spec: ExtractorSpec) -> bool:
-        """Whether the extractor runs on the GPU; those without weights stay on the CPU."""
-        return bool(spec.weights) and self.device != "cpu"
+        """Whether the extractor runs on the GPU."""
+        return spec.runs_on_gpu and self.device != "cpu"
 
     def dtype(self, spec: ExtractorSpec) -> Precision:
         """The precision in which the extractor runs."""

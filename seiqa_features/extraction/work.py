@@ -1,14 +1,13 @@
 """One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
 
 For blocks that run on a GPU, only the views are prepared here; `gpu_batches.py` batches them over
-tasks. `forward` runs one block: move pixels to the device, call the extractor, fetch the values,
-pool the crops.
+tasks. `forward` runs one block: pixels to the device, extractor, values back, pooling of crops.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -24,9 +23,10 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.views import Resampling
+from seiqa_features.table.keys import KEYS, PairKey
 from seiqa_features.table.pooling import pool
 from seiqa_features.table.recipe import Block
-from seiqa_features.table.shards import KEYS, SECONDS, PairKey
+from seiqa_features.table.shards import SECONDS
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +40,9 @@ Load = Callable[[], Image.Image]
 
 Crops = NDArray[np.uint8]
 """A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid."""
+
+Send = Callable[[Sequence[Crops]], "torch.Tensor"]
+"""Puts n pictures of one shape on a device: uint8 [n · K, 3, H, W]."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,15 @@ def compute(task: Sequence[Job], runtime: Runtime) -> Result:
     return result
 
 
+def pixels(pictures: Sequence[Crops]) -> torch.Tensor:
+    """The pictures on the CPU, uint8 [n · K, 3, H, W]."""
+    import torch
+
+    return torch.from_numpy(np.concatenate(pictures))
+
+
 def run_block(
-    block: Block, batch: Sequence[Prepared], runtime: Runtime, result: Result, device: str = "cpu"
+    block: Block, batch: Sequence[Prepared], runtime: Runtime, result: Result, send: Send = pixels
 ) -> None:
     """Run one block; if it fails on several pairs together, find out which of them fail."""
     started = time.perf_counter()
@@ -113,14 +123,14 @@ def run_block(
             ref=list(refs.values()),
             dist=[pair.dist for pair in batch],
             ref_index=[places[pair.job.key[0]] for pair in batch],
-            device=device,
+            send=send,
         )
     except BREAKAGES as error:
         if is_out_of_memory(error):
             raise
         if len(batch) > 1:
             for pair in batch:
-                run_block(block, [pair], runtime, result, device)
+                run_block(block, [pair], runtime, result, send)
         else:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             pair_id = batch[0].job.pair_id
@@ -144,7 +154,7 @@ def forward(
     ref: Sequence[Crops],
     dist: Sequence[Crops],
     ref_index: Sequence[int],
-    device: str = "cpu",
+    send: Send = pixels,
 ) -> Mapping[str, NDArray[np.floating]]:
     """Values of a batch of pairs whose views all have the same shape.
 
@@ -156,6 +166,8 @@ def forward(
         The B degraded pictures.
     ref_index : Sequence[int]
         Index of the reference of each degraded picture.
+    send : Send
+        Puts the pictures on the device of the extractor.
 
     Returns
     -------
@@ -164,19 +176,24 @@ def forward(
     """
     import torch
 
+    from seiqa_features.extractors.common.constants import computing_on
+
     count, height = len(dist[0]), min(dist[0].shape[2:])
     if height < block.spec.min_side:
         return {
             name: np.full((len(dist), output.dim) if output.dim else len(dist), np.nan)
             for name, output in block.outputs.items()
         }
-    crop_index = [r * count + k for r in ref_index for k in range(count)]
-    with torch.inference_mode(), _arithmetic(block, device):
-        values = work(
-            ref=_to_device(ref, device),
-            dist=_to_device(dist, device),
-            ref_index=torch.tensor(crop_index, device=device),
-        )
+    crop_index = torch.tensor([r * count + k for r in ref_index for k in range(count)])
+    with torch.inference_mode():
+        refs, dists = send(ref), send(dist)
+        device = str(dists.device)
+        with _arithmetic(block, device), computing_on(device):
+            values = work(
+                ref=_unit(refs),
+                dist=_unit(dists),
+                ref_index=crop_index.to(device),
+            )
         found = {name: values[name].cpu().numpy() for name in block.spec.outputs}
     if block.view.kind != "grid":
         return found
@@ -188,14 +205,12 @@ def forward(
     return {name: np.stack([row[name] for row in pooled]) for name in block.outputs}
 
 
-def _to_device(pictures: Iterable[Crops], device: str) -> torch.Tensor:
-    """float32 [n, 3, H, W] in 0..1; bytes are transferred and converted on the device."""
+def _unit(pixels: torch.Tensor) -> torch.Tensor:
+    """float32 in 0..1, the same to the bit on every device."""
     import torch
 
-    pixels = torch.from_numpy(np.concatenate(list(pictures)))
-    if device != "cpu":
-        pixels = pixels.pin_memory().to(device, non_blocking=True)
-    return pixels.float().div_(255)
+    # By a number, a GPU would multiply with its rounded reciprocal.
+    return pixels.float().div_(torch.full((), 255.0, device=pixels.device))
 
 
 def _arithmetic(block: Block, device: str) -> AbstractContextManager[object]:

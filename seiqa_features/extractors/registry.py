@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
 from seiqa_features.errors import UsageError
-from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec
+from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec, Resources
 from seiqa_features.plugins import load_plugins
 
 FAMILIES = (
@@ -49,7 +49,9 @@ _RESOLVERS: dict[str, Resolve] = {}
 
 
 def extractor(spec: ExtractorSpec) -> Callable[[Callable[[], Extract]], Callable[[], Extract]]:
-    """Register the decorated factory, which needs no weights and runs on a CPU, as `spec.name`.
+    """Register the decorated factory, which needs no weights, as `spec.name`.
+
+    Tensors that the factory creates are on the device that the extractor is built for.
 
     Raises
     ------
@@ -58,7 +60,13 @@ def extractor(spec: ExtractorSpec) -> Callable[[Callable[[], Extract]], Callable
     """
 
     def register_factory(build: Callable[[], Extract]) -> Callable[[], Extract]:
-        register(Extractor(spec, lambda _: build()))
+        def build_there(resources: Resources) -> Extract:
+            import torch
+
+            with torch.device(resources.device):
+                return build()
+
+        register(Extractor(spec, build_there))
         return build
 
     return register_factory

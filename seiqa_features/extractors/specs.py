@@ -190,8 +190,7 @@ class ExtractorSpec:
     min_side : int
         If a side of the view has fewer pixels, every output is NaN (undefined).
     weights : tuple[Weight, ...]
-        Pretrained files it needs. Extractors with weights run on a GPU if there is one, those
-        without on the CPU.
+        Pretrained files it needs. Extractors with weights run on a GPU if there is one.
     resampling : Resampling
         Filter for resizing pictures to the view, from the configuration of the weights:
         "bicubic", "bilinear" or "lanczos".
@@ -201,6 +200,14 @@ class ExtractorSpec:
         If 2 or more, it uses square views whose side is a multiple of this.
     precision : Precision
         Precision in which the network can run if float32 is not required.
+    gpu : Literal['float32', 'float64', 'no'] | None
+        For an extractor without weights that also takes batches on a GPU: the arithmetic that its
+        values need there, float64 only if float32 misses the published tolerance. "no" for one
+        that stays on the CPU. None: on a GPU if it has weights.
+    gpu_note : str
+        Why float64, why it stays on the CPU, or why it waits; "" if none of these.
+    waits : bool
+        Whether the host has to wait for the GPU before a batch is done, for a reason in `gpu_note`.
     """
 
     name: str
@@ -217,6 +224,14 @@ class ExtractorSpec:
     sides: tuple[int, ...] = ()
     side_multiple: int = 1
     precision: Precision = "bfloat16"
+    gpu: Literal["float32", "float64", "no"] | None = None
+    gpu_note: str = ""
+    waits: bool = False
+
+    @property
+    def runs_on_gpu(self) -> bool:
+        """Whether it runs on a GPU if there is one."""
+        return self.gpu != "no" and bool(self.weights or self.gpu)
 
     @property
     def usual_view(self) -> str:

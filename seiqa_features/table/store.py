@@ -2,42 +2,55 @@
 
 ``<cache>/<extractor>/<fingerprint>-<format>/part-*.parquet`` and ``manifest.json``. The fingerprint
 covers everything that can change a value; the key of a row is the pair of pixel hashes, so a
-renamed or copied file is found and an edited one is not. Shards are written atomically, so a killed
-run leaves only complete shards, and are verified when read: a changed shard is set aside and named
-in a warning, and its rows count as not computed.
+renamed or copied file is found and an edited one is not.
+
+Looking up pairs costs what those pairs cost: shards are sorted by key, and only the row groups that
+can hold a wanted pair are read. Small shards are merged as their number grows. Shards are written
+atomically and never changed, so a killed run leaves only complete shards, and are verified when
+read: a damaged shard is set aside and named in a warning; rows lost with it count as not computed.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+import numpy as np
 import pyarrow as pa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from seiqa_features.errors import StoreError
 from seiqa_features.files import write_whole
+from seiqa_features.table import merging
+from seiqa_features.table.keys import KEYS, PairKey, Wanted
+from seiqa_features.table.matching import matches
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import (
     FORMAT,
-    KEYS,
+    OLD_FORMAT,
     DamagedShardError,
-    PairKey,
+    Shard,
+    ShardType,
     as_table,
     block_schema,
-    read_shard,
+    in_groups,
+    in_order,
+    opened,
     write_shard,
 )
 
-SHARD_ROWS = 512
-"""Number of rows up to which a run extends its latest shard instead of starting a new one."""
+MANIFEST = "manifest.json"
+LOCK = "merging.lock"
 
-logger = logging.getLogger(__name__)
+Found = tuple[NDArray[np.intp], pa.Table]
+"""Positions of pairs in a `Wanted`, and their rows without the keys."""
+
+_T = TypeVar("_T")
 
 
 class Sink(Protocol):
@@ -51,14 +64,14 @@ class Sink(Protocol):
 class Source(Protocol):
     """Source of the rows of a block, one per pair."""
 
-    def read(self, block: Block) -> pa.Table:
-        """All rows of a block."""
+    def find(self, block: Block, wanted: Wanted) -> Iterator[Found]:
+        """The rows of wanted pairs in batches, each pair at most once, in no particular order."""
         ...
 
 
 @dataclass(frozen=True)
-class _Shard:
-    """A shard written by this process, with its rows."""
+class _Latest:
+    """The latest shard written by this process, with its rows."""
 
     path: Path
     rows: pa.Table
@@ -72,7 +85,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._last: dict[Block, _Shard] = {}
+        self._latest: dict[Block, _Latest] = {}
         self._damaged: set[Path] = set()  # they may be on a read-only disk
 
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
@@ -83,28 +96,48 @@ class Store:
         """The folder of the block's shards."""
         return self.root / block.spec.name / f"{block.fingerprint}-{FORMAT}"
 
-    def keys(self, block: Block) -> set[PairKey]:
-        """The pairs that have a row.
+    def has(self, block: Block, wanted: Wanted) -> NDArray[np.bool_]:
+        """Which of the distinct wanted pairs have a row.
 
         Raises
         ------
         StoreError
             A shard cannot be opened.
         """
-        return {key for table in self._shards(block, keys_only=True) for key in _keys(table)}
+        there = np.zeros(len(wanted), bool)
+        for found in self._each(block, lambda shard: matches(shard, wanted, there)):
+            there[found.positions] = True
+        return there
+
+    def find(self, block: Block, wanted: Wanted) -> Iterator[Found]:
+        """The rows of wanted pairs; see `Source`.
+
+        Rows of a damaged shard are missing, even if `has` said that they are there.
+
+        Raises
+        ------
+        StoreError
+            A shard cannot be opened.
+        """
+        there = np.zeros(len(wanted), bool)
+
+        def values(shard: Shard) -> Iterator[Found]:
+            for found in matches(shard, wanted, there):
+                rows = shard.values(found.group).take(pa.array(found.rows))
+                there[found.positions] = True
+                yield found.positions, rows
+
+        return self._each(block, values)
+
+    def keys(self, block: Block) -> set[PairKey]:
+        """All pairs that have a row; raises as `has`."""
+        tables = self._each(block, lambda shard: map(shard.keys, range(len(shard.sizes))))
+        return {key for table in tables for key in _keys(table)}
 
     def read(self, block: Block) -> pa.Table:
-        """All rows of a block, one per pair, in no particular order.
-
-        Rows of a damaged shard are missing, even if `keys` listed them.
-
-        Raises
-        ------
-        StoreError
-            A shard cannot be opened.
-        """
-        empty = block_schema(block).empty_table()
-        return _first_of_each(pa.concat_tables([empty, *self._shards(block)]))
+        """All rows of a block, one per pair, in no particular order; see `find`."""
+        tables = self._each(block, lambda shard: map(shard.rows, range(len(shard.sizes))))
+        return _first_of_each(pa.concat_tables([block_schema(block).empty_table(), *tables]))
 
     def append(self, block: Block, rows: Sequence[Mapping[str, object]]) -> None:
         """Write rows. After this returns, a crash no longer loses them.
@@ -114,47 +147,83 @@ class Store:
         StoreError
             The folder cannot be written or the disk is full; existing rows are kept.
         """
-        folder = self.folder(block)
+        folder, kind = self.folder(block), ShardType.of(block)
         table = as_table(block, rows)
-        last = self._last.get(block)
-        if last is not None and last.rows.num_rows + len(rows) <= SHARD_ROWS:
-            shard = _Shard(last.path, pa.concat_tables([last.rows, table]))
-        else:
-            shard = _Shard(folder / f"part-{uuid.uuid4().hex}.parquet", table)
+        last = self._latest.get(block)
+        if last is not None and last.rows.num_rows + len(rows) > merging.SHARD_ROWS:
+            last = None
+        if last is not None:
+            table = pa.concat_tables([last.rows, table])
+        table = in_order(table)
+        latest = _Latest(merging.new_part(folder), table)
         try:
-            manifest = folder / "manifest.json"
+            manifest = folder / MANIFEST
             if not manifest.exists():
                 write_whole(manifest, json.dumps(block.ingredients, indent=1, sort_keys=True))
-            write_shard(shard.path, block, shard.rows)
+            write_shard(latest.path, kind, in_groups(table, kind))
+            if last is not None:
+                last.path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(
                 f"{folder}: cannot write features ({error.strerror or error}); what was written"
                 " before is kept: free space or name another folder with --cache, then run again"
             ) from None
-        self._last[block] = shard
-        self._damaged.discard(shard.path)
+        self._latest[block] = latest
+        if last is None:
+            self._merge_crowded(block, kind)
 
-    def _shards(self, block: Block, *, keys_only: bool = False) -> Iterator[pa.Table]:
-        for part in sorted(self.folder(block).glob("part-*.parquet")):
-            if part in self._damaged:
-                continue
-            try:
-                yield read_shard(part, block, keys_only=keys_only)
-            except FileNotFoundError:
-                continue  # another process has just set it aside
-            except DamagedShardError as damage:
-                self._set_aside(part, damage)
-            except OSError as error:
-                raise StoreError(
-                    f"{part}: cannot be read ({error.strerror or error}); check its permissions, or"
-                    " name another folder with --cache"
-                ) from None
+    def _parts(self, block: Block) -> list[Path]:
+        return [part for part in parts_of(self.folder(block)) if part not in self._damaged]
 
-    def _set_aside(self, part: Path, damage: DamagedShardError) -> None:
-        self._damaged.add(part)
-        with suppress(OSError):  # it is ignored in any case
-            part.rename(part.with_name(f"{part.name}.damaged"))
-        logger.warning("%s: damaged shard (%s), set aside; its rows count as lost", part, damage)
+    def _each(self, block: Block, use: Callable[[Shard], Iterator[_T]]) -> Iterator[_T]:
+        """What `use` yields for each shard. Damaged ones are set aside.
+
+        If a shard disappears, its rows are in another one, merged or rescued by this process or
+        another: the folder is then listed again.
+        """
+        kind, seen, again = ShardType.of(block), set[Path](), True
+        while again:
+            again = False
+            for part in self._parts(block):
+                if part in seen:
+                    continue
+                seen.add(part)
+                try:
+                    with opened(part, kind) as shard:
+                        yield from use(shard)
+                except FileNotFoundError:
+                    again = True
+                except DamagedShardError as damage:
+                    again |= self._set_aside(damage, block, kind) > 0
+                except OSError as error:
+                    raise StoreError(
+                        f"{part}: cannot be read ({error.strerror or error}); check its"
+                        " permissions, or name another folder with --cache"
+                    ) from None
+
+    def _set_aside(self, damage: DamagedShardError, block: Block, kind: ShardType) -> int:
+        self._damaged.add(damage.path)
+        return merging.set_aside(damage, kind, self.folder(block))
+
+    def _merge_crowded(self, block: Block, kind: ShardType) -> None:
+        """Merge small shards if there are many; a failure costs only speed.
+
+        The lock keeps two processes from merging the same shards.
+        """
+        folder, own = self.folder(block), self._latest[block].path
+        with suppress(Timeout, OSError):
+            while parts := merging.crowded([p for p in self._parts(block) if p != own], kind):
+                with FileLock(folder / LOCK, timeout=0):
+                    try:
+                        merging.merge(parts, kind, folder)
+                    except DamagedShardError as damage:
+                        self._set_aside(damage, block, kind)
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The shards in a block's folder, and those in its folder of the previous format."""
+    old = folder.with_name(f"{folder.name.rpartition('-')[0]}-{OLD_FORMAT}")
+    return [part for each in (folder, old) for part in sorted(each.glob("part-*.parquet"))]
 
 
 def _keys(table: pa.Table) -> Iterator[PairKey]:

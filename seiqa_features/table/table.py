@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seiqa_features.errors import StoreError
+from seiqa_features.table.keys import Wanted
 from seiqa_features.table.pairing import pair_embeddings
 from seiqa_features.table.recipe import Block, Recipe
-from seiqa_features.table.shards import KEYS, SECONDS
+from seiqa_features.table.shards import SECONDS
 from seiqa_features.table.store import Source
 
 UNAVAILABLE = "seiqa.unavailable"
@@ -46,27 +46,39 @@ def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.Dat
     columns: dict[str, pd.Series] = {}
     seconds = 0.0
     index = pd.Index(pairs["pair_id"], name="pair_id")
+    wanted = Wanted(pairs["ref_key"], pairs["dist_key"])
     for block in recipe.blocks:
-        rows = store.read(block)
-        rows = rows.take(pa.array(_positions(pairs, rows, block), pa.int64()))
-        seconds += float(pc.mean(rows.column(SECONDS)).as_py() or 0.0)
-        for name, values in _features(block, rows):
-            columns[f"{block.name}__{name}"] = _column(values, index)
+        values, each = _values(block, store, wanted)
+        absent = np.isnan(each[wanted.places])
+        if absent.any():
+            pair_id = pairs["pair_id"].iloc[int(absent.argmax())]
+            raise MissingRowsError(
+                f"pair {pair_id}: {block.name} is not in the store; run `seiqa features`"
+            )
+        seconds += float(each[wanted.places].mean()) if len(pairs) else 0.0
+        for name in list(values):
+            columns[name] = _column(values.pop(name), wanted.places, index)
     return pd.DataFrame(columns, index=index), seconds
 
 
-def _positions(pairs: pd.DataFrame, rows: pa.Table, block: Block) -> list[int]:
-    keys = zip(*(rows.column(name).to_pylist() for name in KEYS), strict=True)
-    where = {key: position for position, key in enumerate(keys)}
-    positions = [
-        where.get(key, -1) for key in zip(pairs["ref_key"], pairs["dist_key"], strict=True)
-    ]
-    if -1 in positions:
-        pair_id = pairs["pair_id"].iloc[positions.index(-1)]
-        raise MissingRowsError(
-            f"pair {pair_id}: {block.name} is not in the store; run `seiqa features`"
-        )
-    return positions
+def _values(
+    block: Block, store: Source, wanted: Wanted
+) -> tuple[dict[str, NDArray[np.floating]], NDArray[np.float64]]:
+    """The features of a block by column name, and seconds; a row for each distinct pair.
+
+    Arrays have their final size from the start and are filled batch by batch, so that besides them
+    only one batch of embeddings is in memory. Seconds are NaN where there is no row.
+    """
+    values: dict[str, NDArray[np.floating]] = {
+        name: np.empty((len(wanted), dim), np.float32) if dim else np.empty(len(wanted))
+        for name, dim in column_dims(Recipe((block,))).items()
+    }
+    seconds = np.full(len(wanted), np.nan)
+    for positions, rows in store.find(block, wanted):
+        seconds[positions] = rows.column(SECONDS).to_numpy()
+        for name, found in _features(block, rows):
+            values[f"{block.name}__{name}"][positions] = found
+    return values, seconds
 
 
 def _features(block: Block, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.floating]]]:
@@ -102,11 +114,13 @@ def _matrix(values: pa.FixedSizeListArray) -> NDArray[np.float32]:
     return flat.reshape(len(values), values.type.list_size)
 
 
-def _column(values: NDArray[np.floating], index: pd.Index) -> pd.Series:
+def _column(values: NDArray[np.floating], places: NDArray[np.intp], index: pd.Index) -> pd.Series:
+    """A column with a row for each pair, from values of the distinct pairs."""
+    if len(values) < len(places):
+        values = values[places]
     if values.ndim == 1:
-        return pd.Series(values.astype(np.float64), index=index)
-    flat = pa.array(values.astype(np.float32).ravel())
-    block = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+        return pd.Series(values, index=index)
+    block = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
     return pd.Series(pd.arrays.ArrowExtensionArray(block), index=index)
 
 

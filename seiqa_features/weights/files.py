@@ -43,6 +43,11 @@ class WeightFiles:
         self.folder = folder.expanduser()
         self.files = {name: path.expanduser() for name, path in (files or {}).items()}
 
+    def elsewhere(self) -> WeightFiles:
+        """The same places for a process with another working directory."""
+        files = {name: path.absolute() for name, path in self.files.items()}
+        return WeightFiles(self.folder.absolute(), files)
+
     def find(self, weight: Weight) -> Path | None:
         """The weight's file, None if it is not on this machine or nothing here can read it.
 

@@ -54,7 +54,8 @@ def audit(
     Parameters
     ----------
     pairs : DataFrame
-        With ``pair_id, group_id, split, order, mos, ref_key, dist_key``, the pair table's columns.
+        With ``pair_id, group_id, split, order, mos, ref_key, dist_key``, the pair table's columns,
+        and ``collection`` where there are several, whose labels are then made comparable.
         Probes use the labelled rows of split train; duplicates are searched for in all rows.
     features : DataFrame indexed by pair_id, optional
         Feature table; without it, columns are not checked and the forest probe is skipped.
@@ -83,7 +84,7 @@ def audit(
     """
     rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
     rows = rows.sort_values(["order", "pair_id"])  # findings depend on file order only
-    y, order = rows["mos"].to_numpy(np.float64), rows["order"].to_numpy(np.float64)
+    y, order = _labels(rows), rows["order"].to_numpy(np.float64)
     groups = codes_of(rows["group_id"])[0]
     n_groups = len(np.unique(groups))
     table = None if features is None else _rows_of(features, rows)
@@ -108,6 +109,16 @@ def audit(
         found |= _probes(table, y, groups, order, seed)
     found["verdict"] = _verdict(found, scattered=probed and spread(order, groups) > _SCATTERED)
     return found
+
+
+def _labels(rows: pd.DataFrame) -> FloatVector:
+    """The labels; of several collections in units of their own mean and deviation."""
+    y = rows["mos"].to_numpy(np.float64)
+    if "collection" not in rows:
+        return y
+    labels = rows.groupby("collection")["mos"]
+    deviation = labels.transform("std", ddof=0).replace(0.0, 1.0)
+    return np.asarray((rows["mos"] - labels.transform("mean")) / deviation, np.float64)
 
 
 def _rows_of(features: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

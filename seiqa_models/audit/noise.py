@@ -35,7 +35,8 @@ def label_noise(pairs: pd.DataFrame, *, seed: int = 0) -> dict[str, Any] | None:
     Parameters
     ----------
     pairs : DataFrame
-        With ``pair_id, mos, ref_key, dist_key``; rows without a label are ignored.
+        With ``pair_id, mos, ref_key, dist_key``; rows without a label are ignored. With a column
+        ``collection``, the one with the most repeated pictures is measured.
     seed : int
         Seed of the noise draws.
 
@@ -49,6 +50,10 @@ def label_noise(pairs: pd.DataFrame, *, seed: int = 0) -> dict[str, Any] | None:
         ``contradicting``: number of differences of more than a third of the label range.
     """
     labelled = pairs[pairs["mos"].notna()]
+    if "collection" in labelled:  # scales differ: the one with the most repetitions tells most
+        parts = [label_noise(rows.drop(columns="collection"), seed=seed)
+                 for _, rows in labelled.groupby("collection")]  # fmt: skip
+        return max(filter(None, parts), key=lambda found: found["pictures"], default=None)
     repeated = labelled[labelled.duplicated(["ref_key", "dist_key"], keep=False)]
     if repeated.empty:
         return None

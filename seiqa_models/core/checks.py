@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.arrays import FloatVector, Names, Rows
 from seiqa_models.core.canonical import canonical_rows, codes_of
 from seiqa_models.core.columns import scalar_matrix, split_columns
 from seiqa_models.core.errors import KindsError, TableError
@@ -32,7 +32,8 @@ class TrainingTable:
     ``order`` [n], ``kinds`` [n] and ``collections`` [n] are None if not given. Groups, kinds and
     collections are numbered from 0 in the order of their names. If no groups were given, each row
     is its own group, ``grouped`` is False and the numbers are positions. ``orders`` are constructed
-    orders of the same groups with the same numbering, or None.
+    orders of the same groups with the same numbering, or None. ``names`` are those of the
+    collections, by code.
     """
 
     X: pd.DataFrame
@@ -43,6 +44,12 @@ class TrainingTable:
     grouped: bool = True
     collections: Rows | None = None
     orders: Orders | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def named_collections(self) -> Names | None:
+        """Name of the collection of every row; None if none was given."""
+        return None if self.collections is None else np.array(self.names, object)[self.collections]
 
     @property
     def laboratories(self) -> Rows:
@@ -90,6 +97,7 @@ class TrainingTable:
             self.grouped,
             None if self.collections is None else self.collections[rows],
             self.orders and self.orders.within(np.unique(self.groups[rows])),
+            self.names,
         )
 
 
@@ -146,6 +154,7 @@ def check_training_table(
         groups is not None,
         None if collections is None else _codes("collection", collections, len(X), TableError),
         orders,
+        () if collections is None else tuple(map(str, codes_of(collections)[1])),
     )
 
 

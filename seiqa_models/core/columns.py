@@ -20,7 +20,7 @@ SCORED = ("score", "low", "high", "unfamiliar", "agree")
 CONSENSUS, AGREEMENT = "agreed_score", "agreement"
 """The consensus of the feature columns, and how far they agree."""
 
-COMPETITORS = ("best_single", "greedy", "index_only", "at_home", CONSENSUS)
+COMPETITORS = ("best_single", "greedy", "index_only", "at_home", "as_itself", CONSENSUS)
 """Other predictions for the same rows, with which the stack is compared."""
 
 ROW = ("pair_id", "mos", "group_id", "fold")

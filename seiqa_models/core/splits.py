@@ -61,6 +61,73 @@ def make_folds(
     ]
 
 
+def spread_folds(
+    groups: Rows,
+    collections: Rows,
+    order: FloatVector | None = None,
+    *,
+    first: int,
+    n_splits: int,
+    seed: int,
+) -> list[Fold]:
+    """Folds that keep groups whole, over which the groups of every collection are spread.
+
+    No fold then holds all of a collection, unless that is a single group or shares all of its
+    groups with others.
+
+    Parameters
+    ----------
+    groups, collections : int [n]
+        Codes from 0. A group may be in several collections.
+    order, n_splits, seed
+        As for `make_folds`.
+    first : int
+        The collection whose groups are dealt first.
+    """
+    fold_of_group = np.full(int(groups.max()) + 1, -1)
+    for code in [first, *(code for code in np.unique(collections) if code != first)]:
+        free = (collections == code) & (fold_of_group[groups] < 0)
+        there = groups[free]
+        if len(np.unique(there)) < 2:
+            fold_of_group[there] = 0
+            continue
+        place = None if order is None else order[free]
+        for fold, (_, test) in enumerate(make_folds(there, place, n_splits=n_splits, seed=seed)):
+            fold_of_group[there[test]] = fold
+    fold_of_row = fold_of_group[groups]
+    return [
+        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
+        for fold in np.unique(fold_of_row)
+    ]
+
+
+def laboratory_folds(folds: list[Fold], groups: Rows, collections: Rows) -> list[Fold]:
+    """Leave each collection out, and the groups that it shares with others.
+
+    Parameters
+    ----------
+    folds : list of (train, test)
+        By group.
+    groups, collections : int [n]
+        Codes from 0.
+
+    Returns
+    -------
+    list of (train, test)
+        Every row is held out once, by rows of other collections. A collection that shares no group
+        takes one fold, others one for each of those given. Folds that leave no training rows are
+        dropped.
+    """
+    cells = []
+    for code in np.unique(collections):
+        own = collections == code
+        if not np.isin(groups[own], groups[~own]).any():
+            cells.append((np.flatnonzero(~own), np.flatnonzero(own)))
+            continue
+        cells += [(train[~own[train]], test[own[test]]) for train, test in folds]
+    return [(train, test) for train, test in cells if len(train) and len(test)]
+
+
 def describe_folds(folds: list[Fold], order: ArrayLike | None = None) -> str:
     """A description of the split for reports."""
     if order is None:

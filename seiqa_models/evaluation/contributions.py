@@ -51,7 +51,9 @@ Orders = np.typing.NDArray[np.int64]
 """Joining orders: one row of group numbers per order."""
 
 
-def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.DataFrame:
+def contributions(
+    regressor: SeiqaRegressor, X: Table, *, seed: int = 0, collection: str | None = None
+) -> pd.DataFrame:
     """How much each group of features adds to the scores of the given rows.
 
     A missing value counts as the median and so adds nothing, as do columns that were constant in
@@ -66,6 +68,8 @@ def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.D
         Feature table with the columns seen in fit.
     seed : int
         Seed of the sampled orders.
+    collection : str, optional
+        As for `SeiqaRegressor.predict`.
 
     Returns
     -------
@@ -95,7 +99,8 @@ def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.D
     masks, shares = _game(len(players), seed)
 
     def score(rows: FloatMatrix) -> FloatVector:
-        return regressor.fuse_unclipped(pool.predict_prepared(rows))
+        common = regressor.fuse_unclipped(pool.predict_prepared(rows))
+        return common if collection is None else common + regressor.own_term(rows, collection)
 
     worth = _worth(score, values, preparation.medians_, masks[:, group_of_column])
     table = pd.DataFrame(0.0, index=known.index, columns=[*names, BASELINE])
@@ -104,9 +109,11 @@ def contributions(regressor: SeiqaRegressor, X: Table, *, seed: int = 0) -> pd.D
     return table
 
 
-def contributions_of_row(regressor: SeiqaRegressor, row: Table) -> dict[str, float]:
+def contributions_of_row(
+    regressor: SeiqaRegressor, row: Table, collection: str | None = None
+) -> dict[str, float]:
     """The `contributions` and ``baseline`` of a one-row feature table, by name."""
-    shares = contributions(regressor, row).iloc[0]
+    shares = contributions(regressor, row, collection=collection).iloc[0]
     return {str(group): float(share) for group, share in shares.items()}
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 
-from seiqa_models.core.arrays import Table
+from seiqa_models.core.arrays import FloatVector, Rows, Table
 from seiqa_models.core.checks import (
     MIN_GROUPS_TO_EVALUATE,
     MIN_ROWS_TO_EVALUATE,
@@ -22,15 +23,19 @@ from seiqa_models.core.columns import SCORED
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
 from seiqa_models.core.readiness import require_folds
-from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.splits import Fold, make_folds, spread_folds
 from seiqa_models.evaluation.figures import evaluation_figures
 from seiqa_models.evaluation.held_out import (
     fit_everything,
     joined,
     learner_columns,
+    on_scale_of,
     transfer_cells,
 )
+from seiqa_models.evaluation.laboratories import judge
+from seiqa_models.judged import Judged
 from seiqa_models.results import Figures
+from seiqa_models.stack.collections.scales import require_enough
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 
@@ -46,11 +51,14 @@ class Evaluation:
         ``mos, group_id, fold, score, low, high, unfamiliar`` and one column per learner, all for
         held-out rows and clipped to the stack's range.
     figures : Figures
+    by_collection : list of Judged
+        Each of several collections, scored as all have in common and as its own observers.
     """
 
     regressor: SeiqaRegressor
     predictions: pd.DataFrame
     figures: Figures
+    by_collection: list[Judged] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, JSON-ready; see `seiqa_models.results.Figures`."""
@@ -65,6 +73,7 @@ def evaluate(
     order: ArrayLike | None = None,
     *,
     kinds: ArrayLike | None = None,
+    collections: ArrayLike | None = None,
     orders: Orders | None = None,
     n_splits: int = 5,
     seed: int = 0,
@@ -86,6 +95,10 @@ def evaluate(
         Kind of distortion of each row. If given, the regressor is fitted with them, and a second
         estimate holds out kind and group at once; see `seiqa_models.core.transfer.transfer_folds`
         for the number of fits.
+    collections : array-like of str [n], optional
+        Name of the collection of each row, as for `SeiqaRegressor.fit`. Predictions are compared
+        with labels on the scale of the scores, as the final fit maps them; the regressor's
+        ``scale`` is by default that of the collection with the most rows.
     orders : Orders, optional
         Constructed orders, for `SeiqaRegressor.fit`. Nothing is measured on their rows, and those
         made from a held-out group's pictures are not used in that fold.
@@ -102,7 +115,8 @@ def evaluate(
     Raises
     ------
     TableError
-        Fewer than 3 groups or 10 rows, or the table cannot be learned from.
+        Fewer than 3 groups or 10 rows, or the table cannot be learned from; or without some fold
+        a collection is too small for its scale to be found.
     KindsError
         No kind can be left out; a subclass of TableError.
     """
@@ -113,7 +127,8 @@ def evaluate(
         groups,
         order,
         kinds,
-        orders=orders,
+        collections,
+        orders,
         min_rows=MIN_ROWS_TO_EVALUATE,
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()
@@ -125,11 +140,16 @@ def evaluate(
         n_splits=n_splits,
         seed=seed,
     )
-    folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
+    if len(table.names) > 1:
+        regressor, folds = _by_collection(regressor, table, n_splits, seed)
+    else:
+        folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
     cells = [] if table.kinds is None else transfer_cells(table, folds, table.kinds)
     fits = fit_everything(regressor, table, folds, cells, n_jobs, on_fold)
     note_features(fits.final, X)
     names = None if kinds is None else np.asarray(kinds)[rows]
+    by_collection = _judged(table, joined(fits.by_group))
+    table = on_scale_of(fits.final, table)
     figures = evaluation_figures(table, names, folds, fits, seed)
     figures |= {
         "seconds_per_row": _seconds_per_row(fits.final, table.X),
@@ -138,7 +158,84 @@ def evaluate(
     predictions = _prediction_table(table, np.asarray(groups)[rows], folds, joined(fits.by_group))
     back = np.argsort(rows)
     fits.final.oof_ = fits.final.oof_.iloc[back]
-    return Evaluation(fits.final, predictions.iloc[back], Figures.model_validate(figures))
+    return Evaluation(
+        fits.final, predictions.iloc[back], Figures.model_validate(figures), by_collection
+    )
+
+
+def _judged(table: TrainingTable, held_out: pd.DataFrame) -> list[Judged]:
+    """Each of several collections by a model of all, with its scenes left out."""
+    found = []
+    for code, name in enumerate(table.names if len(table.names) > 1 else ()):
+        rows = np.flatnonzero(table.laboratories == code)
+        for column, scored_as in (("score", None), ("as_itself", name)):
+            score = held_out[column].to_numpy()[rows]
+            found.append(
+                judge(table.names, name, table.y[rows], score, table.groups[rows], scored_as)
+            )
+    return found
+
+
+def _by_collection(
+    regressor: SeiqaRegressor, table: TrainingTable, n_splits: int, seed: int
+) -> tuple[SeiqaRegressor, list[Fold]]:
+    """The regressor with a scale that is the same in all folds, and folds that allow it.
+
+    Raises
+    ------
+    TableError
+        Without some fold a collection is too small.
+    """
+    scale = regressor.scale or table.names[int(np.argmax(np.bincount(table.laboratories)))]
+    folds = require_collections(
+        table.y,
+        table.groups,
+        table.laboratories,
+        table.names,
+        table.order,
+        scale=scale,
+        n_splits=n_splits,
+        seed=seed,
+    )
+    fixed: SeiqaRegressor = clone(regressor).set_params(scale=scale)
+    return fixed, folds
+
+
+def require_collections(
+    y: FloatVector,
+    groups: Rows,
+    collections: Rows,
+    names: Sequence[str],
+    order: FloatVector | None = None,
+    *,
+    scale: str | None,
+    n_splits: int,
+    seed: int,
+) -> list[Fold]:
+    """Folds of rows [n] of several collections whose training parts show the scale of each.
+
+    Parameters
+    ----------
+    y, order : float64 [n]
+        Labels, and file order if folds are to be blocks of it.
+    groups, collections : int [n]
+        Codes from 0.
+    names : sequence of str
+        Of the collections, by code.
+    scale, n_splits, seed
+        As for `evaluate` and its regressor.
+
+    Raises
+    ------
+    TableError
+        In the training part of some fold, a collection has too few rows or scenes.
+    """
+    first = list(names).index(scale) if scale in names else int(np.argmax(np.bincount(collections)))
+    folds = spread_folds(groups, collections, order, first=first, n_splits=n_splits, seed=seed)
+    for train, test in folds:
+        when = f"with {len(test)} rows held out, "
+        require_enough(y[train], groups[train], collections[train], names, when)
+    return folds
 
 
 def _prediction_table(

@@ -66,6 +66,7 @@ def evaluation_figures(
         },
         "purpose": final.purpose,
         "at_home": summaries.get("at_home"),
+        "as_itself": summaries.get("as_itself"),
         "index_only": summaries.get("index_only"),
         "gain": {
             name: compare(table.y, held_out["score"], held_out[name], table.groups, seed=seed)

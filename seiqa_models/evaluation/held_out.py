@@ -29,6 +29,7 @@ from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import uses_kinds
 from seiqa_models.stack.blend import PURPOSES
 from seiqa_models.stack.calibration import MonotoneCalibration
+from seiqa_models.stack.collections.joining import on_output_scale
 from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import member
@@ -138,13 +139,35 @@ def fit_everything(
 def _fit(regressor: SeiqaRegressor, table: TrainingTable) -> SeiqaRegressor:
     """A clone of the regressor, fitted on the whole table."""
     fresh: SeiqaRegressor = clone(regressor)
-    return fresh.fit(table.X, table.y, table.groups, table.order, table.kinds, orders=table.orders)
+    return fresh.fit(
+        table.X,
+        table.y,
+        table.groups,
+        table.order,
+        table.kinds,
+        table.named_collections,
+        table.orders,
+    )
+
+
+def on_scale_of(fitted: SeiqaRegressor, table: TrainingTable) -> TrainingTable:
+    """The table with its labels on the scale of the regressor's scores.
+
+    The maps have a few parameters and come from the regressor's training rows. Where those are the
+    rows of the table, as in an evaluation's final fit, labels are mapped only to be compared with
+    predictions; no prediction depends on it.
+    """
+    told = getattr(fitted, "scales_", None)
+    if told is None:
+        return table
+    return replace(table, y=on_output_scale(told, table), collections=None)
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
     """Fit on a fold's training rows, and predict its held-out rows with all competitors."""
     train, test = table.take(fold[0]), table.take(fold[1])
     fitted = _fit(regressor, train)
+    train = on_scale_of(fitted, train)
     predictions = fitted.predict_learners(test.X)
     single, single_name = best_single(train, test)
     predictions = predictions.assign(
@@ -152,6 +175,8 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
     ).set_axis(fold[1])
     if regressor.purpose != PURPOSES[0]:
         predictions["at_home"] = _at_home(fitted, train, predictions)
+    if fitted.collections_:
+        predictions["as_itself"] = _as_itself(fitted, test)
     if table.order is not None:
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
@@ -160,6 +185,15 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )
     return FoldResult(predictions, single_name, fitted.weights_)
+
+
+def _as_itself(fitted: SeiqaRegressor, test: TrainingTable) -> FloatVector:
+    """The scores of each collection's rows as its own observers."""
+    scores, whose = np.empty(len(test.y)), np.asarray(test.named_collections)
+    for name in np.unique(whose.astype(str)):
+        rows = whose == name
+        scores[rows] = fitted.predict(test.X[rows], name)
+    return scores
 
 
 def _run_untold(

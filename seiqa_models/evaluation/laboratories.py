@@ -9,11 +9,10 @@ and Bovik, IEEE Trans. Image Processing 15(11), 2006).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
@@ -26,43 +25,14 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import frame_of
 from seiqa_models.core.metrics import plcc, srocc
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.judged import Judged
 from seiqa_models.stack.regressor import SeiqaRegressor
+
+_COMMON = ""
+"""Column of the scores that all collections have in common."""
 
 MIN_WITHIN = 5
 """Minimum number of rows of a scene for a meaningful correlation within it."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The performance on one collection of a model trained on some collections.
-
-    Attributes
-    ----------
-    trained_on : tuple of str
-        Names, sorted. If ``judged_on`` is among them, its rows are predicted with their scenes left
-        out.
-    judged_on : str
-    n, scenes : int
-        Rows and scenes judged.
-    srocc : float
-        Over all rows.
-    within : float
-        Mean of the SROCC within each scene of 5 or more rows; NaN if there is none.
-    plcc : float
-        After the monotone mapping.
-    """
-
-    trained_on: tuple[str, ...]
-    judged_on: str
-    n: int
-    scenes: int
-    srocc: float
-    within: float
-    plcc: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {**asdict(self), "trained_on": list(self.trained_on)}
 
 
 def judge_laboratories(
@@ -78,15 +48,16 @@ def judge_laboratories(
     """The matrix trained-on × judged-on of several collections.
 
     Every collection is judged with a model of each collection, including itself, and, if there are
-    more than two, with one of all others together. No judged scene is ever trained on: if the
-    training collections share scenes with the judged one, as many models are fitted as the
-    regressor has folds, each without the scenes of one fold.
+    more than two, with one of all others together, also scored as each of them. No judged scene is
+    ever trained on: if the training collections share scenes with the judged one, as many models
+    are fitted as the regressor has folds, each without the scenes of one fold.
 
     Parameters
     ----------
     regressor : SeiqaRegressor
         Not changed; clones of it are fitted. Their scores are on the scale of the largest
-        collection that they learn from; the regressor's own ``scale`` is ignored.
+        collection that they learn from; the regressor's own ``scale`` and ``label_range``
+        are ignored.
     X, y, groups
         As for `SeiqaRegressor.fit`. A scene must have the same group in all collections.
     collections : array-like of str [n]
@@ -112,11 +83,13 @@ def judge_laboratories(
     names = np.unique(np.asarray(collections).astype(str)).tolist()
     if len(names) < 2:
         raise TableError(f"there is only the collection {names[0]}: two or more are needed")
-    worker = clone(regressor).set_params(scale=None, n_jobs=1 if n_jobs > 1 else regressor.n_jobs)
+    worker = clone(regressor).set_params(
+        scale=None, label_range=None, n_jobs=1 if n_jobs > 1 else regressor.n_jobs
+    )
     wanted = _wanted(len(names))
     folds = [_folds(table, learned, judged, worker) for learned, judged in wanted]
     tasks = [
-        delayed(_predicted)(_on_one_scale(worker, table, names, learned), table, names, fold)
+        delayed(_predicted)(_on_one_scale(worker, table, names, learned), table, fold)
         for (learned, _), parts in zip(wanted, folds, strict=True)
         for fold in parts
     ]
@@ -126,10 +99,17 @@ def judge_laboratories(
         if on_fit is not None:
             on_fit(len(predictions), len(tasks))
     waiting = iter(predictions)
-    return [
-        _judged(table, names, cell, parts, [next(waiting) for _ in parts])
-        for cell, parts in zip(wanted, folds, strict=True)
-    ]
+    found = []
+    for (learned, judged), parts in zip(wanted, folds, strict=True):
+        rows = np.concatenate([test for _, test in parts])
+        scores = pd.concat([next(waiting) for _ in parts])
+        for scored_as in [None, *(name for name in names if name in scores)]:
+            score = scores[scored_as or _COMMON].to_numpy()
+            trained = [names[code] for code in learned]
+            found.append(
+                judge(trained, names[judged], table.y[rows], score, table.groups[rows], scored_as)
+            )
+    return found
 
 
 def _wanted(count: int) -> list[tuple[tuple[int, ...], int]]:
@@ -164,34 +144,33 @@ def _on_one_scale(
     return fixed
 
 
-def _predicted(
-    regressor: SeiqaRegressor, table: TrainingTable, names: list[str], fold: Fold
-) -> FloatVector:
-    """Scores of a fold's judged rows from a model of its training rows."""
+def _predicted(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> pd.DataFrame:
+    """Scores of a fold's judged rows from a model of its training rows, by whom it scores as."""
     train, test = table.take(fold[0]), table.X.iloc[fold[1]]
     fresh: SeiqaRegressor = clone(regressor)
-    fresh.fit(train.X, train.y, train.groups, collections=np.array(names)[train.laboratories])
-    return fresh.predict(test)
+    fresh.fit(train.X, train.y, train.groups, collections=train.named_collections)
+    own = {name: fresh.predict(test, name) for name in fresh.collections_}
+    return pd.DataFrame({_COMMON: fresh.predict(test), **own})
 
 
-def _judged(
-    table: TrainingTable,
-    names: list[str],
-    cell: tuple[tuple[int, ...], int],
-    folds: list[Fold],
-    predictions: list[FloatVector],
+def judge(
+    trained_on: Sequence[str],
+    judged_on: str,
+    label: FloatVector,
+    score: FloatVector,
+    scenes: Rows,
+    scored_as: str | None = None,
 ) -> Judged:
-    learned, judged = cell
-    rows = np.concatenate([test for _, test in folds])
-    label, score, scenes = table.y[rows], np.concatenate(predictions), table.groups[rows]
+    """The figures of scores of rows [n] whose scenes took no part in training."""
     return Judged(
-        tuple(names[code] for code in learned),
-        names[judged],
-        len(rows),
-        len(np.unique(scenes)),
-        srocc(label, score),
-        _within(label, score, scenes),
-        plcc(label, monotone_mapped(score, label)),
+        trained_on=tuple(trained_on),
+        judged_on=judged_on,
+        scored_as=scored_as,
+        n=len(label),
+        scenes=len(np.unique(scenes)),
+        srocc=srocc(label, score),
+        within=_within(label, score, scenes),
+        plcc=plcc(label, monotone_mapped(score, label)),
     )
 
 

@@ -4,14 +4,17 @@ New scenes of the same collection and pictures from anywhere need different weig
 weights fitted on held-out groups. *Abroad* gives all members equal weight, because weights from one
 collection do not transfer: from TID2013's pictures to LIVE's, weights fitted on TID2013's scenes
 gave a final of .958, equal ones .967. The members that see only a few components then have a fixed
-share: their proportion of the pool.
+share: their proportion of the pool. With several collections, transfer can be measured: each is
+predicted by members that have seen only the others, and weights and gate are those that rank these
+predictions best, if weights fitted on the other collections beat equal ones.
 
 The consensus of the columns contributes as far as they agree:
 
     score = (1 - w) · learned + w · consensus,   w = gate · agreement
 
 (see :mod:`seiqa_models.learners.consensus`). At home the gate is the largest that costs nothing on
-held-out groups; abroad it is fixed at one half. See docs/explanation/generalising.md for figures.
+held-out groups; abroad, with one collection, it is one half. See
+docs/explanation/generalising.md for figures.
 """
 
 from __future__ import annotations
@@ -21,22 +24,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.columns import AGREEMENT, CONSENSUS
-from seiqa_models.core.metrics import final_score
+from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.fusions.registry import named
 from seiqa_models.fusions.weighted import MeanFusion
 from seiqa_models.plugins.calls import fit_named, predict_named
 from seiqa_models.stack.calibration import MonotoneCalibration
 
-PURPOSES = ("home", "abroad")
+ABROAD = "abroad"
+PURPOSES = ("home", ABROAD)
 
 GATES = (0.0, 0.25, 0.5)
-"""Candidates for the largest share of the consensus at home; abroad the last one is used."""
+"""Candidates for the largest share of the consensus; the last one abroad with one collection."""
 
 
 class Blend(BaseEstimator):
@@ -54,7 +58,8 @@ class Blend(BaseEstimator):
     ----------
     members_ : list of str
     fusion_ : Fusion, fitted
-        Abroad a :class:`seiqa_models.fusions.weighted.MeanFusion`.
+        Abroad a :class:`seiqa_models.fusions.weighted.MeanFusion`, unless collections left out are
+        ranked better with fitted weights.
     gate_ : float
         Share of the consensus if the columns agree fully.
     weights_ : dict of float by member, sum 1; None where the fusion has no weights
@@ -76,13 +81,14 @@ class Blend(BaseEstimator):
         y: FloatVector,
         groups: Rows,
         unseen: HeldOut | None = None,
+        elsewhere: Sequence[HeldOut] = (),
     ) -> Blend:
         """Fit on out-of-fold predictions.
 
         Parameters
         ----------
         fusion : Fusion
-            Unfitted; it is fitted in place. Abroad it is not used.
+            Unfitted; it is fitted in place. Abroad it is not used with one collection.
         predictions : DataFrame of float64
             Output of :meth:`seiqa_models.stack.pool.FittedPool.predict` for held-out rows.
         members : sequence of str
@@ -91,6 +97,9 @@ class Blend(BaseEstimator):
         groups : int [n]
         unseen : HeldOut, optional
             The same, for rows whose groups and kinds no member has seen.
+        elsewhere : sequence of HeldOut
+            The rows of each of several collections, predicted by members that have seen nothing of
+            it. Used abroad.
 
         Raises
         ------
@@ -100,24 +109,27 @@ class Blend(BaseEstimator):
         if self.purpose not in PURPOSES:
             raise ValueError(f"purpose is {self.purpose!r}, expected home or abroad")
         self.members_ = list(members)
-        abroad = self.purpose == "abroad"
+        abroad, gate = self.purpose == ABROAD, GATES[-1]
+        learned = HeldOut(predictions, y, groups)
         if abroad:
+            fitted = fusion
             fusion = MeanFusion()
+            if elsewhere:
+                fusion, gate = self._chosen((fusion, fitted), elsewhere)
+                learned = _together(elsewhere)
         extra = {}
         if unseen is not None and has_fit_parameter(fusion, "unseen"):
             known = pd.DataFrame(unseen.predictions)[self.members_]
             extra["unseen"] = HeldOut(known, unseen.y, unseen.groups)
-        self.fusion_ = fit_named(
-            named(fusion), fusion, predictions[self.members_], y, groups, **extra
-        )
+        self.fusion_ = self._fitted(fusion, learned, **extra)
         own = getattr(self.fusion_, "weights_", None)
         self.weights_ = None
         if own is not None:
             self.weights_ = dict(zip(self.members_, np.asarray(own).tolist(), strict=True))
         self.gate_ = 0.0
         if self.consensus:
-            self.gate_ = GATES[-1] if abroad else self._free_gate(predictions, y)
-        fused = self._fused(predictions, self.gate_)
+            self.gate_ = gate if abroad else self._free_gate(predictions, y)
+        fused = self._fused(predictions, self.gate_, self.fusion_)
         calibration = MonotoneCalibration().fit(fused, y, groups)
         self.calibration_ = calibration if self.calibrate else None
         return self
@@ -125,16 +137,47 @@ class Blend(BaseEstimator):
     def predict(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] of a pool's predictions, not clipped."""
         check_is_fitted(self, "gate_")
-        fused = self._fused(predictions, self.gate_)
+        fused = self._fused(predictions, self.gate_, self.fusion_)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
-    def _fused(self, predictions: pd.DataFrame, gate: float) -> FloatVector:
+    def _fitted(self, fusion: Any, rows: HeldOut, **extra: Any) -> Any:
+        """The fusion, fitted to the members' predictions."""
+        known = pd.DataFrame(rows.predictions)[self.members_]
+        return fit_named(named(fusion), fusion, known, rows.y, rows.groups, **extra)
+
+    def _chosen(self, fusions: Sequence[Any], elsewhere: Sequence[HeldOut]) -> tuple[Any, float]:
+        """The unfitted fusion and the gate that rank collections left out best.
+
+        Each is ranked by a fusion that was fitted to the others.
+        """
+        gates = GATES if self.consensus else GATES[:1]
+        totals = np.zeros((len(fusions), len(gates)))
+        for number, held in enumerate(elsewhere):
+            others = _together([other for k, other in enumerate(elsewhere) if k != number])
+            for row, fusion in enumerate(fusions):
+                fitted = self._fitted(clone(fusion), others)
+                for column, gate in enumerate(gates):
+                    fused = self._fused(pd.DataFrame(held.predictions), gate, fitted)
+                    totals[row, column] += srocc(held.y, fused)
+        best, gate = np.unravel_index(int(np.argmax(totals)), totals.shape)
+        return clone(fusions[best]), gates[gate]
+
+    def _fused(self, predictions: pd.DataFrame, gate: float, fusion: Any) -> FloatVector:
         known = predictions[self.members_]
-        learned = predict_named(named(self.fusion_), self.fusion_, known)
+        learned = predict_named(named(fusion), fusion, known)
         w = gate * predictions[AGREEMENT].to_numpy()
         return np.asarray((1 - w) * learned + w * predictions[CONSENSUS].to_numpy())
 
     def _free_gate(self, predictions: pd.DataFrame, y: FloatVector) -> float:
         """The largest gate that loses nothing compared with no consensus."""
-        finals = [final_score(y, self._fused(predictions, gate)) for gate in GATES]
+        finals = [final_score(y, self._fused(predictions, gate, self.fusion_)) for gate in GATES]
         return max(g for g, final in zip(GATES, finals, strict=True) if final >= finals[0])
+
+
+def _together(parts: Sequence[HeldOut]) -> HeldOut:
+    """The rows of several collections."""
+    return HeldOut(
+        pd.concat([pd.DataFrame(part.predictions) for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        np.concatenate([part.groups for part in parts]),
+    )

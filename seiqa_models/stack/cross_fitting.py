@@ -6,7 +6,7 @@ The fusion, the calibration and the intervals are fitted to these, the pool to a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.columns import AGREEMENT
-from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.splits import Fold, laboratory_folds, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.stack.intervals import ConformalInterval, Held
@@ -36,11 +36,15 @@ class CrossFit:
     unseen : list of (Fold, DataFrame)
         The same for the test rows of folds whose training rows share neither group nor kind of
         distortion with them; empty if the kinds are unknown.
+    elsewhere : list of HeldOut
+        The rows of each collection, predicted by learners that have seen nothing of it; empty if
+        there is only one, or if this was not asked for.
     """
 
     table: TrainingTable
     by_group: pd.DataFrame
     unseen: list[tuple[Fold, pd.DataFrame]]
+    elsewhere: list[HeldOut] = field(default_factory=list)
 
     @property
     def new_kinds(self) -> HeldOut | None:
@@ -94,6 +98,7 @@ def cross_fit(
     directions: Mapping[str, int] | None,
     n_jobs: int,
     label_range: tuple[float, float] | None = None,
+    elsewhere: bool = False,
 ) -> CrossFit:
     """Predict every row with a pool fitted without its group and, if known, also without its kind.
 
@@ -107,14 +112,34 @@ def cross_fit(
         As for :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
     label_range : (float, float), optional
         The ends of the scale, for constructed orders [those of the labels].
+    elsewhere : bool
+        Whether every collection is also predicted from the others.
     """
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=random_state)
     cells = unseen_folds(folds, table.kinds, seed=random_state)
+    abroad: list[Fold] = []
+    if elsewhere and table.collections is not None:
+        abroad = laboratory_folds(folds, table.groups, table.collections)
     predicted = Parallel(n_jobs=n_jobs)(
         delayed(predict_held_out)(table, fold, names, random_state, directions, label_range)
-        for fold in [*folds, *cells]
+        for fold in [*folds, *cells, *abroad]
     )
     by_row = np.argsort(np.concatenate([test for _, test in folds]))
     by_group = pd.concat(predicted[: len(folds)]).iloc[by_row]
-    unseen = list(zip(cells, predicted[len(folds) :], strict=True))
-    return CrossFit(table, by_group, unseen)
+    first, second = len(folds), len(folds) + len(cells)
+    unseen = list(zip(cells, predicted[first:second], strict=True))
+    return CrossFit(table, by_group, unseen, _by_collection(table, abroad, predicted[second:]))
+
+
+def _by_collection(
+    table: TrainingTable, folds: list[Fold], predicted: list[pd.DataFrame]
+) -> list[HeldOut]:
+    """The predictions for the folds' test rows, by collection."""
+    if not folds:
+        return []
+    rows, parts = np.concatenate([test for _, test in folds]), pd.concat(predicted)
+    found = []
+    for code in np.unique(table.laboratories[rows]):
+        at = np.flatnonzero(table.laboratories[rows] == code)
+        found.append(HeldOut(parts.iloc[at], table.y[rows[at]], table.groups[rows[at]]))
+    return found

@@ -9,12 +9,14 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from seiqa_models.core.arrays import FloatVector, Table
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.columns import AGREEMENT
+from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import known_frame
 from seiqa_models.core.threads import one_core
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
+from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
@@ -33,24 +35,71 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     consensus_: Any
     blend_: Blend
     interval_: ConformalInterval
+    observers_: Observers
     label_range_: tuple[float, float]
 
-    def predict(self, X: Table) -> FloatVector:
+    def predict(self, X: Table, collection: str | None = None) -> FloatVector:
         """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like [n, columns]
+        collection : str, optional
+            Score as the observers of this collection would, by default as all have in common.
 
         Raises
         ------
         TableError
-            A column seen in fit is missing.
+            A column seen in fit is missing, or there is no such collection.
         """
-        return self.fuse(self.predict_learners(X))
+        if collection is None:
+            return self.fuse(self.predict_learners(X))
+        pool, known = self.pool(X)
+        with one_core():
+            values = self.preparation_.transform(known)
+        fused = self.fuse_unclipped(pool.predict_prepared(values))
+        return np.asarray(np.clip(fused + self.own_term(values, collection), *self.label_range_))
+
+    @property
+    def collections_(self) -> list[str]:
+        """Collections to score as; empty if the stack learned from one."""
+        return list(self.observers_.terms_) if hasattr(self, "observers_") else []
 
     @one_core()
-    def predict_interval(self, X: Table, coverage: float = 0.9) -> pd.DataFrame:
+    def own_term(self, values: FloatMatrix, collection: str | None) -> FloatVector:
+        """What a collection's observers add to the scores of prepared rows [n, p], float64 [n].
+
+        Raises
+        ------
+        TableError
+            There is no such collection.
+        """
+        self.require_collection(collection)
+        if collection is None:
+            return np.zeros(len(values))
+        return self.observers_.predict(values, collection)
+
+    def require_collection(self, collection: str | None) -> None:
+        """Check that pairs can be scored as the observers of a collection would.
+
+        Raises
+        ------
+        TableError
+            There is no such collection.
+        """
+        if collection is not None and collection not in self.collections_:
+            known = ", ".join(self.collections_) or "one collection alone"
+            raise TableError(f"cannot score as {collection!r}: the model learned from {known}")
+
+    @one_core()
+    def predict_interval(
+        self, X: Table, coverage: float = 0.9, collection: str | None = None
+    ) -> pd.DataFrame:
         """Scores with intervals that contain the label with probability ``coverage``.
 
         The coverage holds on average over rows like those of training, of new groups (and new
         kinds, if kinds were given); for other rows the interval widens without such a guarantee.
+        ``collection`` is as for :meth:`predict`; the width is that of the common score.
 
         Returns
         -------
@@ -63,7 +112,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         Raises
         ------
         TableError
-            A column seen in fit is missing.
+            A column seen in fit is missing, or there is no such collection.
         ValueError
             ``coverage`` is not between 0 and 1.
         """
@@ -71,6 +120,9 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
         predictions = pool.predict_prepared(values)
         score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
+        if collection is not None:
+            own = self.fuse_unclipped(predictions) + self.own_term(values, collection)
+            score = np.clip(own, *self.label_range_)
         novelty = self.interval_.novelty(values, excess)
         half = self.interval_.half_width(novelty, agreement, coverage)
         low, high = self.label_range_

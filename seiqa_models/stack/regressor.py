@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
-from seiqa_models.core.canonical import codes_of
-from seiqa_models.core.checks import TrainingTable, check_training_table
+from seiqa_models.core.checks import check_training_table
 from seiqa_models.core.errors import NO_GROUPS, GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
@@ -20,9 +19,10 @@ from seiqa_models.core.threads import one_core
 from seiqa_models.fusions.protocol import Fusion
 from seiqa_models.fusions.registry import DEFAULT_FUSION, fresh_fusion
 from seiqa_models.learners.registry import DEFAULT_POOL
-from seiqa_models.stack.blend import Blend
+from seiqa_models.stack.blend import ABROAD, Blend
+from seiqa_models.stack.collections.joining import on_one_scale
+from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.cross_fitting import cross_fit
-from seiqa_models.stack.joining import on_one_scale
 from seiqa_models.stack.pool import check_members, fit_pool
 from seiqa_models.stack.predicting import StackPredictor
 
@@ -90,7 +90,9 @@ class SeiqaRegressor(StackPredictor):
     label_range_ : tuple of float
     scales_ : dict
         How the labels of several collections were mapped to one scale, as returned by
-        :func:`seiqa_models.stack.joining.on_one_scale`; only set if there are several.
+        :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are several.
+    observers_ : Observers
+        What each collection's observers add to the score; only set if there are several.
     oof_ : DataFrame of float64 [n, members + 2], indexed like X
         Out-of-fold predictions of the training rows, as from :meth:`predict_learners`. They are not
         part of a saved bundle.
@@ -167,9 +169,9 @@ class SeiqaRegressor(StackPredictor):
             Kind of distortion of each row, text or numbers; not needed to predict.
         collections : array-like of str [n], optional
             Name of the collection of each row, if their labels are on different scales. They are
-            mapped onto one scale (:mod:`seiqa_models.stack.scales`), that of the scores, and the
-            ranker compares only rows of one collection. ``groups`` have to be the same for a scene
-            in all of its collections.
+            mapped onto one scale (:mod:`seiqa_models.stack.collections.scales`), that of the
+            scores. The ranker compares only rows of one collection. ``groups`` have to be the same
+            for a scene in all of its collections.
         orders : Orders, optional
             Rows without labels whose order is known, of the same groups. Those of held-out groups
             take no part in an inner fold; none takes part in fusion, calibration or residuals.
@@ -195,7 +197,16 @@ class SeiqaRegressor(StackPredictor):
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         if collections is not None:
-            table = self._on_one_scale(table, codes_of(collections)[1].tolist())
+            table, told = on_one_scale(
+                table,
+                scale=self.scale,
+                identity=self.identity,
+                n_splits=self.n_splits,
+                random_state=self.random_state,
+                directions=self.directions,
+            )
+            if told is not None:
+                self.scales_ = told
         self.label_range_ = self.range_of(table.y)
         held_out = cross_fit(
             table,
@@ -205,6 +216,7 @@ class SeiqaRegressor(StackPredictor):
             directions=self.directions,
             n_jobs=self.n_jobs,
             label_range=self.label_range_,
+            elsewhere=self.purpose == ABROAD,
         )
         pool, values = fit_pool(table, names, self.random_state, self.directions, self.label_range_)
         self.preparation_, self.representations_ = pool.preparation, pool.representations
@@ -219,25 +231,16 @@ class SeiqaRegressor(StackPredictor):
                 table.y,
                 table.groups,
                 held_out.new_kinds,
+                held_out.elsewhere,
+            )
+        if table.collections is not None:
+            known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
+            self.observers_ = Observers(known).fit(
+                values, table, self.fuse_unclipped(held_out.by_group)
             )
         self.interval_ = held_out.interval(values, self.fuse, self.random_state)
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
         return self
-
-    def _on_one_scale(self, table: TrainingTable, names: list[str]) -> TrainingTable:
-        """The table with the labels used for training."""
-        table, told = on_one_scale(
-            table,
-            names,
-            scale=self.scale,
-            identity=self.identity,
-            n_splits=self.n_splits,
-            random_state=self.random_state,
-            directions=self.directions,
-        )
-        if told is not None:
-            self.scales_ = told
-        return table
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from seiqa_features.api.recent import COUNT
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError, DeviceError, UsageError
-from seiqa_features.extraction.recent import COUNT
 from seiqa_models.scorer import Scorer
 
 

@@ -11,11 +11,11 @@ import pytest
 import skops.io
 from sklearn.linear_model import LinearRegression
 
-from seiqa_models.bundle import save_bundle
+from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.stack.regressor import SeiqaRegressor
-from seiqa_models.trust import refused_types, trusted_types
+from seiqa_models.trust import _is_estimator, refused_types, trusted_types
 
 MODULE = """
 import numpy as np
@@ -122,3 +122,29 @@ def test_a_type_of_no_installed_package_is_refused_before_anything_is_written(
     (name,) = refused_types(model)
     assert name not in trusted_types(model)
     assert set(skops.io.get_untrusted_types(data=model)) - set(trusted_types(model)) == {name}
+
+
+def test_scikit_learns_estimators_are_trusted_without_skops_list_of_them(
+    tmp_path: Path, make_table, monkeypatch
+) -> None:
+    X, y, groups = make_table()
+    monkeypatch.setattr(skops.io._general, "SKLEARN_ESTIMATOR_TYPE_NAMES", [])
+    stack = SeiqaRegressor(("ridge",), n_splits=2).fit(X, y, groups)
+    save_bundle(tmp_path / "bundle", stack, recipe={}, card={"label_kind": "MOS"})
+    again = load_bundle(tmp_path / "bundle").regressor
+    assert (again.predict(X) == stack.predict(X)).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sklearn.utils.discovery.all_estimators",
+        "sklearn.nowhere.Estimator",
+        "sklearn.tree._tree.Nobody",
+        "elsewhere.sklearn.Ridge",
+        "sklearn.utils.Bunch",
+    ],
+)
+def test_only_estimators_of_scikit_learn_are_trusted_for_being_such(name: str) -> None:
+    assert _is_estimator("sklearn.linear_model._ridge.Ridge")
+    assert not _is_estimator(name)

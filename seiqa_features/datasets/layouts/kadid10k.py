@@ -49,7 +49,7 @@ def matches(path: Path) -> bool:
 
 def read(path: Path) -> Found:
     """All pairs in the order of dmos.csv, and all problems."""
-    found = Found(path, label_range=LABEL_RANGE)
+    found = Found(path, label_range=LABEL_RANGE, identity=LABEL_RANGE[1])
     ratings = _read_ratings(path / "dmos.csv", found)
     if ratings:
         images = find_pictures(path / "images", found)

@@ -7,6 +7,9 @@ column `dmos` holds difference scores, which are higher for worse pictures: the 
 Without `split`, labelled rows are for training and the others are to be scored. `distortion` names
 the kind of distortion as free text, `codec` what compressed the degraded picture and `bpp` its rate
 in bits per pixel. Rows keep the order of the manifest.
+
+A column `collection` names the study that a label comes from, if there are several with scales of
+their own. Each then has `mos` or `dmos`: a manifest may have both columns, and a row one of them.
 """
 
 from __future__ import annotations
@@ -18,14 +21,18 @@ from pathlib import Path
 import pandas as pd
 
 from seiqa_features.datasets.listing import Files
-from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
+from seiqa_features.datasets.pairs import SPLITS, Collection, Found, Pair, parse_label
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.names import column_key, nearest
 from seiqa_features.tabular.numbers import is_missing, read_number
 from seiqa_features.tabular.reading import TextTable, is_table, read_text_table
 
 LABELS = ("mos", "pseudo_label", "dmos")
-COLUMNS = ("ref", "dist", *LABELS, "group", "split", "distortion", "pair_id", "codec", "bpp")
+TURNED = "−DMOS"
+COLUMNS = (
+    "ref", "dist", *LABELS, "group", "split", "distortion", "collection", "pair_id", "codec", "bpp",
+)  # fmt: skip
+NUMBERS = (*LABELS, "bpp")
 
 _OTHER_WORDS = {
     "mos": ("score", "label", "rating", "quality"),
@@ -63,27 +70,62 @@ def read_pairs(table: TextTable) -> Found:
     if missing := [name for name in ("ref", "dist") if name not in columns]:
         found.problems.append(
             f"{table.source}: no column {' and '.join(missing)}; expected ref, dist[, mos, group,"
-            f" split, distortion, pair_id, codec, bpp], found {table.shown()}"
+            f" split, distortion, collection, pair_id, codec, bpp], found {table.shown()}"
         )
         return found
     labels = [name for name in LABELS if name in columns]
-    if len(labels) > 1:
+    if len(labels) > 1 and (labels != ["mos", "dmos"] or "collection" not in columns):
         found.problems.append(
             f"{table.source}: has columns {' and '.join(labels)}; keep the one to learn from"
         )
         return found
-    label = labels[0] if labels else "mos"
-    found.label_kind = "pseudo-label" if label == "pseudo_label" else "MOS"
-    found.turned = "−DMOS" if label == "dmos" else None
-    texts = {name: _shared(table.text(column)) for name, column in columns.items()}
-    for name, column in (("label", label), ("bpp", "bpp")):
-        if column in columns:
-            texts[name] = _shared(table.number_text(columns[column]))
+    found.label_kind = "pseudo-label" if labels == ["pseudo_label"] else "MOS"
+    if labels == ["dmos"]:
+        found.turned, found.identity = TURNED, 0.0
+    texts = {
+        name: _shared((table.number_text if name in NUMBERS else table.text)(column))
+        for name, column in columns.items()
+    }
     files = Files(table.source.parent)
     for position, pair_id in enumerate(pair_ids(table)):
         cells = {name: cells[position] for name, cells in texts.items()}
         _read_row(cells, pair_id, table.where(position), files, found)
+    if "collection" in columns:
+        _set_collections(found, _directions(table, texts, found))
     return found
+
+
+def _directions(table: TextTable, texts: dict[str, list[str]], found: Found) -> dict[str, str]:
+    """The label column of each collection; a collection with both is a problem."""
+    directions: dict[str, str] = {}
+    for label in LABELS:
+        for position, text in enumerate(texts.get(label, [])):
+            name = texts["collection"][position]
+            if is_missing(text):
+                continue
+            if directions.setdefault(name, label) != label:
+                found.problems.append(
+                    f"{table.where(position)}: collection {name} has labels in {directions[name]}"
+                    f" and in {label}; keep one of them"
+                )
+                break
+    return directions
+
+
+def _set_collections(found: Found, directions: dict[str, str]) -> None:
+    """The collections of the pairs; one alone is none, since nothing has to be brought together."""
+    names = {pair.collection for pair in found.pairs if pair.collection is not None}
+    if len(names) < 2:
+        for pair in found.pairs:
+            pair.collection = None
+        if "dmos" in directions.values():
+            found.turned, found.identity = TURNED, 0.0
+        return
+    falling = Collection(turned=TURNED, identity=0.0)
+    found.turned = found.identity = None
+    found.collections = {
+        name: falling if directions.get(name) == "dmos" else Collection() for name in sorted(names)
+    }
 
 
 def pair_ids(table: TextTable) -> list[str]:
@@ -117,12 +159,19 @@ def _read_row(cells: dict[str, str], pair_id: str, where: str, files: Files, fou
         found.problems.append(f"{where}: ref and dist must both name an image")
         return
     mos = None
-    if not is_missing(cells.get("label", "")):
-        mos = parse_label(cells["label"], where=f"{where} ({cells['dist']})", found=found)
+    labels = {name: cells[name] for name in LABELS if not is_missing(cells.get(name, ""))}
+    if len(labels) > 1:
+        found.problems.append(f"{where}: has {' and '.join(labels)}; keep one of them")
+        return
+    for name, text in labels.items():
+        mos = parse_label(text, where=f"{where} ({cells['dist']})", found=found)
         if mos is None:
             return
-        if "dmos" in cells:
+        if name == "dmos":
             mos = 0.0 - mos  # a DMOS of 0 stays 0, and not -0
+    if mos is not None and "collection" in cells and not cells["collection"]:
+        found.problems.append(f"{where}: no collection; name the one that the label comes from")
+        return
     split = cells.get("split", "").lower() or ("test" if mos is None else "train")
     if split not in SPLITS:
         found.problems.append(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
@@ -145,5 +194,6 @@ def _read_row(cells: dict[str, str], pair_id: str, where: str, files: Files, fou
             distortion=cells.get("distortion") or None,
             codec=cells.get("codec") or None,
             bpp=bpp,
+            collection=cells.get("collection") or None,
         )
     )

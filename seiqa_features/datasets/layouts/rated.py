@@ -104,7 +104,7 @@ def add_pairs(
         becomes best − DMOS. None if higher is already better.
     """
     if best is not None:
-        found.turned = f"{best:g} − DMOS"
+        found.turned, found.identity = f"{best:g} − DMOS", best
     times = Counter(named(rating.dist) for rating in ratings)
     lost: Counter[str] = Counter()
     for rating in ratings:

@@ -35,7 +35,7 @@ def matches(path: Path) -> bool:
 def read(path: Path) -> Found:
     """All pairs in file order, training first, and all problems."""
     # Neighbouring files of this data set are alike (the label's autocorrelation at lag 1 is .82).
-    found = Found(path, label_range=LABEL_RANGE, neighbours_alike=True)
+    found = Found(path, label_range=LABEL_RANGE, neighbours_alike=True, identity=LABEL_RANGE[1])
     for split in SPLITS:
         folder = path / split.title()
         if folder.is_dir():

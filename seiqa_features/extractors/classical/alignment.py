@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seiqa_features.extractors.classical.piq_parts import piq_part
+from seiqa_features.extractors.classical.piq_parts import piq_metric
 from seiqa_features.extractors.classical.registration import (
     Affine,
     align,
@@ -52,6 +52,8 @@ SMALLEST = 96
         source="phase correlation: Kuglin and Hines, 1975; ECC: Evangelidis, Psarakis, PAMI 2008",
         cost=0.09,
         min_side=SMALLEST,
+        gpu="no",
+        gpu_note="OpenCV aligns one pair at a time on the CPU",
     )
 )
 def aligned() -> Extract:
@@ -83,10 +85,9 @@ def aligned() -> Extract:
     def extract(
         *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        from seiqa_features.extractors.common.tensors import stack
-
         pairs = zip(ref_index.tolist(), dist, strict=True)
-        return stack([compare(ref[index], image) for index, image in pairs])
+        rows = [compare(ref[index], image) for index, image in pairs]
+        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
     return extract
 
@@ -107,12 +108,10 @@ def _metrics() -> dict[str, Any]:
     """Name → metric of (dist, ref) [1, 3, h, w], one number."""
     from seiqa_features.extractors.common.tensors import grey
 
-    ssim, gmsd, mdsi = (piq_part(name) for name in ("ssim", "gmsd", "mdsi"))
+    ssim, gmsd, mdsi = (piq_metric(name, name) for name in ("ssim", "gmsd", "mdsi"))
     return {
-        "ssim": lambda d, r: ssim.ssim(
-            grey(d) / 255, grey(r) / 255, data_range=1.0, reduction="none"
-        ),
-        "gmsd": lambda d, r: gmsd.gmsd(d, r, data_range=1.0, reduction="none"),
+        "ssim": lambda d, r: ssim(grey(d) / 255, grey(r) / 255, data_range=1.0, reduction="none"),
+        "gmsd": lambda d, r: gmsd(d, r, data_range=1.0, reduction="none"),
         # In float64, for the reason given in `fidelity.py`.
-        "mdsi": lambda d, r: mdsi.mdsi(d.double(), r.double(), data_range=1.0, reduction="none"),
+        "mdsi": lambda d, r: mdsi(d.double(), r.double(), data_range=1.0, reduction="none"),
     }

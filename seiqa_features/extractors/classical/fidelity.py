@@ -7,19 +7,24 @@ used. SSIM, MS-SSIM and GMSD are in `local.py` (their maps are features too), CW
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib import import_module
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
 
-from seiqa_features.extractors.classical.piq_parts import piq_part
+from seiqa_features.extractors.classical.piq_parts import piq_metric, piq_part
 from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 
 if TYPE_CHECKING:
     import torch
 
-Metric = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]  # (dist, ref) [1, 3, H, W]
+Metric = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]  # (dist, ref) [n, 3, H, W]
 PIQ_MODULES = {"vif_p": "vif", "information_weighted_ssim": "iw_ssim"}  # others: the function
+DCT, DSS_SIGMA, DSS_LEAST = 8, 1.55, 0.01  # DSS: side of a block, weights of its subbands
+DSS_POOLING = (3, 1.5, 0.05)  # window and its deviation, share of the worst places
 LICENCES = {
     "piq": "Apache-2.0",
     "pyiqa": "PolyForm-Noncommercial-1.0.0",
@@ -28,8 +33,8 @@ LICENCES = {
 
 
 def _piq(function: str, **options: object) -> Metric:
-    module = piq_part(PIQ_MODULES.get(function, function))
-    return partial(getattr(module, function), data_range=1.0, reduction="none", **options)
+    metric = piq_metric(PIQ_MODULES.get(function, function), function)
+    return partial(metric, data_range=1.0, reduction="none", **options)
 
 
 def _mdsi() -> Metric:
@@ -39,18 +44,47 @@ def _mdsi() -> Metric:
 
 
 def _dss() -> Metric:
-    """DSS in float64 on luma rounded to 8 bits, as in its authors' code."""
+    """DSS in float64 on luma rounded to 8 bits, as in its authors' code.
+
+    The steps are piq's; its own function asks the GPU at each subband whether its weight counts.
+    """
+    import torch
+
     from seiqa_features.extractors.common.tensors import grey
 
-    metric = _piq("dss")
-    return lambda dist, ref: metric(*(grey(image).double() / 255 for image in (dist, ref)))
+    parts = piq_part("dss")
+    square = (torch.arange(1, DCT + 1, dtype=torch.float64) - 0.5) ** 2
+    weight = (-(square[None] + square[:, None]) / (2 * DSS_SIGMA**2)).exp()
+    weight = torch.where(weight < DSS_LEAST, 0, weight)
+    share = weight / weight.sum() + torch.finfo(torch.float64).eps
+    reach = -2 * DSS_SIGMA**2 * math.log(DSS_LEAST)
+    bands = [
+        (m, n) for m, n in product(range(DCT), repeat=2) if (m + 0.5) ** 2 + (n + 0.5) ** 2 <= reach
+    ]
 
+    def cosines(image: torch.Tensor) -> torch.Tensor:
+        height, width = (side // DCT * DCT for side in image.shape[2:])
+        whole: torch.Tensor = parts._dct_decomp(image[..., :height, :width] / 255 * 255, DCT)
+        return whole
 
-def _pyiqa(name: str) -> Metric:
-    import pyiqa
+    def metric(dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+        d, r = (cosines(grey(image).double()) for image in (dist, ref))
+        alike = torch.zeros(len(dist), DCT, DCT, device=dist.device)
+        for m, n in bands:
+            band = (..., slice(m, None, DCT), slice(n, None, DCT))
+            alike[:, m, n] = parts._subband_similarity(d[band], r[band], m == n == 0, *DSS_POOLING)
+        return (alike * share).sum(dim=(1, 2))
 
-    metric: Metric = pyiqa.create_metric(name, device="cpu").net  # without the wrapper's no_grad
     return metric
+
+
+def _pyiqa(name: str) -> Any:
+    """The network class itself: pyiqa's `create_metric` would switch gradients off."""
+    import torch
+
+    architecture = import_module(f"pyiqa.archs.{name}_arch")
+    net = getattr(architecture, name.upper())().eval()
+    return net.to(torch.get_default_device())
 
 
 def _nlpd() -> Metric:
@@ -58,6 +92,8 @@ def _nlpd() -> Metric:
     from seiqa_features.extractors.common.tensors import grey
 
     metric = _pyiqa("nlpd")
+    del metric.pad_sym
+    metric.pad_sym = _mirrored  # the same border, without sending indices to the GPU
 
     def rounded(dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
         return metric(*(grey(image).expand(-1, 3, -1, -1) / 255 for image in (dist, ref)))
@@ -65,11 +101,22 @@ def _nlpd() -> Metric:
     return rounded
 
 
+def _mirrored(image: torch.Tensor) -> torch.Tensor:
+    """Bordered by 2 mirrored pixels a side, as a window of 5 with stride 1 needs them."""
+    import torch
+
+    for dim in (-2, -1):
+        size = image.shape[dim]
+        first, last = image.narrow(dim, 0, 2), image.narrow(dim, size - 2, 2)
+        image = torch.cat([first.flip(dim), image, last.flip(dim)], dim=dim)
+    return image
+
+
 def _grey_mse() -> Metric:
     """Mean squared error of BT.601 luma in 0..255 rounded to 8 bits."""
-    from seiqa_features.extractors.common.tensors import grey
+    from seiqa_features.extractors.common.tensors import grey, wide
 
-    return lambda dist, ref: (grey(dist) - grey(ref)).double().square().mean()
+    return lambda dist, ref: wide(grey(dist) - grey(ref)).square().mean(dim=(1, 2, 3))
 
 
 def _iw_ssim() -> Metric:
@@ -82,7 +129,9 @@ def _iw_ssim() -> Metric:
         try:
             return metric(dist, ref)
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-            return torch.full((1,), torch.nan)
+            if len(dist) > 1:
+                raise  # the caller then tries each pair by itself
+            return dist.new_full((1,), torch.nan)
 
     return defined
 
@@ -99,6 +148,9 @@ def _register(
     symmetric: bool = True,
     min_side: int = 16,
     version: int = 1,
+    gpu: Literal["float32", "float64"] = "float32",
+    gpu_note: str = "",
+    waits: bool = False,
 ) -> None:
     value = Output(
         identity=identity,
@@ -117,24 +169,15 @@ def _register(
         source=source,
         cost=cost,
         min_side=min_side,
+        gpu=gpu,
+        gpu_note=gpu_note,
+        waits=waits,
     )
 
     def build() -> Extract:
-        import torch
+        from seiqa_features.extractors.common.pairs import measured
 
-        metric = load()
-
-        # One pair at a time: the rounding of some of these kernels depends on the batch size.
-        def extract(
-            *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-        ) -> dict[str, torch.Tensor]:
-            values = [
-                metric(dist[i : i + 1], ref[r : r + 1]).reshape(1)
-                for i, r in enumerate(ref_index.tolist())
-            ]
-            return {"value": torch.cat(values).double()}
-
-        return extract
+        return measured(load())
 
     extractor(spec)(build)
 
@@ -169,20 +212,24 @@ _register(
 )  # fmt: skip
 _register(
     "mdsi", _mdsi, library="piq", colour="LHM from RGB", cost=0.02,
-    identity=0.0, symmetric=False, version=2,
+    identity=0.0, symmetric=False, version=2, gpu="float64",
+    gpu_note="float32 misses the authors' values",
     source="Ziaei Nafchi et al., MDSI (sum), IEEE Access 4, 2016",
 )  # fmt: skip
 _register(
     "dss", _dss, library="piq", colour=LUMA8, cost=0.02, identity=1.0,
-    min_side=32, version=2, source="Balanov et al., DCT Subbands Similarity, ICIP 2015",
+    min_side=32, version=2, gpu="float64", gpu_note="float32 misses the authors' values",
+    source="Balanov et al., DCT Subbands Similarity, ICIP 2015",
 )  # fmt: skip
 _register(
     "iw_ssim", _iw_ssim, library="piq", colour=LUMA, cost=0.17,
-    identity=1.0, symmetric=False, min_side=161,
+    identity=1.0, symmetric=False, min_side=161, waits=True,
+    gpu_note="waits for the eigenvalues of the covariance at four scales",
     source="Wang and Li, Information Content Weighting, IEEE TIP 20(5), 2011",
 )  # fmt: skip
 _register(
     "mad", partial(_pyiqa, "mad"), library="pyiqa", colour=LUMA8, cost=15.0, identity=0.0,
-    symmetric=False, min_side=64,
+    symmetric=False, min_side=64, waits=True,
+    gpu_note="waits, because the library selects by masks and sends its filters anew",
     source="Larson and Chandler, Most Apparent Distortion, J. Electronic Imaging 19(1), 2010",
 )  # fmt: skip

@@ -7,6 +7,7 @@ once for all its degraded versions; the Gaussian window is applied as two one-di
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ def patch_outputs(
         licence="MIT (ours)",
         source="SSIM: Wang et al., IEEE TIP 13(4), 2004; MS-SSIM: Wang et al., Asilomar 2003",
         cost=0.05,
+        gpu="float32",
     )
 )
 def ssim() -> Extract:
@@ -75,10 +77,11 @@ def ssim() -> Extract:
     import torch
     from torch.nn import functional as F
 
-    from seiqa_features.extractors.common.tensors import grey, patch_statistics, stack
+    from seiqa_features.extractors.common.pairs import Description, compared
+    from seiqa_features.extractors.common.tensors import grey, patch_statistics, wide
 
-    window = torch.exp(-((torch.arange(WINDOW) - WINDOW // 2).double() ** 2) / (2 * SIGMA**2))
-    taps = (window / window.sum()).tolist()
+    window = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for i in range(WINDOW)]
+    taps = [weight / sum(window) for weight in window]
 
     def slide(image: torch.Tensor, dim: int) -> torch.Tensor:
         """Weighted sum of shifted pictures: in float64 three times as fast as torch's conv2d."""
@@ -91,47 +94,41 @@ def ssim() -> Extract:
     def blur(image: torch.Tensor) -> torch.Tensor:
         return slide(slide(image, -2), -1)
 
-    def pyramid(image: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """(image, mean, variance) of each scale at which the window fits."""
-        levels: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        image = grey(image).double()
-        while len(levels) < len(LEVEL_WEIGHTS) and min(image.shape[2:]) >= WINDOW:
+    def pyramid(image: torch.Tensor) -> Description:
+        """Image, mean and variance of each scale at which the window fits."""
+        levels: list[torch.Tensor] = []
+        image = wide(grey(image))
+        while len(levels) < 3 * len(LEVEL_WEIGHTS) and min(image.shape[2:]) >= WINDOW:
             mean = blur(image)
-            levels.append((image, mean, blur(image * image) - mean**2))
+            levels += [image, mean, blur(image * image) - mean**2]
             padding = (image.shape[2] % 2, image.shape[3] % 2)
             image = F.avg_pool2d(image, 2, padding=padding)
-        return levels
+        return tuple(levels)
 
-    def compare(
-        ref: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], dist: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        undefined = torch.tensor(torch.nan, dtype=torch.float64)
+    def compare(ref: Description, dist: Description) -> dict[str, torch.Tensor]:
         terms, values, maps = [], [], []
-        for (r, mean_r, var_r), (d, mean_d, var_d) in zip(ref, pyramid(dist), strict=True):
+        for k in range(0, len(ref), 3):
+            (r, mean_r, var_r), (d, mean_d, var_d) = ref[k : k + 3], dist[k : k + 3]
             covariance = blur(r * d) - mean_r * mean_d
             cs = ((2 * covariance + C2) / (var_r + var_d + C2)).clamp(min=0)
             luminance = (2 * mean_r * mean_d + C1) / (mean_r**2 + mean_d**2 + C1)
             maps.append(luminance * cs)
-            terms.append(cs.mean())
-            values.append(maps[-1].mean())
+            terms.append(cs.mean(dim=(1, 2, 3)))
+            values.append(maps[-1].mean(dim=(1, 2, 3)))
+        undefined = torch.full_like(values[0], torch.nan)
         whole = len(terms) == len(LEVEL_WEIGHTS)
         factors = [*terms[:-1], values[-1]]
-        product = torch.stack([f**w for f, w in zip(factors, LEVEL_WEIGHTS, strict=False)]).prod()
+        powers = [f**w for f, w in zip(factors, LEVEL_WEIGHTS, strict=False)]
+        product = torch.stack(powers).prod(dim=0)
         terms += [undefined] * (len(LEVEL_WEIGHTS) - len(terms))
         return {
             "value": values[0],
             "ms_value": product if whole else undefined,
             **{f"cs{i}": term for i, term in enumerate(terms, 1)},
-            **patch_statistics(maps[0][0, 0], worst="low"),
+            **patch_statistics(maps[0][:, 0], worst="low"),
         }
 
-    def extract(
-        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        refs = [pyramid(image[None]) for image in ref]
-        return stack([compare(refs[r], dist[i, None]) for i, r in enumerate(ref_index.tolist())])
-
-    return extract
+    return compared(pyramid, compare)
 
 
 @extractor(
@@ -148,6 +145,7 @@ def ssim() -> Extract:
         licence="MIT (ours)",
         source="Xue et al., Gradient Magnitude Similarity Deviation, IEEE TIP 23(2), 2014",
         cost=0.01,
+        gpu="float32",
     )
 )
 def gms() -> Extract:
@@ -155,28 +153,23 @@ def gms() -> Extract:
     import torch
     from torch.nn import functional as F
 
-    from seiqa_features.extractors.common.tensors import grey, patch_statistics, stack
+    from seiqa_features.extractors.common.pairs import Description, compared
+    from seiqa_features.extractors.common.tensors import deviation, grey, patch_statistics, wide
 
     prewitt = torch.tensor([[1.0, 0.0, -1.0]] * 3).div(3)
     kernels = torch.stack([prewitt, prewitt.T])[:, None]
 
-    def gradient(image: torch.Tensor) -> torch.Tensor:
+    def gradient(image: torch.Tensor) -> Description:
         halved = F.avg_pool2d(grey(image), 2)
-        return F.conv2d(halved, kernels, padding=1).square().sum(dim=1).sqrt()[0].double()
+        return (wide(F.conv2d(halved, kernels, padding=1).square().sum(dim=1).sqrt()),)
 
-    def compare(ref: torch.Tensor, dist: torch.Tensor) -> dict[str, torch.Tensor]:
-        similarity = (2 * ref * dist + GMS_C) / (ref**2 + dist**2 + GMS_C)
+    def compare(ref: Description, dist: Description) -> dict[str, torch.Tensor]:
+        [r], [d] = ref, dist
+        similarity = (2 * r * d + GMS_C) / (r**2 + d**2 + GMS_C)
         return {
-            "gmsd": similarity.std(),
-            "mean": similarity.mean(),
+            "gmsd": deviation(similarity),
+            "mean": similarity.mean(dim=(1, 2)),
             **patch_statistics(similarity, worst="low"),
         }
 
-    def extract(
-        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        refs = [gradient(image[None]) for image in ref]
-        rows = [compare(refs[r], gradient(dist[i, None])) for i, r in enumerate(ref_index.tolist())]
-        return stack(rows)
-
-    return extract
+    return compared(gradient, compare)

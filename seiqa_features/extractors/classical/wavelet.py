@@ -7,6 +7,7 @@ once for all its degraded versions. Tests compare the values with the library's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import factorial
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ BOX = 7
         " filters: Portilla and Simoncelli, IJCV 40(1), 2000",
         cost=0.02,
         min_side=BOX * 2 ** (LEVEL - 1),
+        gpu="float32",
     )
 )
 def cw_ssim() -> Extract:
@@ -40,7 +42,8 @@ def cw_ssim() -> Extract:
     import torch
     from torch.nn import functional as F
 
-    from seiqa_features.extractors.common.tensors import grey
+    from seiqa_features.extractors.common.pairs import Description, compared
+    from seiqa_features.extractors.common.tensors import grey, wide
 
     def filters(height: int, width: int) -> tuple[torch.Tensor, tuple[slice, slice]]:
         """Filters of the oriented bands [8, h, w] and the crop of the spectrum they apply to."""
@@ -48,7 +51,8 @@ def cw_ssim() -> Extract:
         y = _frequencies(height)[rows, None]
         x = _frequencies(width)[None, columns]
         angle, radius = torch.atan2(y, x), torch.hypot(x, y)
-        octave = torch.log2(radius.clamp(min=radius[radius > 0].min()))
+        least = torch.where(radius > 0, radius, torch.inf).min()
+        octave = torch.log2(torch.maximum(radius, least))
         radial = torch.cos(torch.pi / 2 * (octave + LEVEL).clamp(-1, 0))
         for level in range(LEVEL):
             radial = radial * torch.sin(torch.pi / 2 * (-octave - level).clamp(0, 1))
@@ -58,37 +62,32 @@ def cw_ssim() -> Extract:
         lobe = torch.cos(turned).clamp(min=0) ** power
         return 2 * scale**0.5 * lobe * radial, (rows, columns)
 
-    def bands(image: torch.Tensor, bank: tuple[torch.Tensor, tuple[slice, slice]]) -> torch.Tensor:
-        spectrum = torch.fft.fftshift(torch.fft.fft2(grey(image[None])[0, 0].double()))
-        response = bank[0] * spectrum[bank[1]]
-        filtered: torch.Tensor = torch.fft.ifft2(torch.fft.ifftshift(response, dim=(-2, -1)))
-        return filtered
+    def bands(images: torch.Tensor) -> Description:
+        """The responses of the oriented filters, complex [n, 8, h, w]."""
+        bank, (rows, columns) = filters(*images.shape[2:])
+        spectrum = torch.fft.fft2(wide(grey(images)))
+        spectrum = torch.fft.fftshift(spectrum, dim=(-2, -1))[..., rows, columns]
+        response = bank.to(spectrum.real.dtype) * spectrum
+        return (torch.fft.ifft2(torch.fft.ifftshift(response, dim=(-2, -1))),)
 
     def box(field: torch.Tensor) -> torch.Tensor:
-        return F.avg_pool2d(field[None], BOX, stride=1)[0]
+        return F.avg_pool2d(field, BOX, stride=1)
 
-    def compare(ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
-        cross = dist * ref.conj()
-        energy = box(dist.abs().square() + ref.abs().square())
+    def compare(ref: Description, dist: Description) -> dict[str, torch.Tensor]:
+        [r], [d] = ref, dist
+        cross = d * r.conj()
+        energy = box(d.abs().square() + r.abs().square())
         similarity = 2 * torch.hypot(box(cross.real), box(cross.imag)) / energy
         weights = [
             torch.exp(
-                -((torch.arange(n) - (n - 1) / 2).double() ** 2) / (2 * (ref.shape[1] / 4) ** 2)
+                -((torch.arange(n) - (n - 1) / 2).double() ** 2) / (2 * (r.shape[2] / 4) ** 2)
             )
-            for n in similarity.shape[1:]
+            for n in similarity.shape[2:]
         ]
         window = weights[0][:, None] * weights[1][None]
-        return (similarity * (window / window.sum())).sum(dim=(1, 2)).mean()
+        return {"value": (similarity * (window / window.sum())).sum(dim=(2, 3)).mean(dim=1)}
 
-    def extract(
-        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        bank = filters(*ref.shape[2:])
-        refs = [bands(image, bank) for image in ref]
-        values = [compare(refs[r], bands(dist[i], bank)) for i, r in enumerate(ref_index.tolist())]
-        return {"value": torch.stack(values)}
-
-    return extract
+    return compared(bands, compare)
 
 
 def _frequencies(n: int) -> torch.Tensor:
@@ -119,6 +118,9 @@ def _crop(n: int) -> slice:
         source="Sheikh and Bovik, Image Information and Visual Quality, IEEE TIP 15(2), 2006",
         cost=0.12,
         min_side=96,
+        gpu="float64",
+        gpu_note="inverts a nearly singular covariance, and waits for its eigenvalues",
+        waits=True,
     )
 )
 def vif() -> Extract:
@@ -131,6 +133,7 @@ def vif() -> Extract:
     from pyiqa.archs.vif_arch import VIF, sp5_filters
     from torch.nn import functional as F
 
+    from seiqa_features.extractors.common.pairs import Description, compared
     from seiqa_features.extractors.common.tensors import grey
 
     class StridedVIF(VIF):  # type: ignore[misc]
@@ -150,56 +153,48 @@ def vif() -> Extract:
     model, kernels = StridedVIF(), sp5_filters()
     oriented = kernels["bfilts"].T.reshape(model.ori + 1, 7, 7).transpose(0, 2, 1)
     per_level = len(oriented)
-    Bands = list[Any]  # in the library's order, coarse to fine; None for unused bands
+    count = len(model.subbands)
 
-    def pyramid(image: torch.Tensor) -> Bands:
-        bands: Bands = [None] * (2 + model.level * per_level)
-        low = correlate(grey(image[None]), kernels["lo0filt"])
+    def pyramid(image: torch.Tensor) -> Description:
+        """The used bands, coarse to fine."""
+        bands: dict[int, torch.Tensor] = {}
+        low = correlate(grey(image), kernels["lo0filt"])
         for level in range(model.level):
             for position in range(1, per_level + 1):
                 place = (model.level - 1 - level) * per_level + position
                 if place + 1 in model.subbands:
                     bands[place] = correlate(low, oriented[per_level - position])
             low = correlate(low, kernels["lofilt"], step=2)
-        return bands
+        return tuple(bands[place] for place in sorted(bands))
 
-    def source(bands: Bands) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """The model of the reference by subband: local variance field and eigenvalues."""
-        exact = [band if band is None else band.double() for band in bands]
-        fields, eigenvalues, _ = model.refparams_vecgsm(exact)
-        return list(zip(fields, eigenvalues, strict=True))
+    def placed(bands: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
+        """The bands where the library looks for them."""
+        found = dict(zip(model.subbands, bands, strict=True))
+        return [found.get(place) for place in range(1, 1 + max(found))]
 
-    def information(
-        bands: Bands, models: list[tuple[torch.Tensor, torch.Tensor]], dist: Bands
-    ) -> torch.Tensor:
+    def source(image: torch.Tensor) -> Description:
+        """The bands of references and their model: local variance fields, then eigenvalues."""
+        bands = pyramid(image)
+        fields, eigenvalues, _ = model.refparams_vecgsm(placed([band.double() for band in bands]))
+        return (*bands, *fields, *eigenvalues)
+
+    def information(ref: Description, dist: Description) -> dict[str, torch.Tensor]:
         """Information kept by the degraded picture, divided by the information in the reference.
 
         Undefined (NaN) if the reference is flat and contains no information.
         """
         kept, held = [], []
-        channels = zip(*model.vifsub_est_M(bands, dist), strict=True)
-        for subband, (gain, noise), (field, eigen) in zip(
-            model.subbands, channels, models, strict=True
-        ):
+        gains, noises = model.vifsub_est_M(placed(ref[:count]), placed(dist))
+        parts = gains, noises, ref[count : 2 * count], ref[2 * count :]
+        for subband, gain, noise, field, eigen in zip(model.subbands, *parts, strict=True):
             window = 2 ** -(-(subband - 1) // per_level) + 1
             border = -(-(window - 1) // (2 * model.M))
             inner = (..., slice(border, -border), slice(border, -border))
-            energy = field[inner][..., None] * eigen[0, 0]
+            energy = field[inner][..., None] * eigen[:, :, None, None]
             gained = gain[inner].square()[..., None] * energy
-            kept.append(torch.log2(1 + gained / (noise[inner][..., None] + model.sigma_nsq)).sum())
-            held.append(torch.log2(1 + energy / model.sigma_nsq).sum())
-        ratio: torch.Tensor = torch.stack(kept).sum() / torch.stack(held).sum()
-        return ratio
+            known = torch.log2(1 + gained / (noise[inner][..., None] + model.sigma_nsq))
+            kept.append(known.flatten(1).sum(dim=1))
+            held.append(torch.log2(1 + energy / model.sigma_nsq).flatten(1).sum(dim=1))
+        return {"value": torch.stack(kept).sum(dim=0) / torch.stack(held).sum(dim=0)}
 
-    def extract(
-        *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        refs = [pyramid(image) for image in ref]
-        models = [source(bands) for bands in refs]
-        values = [
-            information(refs[r], models[r], pyramid(dist[i]))
-            for i, r in enumerate(ref_index.tolist())
-        ]
-        return {"value": torch.stack(values)}
-
-    return extract
+    return compared(pyramid, information, describe_ref=source)

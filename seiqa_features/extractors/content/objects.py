@@ -53,6 +53,8 @@ SPEC = ExtractorSpec(
     min_side=32,
     weights=(DETECTOR,),
     precision="float32",
+    gpu_note="waits for the number of objects in each picture",
+    waits=True,
 )
 
 

@@ -75,6 +75,8 @@ SPEC = ExtractorSpec(
     cost=2.5,
     weights=tuple(WEIGHTS.values()),
     precision="float32",
+    gpu="no",
+    gpu_note="onnxruntime reads on the CPU",
 )
 
 Read = Callable[["torch.Tensor"], list[str]]

@@ -140,10 +140,11 @@ def load(file: Path) -> Lite0:
     names = [key for key in state if not key.endswith("num_batches_tracked")]
     if [state[name].shape for name in names] != [value.shape for value in numbers]:
         raise ValueError("tensors of other shapes than those of EfficientNet-Lite0")
-    # Copied, not assigned: memory alignment in the file can change the last digit of a product.
-    network.to_empty(device="cpu")
-    counts = {key: torch.zeros_like(network.state_dict()[key]) for key in state.keys() - set(names)}
-    network.load_state_dict({**counts, **dict(zip(names, numbers, strict=True))})
+    # Cloned, since memory order and alignment in the file can change the last digit of a product.
+    # Assigned, since copying into a module that was on the meta device makes PyTorch import sympy.
+    counts = {key: torch.zeros(()).long() for key in state.keys() - set(names)}
+    cloned = [value.clone(memory_format=torch.contiguous_format) for value in numbers]
+    network.load_state_dict({**counts, **dict(zip(names, cloned, strict=True))}, assign=True)
     return network
 
 

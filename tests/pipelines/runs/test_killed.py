@@ -21,7 +21,7 @@ from pipelines.runs.writing import write_features, write_scores, write_training
 from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
 from seiqa_features.errors import DataError, StoreError
-from seiqa_features.table.shards import KEYS
+from seiqa_features.table.keys import KEYS
 from seiqa_models.bundle import load_bundle
 from tests.killing import Faults, full_disk_at, killed_at
 from tests.pipelines.conftest import Cli

@@ -10,7 +10,8 @@ import pytest
 
 from pipelines.runs import model
 from pipelines.runs.folder import read_run
-from pipelines.runs.model import ablate, choose_splits, known_directions, label_range_of
+from pipelines.runs.model import ablate, choose_splits, known_directions
+from pipelines.scales import label_range_of
 from pipelines.settings import Settings, load_settings
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import unwatched

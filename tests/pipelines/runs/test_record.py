@@ -18,7 +18,7 @@ from pipelines.runs.reading import read
 from pipelines.runs.record import read_record
 from pipelines.settings import Settings
 from seiqa_features.errors import DataError, SeiqaError
-from seiqa_features.table.shards import KEYS
+from seiqa_features.table.keys import KEYS
 from tests.pipelines.conftest import Cli
 from tests.pipelines.runs.conftest import TwoRuns
 

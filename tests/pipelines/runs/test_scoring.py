@@ -130,7 +130,8 @@ def test_only_what_the_bundle_needs_is_imported(trained: Path, tmp_path: Path) -
         f"try: main(['score', 'a.png', 'b.png', '--bundle', {str(trained)!r}])\n"
         "except SystemExit as stopped: assert not stopped.code\n"
         "heavy = {'torchvision', 'pyiqa', 'timm', 'open_clip', 'catboost', 'lightgbm', 'skorch',\n"
-        "    'matplotlib', 'pydantic_settings', 'tifffile', 'pillow_heif'} & set(sys.modules)\n"
+        "    'matplotlib', 'pydantic_settings', 'tifffile', 'pillow_heif', 'sympy',\n"
+        "    'sklearn.cross_decomposition'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run(
@@ -479,3 +480,34 @@ def test_equal_pictures_have_the_top_of_the_scale(cli: Cli, tmp_path: Path) -> N
     assert cli("score", "r", "d", "--out", "o.csv")[0] == 0
     (row,) = pd.read_csv("o.csv")[COLUMNS].to_numpy().tolist()
     assert row == [5, 5, 5, False, True]
+
+
+def test_engines_that_do_not_exist(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
+    code, _, err = cli("score", *pictures, "--out", tmp_path / "s.csv", "--engine", "spark")
+    assert code == 2
+    assert err == "seiqa: --engine spark: expected local or ray\n"
+
+
+def test_a_cluster_that_is_not_there(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
+    out = tmp_path / "s.csv"
+    code, _, err = cli(
+        "score", *pictures, "--out", out, "--engine", "ray", "--ray-address", "nowhere"
+    )
+    assert code == 2
+    assert err.endswith("--ray-address nowhere: expected host:port, such as 10.0.0.1:6379\n")
+    assert not out.exists()
+
+
+def test_object_stores(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
+    expected = "://bucket/x: expected a local path; object stores are not supported"
+    for arguments in (
+        ("score", *pictures, "--out", "s.csv", "--cache", "s3://bucket/x"),
+        ("score", "gs://bucket/x", "--out", "s.csv"),
+        ("features", "s3://bucket/x"),
+        ("features", tmp_path, "--cache", "s3://bucket/x"),
+        ("features", tmp_path, "--run", "s3://bucket/x"),
+    ):
+        code, _, err = cli(*arguments)
+        assert code == 2
+        (line,) = err.splitlines()
+        assert expected in line

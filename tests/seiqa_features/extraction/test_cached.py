@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,13 +15,14 @@ import pytest
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError, StoreError
-from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction import cached
+from seiqa_features.extraction.cached import extract_in_portions, extract_table
 from seiqa_features.extraction.runner import RunReport
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.table.shards import as_table
 from seiqa_features.table.store import Store
+from seiqa_features.table.table import column_dims
 from seiqa_features.weights.files import WeightFiles
 
 RECIPE = Recipe.parse({"gms": ["max512"], "colour": ["s48"]})
@@ -143,7 +144,7 @@ def test_only_what_was_lost_is_computed_again(pairs: pd.DataFrame, tmp_path: Pat
 def test_a_disk_that_loses_everything_is_an_error(
     pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Store, "read", lambda _, block: as_table(block, []))
+    monkeypatch.setattr(Store, "find", lambda *_: iter(()))
     with pytest.raises(StoreError, match="rows get lost as fast as they are written"):
         extract(pairs, tmp_path / "store")
 
@@ -161,3 +162,24 @@ def test_pairs_that_fail_are_reported_once(pairs: pd.DataFrame, tmp_path: Path) 
     table, report = extract(pairs, root, keep_going=True)
     assert list(report.failures) == ["p12"]
     assert table.index.tolist() == pairs["pair_id"][:5].tolist()
+
+
+def test_a_table_in_portions(
+    pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Runtime(WeightFiles(Path("no-weights")))
+    Path(pairs["dist_path"][4]).unlink()
+
+    def portions(root: Path) -> list[tuple[pd.DataFrame, Mapping[str, str]]]:
+        return list(
+            extract_in_portions(pairs, RECIPE, Store(root), runtime, workers=1, keep_going=True)
+        )
+
+    ((whole, failures),) = portions(tmp_path / "whole")
+    row = sum(4 * dim or 8 for dim in column_dims(RECIPE).values())
+    monkeypatch.setattr(cached, "PORTION_BYTES", 2 * row)
+    found = portions(tmp_path / "parts")
+    assert [len(table) for table, _ in found] == [2, 2, 1]
+    pd.testing.assert_frame_equal(pd.concat([t for t, _ in found]), whole, check_exact=True)
+    assert list(failures) == ["p11"]
+    assert [list(failed) for _, failed in found] == [["p11"], [], []]

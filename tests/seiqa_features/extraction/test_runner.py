@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -383,17 +384,16 @@ def test_full_disk_keeps_what_was_written_and_a_rerun_completes(
     pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path / "store")
-    real, calls = pq.write_table, []
+    real, calls = pq.ParquetWriter.write_table, []
 
-    def fills_up(table: object, where: Path) -> None:
-        calls.append(where)
+    def fills_up(writer: pq.ParquetWriter, table: pa.Table, **options: int) -> None:
+        calls.append(table)
         if len(calls) > 3:
-            where.write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(table, where)
+        real(writer, table, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pq, "write_table", fills_up)
+        patch.setattr(pq.ParquetWriter, "write_table", fills_up)
         with pytest.raises(StoreError, match="No space left on device"):
             run(pairs, store, shard_pairs=4)
     kept = [len(store.keys(block)) for block in RECIPE.blocks]

@@ -22,7 +22,7 @@ from seiqa_features.errors import StoreError
 from seiqa_features.extractors.specs import ExtractorSpec, Output
 from seiqa_features.files import temporary_in
 from seiqa_features.pictures.views import View
-from seiqa_features.table import store as store_module
+from seiqa_features.table import merging
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import FORMAT, block_schema
 from seiqa_features.table.store import Store
@@ -113,12 +113,11 @@ def test_full_disk_loses_nothing_and_leaves_nothing(
     store.append(BLOCK, [row(0)])
     before = files(store)
 
-    def full(_table: object, where: Path) -> None:
-        where.write_bytes(b"half a shard")
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pq, "write_table", full)
+        patch.setattr(pq.ParquetWriter, "write_table", full)
         with pytest.raises(StoreError) as caught:
             store.append(BLOCK, [row(1)])
     line = str(caught.value)
@@ -160,7 +159,7 @@ def test_a_run_adds_to_the_shard_that_it_wrote_last(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that a shard every few seconds does not mean a million small files."""
-    monkeypatch.setattr(store_module, "SHARD_ROWS", 4)
+    monkeypatch.setattr(merging, "SHARD_ROWS", 4)
     for number in range(10):
         store.append(BLOCK, [row(number)])
     shards = list(store.folder(BLOCK).glob("part-*"))
@@ -296,7 +295,8 @@ def test_another_blocks_shard_is_not_believed(
 
 def tampered(part: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     """Rewrite a shard with other content and all its metadata."""
-    table = pq.read_table(part)
+    with pq.ParquetFile(part) as file:
+        table = file.read()
     pq.write_table(change(table).replace_schema_metadata(table.schema.metadata), part)
 
 

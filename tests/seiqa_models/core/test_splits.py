@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seiqa_models.core.errors import TableError
-from seiqa_models.core.splits import describe_folds, make_folds
+from seiqa_models.core.splits import (
+    describe_folds,
+    laboratory_folds,
+    make_folds,
+    spread_folds,
+)
 
 group_lists = st.lists(st.integers(0, 12), min_size=2, max_size=60).filter(
     lambda groups: len(set(groups)) >= 2
@@ -81,3 +86,30 @@ def test_one_group_cannot_be_split():
         make_folds(["a", "a"], n_splits=2, seed=0)
     with pytest.raises(ValueError, match="n_splits is 1"):
         make_folds([0, 1], n_splits=1, seed=0)
+
+
+def test_groups_of_every_collection_are_spread_over_the_folds():
+    """A small collection keeps rows in every training part; a shared group stays in one fold."""
+    groups = np.repeat(np.arange(13), 4)
+    collections = np.where(groups >= 10, 1, 0)
+    collections[groups == 3] = [0, 0, 1, 1]
+    folds = spread_folds(groups, collections, first=0, n_splits=3, seed=0)
+    assert len(folds) == 3
+    for train, test in folds:
+        assert not set(groups[train]) & set(groups[test])
+        assert set(collections[train]) == {0, 1}
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(groups)))
+
+
+def test_a_collection_is_left_out_with_the_groups_that_it_shares():
+    groups = np.repeat(np.arange(8), 3)
+    collections = np.array([0] * 9 + [1] * 9 + [2] * 6)
+    collections[1] = 1  # group 0 is in two of them
+    folds = make_folds(groups, n_splits=4, seed=0)
+    cells = laboratory_folds(folds, groups, collections)
+    assert sorted(np.concatenate([test for _, test in cells])) == list(range(len(groups)))
+    for train, test in cells:
+        assert len(set(collections[test])) == 1
+        assert not set(collections[train]) & set(collections[test])
+        assert not set(groups[train]) & set(groups[test])
+    assert sum(collections[test[0]] == 2 for _, test in cells) == 1

@@ -33,13 +33,15 @@ def test_every_laboratory_is_judged_by_each_and_by_the_others(three) -> None:
     assert [(cell.trained_on, cell.judged_on) for cell in cells[:4]] == [
         (("A",), "A"), (("B",), "A"), (("C",), "A"), (("B", "C"), "A"),
     ]  # fmt: skip
-    assert len(cells) == 12
+    assert len(cells) == 18
+    assert [cell.scored_as for cell in cells[3:6]] == [None, "B", "C"]
+    assert [cell.left_out for cell in cells[:6]] == [False, True, True, True, True, True]
     assert all(cell.n == 40 and cell.scenes == 4 for cell in cells)
     assert min(cell.srocc for cell in cells) > 0.9
     assert min(cell.plcc for cell in cells) > 0.9
     assert min(cell.within for cell in cells) > 0.8
     assert done[-1][0] == done[-1][1] == len(done)
-    assert cells[3].to_dict()["trained_on"] == ["B", "C"]
+    assert cells[3].model_dump(mode="json")["trained_on"] == ["B", "C"]
 
 
 def test_a_shared_scene_is_never_trained_on(three, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from seiqa_models.core.columns import AGREEMENT, CONSENSUS
 from seiqa_models.core.metrics import final_score
 from seiqa_models.fusions import make_fusion
+from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.stack.blend import GATES, Blend
 
 MEMBERS = ["good", "poor@2"]
@@ -62,6 +63,41 @@ def test_without_consensus_and_calibration_the_fusion_is_the_score():
     P, _, _ = held_out(consensus_noise=0.1)
     blend = fitted("abroad", consensus=False, calibrate=False)
     np.testing.assert_allclose(blend.predict(P), P[MEMBERS].mean(axis=1))
+
+
+def left_out(*, good: float, poor: float, consensus: float, seed: int) -> HeldOut:
+    """A collection as predicted by members that have seen nothing of it, with this much noise."""
+    P, y, groups = held_out(consensus_noise=consensus, seed=seed)
+    rng = np.random.default_rng(100 + seed)
+    P["good"], P["poor@2"] = y + good * rng.normal(size=200), y + poor * rng.normal(size=200)
+    return HeldOut(P, y, groups)
+
+
+def abroad(elsewhere: list[HeldOut]) -> Blend:
+    P, y, groups = held_out(consensus_noise=0.1)
+    fusion = make_fusion("bagged", max_weight=0.9)
+    return Blend("abroad").fit(fusion, P, MEMBERS, y, groups, elsewhere=elsewhere)
+
+
+def test_a_member_that_fails_in_collections_left_out_loses_whatever_it_is_worth_at_home() -> None:
+    blend = abroad([left_out(good=3.0, poor=0.3, consensus=0.1, seed=k) for k in (1, 2)])
+    assert blend.weights_["poor@2"] > 0.7
+    assert blend.gate_ == GATES[-1]
+
+
+def test_a_consensus_that_fails_in_collections_left_out_is_shut_out() -> None:
+    blend = abroad([left_out(good=0.5, poor=0.5, consensus=4.0, seed=k) for k in (1, 2)])
+    assert blend.gate_ == 0.0
+
+
+def test_weights_that_do_not_carry_over_stay_equal() -> None:
+    blend = abroad(
+        [
+            left_out(good=0.3, poor=3.0, consensus=0.1, seed=1),
+            left_out(good=3.0, poor=0.3, consensus=0.1, seed=2),
+        ]
+    )
+    assert blend.weights_ == {"good": 0.5, "poor@2": 0.5}
 
 
 def test_unknown_purpose_is_named():

@@ -1,22 +1,32 @@
-"""Scores of batches of tensors, with the call of metrics in PyTorch libraries."""
+"""What a scorer is to Python: a call on batches of tensors, a text, and something to pickle."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from seiqa_features.errors import UsageError
+from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.inputs import Picture, both_batches
+from seiqa_features.table.recipe import Recipe
+from seiqa_models.bundle import Bundle
 
 if TYPE_CHECKING:
     import torch
 
 
-class OnBatches(ABC):
-    """Gives a scorer of many pairs a call on two batches."""
+class ScorerInterface(ABC):
+    """Adds to a scorer of many pairs the call of metrics in PyTorch libraries, repr and pickle."""
+
+    bundle: Bundle
+    workers: int
+    runtime: Runtime
+    recipe: Recipe
+    as_collection: str | None
 
     @abstractmethod
     def score_many(
@@ -58,3 +68,15 @@ class OnBatches(ABC):
             )
         scores = self.score_many(refs, dists)["score"].to_numpy(copy=True)
         return torch.from_numpy(scores).to(dist.device)
+
+    def __repr__(self) -> str:
+        low, high = self.bundle.regressor.label_range_
+        name = self.bundle.card.get("name", "a bundle without a name")
+        features = ", ".join(dict.fromkeys(block.spec.name for block in self.recipe.blocks))
+        where = f"device {self.runtime.device}; scale {low:g} to {high:g}"
+        return f"Scorer({name}; features {features}; {where})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give another process the bundle and the settings; it builds the networks by itself."""
+        settings = {"runtime": self.runtime, "as_collection": self.as_collection}
+        return partial(type(self), workers=self.workers, **settings), (self.bundle,)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
+from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
+from seiqa_models.stack.collections.reversals import reversed_columns
+from seiqa_models.stack.collections.scale_maps import ScaleMap
+from seiqa_models.stack.collections.scales import fit_scales
 from seiqa_models.stack.pool import Directions
-from seiqa_models.stack.scales import fit_scales
 
 ZERO_TO_FIVE = "0..5"
 """A scale that belongs to no collection: 5 for an undistorted picture, 0 for the worst label."""
@@ -21,7 +24,6 @@ _BEST = 5.0
 
 def on_one_scale(
     table: TrainingTable,
-    names: Sequence[str],
     *,
     scale: str | None,
     identity: Mapping[str, float] | None,
@@ -35,8 +37,6 @@ def on_one_scale(
     ----------
     table : TrainingTable
         In canonical order, with collections.
-    names : sequence of str
-        Of the collections, by code.
     scale, identity, n_splits, random_state, directions
         As for :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
 
@@ -47,20 +47,30 @@ def on_one_scale(
     dict, JSON-ready, or None if there is only one collection
         ``scale``: its name; ``home``: the collection whose scale it is, or was before conversion
         to 0..5; ``maps``: from each collection to the scale of ``home``; see
-        :class:`seiqa_models.stack.scale_maps.ScaleMap`; ``agreement`` and ``rounds``: see
-        :class:`seiqa_models.stack.scales.Scales`; ``best`` and ``worst``: the labels on the scale
-        of ``home`` that become 5 and 0, if ``scale`` is 0..5.
+        :class:`seiqa_models.stack.collections.scale_maps.ScaleMap`; ``agreement`` and ``rounds``:
+        see :class:`seiqa_models.stack.collections.scales.Scales`; ``lying``: the columns left out
+        because their direction changes, see
+        :func:`seiqa_models.stack.collections.reversals.reversed_columns`; ``best`` and ``worst``:
+        the labels on the scale of ``home`` that become 5 and 0, if ``scale`` is 0..5.
 
     Raises
     ------
     TableError
-        The scale is not that of a collection, or see :func:`seiqa_models.stack.scales.fit_scales`.
+        The scale is not that of a collection, or see
+        :func:`seiqa_models.stack.collections.scales.fit_scales`.
     """
+    names = table.names
     known = [*names, ZERO_TO_FIVE]
     if scale is not None and scale not in known:
         raise TableError(f"scale {scale!r} is none of {', '.join(known)}")
     if len(names) == 1 and scale != ZERO_TO_FIVE:
         return replace(table, collections=None), None
+    lying = reversed_columns(table.X, table.y, table.laboratories, names)
+    if len(lying) == table.X.shape[1]:
+        raise TableError(
+            "every feature column changes direction between the collections: check their labels"
+        )
+    table = replace(table, X=table.X.drop(columns=list(lying)))
     sizes = np.bincount(table.laboratories)
     home = names.index(scale) if scale in names else int(np.argmax(sizes))
     scales = fit_scales(
@@ -79,6 +89,7 @@ def on_one_scale(
         "maps": {name: asdict(curve) for name, curve in zip(names, scales.maps, strict=True)},
         "agreement": dict(zip(names, scales.agreement, strict=True)),
         "rounds": scales.rounds,
+        "lying": lying,
     }
     if scale == ZERO_TO_FIVE:
         worst = float(y.min())
@@ -88,6 +99,26 @@ def on_one_scale(
                 f"collection {names[home]}: an undistorted picture has {best:g}, and no label is"
                 " below that"
             )
-        y = np.clip(_BEST * (y - worst) / (best - worst), 0.0, _BEST)
         told |= {"best": best, "worst": worst}
-    return replace(table, y=y), told
+    return replace(table, y=on_output_scale(told, table)), told
+
+
+def on_output_scale(told: Mapping[str, Any], table: TrainingTable) -> FloatVector:
+    """The labels of a table on the scale of the scores, float64 [n].
+
+    Parameters
+    ----------
+    told : mapping
+        As returned by `on_one_scale`.
+    table : TrainingTable
+        With its own labels and collections.
+    """
+    y, names = np.array(table.y, np.float64), np.asarray(table.named_collections)
+    for name, curve in told["maps"].items():
+        rows = names == name
+        if name != told["home"] and rows.any():
+            y[rows] = ScaleMap(**curve)(y[rows])
+    if "best" not in told:
+        return y
+    worst, best = told["worst"], told["best"]
+    return np.asarray(np.clip(_BEST * (y - worst) / (best - worst), 0.0, _BEST))

@@ -10,8 +10,8 @@ import pytest
 
 from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.errors import TableError
-from seiqa_models.stack.scale_maps import ScaleMap
-from seiqa_models.stack.scales import Scales, fit_scales
+from seiqa_models.stack.collections.scale_maps import ScaleMap
+from seiqa_models.stack.collections.scales import Scales, fit_scales
 
 HOME, OTHER = 0, 1
 NAMES = ["home", "other"]

@@ -28,9 +28,9 @@ from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
-from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.splits import Fold, spread_folds
+from seiqa_models.stack.collections.scale_maps import ScaleMap, expectation, map_between, straight
 from seiqa_models.stack.pool import Directions, predict_held_out
-from seiqa_models.stack.scale_maps import ScaleMap, expectation, map_between, straight
 
 MIN_ROWS, MIN_SCENES = 20, 2
 """Minimum rows and scenes of a collection, needed for a map with four parameters."""
@@ -111,8 +111,10 @@ def fit_scales(
         those of the home collection, or unrelated to them.
     """
     codes = table.laboratories
-    _require_enough(table, names)
-    folds = _spread_folds(table, home, n_splits, random_state)
+    require_enough(table.y, table.groups, codes, names)
+    folds = spread_folds(
+        table.groups, codes, table.order, first=home, n_splits=n_splits, seed=random_state
+    )
     table = replace(table, kinds=None, orders=None)  # names of kinds differ between laboratories
     known = anchors or {}
     unchanged = straight(table.y[codes == home], table.y[codes == home])
@@ -137,43 +139,30 @@ def fit_scales(
     return Scales(home, maps, agreement, done)
 
 
-def _require_enough(table: TrainingTable, names: Sequence[str]) -> None:
+def require_enough(
+    y: FloatVector, groups: Rows, collections: Rows, names: Sequence[str], when: str = ""
+) -> None:
+    """Check that the scale of every collection can be found; ``when`` says of which rows.
+
+    Raises
+    ------
+    TableError
+        One has too few rows or scenes, or its labels are constant.
+    """
     for code, name in enumerate(names):
-        rows = table.laboratories == code
-        count, scenes = int(rows.sum()), len(np.unique(table.groups[rows]))
+        rows = collections == code
+        count, scenes = int(rows.sum()), len(np.unique(groups[rows]))
         if count < MIN_ROWS or scenes < MIN_SCENES:
             raise TableError(
-                f"collection {name} has {count} labelled rows of {scenes} scenes, at least"
+                f"{when}collection {name} has {count} labelled rows of {scenes} scenes, at least"
                 f" {MIN_ROWS} of {MIN_SCENES} are needed to find its scale: add pairs, or leave it"
                 " out"
             )
-        if np.ptp(table.y[rows]) == 0:
+        if np.ptp(y[rows]) == 0:
             raise TableError(
-                f"collection {name}: every label is {table.y[rows][0]:g}, which says nothing about"
+                f"collection {name}: every label is {y[rows][0]:g}, which says nothing about"
                 " its scale: leave it out"
             )
-
-
-def _spread_folds(table: TrainingTable, home: int, n_splits: int, seed: int) -> list[Fold]:
-    """Folds by scene over which the scenes of every collection are spread, those of home first.
-
-    No fold then holds all of the home collection, so that some of it is always left for training.
-    """
-    fold_of_group = np.full(int(table.groups.max()) + 1, -1)
-    for code in [home, *(code for code in np.unique(table.laboratories) if code != home)]:
-        free = (table.laboratories == code) & (fold_of_group[table.groups] < 0)
-        groups = table.groups[free]
-        if len(np.unique(groups)) < MIN_SCENES:
-            fold_of_group[groups] = 0
-            continue
-        order = None if table.order is None else table.order[free]
-        for fold, (_, test) in enumerate(make_folds(groups, order, n_splits=n_splits, seed=seed)):
-            fold_of_group[groups[test]] = fold
-    fold_of_row = fold_of_group[table.groups]
-    return [
-        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
-        for fold in np.unique(fold_of_row)
-    ]
 
 
 def _held_out(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seiqa_models.bundle import load_bundle, save_bundle
@@ -81,6 +82,27 @@ def test_order_of_rows_does_not_matter(two) -> None:
     two_ = SeiqaRegressor(QUICK).fit(X.iloc[rows], y[rows], groups[rows], collections=names[rows])
     assert one.scales_ == two_.scales_
     np.testing.assert_array_equal(one.predict(X), two_.predict(X))
+
+
+def test_a_column_that_lies_abroad_is_left_out_and_named(two) -> None:
+    X, y, groups, names, quality = two
+    rng = np.random.default_rng(0)
+    turned = np.where(names == "lab B", -quality, quality)
+    X = X.assign(energy=turned + 0.1 * rng.normal(size=len(y)), noise=rng.normal(size=len(y)))
+    regressor = SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
+    assert list(regressor.scales_["lying"]) == ["energy"]
+    assert regressor.scales_["lying"]["energy"] == "+1.00 in lab A, -1.00 in lab B"
+    assert "energy" not in regressor.preparation_.columns_
+    reversed_ = regressor.predict(X.assign(energy=-X["energy"]))
+    np.testing.assert_array_equal(regressor.predict(X), reversed_)
+
+
+def test_collections_that_agree_on_no_column_are_refused(two) -> None:
+    _, y, groups, names, quality = two
+    turned = np.where(names == "lab B", -quality, quality)
+    X = pd.DataFrame({"a": turned, "b": -2 * turned})
+    with pytest.raises(TableError, match="every feature column changes direction"):
+        SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
 
 
 def test_rows_without_a_collection_are_refused(two) -> None:

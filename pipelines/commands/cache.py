@@ -1,0 +1,89 @@
+"""`seiqa cache stats|compact|prune`: what is in the feature store, and its upkeep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.console import bars, show_table
+from pipelines.commands.options import Cache
+
+app = typer.Typer(
+    help="The feature store: contents and upkeep.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+MEGABYTE = 1e6
+
+
+@app.command()
+def stats(cache: Cache = None) -> None:
+    """List every block in the store with its rows, shards and size, and whether it is of use."""
+    from seiqa_features.table.upkeep import survey
+
+    root = _root(cache)
+    blocks = survey(root)
+    rows = [
+        (
+            block.name,
+            f"{block.rows}",
+            f"{len(block.shards)}",
+            f"{block.size / MEGABYTE:.1f}",
+            block.outdated or "",
+            f"{len(block.damaged)}" if block.damaged else "",
+        )
+        for block in blocks
+    ]
+    show_table(("block", "rows", "shards", "MB", "outdated because", "damaged shards"), rows)
+    total = sum(block.size for block in blocks)
+    typer.echo(f"{root}: {len(blocks)} blocks, {total / MEGABYTE:.1f} MB")
+
+
+@app.command()
+def compact(cache: Cache = None) -> None:
+    """Merge the shards of every block, and convert those that an earlier version wrote.
+
+    Runs merge shards by themselves; this merges the rest. Other processes may use the store
+    meanwhile.
+    """
+    from seiqa_features.table import upkeep
+
+    root = _root(cache)
+    with bars("merging blocks") as (on_block,):
+        busy = upkeep.compact(root, on_block=on_block)
+    for line in busy:
+        typer.echo(f"seiqa: left out: {line}", err=True)
+    shards = sum(len(block.shards) for block in upkeep.survey(root))
+    typer.echo(f"{root}: {shards} shards")
+
+
+@app.command()
+def prune(
+    cache: Cache = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
+) -> None:
+    """Remove rows that the installed versions cannot use, and shards set aside as damaged."""
+    from seiqa_features.table.upkeep import remove, useless
+
+    root, total = _root(cache), 0
+    for removal in list(useless(root)):
+        if not dry_run:
+            remove(removal)
+        total += removal.size
+        typer.echo(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
+    typer.echo(f"{root}: {total / MEGABYTE:.1f} MB {'to remove' if dry_run else 'removed'}")
+
+
+def _root(cache: Path | None) -> Path:
+    from pipelines.settings import load_settings
+    from seiqa_features.errors import UsageError
+
+    root = load_settings(cache=cache, run=Path("runs")).cache
+    if not root.is_dir():
+        raise UsageError(f"--cache {root}: no such folder; expected a feature store")
+    return root

@@ -1,0 +1,46 @@
+"""Several collections: how well a model of some ranks the pairs of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pipelines.settings import Settings
+from seiqa_features.progress import Progress
+
+if TYPE_CHECKING:
+    from seiqa_models.evaluation.evaluate import Evaluation
+    from seiqa_models.judged import Judged
+
+
+def judge_collections(
+    settings: Settings,
+    evaluation: Evaluation,
+    training: pd.DataFrame,
+    table: pd.DataFrame,
+    on_fit: Progress,
+) -> list[Judged] | None:
+    """The matrix trained-on × judged-on of the training rows; None for one collection.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of a model of all collections.
+    training, table : pd.DataFrame
+        Rows of the pair table, and their features.
+    """
+    if "collection" not in training:
+        return None
+    from seiqa_models.evaluation.laboratories import judge_laboratories
+
+    cells = judge_laboratories(
+        evaluation.regressor,
+        table,
+        training["mos"].to_numpy(),
+        training["group_id"].to_numpy(),
+        training["collection"].to_numpy(),
+        n_jobs=settings.workers,
+        on_fit=on_fit,
+    )
+    return [*cells, *evaluation.by_collection]

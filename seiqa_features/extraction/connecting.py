@@ -1,0 +1,126 @@
+"""Ray clusters: which one, and a connection to it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from seiqa_features.errors import ClusterError
+
+PATIENCE = 5.0
+"""Seconds to wait for an answer from the cluster's address."""
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster.
+
+    Attributes
+    ----------
+    address : str | None
+        "host:port", "auto" for the cluster that this machine belongs to, or None for one of this
+        machine alone, for the duration of a run.
+    gpus : tuple[str, ...]
+        GPUs of this machine to use, by their numbers, if not all of them.
+    """
+
+    address: str | None = None
+    gpus: tuple[str, ...] = ()
+
+
+def this_machine(devices: Sequence[str]) -> Cluster | None:
+    """This machine as a cluster that uses several devices; None, with a warning, without Ray.
+
+    Parameters
+    ----------
+    devices : Sequence[str]
+        PyTorch's names.
+    """
+    if find_spec("ray") is None:
+        logger.warning(
+            "only %s of %d devices is used; Ray (pip install 'seiqa[cluster]') uses all of them",
+            devices[0],
+            len(devices),
+        )
+        return None
+    numbers = [device.partition(":")[2] for device in devices]
+    visible = os.environ.get(VISIBLE)
+    there = visible.split(",") if visible else None  # PyTorch counts only these
+    return Cluster(gpus=tuple(there[int(n)] if there else n for n in numbers if n))
+
+
+@contextmanager
+def connected(cluster: Cluster) -> Iterator[None]:
+    """A connection to the cluster, unless there is one: then that is used, and stays."""
+    # Else Ray's core prints, for every actor, what would happen if this process ended.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+    except ImportError:
+        raise ClusterError(
+            "engine ray: Ray is not installed; install seiqa with the extra cluster:"
+            " pip install 'seiqa[cluster]'"
+        ) from None
+    if ray.is_initialized():
+        yield
+        return
+    _require_answer(cluster.address)
+    own = {} if cluster.address else {"include_dashboard": False}
+    try:
+        with _visible(cluster.gpus):
+            ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise ClusterError(
+            f"Ray cluster {cluster.address or 'of this machine'}: cannot be used ({said})"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _visible(gpus: Sequence[str]) -> Iterator[None]:
+    """Let Ray see only some of this machine's GPUs when it starts."""
+    before = os.environ.get(VISIBLE)
+    if gpus:
+        os.environ[VISIBLE] = ",".join(gpus)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[VISIBLE] = before
+        elif gpus:
+            del os.environ[VISIBLE]
+
+
+def _require_answer(address: str | None) -> None:
+    """Ray itself would try for minutes.
+
+    Raises
+    ------
+    ClusterError
+        The address is none, or nobody answers there.
+    """
+    if address is None or address == "auto":
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        raise ClusterError(f"--ray-address {address}: expected host:port, such as 10.0.0.1:6379")
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"--ray-address {address}: nobody answers ({error}); start the cluster with `ray start"
+            " --head`, or give the address that it prints"
+        ) from None

@@ -1,0 +1,1 @@
+"""Several collections in one stack: their scales, and what their observers disagree about."""
