@@ -118,7 +118,7 @@ dist: $(VENV)/.dev ## build sdist and wheel into dist/ [HOME_URL=https://…, fo
 package: dist ## build them, and test the wheel in a fresh environment
 	SEIQA_DIST=dist $(BIN)/pytest tests/test_package.py
 
-pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
+pictures: $(VENV)/.dev ## retake the documentation's pictures and others into runs/pictures, after make demo; needs Chromium
 	$(BIN)/python -m tools.pictures
 
 scenarios: $(VENV)/.dev ## score the how-tos' scenarios anew, after the built-in model has changed

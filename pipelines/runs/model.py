@@ -95,12 +95,16 @@ class Splits:
 
 
 def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
-    """Audit the pairs, and follow the audit unless settings or layout determine the folds."""
+    """Audit the pairs, and follow the audit unless the settings determine the folds.
+
+    What the layout says of neighbouring files counts only where the audit could not probe it.
+    """
     found = audit_pairs(pairs, seed=settings.seed)
     if settings.splits != "auto":
         return Splits(settings.splits == "block", f"the setting splits is {settings.splits}", found)
-    if pairs.attrs["neighbours_alike"]:
-        return Splits(True, "in the challenge's layout neighbouring files are alike", found)
+    if pairs.attrs["neighbours_alike"] and found["index_only"] is None:
+        why = "neighbouring files are alike in the challenge's layout, and there are too few labels"
+        return Splits(True, f"{why} to see whether they are here", found)
     verdict = found["verdict"]
     return Splits(verdict["splits"] == "block", "; ".join(verdict["reasons"]), found)
 

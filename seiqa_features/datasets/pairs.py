@@ -16,6 +16,8 @@ ref_key        str       pixel hash of the reference
 dist_key       str       pixel hash of the degraded image
 ref_size       str       "width×height" of the reference
 dist_size      str       "width×height" of the degraded image
+codec          str       what compressed it; this column and bpp only if some pair has a codec
+bpp            float64   its rate in bits per pixel, NaN if unknown
 =============  ========  ====================================================================
 
 Pairs of several collections, whose labels are on scales of their own, have one more column,
@@ -59,7 +61,7 @@ ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class Pair:
-    """One pair as an adapter found it; None for a missing label, group, kind or collection."""
+    """One pair as an adapter found it; None for whatever is not known of it."""
 
     pair_id: str
     ref: Path
@@ -68,6 +70,8 @@ class Pair:
     mos: float | None = None
     group: str | None = None
     distortion: str | None = None
+    codec: str | None = None
+    bpp: float | None = None
     collection: str | None = None
 
 
@@ -197,6 +201,9 @@ def build_pairs(
         },
         columns=list(COLUMNS),
     ).astype({"mos": float, "order": "int64", "distortion": "str"})
+    if any(pair.codec for pair in pairs):
+        table["codec"] = pd.array([pair.codec for pair in pairs], dtype="str")
+        table["bpp"] = [math.nan if pair.bpp is None else pair.bpp for pair in pairs]
     table.attrs = {
         "source": path_text(found.source),
         "label_kind": found.label_kind,

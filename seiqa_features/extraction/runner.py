@@ -160,6 +160,7 @@ class _Flow:
         on_progress: Progress,
     ) -> None:
         self.total, self.done = len(jobs), 0
+        self.pairs = len({job.key for job in jobs})  # workers may share the blocks of a pair
         self.failures: dict[str, str] = {}
         self.sink, self.runtime = sink, runtime
         self.shard_pairs, self.on_progress = shard_pairs, on_progress
@@ -235,7 +236,7 @@ class _Flow:
         self.due = min(self.due, time.monotonic() + FLUSH_SECONDS)
         self.failures.update(result.failures)
         self.done += pairs
-        self.on_progress(self.done, self.total)
+        self.on_progress(self.done * self.pairs // self.total, self.pairs)
 
     def _unfinished(self) -> int:
         on_gpu = self.batch[1] if self.batch else 0

@@ -11,6 +11,8 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from seiqa_features.table.table import write_table
+
 KINDS = ("blur", "JPEG", "noise")
 PAIRS = 14
 LABELLED = 12
@@ -171,6 +173,8 @@ def write_run(
         )
     pairs = pd.DataFrame(rows)
     if kinds:
+        pairs["codec"] = ["old" if number < 8 else "new" for number in range(PAIRS)]
+        pairs["bpp"] = np.linspace(0.2, 2, PAIRS)
         pairs["distortion"] = [f"{hostile}{KINDS[number % 3]}" for number in range(PAIRS)]
     pairs.attrs = {"label_kind": label_kind, "label_range": [0, 5], "source": "my pictures"}
     pairs.attrs["neighbours_alike"] = challenge
@@ -198,6 +202,12 @@ def _write_results(run: Path, pairs: pd.DataFrame, kinds: bool) -> None:
         "versions": {"torch": "2.15.0"},
     }
     (run / "features.json").write_text(json.dumps(features))
+    if kinds:
+        rng = np.random.default_rng(1)
+        names = ("psnr", "ssim", "gms")
+        columns = {f"{name}__max512__value": rng.normal(size=PAIRS) for name in names}
+        index = pd.Index(pairs["pair_id"], name="pair_id")
+        write_table(pd.DataFrame(columns, index=index), run / "features.parquet")
     settings = {"seed": 7, "learners": ["ridge", "svr"], "shrinkage": None}
     (run / "settings.yaml").write_text(yaml.safe_dump(settings))
     figures = metrics() | (kinds_metrics() if kinds else {})

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.runs import model
 from pipelines.runs.folder import read_run
-from pipelines.runs.model import ablate, known_directions
+from pipelines.runs.model import ablate, choose_splits, known_directions
 from pipelines.scales import label_range_of
 from pipelines.settings import Settings, load_settings
 from seiqa_features.errors import DataError, UsageError
@@ -136,3 +136,28 @@ def test_the_range_is_what_the_data_say_or_else_the_settings(
 def test_a_range_rises(quick: Path, tmp_path: Path, ends: tuple[float, float]) -> None:
     with pytest.raises(UsageError, match=r"setting label_range: .*two finite numbers"):
         load_settings(config=str(quick), run=tmp_path / "run", label_range=ends)
+
+
+@pytest.mark.parametrize(
+    ("probed", "verdict", "blocks", "why"),
+    [
+        (True, "group", False, "file order says little"),
+        (True, "block", True, "file order says little"),
+        (False, "group", True, "too few labels"),
+    ],
+)
+def test_the_layout_decides_only_where_the_audit_could_not(
+    monkeypatch: pytest.MonkeyPatch, probed: bool, verdict: str, blocks: bool, why: str
+) -> None:
+    found = {
+        "index_only": {"grouped": 0.0} if probed else None,
+        "verdict": {"splits": verdict, "reasons": ["file order says little about the labels"]},
+    }
+    monkeypatch.setattr("pipelines.runs.model.audit_pairs", lambda *_, **__: found)
+    pairs = pd.DataFrame()
+    pairs.attrs = {"neighbours_alike": True}
+    splits = choose_splits(load_settings(data="d"), pairs)
+    assert splits.blocks == blocks
+    assert why in splits.why
+    asked = load_settings(data="d").model_copy(update={"splits": "block"})
+    assert choose_splits(asked, pairs).blocks

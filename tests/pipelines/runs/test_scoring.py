@@ -262,12 +262,12 @@ def test_scores_of_an_earlier_run_are_replaced(cli: Cli, manifest: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["ref", "dist"], "--out FILE"),
+        (["ref", "dist"], "--out is missing"),
         (["ref"], "give REF DIST"),
         (["ref", "--out", "s.csv"], "give REF DIST"),
-        (["a.png"], "give REF DIST"),
+        (["a.png"], "--out is missing"),
         (["a.png", "b.png", "c.png"], "give REF DIST"),
-        (["a.png", "b.png", "--out", "s.csv"], "give REF DIST"),
+        (["a.png", "b.png", "--out", "s.csv"], "--out is for folders and manifests"),
         (["a.png", "dist"], "give two pictures or two folders"),
         (["ref", "dist", "--out", "s.xlsx"], "--out s.xlsx: expected a name that ends in .csv"),
         (["pairs.csv", "--out", "scores"], "--out scores: expected a name that ends in .csv"),
