@@ -73,6 +73,24 @@ def test_ablation_is_of_the_learner_with_the_largest_weight_on_the_runs_folds(
     )
 
 
+@pytest.mark.parametrize("name", ["svr@8", "ordinal_head@dense"])
+def test_ablation_of_a_learner_that_reads_something_else_is_on_the_prepared_columns(
+    settings: Settings, training: pd.DataFrame, table: pd.DataFrame, name: str
+) -> None:
+    result = ablate(
+        settings,
+        training,
+        table,
+        {name: 1.0},
+        directions={},
+        blocks=False,
+        kinds=False,
+        on_fit=unwatched,
+    )
+    assert result is not None
+    assert result.learner == name.partition("@")[0]
+
+
 def test_no_ablation_of_one_extractor_or_of_many_rows(
     settings: Settings,
     training: pd.DataFrame,
