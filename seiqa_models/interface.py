@@ -78,5 +78,7 @@ class ScorerInterface(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give another process the bundle and the settings; it builds the networks by itself."""
-        settings = {"runtime": self.runtime, "as_collection": self.as_collection}
-        return partial(type(self), workers=self.workers, **settings), (self.bundle,)
+        settings = {
+            "workers": self.workers, "runtime": self.runtime, "as_collection": self.as_collection
+        }  # fmt: skip
+        return partial(type(self), **settings), (self.bundle,)

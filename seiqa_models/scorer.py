@@ -121,10 +121,11 @@ class Scorer(ScorerInterface):
         table, failures = self._compute({"0": (held(one), held(other))})
         if failures:
             raise DataError(list(failures.values()))
-        predicted = self._predict(table).iloc[0].to_dict()
+        (predicted,) = self._predict(table).to_dict("records")
+        named = {str(name): value for name, value in predicted.items()}
         return Score(
-            predicted.pop("score"),
-            **predicted,
+            named.pop("score"),
+            **named,
             scale=self._scale,
             explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
             draw=self._recent.keep(one, other),

@@ -42,12 +42,13 @@ def representatives(run: Run) -> pd.DataFrame:
 def correlations(chosen: pd.DataFrame) -> pd.DataFrame:
     """|SROCC| between the columns of at most `MOST` extractors, similar ones beside each other."""
     matrix = chosen.iloc[:, :MOST].corr(method="spearman").abs().fillna(0.0)
-    first, rest = [], list(matrix.columns)
+    rest = [str(name) for name in matrix]
+    first: list[str] = []
     while rest:
-        near = matrix.loc[first[-1], rest] if first else matrix.loc[rest, rest].sum(axis=1)
+        near = matrix[rest].loc[first[-1]] if first else matrix.sum()
         first.append(str(near.idxmax()))
         rest.remove(first[-1])
-    return matrix.loc[first, first]
+    return matrix[first].loc[first]
 
 
 def similar(chosen: pd.DataFrame) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def disagreeing(run: Run, chosen: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if run.predictions is None:
         return {}
     found = {}
-    labels = run.predictions["mos"].rank(pct=True).to_numpy()
+    labels = run.predictions["mos"].rank(pct=True).to_numpy(np.float64)
     for name in (name for name in KNOWN if name in chosen):
         table = run.predictions.assign(
             rank_score=run.predictions["score"].rank(pct=True).to_numpy(),
@@ -94,8 +95,8 @@ def disagreeing(run: Run, chosen: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _rank(values: pd.Series, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rank(values: pd.Series, labels: NDArray[np.floating]) -> NDArray[np.floating]:
     """Share of values that are no better."""
-    ranks: NDArray[np.float64] = values.rank(pct=True).fillna(0.5).to_numpy(float)
+    ranks = values.rank(pct=True).fillna(0.5).to_numpy(float)
     falls = np.cov(ranks, labels)[0, 1] < 0
     return 1 - ranks if falls else ranks

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from pipelines.runs.folder import exclusive
-from pipelines.runs.model import choose_splits, label_range_of
+from pipelines.runs.model import choose_splits
 from pipelines.runs.readiness import before_decoding, require_trainable
+from pipelines.scales import label_range_of
 from pipelines.settings import Settings
 from seiqa_features.datasets import check_pairs, find_pairs
 from seiqa_features.errors import UsageError

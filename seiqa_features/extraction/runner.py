@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from seiqa_features.errors import DataError
@@ -103,7 +104,7 @@ def extract(
     if lacking.any():
         if cluster is None and len(runtime.devices) > 1:
             cluster = this_machine(runtime.devices)
-        rows = distinct.loc[lacking]
+        rows = distinct.iloc[np.flatnonzero(lacking)]
         with stopping():
             if cluster is not None:
                 report.failures = run_on_cluster(rows, recipe, store, runtime, cluster, on_progress)

@@ -202,7 +202,7 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
         RGB. The map is estimated with `dist` in the size of `ref`.
     """
     fitted = dist if dist.size == ref.size else dist.resize(ref.size, Image.Resampling.BICUBIC)
-    one, other = (np.asarray(image.convert("L"), np.float32) / 255 for image in (ref, fitted))
+    one, other = (_unit(image.convert("L")) for image in (ref, fitted))
     found = align(one, other)
     if (
         np.array_equal(found.matrix, np.eye(2, 3))
@@ -214,12 +214,17 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
     pixels, there = np.asarray(fitted), np.asarray(ref)
     whole = _whole_shift(found.matrix, *one.shape)
     x, y = whole[:, 2].astype(int)
-    warped = np.rint(warp(pixels.astype(np.float32) / 255, found.matrix) * 255).astype(np.uint8)
+    warped = np.rint(warp(_unit(fitted), found.matrix) * 255).astype(np.uint8)
     candidates = (
         _filled(np.roll(pixels, (-y, -x), axis=(0, 1)), whole, there),
         _filled(warped, found.matrix, there),
     )
     return Image.fromarray(min(candidates, key=lambda moved: _squared_error(moved, there)))
+
+
+def _unit(image: Image.Image) -> Grey:
+    """float32 in 0..1."""
+    return np.asarray(image, np.float32) / np.float32(255)
 
 
 def _whole_shift(matrix: Affine, height: int, width: int) -> Affine:
