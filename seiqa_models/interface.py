@@ -78,5 +78,6 @@ class ScorerInterface(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give another process the bundle and the settings; it builds the networks by itself."""
-        settings = {"runtime": self.runtime, "as_collection": self.as_collection}
-        return partial(type(self), workers=self.workers, **settings), (self.bundle,)
+        names = ("workers", "runtime", "as_collection")
+        settings = {name: getattr(self, name) for name in names}
+        return partial(type(self), **settings), (self.bundle,)

@@ -121,7 +121,7 @@ class Scorer(ScorerInterface):
         table, failures = self._compute({"0": (held(one), held(other))})
         if failures:
             raise DataError(list(failures.values()))
-        predicted = self._predict(table).iloc[0].to_dict()
+        predicted = {str(name): value for name, value in self._predict(table).iloc[0].items()}
         return Score(
             predicted.pop("score"),
             **predicted,
