@@ -78,7 +78,6 @@ class ScorerInterface(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give another process the bundle and the settings; it builds the networks by itself."""
-        settings = {
-            "workers": self.workers, "runtime": self.runtime, "as_collection": self.as_collection
-        }  # fmt: skip
+        names = ("workers", "runtime", "as_collection")
+        settings = {name: getattr(self, name) for name in names}
         return partial(type(self), **settings), (self.bundle,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from pipelines.runs.folder import FEATURES
 from pipelines.runs.reading import Run
 from seiqa_features.commits import current
 from seiqa_models.core.columns import feature_group, scalar_matrix, split_columns
+
+Ranks: TypeAlias = NDArray[np.floating[Any]]
+"""Shares in 0..1, one per pair."""
 
 MOST = 24
 """Extractors in the map; more names would not be legible."""
@@ -42,13 +45,13 @@ def representatives(run: Run) -> pd.DataFrame:
 def correlations(chosen: pd.DataFrame) -> pd.DataFrame:
     """|SROCC| between the columns of at most `MOST` extractors, similar ones beside each other."""
     matrix = chosen.iloc[:, :MOST].corr(method="spearman").abs().fillna(0.0)
-    rest = [str(name) for name in matrix]
-    first: list[str] = []
+    values = matrix.to_numpy(float)
+    rest = list(range(len(values)))
+    placed: list[int] = []
     while rest:
-        near = matrix[rest].loc[first[-1]] if first else matrix.sum()
-        first.append(str(near.idxmax()))
-        rest.remove(first[-1])
-    return matrix[first].loc[first]
+        near = values[placed[-1], rest] if placed else values.sum(axis=1)
+        placed.append(rest.pop(int(np.argmax(near))))
+    return matrix.iloc[placed, placed]
 
 
 def similar(chosen: pd.DataFrame) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def disagreeing(run: Run, chosen: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if run.predictions is None:
         return {}
     found = {}
-    labels = run.predictions["mos"].rank(pct=True).to_numpy(np.float64)
+    labels: Ranks = run.predictions["mos"].rank(pct=True).to_numpy(np.float64)
     for name in (name for name in KNOWN if name in chosen):
         table = run.predictions.assign(
             rank_score=run.predictions["score"].rank(pct=True).to_numpy(),
@@ -95,8 +98,8 @@ def disagreeing(run: Run, chosen: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _rank(values: pd.Series, labels: NDArray[np.floating]) -> NDArray[np.floating]:
+def _rank(values: pd.Series, labels: Ranks) -> Ranks:
     """Share of values that are no better."""
-    ranks = values.rank(pct=True).fillna(0.5).to_numpy(float)
+    ranks: Ranks = values.rank(pct=True).fillna(0.5).to_numpy(np.float64)
     falls = np.cov(ranks, labels)[0, 1] < 0
     return 1 - ranks if falls else ranks

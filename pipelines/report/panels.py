@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -58,9 +59,9 @@ def similarity(matrix: pd.DataFrame) -> str:
     names = [short(str(name)) for name in matrix]
     side = 1.6 + 0.26 * len(names)
     with drawing(side + 0.6, side) as (figure, axes):
-        values = matrix.to_numpy(np.float64)
-        lowest = np.floor(10 * values.min()) / 10
-        drawn = axes.imshow(values, cmap="Blues", vmin=lowest, vmax=1)
+        values = matrix.to_numpy(float)
+        least = float(np.floor(10 * values.min()) / 10)
+        drawn = axes.imshow(values, cmap="Blues", vmin=least, vmax=1)
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
@@ -73,10 +74,11 @@ def curves(series: Mapping[str, tuple[ArrayLike, ArrayLike]], *, xlabel: str, yl
     """A line for each named series of x and y, x on a logarithmic axis, as an SVG data URI."""
     with drawing(6.4, 4.2) as (figure, axes):
         for number, (name, (x, y)) in enumerate(series.items()):
-            colour, mark = HUES[number % len(HUES)], MARKS[number % len(MARKS)]
-            axes.plot(
-                x, y, color=colour, marker=mark, linewidth=1.5, markersize=5, label=short(name)
-            )
+            look: dict[str, Any] = {
+                "color": HUES[number % len(HUES)],
+                "marker": MARKS[number % len(MARKS)],
+            }
+            axes.plot(x, y, linewidth=1.5, markersize=5, label=short(name), **look)
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.grid(color=FAINT, linewidth=0.7)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ def _ticks(low: float, high: float) -> Iterator[Markup]:
         )
 
 
-def _said(row: Mapping[Hashable, object], label: str) -> Markup:
+def _said(row: Mapping[Any, Any], label: str) -> Markup:
     """What the pointer shows of a pair."""
     lines = [str(row["pair_id"]), f"{label} {row['mos']:.2f}, predicted {row['score']:.2f}"]
     if "low" in row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def rated_pairs(run: Run) -> pd.DataFrame:
     return pairs[columns].dropna()
 
 
-def _rate(row: Mapping[Hashable, Any]) -> float:
+def _rate(row: Mapping[Any, Any]) -> float:
     """Bits per pixel: as stated, or from the size of a coded file; NaN if unknown."""
     if math.isfinite(row["bpp"]):
         return float(row["bpp"])

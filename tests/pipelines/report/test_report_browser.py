@@ -67,7 +67,7 @@ def test_all_is_drawn_and_nothing_is_asked_for_or_complained_about(
 ) -> None:
     show(page, report, width=DESKTOP)
     drawn = page.evaluate(PICTURES)
-    assert len(drawn) == 16 * 3 + 1 + 11  # pairs, key to the colours, figures
+    assert len(drawn) == 16 * 3 + 1 + 12  # pairs, key to the colours, figures
     assert all(drawn)
     assert page.errors == page.console == []
     assert page.evaluate("performance.getEntriesByType('resource').map(e => e.name)") == []
