@@ -8,7 +8,16 @@ import sys
 import typer
 
 from pipelines.commands import (
-    audit, cache, compare, plan, run, sense, serve, tables, use, weights,
+    audit,
+    cache,
+    compare,
+    plan,
+    run,
+    sense,
+    serve,
+    tables,
+    use,
+    weights,
 )  # fmt: skip
 from pipelines.commands.console import fail, prepare_output
 
