@@ -35,7 +35,7 @@ def plan(
 
     gpu = find_gpu(device)
     settings = load_settings(data=data, config=config, workers=workers, precision=precision)
-    found = find_pairs(settings.named_data()).pairs
+    found = find_pairs(settings.named_data(), settings.dmos).pairs
     planned = model.plan(
         Recipe.parse(settings.features),
         survey.sizes_of(found),
@@ -53,9 +53,10 @@ def plan(
 
 def lines(planned: Plan) -> list[tuple[str, str]]:
     """The plan as (name, value) lines."""
-    total = sum(cost.seconds for cost in planned.blocks.values())
-    costly = sorted(planned.blocks.items(), key=lambda item: item[1].seconds, reverse=True)
-    shares = [f"{name} {cost.seconds / total:.0%}" for name, cost in costly[:MOST_EXPENSIVE]]
+    on_gpu = planned.gpu > 0
+    seconds = {name: cost.gpu if on_gpu else cost.cpu for name, cost in planned.blocks.items()}
+    costly = sorted(seconds, key=seconds.__getitem__, reverse=True)[:MOST_EXPENSIVE]
+    shares = [f"{name} {seconds[name] / (planned.gpu or planned.cpu):.0%}" for name in costly]
     found = [
         ("pairs", f"{planned.pairs}, {planned.megapixels:.2f} megapixels on average"),
         ("blocks", f"{len(planned.blocks)}"),
@@ -66,7 +67,7 @@ def lines(planned: Plan) -> list[tuple[str, str]]:
                 " and resize"),
         ("weights", f"{planned.weights / 1e9:.3g} GB"),
         ("store", f"{planned.store / 1e9:.3g} GB"),
-        ("costs most", ", ".join(shares)),
+        ("costs most", f"on the {'GPU' if on_gpu else 'CPU'} {', '.join(shares)}"),
     ]  # fmt: skip
     if planned.gpu:
         found.insert(6, ("GPU", f"{planned.gpu:.3g} s a pair"))

@@ -65,7 +65,12 @@ class Cost:
     @property
     def seconds(self) -> float:
         """All of them together."""
-        return self.cpu + self.arithmetic + self.memory
+        return self.cpu + self.gpu
+
+    @property
+    def gpu(self) -> float:
+        """On the GPU."""
+        return self.arithmetic + self.memory
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class Plan:
     @property
     def gpu(self) -> float:
         """Seconds of the GPU per pair."""
-        return self.sending + sum(cost.arithmetic + cost.memory for cost in self.blocks.values())
+        return self.sending + sum(cost.gpu for cost in self.blocks.values())
 
     @property
     def clock(self) -> float:

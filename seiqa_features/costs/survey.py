@@ -31,7 +31,7 @@ def sizes_of(pairs: Sequence[Pair]) -> list[PairSize]:
         None of these files is a picture.
     """
     sizes, problems = [], []
-    for pair in pairs[:: -(-len(pairs) // SAMPLE)]:
+    for pair in pairs[:: max(1, -(-len(pairs) // SAMPLE))]:
         try:
             with Image.open(pair.ref) as picture:
                 sizes.append(PairSize(*picture.size, pair.dist.suffix))
