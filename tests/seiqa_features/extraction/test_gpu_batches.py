@@ -172,8 +172,11 @@ def test_batch_size_is_found_once_per_block_and_shape(
     assert batches == [2, 4, 4, 4, 4, 2]
 
 
+@pytest.mark.slow  # it starts Ray
+@pytest.mark.enable_socket
 def test_two_devices_share_the_work(pairs: pd.DataFrame, tmp_path: Path) -> None:
     """Two processes on the CPU stand for two GPUs."""
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
     weight_files = WeightFiles(tmp_path, resources_for(TINY_VIT, tmp_path / "random").weights)
     seen: list[int] = []
     tables = []
