@@ -236,6 +236,23 @@ def test_addresses_that_are_none(address: str) -> None:
         connecting.require_answer(Cluster(address))
 
 
+def test_a_cluster_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+
+    def slow(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out\nduring startup.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", slow)
+    with (
+        pytest.raises(
+            ClusterError, match="of this machine: cannot be used .The current node timed"
+        ),
+        connecting.connected(Cluster()),
+    ):
+        pytest.fail("it is not connected")
+
+
 def test_errors_come_back_as_what_they_were() -> None:
     error = cluster_module._error("DataError", "one\ntwo")
     assert isinstance(error, DataError)
@@ -251,6 +268,19 @@ def ray() -> Iterator[Any]:
     found = pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
     yield found
     found.shutdown()
+
+
+def start(ray: Any) -> None:
+    """A node with one core. Ray gives it 30 s, which a busy machine may exceed."""
+    for attempt in range(3):
+        try:
+            ray.init("local", num_cpus=1, object_store_memory=OBJECTS, **QUIET)
+        except Exception:
+            ray.shutdown()
+            if attempt == 2:
+                raise
+        else:
+            return
 
 
 def rows_written(store: Store) -> dict[str, int]:
@@ -298,7 +328,7 @@ class TestOneNode(_Marked):
         pairs = make_pairs(tmp_path, save_picture, 10)
         store = Store(tmp_path / "store")
         extract(pairs[:4], RECIPE, store, runtime, workers=1)
-        ray.init(num_cpus=1, object_store_memory=OBJECTS, **QUIET)
+        start(ray)
         steps: list[tuple[int, int]] = []
 
         def watch(done: int, total: int) -> None:
