@@ -1,4 +1,4 @@
-"""The built-in model's training data: two laboratories in one manifest, shared scenes named alike."""
+"""The training data of the built-in model: two laboratories in one manifest, with shared scenes."""
 
 from __future__ import annotations
 
