@@ -246,7 +246,7 @@ def test_a_cluster_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "init", slow)
     with (
         pytest.raises(
-            ClusterError, match="of this machine: cannot be used .The current node timed"
+            ClusterError, match=r"of this machine: cannot be used .The current node timed"
         ),
         connecting.connected(Cluster()),
     ):
