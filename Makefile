@@ -118,7 +118,7 @@ dist: $(VENV)/.dev ## build sdist and wheel into dist/ [HOME_URL=https://…, fo
 package: dist ## build them, and test the wheel in a fresh environment
 	SEIQA_DIST=dist $(BIN)/pytest tests/test_package.py
 
-pictures: $(VENV)/.dev ## retake the documentation's pictures, after make demo; needs Chromium
+pictures: $(VENV)/.dev ## retake the documentation's pictures and others into runs/pictures, after make demo; needs Chromium
 	$(BIN)/python -m tools.pictures
 
 scenarios: $(VENV)/.dev ## score the how-tos' scenarios anew, after the built-in model has changed
@@ -160,7 +160,7 @@ bench-claims: $(VENV)/.dev ## do claims made on few references hold on others? D
 bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
 	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"
 
-bench-goals: $(VENV)/.dev ## figures on collections that took no part: SHARED=folder with data/
+bench-goals: $(VENV)/.dev ## figures on kinds and collections never seen: SHARED=folder with data/
 	$(BIN)/python benchmarks/shared_pictures.py "$(SHARED)/data" runs/goals
 	$(BIN)/seiqa features runs/goals/tid.csv --config classical --run runs/goals/tid
 	$(BIN)/seiqa features runs/goals/live.csv --config classical --run runs/goals/live

@@ -29,7 +29,7 @@ from torch import nn
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.columns import dense_matrix, scalar_matrix, split_columns
 from seiqa_models.core.splits import Fold
-from seiqa_models.learners.losses import softplus_loss
+from seiqa_models.learners.networks.losses import softplus_loss
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.learners.runner_up import FACTORIES
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,6 +11,8 @@ from pipelines.commands import (
     audit,
     cache,
     compare,
+    finetune,
+    listing,
     plan,
     run,
     sense,
@@ -18,16 +20,15 @@ from pipelines.commands import (
     tables,
     use,
     weights,
-)  # fmt: skip
-from pipelines.commands.console import fail, prepare_output
+)
+from pipelines.commands.console import debugging, fail, prepare_output, set_verbosity
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
 READER_GONE = 141  # as if SIGPIPE had ended it
 
 app = typer.Typer(
-    help="Score how much of an image's meaning survives degradation.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -41,11 +42,12 @@ for verb in (
     run.submit,
     run.report,
     run.run,
+    finetune.finetune,
     compare.compare,
     use.score,
     sense.sense,
     serve.serve,
-    use.extractors,
+    listing.extractors,
     tables.fit_table,
     tables.predict_table,
 ):
@@ -54,11 +56,37 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(cache.app, name="cache")
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from pipelines import __version__
+
+        typer.echo(f"seiqa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say what is loaded; show tracebacks.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only results and errors: no progress, no hints.")
+    ] = False,
+) -> None:
+    """Score how much of an image's meaning survives degradation."""
+    set_verbosity(verbose=verbose, quiet=quiet)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: any failure ends with plain lines and an exit code.
 
     0 done, 1 disk, permission or an error of the program, 2 usage, 3 data, 4 weights, 130
-    interrupted, 141 the reader of the output has gone. ``SEIQA_DEBUG=1`` shows tracebacks.
+    interrupted, 141 the reader of the output has gone. Tracebacks are shown with ``-v`` or
+    ``SEIQA_DEBUG=1``.
     """
     from seiqa_features.errors import SeiqaError
     from seiqa_models.core.errors import TableError
@@ -71,7 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(READER_GONE)
         raise
     except Exception as error:
-        if os.environ.get("SEIQA_DEBUG"):
+        if debugging():
             raise
         if isinstance(error, SeiqaError | TableError):
             fail(str(error), getattr(error, "exit_code", DATA_EXIT_CODE))
@@ -79,8 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
             fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
         said = " ".join(str(error).split()) or "no message"
         fail(
-            f"unexpected {type(error).__name__}: {said}; SEIQA_DEBUG=1 in the environment shows"
-            " where: please report it",
+            f"unexpected {type(error).__name__}: {said}; seiqa -v … shows where: please report it",
             1,
         )
 

@@ -6,17 +6,20 @@ A configuration file names a system: which features, which learners. It is one o
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import reprlib
-import textwrap
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -26,15 +29,13 @@ from pydantic_settings import (
 )
 
 from pipelines.config_files import ConfigFile, LocalPath, config_path
+from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.tabular.names import nearest
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from seiqa_models.finetune.recipe import Recipe
 
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
@@ -44,11 +45,6 @@ MAX_WORKERS = 1024
 
 MAX_SEED = 2**31 - 1
 """Largest seed that all of the learners' libraries accept."""
-
-_log = logging.getLogger(__name__)
-
-_FUSION_PARAMETERS = ("max_weight", "shrinkage", "srocc_share")
-"""Settings of earlier versions that belong to one fusion."""
 
 
 class FusionSettings(BaseModel):
@@ -109,7 +105,10 @@ class Settings(BaseSettings):
     skip_unavailable: bool = Field(
         False, description="leave out features whose weights are missing"
     )
-    features: dict[str, list[str]] = Field(min_length=1, description="extractor -> views")
+    features: dict[str, list[str]] = Field(description="extractor -> views")
+    finetune: Recipe | None = Field(
+        None, description="multimodal model that `seiqa finetune` trains, as one more feature"
+    )
     learners: list[str] = Field(min_length=1, description="members of the pool")
     folds: int = Field(5, ge=2, description="outer and inner folds")
     splits: Literal["auto", "group", "block"] = Field(
@@ -122,13 +121,15 @@ class Settings(BaseSettings):
     purpose: Literal["home", "abroad"] = Field(
         "home", description="score new scenes of this study, or pictures from anywhere"
     )
-    consensus: bool = Field(True, description="use the consensus of the metrics where they agree")
+    consensus: bool = Field(
+        True, description="use what the metrics agree on, most of all for unfamiliar pairs"
+    )
     calibrate: bool = Field(True, description="apply a monotone curve if it raises PLCC")
     label_range: tuple[float, float] | None = Field(
         None, description="lowest and highest score there is, where the data do not say"
     )
     orders: bool = Field(
-        False, description="learn also from orders constructed from the training references"
+        False, description="learn from constructed pairs which pictures show nothing of a reference"
     )
     sense: bool = Field(
         True, description="judge the trained model by relations that hold by construction"
@@ -151,6 +152,12 @@ class Settings(BaseSettings):
             except yaml.YAMLError:
                 raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _something_to_learn_from(self) -> Settings:
+        if not self.features and self.finetune is None:
+            raise ValueError("setting features: expected at least one extractor, or finetune")
+        return self
 
     @field_validator("label_range")
     @classmethod
@@ -196,6 +203,16 @@ class Settings(BaseSettings):
             return ()
         return (self.data,) if isinstance(self.data, Path) else self.data
 
+    @property
+    def finetuned(self) -> Path:
+        """The folder of the run's fine-tuned model."""
+        return self.run / "finetuned"
+
+    @property
+    def finetuned_feature(self) -> str:
+        """The name of the run's fine-tuned model as an extractor."""
+        return f"finetuned:{os.path.abspath(self.finetuned)}"  # noqa: PTH100
+
     def runtime(self) -> Runtime:
         """The device and the weights named by these settings."""
         return Runtime(
@@ -224,16 +241,16 @@ def load_settings(**flags: Any) -> Settings:
         One line per setting that is unknown or out of range.
     """
     given = {name: value for name, value in flags.items() if value not in (None, [])}
-    for name in _FUSION_PARAMETERS:  # pydantic would silently ignore unknown variables
+    for name in FUSION_PARAMETERS:  # pydantic would silently ignore unknown variables
         if f"SEIQA_{name.upper()}" in os.environ:
-            raise UsageError(_moved(name, f"the variable SEIQA_{name.upper()}"))
-    _say_near(os.environ)
+            raise UsageError(moved(name, f"the variable SEIQA_{name.upper()}"))
+    say_near(os.environ, Settings.model_fields)
     try:
         settings = Settings(**given)
     except SettingsError as error:  # a variable that must be JSON
         raise UsageError(f"environment cannot be read: {error} ({error.__cause__})") from None
     except ValidationError as error:
-        raise UsageError(*map(_line, error.errors())) from None
+        raise UsageError(*map(line, error.errors())) from None
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         path = config_path(str(given.get("config", os.environ.get("SEIQA_CONFIG", DEFAULT_CONFIG))))
         said = " ".join(str(error).split())
@@ -242,34 +259,10 @@ def load_settings(**flags: Any) -> Settings:
         ) from None
     if settings.run == Path():
         settings.run = _default_run(settings)
+    if settings.finetune is not None:
+        trained = {settings.finetuned_feature: [settings.finetune.view]}
+        settings.features = {**settings.features, **trained}
     return settings
-
-
-def _say_near(environment: Mapping[str, str]) -> None:
-    """Warn of unused variables whose names are close to a setting's."""
-    for variable in environment:
-        name = variable.lower().removeprefix("seiqa_")
-        if variable.upper().startswith("SEIQA_") and name not in Settings.model_fields:
-            near = nearest(name, Settings.model_fields)
-            if near is not None:
-                _log.warning("%s is not read; did you mean SEIQA_%s?", variable, near.upper())
-
-
-def _line(item: ErrorDetails) -> str:
-    place = ".".join(map(str, item["loc"]))
-    if place in _FUSION_PARAMETERS:
-        return _moved(place, f"setting {place}")
-    if item["type"] == "missing":
-        return f"setting {place}: is missing, and the configuration file has to give it"
-    given = reprlib.repr(item["input"])  # it may be large, or refer to itself
-    return f"setting {place}: {item['msg']} (got {textwrap.shorten(given, 100)})"
-
-
-def _moved(parameter: str, found: str) -> str:
-    return (
-        f"{found}: this is a parameter of the fusion now; write it as"
-        f" `fusion: {{name: bounded, {parameter}: …}}`"
-    )
 
 
 def _default_run(settings: Settings) -> Path:

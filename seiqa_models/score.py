@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from seiqa_models.core.errors import TableError
 from seiqa_models.score_html import score_html
+from seiqa_models.stack.regressor import SeiqaRegressor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 COVERAGE = 0.9
 """Intended share of new pairs whose label is between a score's `low` and `high`."""
@@ -21,11 +26,36 @@ NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree"]
 """Columns of a table of scores: float64 numbers and boolean flags."""
 
 
+def predicted_scores(
+    regressor: SeiqaRegressor, table: pd.DataFrame, collection: str | None = None
+) -> pd.DataFrame:
+    """Table of scores [n] of the rows of a feature table, as the observers of a collection.
+
+    Raises
+    ------
+    TableError
+        The model gives a number that is not finite.
+    """
+    if table.empty:
+        return no_scores(table.index)
+    predicted = regressor.predict_interval(table, coverage=COVERAGE, collection=collection)
+    if not np.isfinite(predicted[NUMBERS].to_numpy()).all():
+        raise TableError("the bundle gives a score that is not finite; train again")
+    return predicted[[*NUMBERS, *FLAGS]].astype(dict.fromkeys(FLAGS, "boolean"))
+
+
 def no_scores(index: pd.Index) -> pd.DataFrame:
     """An empty table of scores with one row per entry of the index."""
     unknown = pd.array([pd.NA] * len(index), dtype="boolean")
     columns = {**dict.fromkeys(NUMBERS, math.nan), **dict.fromkeys(FLAGS, unknown)}
     return pd.DataFrame(columns, index=index)
+
+
+def settled(
+    predicted: pd.DataFrame, index: pd.Index, identical: set[str], top: float
+) -> pd.DataFrame:
+    """Scores of the pairs in `index`: as predicted, or certain if identical."""
+    return settle_identical(predicted.reindex(index), index.isin(identical), top)
 
 
 def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> pd.DataFrame:
@@ -75,8 +105,11 @@ class Score(float):
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
         They sum to the score before it was clipped to the scale. Computed on first access.
+    heat_map : PIL.Image.Image or None
+        Where structure or colour was lost, over the degraded picture. Drawn on first access; None
+        for identical pictures, and if by then the scorer has scored many other pairs.
 
-    In a notebook it is displayed on its scale, with its interval and contributions.
+    In a notebook it is displayed on its scale, with its interval, contributions and heat map.
     """
 
     low: float
@@ -97,17 +130,19 @@ class Score(float):
         identical: bool = False,
         scale: tuple[float, float] | None = None,
         explain: Callable[[], dict[str, float]],
+        draw: Callable[[], Image | None] = lambda: None,
     ) -> Score:
-        """Create a score; `explain` returns its contributions on first access."""
+        """Create a score; `explain` and `draw` are called on first access to what they return."""
         score = super().__new__(cls, value)
         score.low, score.high = float(low), float(high)
         score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
         score.identical = bool(identical)
         score.scale = scale
-        score._explain = explain
+        score._explain, score._draw = explain, draw
         return score
 
     _explain: Callable[[], dict[str, float]]
+    _draw: Callable[[], Image | None]
 
     @classmethod
     def of_identical(cls, scale: tuple[float, float]) -> Score:
@@ -122,6 +157,11 @@ class Score(float):
     def contributions(self) -> dict[str, float]:
         """What each feature group adds, and "baseline", the score of a typical pair."""
         return self._explain()
+
+    @cached_property
+    def heat_map(self) -> Image | None:
+        """Where structure or colour was lost, over the degraded picture, if it can be drawn."""
+        return self._draw()
 
     def __repr__(self) -> str:
         said = "".join(f", {fact}" for fact in self.facts)
@@ -140,18 +180,21 @@ class Score(float):
             coverage=COVERAGE,
             facts=self.facts,
             contributions=self.contributions,
+            heat_map=self.heat_map,
         )
 
     __str__ = float.__repr__  # files and formatted text contain just the number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Make copies hold the contributions instead of the model used to compute them."""
+        """Make copies hold contributions and heat map instead of what they are made from."""
         kept = {
             name: getattr(self, name)
             for name in ("low", "high", "unfamiliar", "agree", "identical", "scale")
         }
-        return _restore, (float(self), kept, self.contributions)
+        return _restore, (float(self), kept, self.contributions, self.heat_map)
 
 
-def _restore(value: float, kept: dict[str, Any], contributions: dict[str, float]) -> Score:
-    return Score(value, **kept, explain=contributions.copy)
+def _restore(
+    value: float, kept: dict[str, Any], contributions: dict[str, float], heat_map: Image | None
+) -> Score:
+    return Score(value, **kept, explain=contributions.copy, draw=lambda: heat_map)

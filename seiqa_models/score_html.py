@@ -1,9 +1,15 @@
-"""A score as HTML: the number on its scale, its interval, and its contributions."""
+"""A score as HTML: the number on its scale, its interval, contributions and heat map."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _WIDTH, _HEIGHT, _MARGIN = 360.0, 26.0, 8.0
 _BASELINE = "baseline"
@@ -19,6 +25,7 @@ def score_html(
     coverage: float,
     facts: Sequence[str],
     contributions: Mapping[str, float],
+    heat_map: Image | None = None,
 ) -> str:
     """An HTML fragment without scripts; it adopts the colours of the surrounding page.
 
@@ -33,6 +40,8 @@ def score_html(
         Additional facts to show.
     contributions : mapping of str to float
         What each feature group adds to ``baseline``.
+    heat_map : Image, optional
+        The degraded picture with what it lost drawn over it.
     """
     low, high = interval
     said = "".join(f" · <b>{escape(fact)}</b>" for fact in facts)
@@ -41,7 +50,8 @@ def score_html(
     return (
         f'<div style="{_STYLE}">'
         f'<div><b style="font-size:1.6em">{score:.2f}</b>{of} · {between}{said}</div>'
-        f"{_bar(score, interval, scale or interval, between)}{_table(contributions)}</div>"
+        f"{_bar(score, interval, scale or interval, between)}{_table(contributions)}"
+        f"{_picture(heat_map)}</div>"
     )
 
 
@@ -83,3 +93,17 @@ def _table(contributions: Mapping[str, float]) -> str:
         for name, value in rows
     )
     return f'<table style="border-collapse:collapse">{cells}</table>'
+
+
+def _picture(heat_map: Image | None) -> str:
+    """The heat map as a figure that needs no file; empty if there is none."""
+    if heat_map is None:
+        return ""
+    buffer = io.BytesIO()
+    heat_map.save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        '<figure style="margin:.6em 0 0"><img style="max-width:100%" alt="heat map"'
+        f' src="data:image/png;base64,{data}"><figcaption style="font-size:.85em">'
+        "What was lost, over the degraded picture: brighter is more.</figcaption></figure>"
+    )

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from seiqa_features.api.recent import RecentPairs
 from seiqa_features.datasets.pairs import Found, build_pairs, require_pairs
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.cached import extract_in_portions
@@ -28,31 +29,26 @@ from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.bundle import Bundle, load_built_in, load_bundle
 from seiqa_models.compatibility import matching_recipe
 from seiqa_models.evaluation.contributions import contributions_of_row
-from seiqa_models.score import COVERAGE, FLAGS, NUMBERS, Score, no_scores, settle_identical
+from seiqa_models.interface import ScorerInterface
+from seiqa_models.score import Score, predicted_scores, settled
 
 logger = logging.getLogger(__name__)
 
 
-class Scorer:
-    """Scores image pairs with a trained bundle.
+class Scorer(ScorerInterface):
+    """Scores image pairs with a trained bundle: `Scorer.load().score("photo.png", "photo.jpg")`.
 
-    >>> scorer = Scorer.load()                                  # doctest: +SKIP
-    >>> scorer.score("photo.png", "photo_q10.jpg")              # doctest: +SKIP
-    3.8124 (3.21 to 4.40, 90 %)
+    A picture is a path, an open file or its bytes, a Pillow image, a numpy array [H, W] or
+    [H, W, C] or a torch tensor [H, W] or [C, H, W], uint8 in 0..255 or float in 0..1; see
+    `seiqa_features.pictures.inputs`. Networks are loaded for the first pair and kept. Calls of one
+    scorer from several threads are serialised, since each uses all workers; several scorers run in
+    parallel. A scorer can be pickled, for worker processes.
 
-    A picture is a path, a Pillow image, a numpy array [H, W] or [H, W, C] or a torch tensor [H, W]
-    or [C, H, W], uint8 in 0..255 or float in 0..1; see `seiqa_features.pictures.inputs`. Networks
-    are loaded for the first pair and kept. Concurrent calls of one scorer from several threads are
-    serialised, since each uses all workers; several scorers run in parallel.
-
-    On one machine, with one set of library versions, the same pair gets a bit-identical score for
-    any number of workers, from any thread, for any setting of PyTorch's, OpenMP's or BLAS's
-    threads, and whatever else the process computes meanwhile, unless that changes BLAS's threads.
-    In a batch the features are bit-identical to those of a single pair; the scores agree within
-    1e-12 of the scale, because the rounding of a matrix product depends on its number of rows.
-
-    A pair of equal pixels gets the top of the bundle's scale and an interval of zero width, without
-    using the model.
+    On one machine the same pair gets a bit-identical score whatever the threads and their settings,
+    unless other code changes BLAS's threads meanwhile. In a batch the features are bit-identical to
+    those of a single pair; the scores agree within 1e-12 of the scale, because the rounding of a
+    matrix product depends on its number of rows. A pair of equal pixels gets the top of the scale
+    and an interval of zero width.
 
     Parameters
     ----------
@@ -60,8 +56,10 @@ class Scorer:
         A trained stack.
     workers : int | None
         Threads [all cores]; the scores do not depend on it.
+    device : str
+        Where pretrained networks run: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:<n>".
     runtime : Runtime | None
-        Device and weights, for bundles with pretrained features.
+        Device and weights in one, in place of `device`.
     as_collection : str | None
         Score as the observers of this one of the bundle's collections [as all have in common].
     """
@@ -71,6 +69,7 @@ class Scorer:
         bundle: Bundle,
         *,
         workers: int | None = None,
+        device: str = "auto",
         runtime: Runtime | None = None,
         as_collection: str | None = None,
     ) -> None:
@@ -78,9 +77,10 @@ class Scorer:
         self.as_collection = as_collection
         self.bundle = bundle
         self.workers = workers or os.cpu_count() or 1
-        self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device="auto")
+        self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device=device)
         self.recipe = matching_recipe(bundle, self.runtime)
         self._one_at_a_time = Lock()  # each call uses all of its workers
+        self._recent = RecentPairs()
 
     @classmethod
     def load(
@@ -88,6 +88,7 @@ class Scorer:
         bundle: Path | str | None = None,
         *,
         workers: int | None = None,
+        device: str = "auto",
         runtime: Runtime | None = None,
         as_collection: str | None = None,
     ) -> Scorer:
@@ -99,11 +100,12 @@ class Scorer:
             The bundle is missing, damaged or of another format, or knows no such collection.
         DataError
             It was trained on features that this version computes differently.
-        WeightsError
-            Pretrained weights that it needs are missing.
+        WeightsError, DeviceError
+            Pretrained weights that it needs are missing, or the device does not exist.
         """
         loaded = load_built_in() if bundle is None else load_bundle(bundle)
-        return cls(loaded, workers=workers, runtime=runtime, as_collection=as_collection)
+        options: Any = {"workers": workers, "runtime": runtime, "as_collection": as_collection}
+        return cls(loaded, device=device, **options)
 
     def score(self, ref: Picture, dist: Picture) -> Score:
         """The score of one pair, on the scale of the training labels.
@@ -119,15 +121,14 @@ class Scorer:
         table, failures = self._compute({"0": (held(one), held(other))})
         if failures:
             raise DataError(list(failures.values()))
-        predicted = self._predict(table).iloc[0]
+        (predicted,) = self._predict(table).to_dict("records")
+        named = {str(name): value for name, value in predicted.items()}
         return Score(
-            predicted["score"],
-            low=predicted["low"],
-            high=predicted["high"],
-            unfamiliar=predicted["unfamiliar"],
-            agree=predicted["agree"],
+            named.pop("score"),
+            **named,
             scale=self._scale,
             explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
+            draw=self._recent.keep(one, other),
         )
 
     def score_many(
@@ -179,8 +180,8 @@ class Scorer:
             raise DataError([*problems, "no usable pair is left"] if nothing else problems)
         for line in problems:
             logger.warning("left out: %s", line)
-        numbers = pd.Index([str(n) for n in range(len(refs))])
-        return self._settled(self._predict(table), numbers, identical).set_axis(index)
+        numbers = pd.Index(map(str, range(len(refs))))
+        return settled(self._predict(table), numbers, identical, self._scale[1]).set_axis(index)
 
     def score_pairs(
         self,
@@ -238,7 +239,8 @@ class Scorer:
         if predicted.empty and not equal.any():
             raise DataError([*left_out, "no usable pair is left"])
         kept = pairs["pair_id"][equal | pairs["pair_id"].isin(predicted.index)]
-        return self._settled(predicted, pd.Index(kept), set(pairs.loc[equal, "pair_id"])), left_out
+        identical = set(pairs["pair_id"][equal])
+        return settled(predicted, pd.Index(kept), identical, self._scale[1]), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -254,18 +256,5 @@ class Scorer:
         low, high = self.bundle.regressor.label_range_
         return float(low), float(high)
 
-    def _settled(
-        self, predicted: pd.DataFrame, index: pd.Index, identical: set[str]
-    ) -> pd.DataFrame:
-        """Scores of the pairs in `index`: as predicted, or certain if identical."""
-        return settle_identical(predicted.reindex(index), index.isin(identical), self._scale[1])
-
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
-        if table.empty:
-            return no_scores(table.index)
-        predicted = self.bundle.regressor.predict_interval(
-            table, coverage=COVERAGE, collection=self.as_collection
-        )
-        if not np.isfinite(predicted[NUMBERS].to_numpy()).all():
-            raise DataError(["the bundle gives a score that is not finite; train again"])
-        return predicted[[*NUMBERS, *FLAGS]].astype(dict.fromkeys(FLAGS, "boolean"))
+        return predicted_scores(self.bundle.regressor, table, self.as_collection)

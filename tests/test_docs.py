@@ -176,6 +176,7 @@ def workshop(
     (folder / "degraded.png").write_bytes((folder / "02.png").read_bytes())
     labelled = pd.DataFrame(rows).assign(mos=[4.0, 3.0, 1.0] * 4)
     labelled.to_csv(folder / "labelled.csv", index=False)
+    labelled.rename(columns={"mos": "dmos"}).to_csv(folder / "theirs.csv", index=False)
     (folder / "mine.yaml").write_text(blocks("docs/how-to/train.md", "yaml")[0])
     monkeypatch.chdir(folder)
     monkeypatch.setenv("SEIQA_LEARNERS", '["ridge", "single"]')  # quick ones, for any configuration

@@ -97,7 +97,7 @@ def configurations() -> str:
 
 
 def extractors() -> str:
-    """The table that `seiqa extractors` prints, with the names of all outputs."""
+    """The table that `seiqa extractors` prints, with the names of all outputs and the source."""
     from pipelines.commands.listing import COLUMNS, table_row
     from seiqa_features.extractors.registry import all_extractors
 
@@ -105,8 +105,9 @@ def extractors() -> str:
     rows = []
     for spec in specs:
         name, _, *others = table_row(spec)
-        rows.append((f"`{name}`", ", ".join(f"`{output}`" for output in spec.outputs), *others))
-    return _table(COLUMNS, rows)
+        outputs = ", ".join(f"`{output}`" for output in spec.outputs)
+        rows.append((f"`{name}`", outputs, *others, spec.source))
+    return _table((*COLUMNS, "source"), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

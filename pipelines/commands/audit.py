@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say_left_out
-from pipelines.commands.options import Cache, Config, Data, Run, Workers
+from pipelines.commands.console import bars, say_json, say_left_out
+from pipelines.commands.options import Cache, Config, Data, Json, Run, Workers
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -22,6 +22,7 @@ def audit(
     cache: Cache = None,
     workers: Workers = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for all findings [none].")] = None,
+    json: Json = False,
 ) -> None:
     """Look for what lets a model score better in its own tests than on new pictures.
 
@@ -39,7 +40,10 @@ def audit(
     with bars("checking images") as (progress,):
         found, left_out = audit_data(settings, on_image=progress)
     say_left_out(left_out)
-    typer.echo("\n".join(map(printable, render(found).splitlines())))
+    if json:
+        say_json(found)
+    else:
+        typer.echo("\n".join(map(printable, render(found).splitlines())))
     if out is not None:
         write_json(out, found)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import show_table
+from pipelines.commands.console import say_json, show_table
+from pipelines.commands.options import Json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ class Trained:
     metrics: Metrics
 
 
-def compare(runs: Runs) -> None:
+def compare(runs: Runs, json: Json = False) -> None:
     """Put trained runs side by side, and test each against the first on the pairs both predicted.
 
     final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
@@ -48,14 +49,21 @@ def compare(runs: Runs) -> None:
     if len(runs) < 2:
         raise UsageError("compare needs two run folders or more; the first is the baseline")
     first, *others = read_trained(runs)
-    show_table(COLUMNS, [_row(run) for run in (first, *others)])
-    _show_sense([first, *others])
-    problems = []
+    problems, found = [], []
     for run in others:
         try:
-            typer.echo(printable(against(run, first)))
+            found.append(against(run, first))
         except DataError as error:
             problems += error.problems
+    if json:
+        say_json(
+            {"runs": [_facts(run) for run in (first, *others)], "against the first": list(found)}
+        )
+    else:
+        show_table(COLUMNS, [_row(run) for run in (first, *others)])
+        _show_sense([first, *others])
+        for line in map(sentence, found):
+            typer.echo(printable(line))
     if problems:
         raise DataError(problems)
 
@@ -90,8 +98,8 @@ def read_trained(folders: list[Path]) -> list[Trained]:
     return runs
 
 
-def against(run: Trained, first: Trained) -> str:
-    """A sentence that says whether a run is better than the first one, with figures.
+def against(run: Trained, first: Trained) -> dict[str, Any]:
+    """Whether a run is better than the first one: verdict, difference, interval, p, pairs, groups.
 
     Raises
     ------
@@ -104,14 +112,26 @@ def against(run: Trained, first: Trained) -> str:
     found = paired_bootstrap(
         shared["mos"], shared["score_run"], shared["score"], shared["group_id"]
     )
-    low, high = found["interval"]
     verdict = "no difference shown"
     if found["p_value"] < SIGNIFICANT:
         verdict = "better" if found["difference"] > 0 else "worse"
+    return {
+        "run": str(run.folder),
+        "first": str(first.folder),
+        "verdict": verdict,
+        **found,
+        "pairs": len(shared),
+        "groups": int(shared["group_id"].nunique()),
+    }
+
+
+def sentence(found: dict[str, Any]) -> str:
+    """What `against` found, in words."""
+    low, high = found["interval"]
     return (
-        f"{run.folder} against {first.folder}: {verdict}; final {found['difference']:+.4f}"
-        f" ({low:+.4f} to {high:+.4f}), p = {found['p_value']:.3f}, on {len(shared)} pairs of"
-        f" {shared['group_id'].nunique()} groups"
+        f"{found['run']} against {found['first']}: {found['verdict']}; final"
+        f" {found['difference']:+.4f} ({low:+.4f} to {high:+.4f}), p = {found['p_value']:.3f}, on"
+        f" {found['pairs']} pairs of {found['groups']} groups"
     )
 
 
@@ -167,6 +187,15 @@ def _predictions(run: Trained) -> pd.DataFrame:
     cells = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False))
     cells = cells.set_index(cells.columns[0])
     return cells[["mos", "group_id", "score"]].astype({"mos": float, "score": float})
+
+
+def _facts(run: Trained) -> dict[str, Any]:
+    """A run for JSON: its folder, configuration and the content of its metrics.json."""
+    return {
+        "run": str(run.folder),
+        "config": run.config,
+        "metrics": run.metrics.model_dump(mode="json"),
+    }
 
 
 def _row(run: Trained) -> list[str]:

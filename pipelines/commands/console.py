@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from seiqa_features.errors import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipelines.runs.metrics import Metrics
     from seiqa_features.progress import Progress as Callback
 
-FILE_WIDTH = 240
+PACKAGES = ("pipelines", "seiqa_models", "seiqa_features")
+GAP = 2
+"""Spaces between the columns of a table."""
 
 
 class PrintableFormatter(logging.Formatter):
@@ -41,6 +46,38 @@ def prepare_output() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    set_verbosity(verbose=False, quiet=False)
+
+
+def set_verbosity(*, verbose: bool, quiet: bool) -> None:
+    """Choose which log lines of seiqa are shown; `is_quiet` and `debugging` follow from it."""
+    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
+    for name in PACKAGES:
+        logging.getLogger(name).setLevel(level)
+
+
+def is_quiet() -> bool:
+    """Whether the user wants no progress and no hints."""
+    return logging.getLogger(PACKAGES[0]).level > logging.WARNING
+
+
+def debugging() -> bool:
+    """Whether the user wants tracebacks."""
+    verbose = logging.getLogger(PACKAGES[0]).level == logging.INFO
+    return verbose or bool(os.environ.get("SEIQA_DEBUG"))
+
+
+def say_aside(line: str) -> None:
+    """Print what helps to understand a result, on standard error, unless the user wants quiet."""
+    if not is_quiet():
+        typer.echo(line, err=True)
+
+
+def say_json(value: Any) -> None:
+    """Print an object as JSON, for other programs; numbers that are not finite are null."""
+    from pipelines.runs.folder import json_text
+
+    typer.echo(json_text(value))
 
 
 def fail(message: str, code: int) -> None:
@@ -101,6 +138,8 @@ def say_purpose(metrics: Metrics) -> None:
 def say_laboratories(metrics: Metrics) -> None:
     """Print how well models that have seen nothing of a collection rank its pairs."""
     cells = metrics.laboratories or []
+    if metrics.scales is not None:
+        typer.echo(f"scale of the scores: {metrics.scales['scale']}")
     for name in sorted({cell.judged_on for cell in cells}):
         # Of all others together, or of the only other one: the last that has not seen it.
         *_, found = [cell for cell in cells if cell.judged_on == name and cell.left_out
@@ -126,17 +165,38 @@ def say_sense(metrics: Metrics) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal, or as wide as needed for a file."""
+    """Print a table: aligned in a terminal, with tabs between its cells in a file or a pipe.
+
+    A table that is too wide for the terminal is printed row by row, a line for each cell.
+    """
     from rich.console import Console
+
+    cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        sys.stdout.writelines("\t".join(row) + "\n" for row in cells)
+        return
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if sum(widths) + GAP * (len(widths) - 1) > console.width:
+        _show_records(console, *cells)
+        return
+    for row in cells:
+        padded = (cell.ljust(width + GAP) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write("".join(padded).rstrip() + "\n")
+
+
+def _show_records(console: Console, names: Sequence[str], *rows: Sequence[str]) -> None:
+    """Print each row as a block of lines, "name  value"; long values continue below themselves."""
     from rich.table import Table
 
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2))
-    for row in rows:
-        table.add_row(*map(printable, row))
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
-    console.print(table)
+    for number, row in enumerate(rows):
+        if number:
+            sys.stdout.write("\n")
+        block = Table.grid(padding=(0, GAP, 0, 0))
+        block.add_column(no_wrap=True)
+        for name, value in zip(names, row, strict=True):
+            block.add_row(name, value)
+        console.print(block)
 
 
 @contextmanager
@@ -155,7 +215,7 @@ def bars(*names: str) -> Iterator[list[Callback]]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as display:
+    with Progress(*columns, console=Console(stderr=True), disable=is_quiet()) as display:
 
         def bar(name: str) -> Callback:
             task = display.add_task(name, visible=False, start=False, total=None, rate="")

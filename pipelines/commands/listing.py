@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
-from seiqa_features.extractors.specs import ExtractorSpec, Output
+from typing import TYPE_CHECKING, Annotated, Any
 
-COLUMNS = ("extractor", "outputs", "view", "weights", "s/pair", "licence", "source")
+import typer
+
+from pipelines.commands.options import Json
+
+if TYPE_CHECKING:
+    from seiqa_features.extractors.specs import ExtractorSpec, Output
+
+COLUMNS = ("extractor", "outputs", "view", "weights", "s/pair", "licence")
+
+
+def extractors(
+    name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
+    json: Json = False,
+) -> None:
+    """List all extractors, or everything about one: outputs, weights, licence, cost."""
+    from pipelines.commands.console import say_aside, say_json, show_table
+    from seiqa_features.extractors.registry import all_extractors, get_extractor
+
+    if name is not None:
+        spec = get_extractor(name).spec
+        if json:
+            say_json(as_object(spec))
+            return
+        for key, value in details(spec):
+            typer.echo(f"{key:>11}  {value}")
+        return
+    specs = [entry.spec for entry in all_extractors().values()]
+    if json:
+        say_json([as_object(spec) for spec in specs])
+        return
+    show_table(COLUMNS, [table_row(spec) for spec in specs])
+    say_aside("also timm:<model> and openclip:<model>:<tag>; `seiqa extractors NAME` says more")
 
 
 def table_row(spec: ExtractorSpec) -> tuple[str, ...]:
@@ -17,8 +48,21 @@ def table_row(spec: ExtractorSpec) -> tuple[str, ...]:
         f"{megabytes} MB" if megabytes else "none",
         f"{spec.cost:g}",
         spec.licence,
-        spec.source,
     )
+
+
+def as_object(spec: ExtractorSpec) -> dict[str, Any]:
+    """A spec for JSON: megabytes and seconds as numbers, outputs with their dimension."""
+    return {
+        "extractor": spec.name,
+        "version": spec.version,
+        "outputs": {name: output.dim for name, output in spec.outputs.items()},
+        "view": _views(spec),
+        "weights": {weight.name: weight.megabytes for weight in spec.weights},
+        "seconds_per_pair": spec.cost,
+        "licence": spec.licence,
+        "source": spec.source,
+    }
 
 
 def details(spec: ExtractorSpec) -> list[tuple[str, str]]:

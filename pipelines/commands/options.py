@@ -48,6 +48,7 @@ Skip = Annotated[
     bool | None,
     typer.Option("--skip-unavailable", help="Leave out features whose weights are missing."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 As = Annotated[
     str | None,
     typer.Option(

@@ -8,7 +8,9 @@ import typer
 
 from pipelines.commands.console import (
     bars,
+    say_aside,
     say_few_groups,
+    say_json,
     say_kinds,
     say_laboratories,
     say_left_out,
@@ -23,6 +25,7 @@ from pipelines.commands.options import (
     Device,
     EngineOption,
     GpuMemory,
+    Json,
     KeepGoing,
     PrecisionOption,
     RayAddress,
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
     from pipelines.steps import Features
 
 
-def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> None:
+def check(
+    data: Data = None, cache: Cache = None, workers: Workers = None, json: Json = False
+) -> None:
     """Say what is in DATA and everything that is wrong with it."""
     from seiqa_features.datasets import find_pairs
     from seiqa_features.datasets.pairs import build_pairs
@@ -57,8 +62,12 @@ def check(data: Data = None, cache: Cache = None, workers: Workers = None) -> No
             on_image=progress,
         )
         pairs = one_group_per_scene(pairs)
-    for name, value in [*summarise(pairs), shared_scenes(pairs, reference_scenes(pairs))]:
-        typer.echo(f"{name:>22}  {printable(value)}")
+    lines = [*summarise(pairs), shared_scenes(pairs, reference_scenes(pairs))]
+    if json:
+        say_json({**dict(lines), "left out": found.left_out, "problems": problems})
+    else:
+        for name, value in lines:
+            typer.echo(f"{name:>22}  {printable(value)}")
     say_left_out(found.left_out)
     if problems:
         raise DataError(problems)
@@ -131,10 +140,9 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
 
     settings = load_settings(**flags)
     if announce:
-        typer.echo(
+        say_aside(
             f"config {settings.config}, data {settings.shown_data or None}, run {settings.run},"
-            f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}",
-            err=True,
+            f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}"
         )
     return settings
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, show_table
-from pipelines.commands.options import BundleDir, Device, Weights, Workers
+from pipelines.commands.console import bars, say_json, show_table
+from pipelines.commands.options import BundleDir, Device, Json, Weights, Workers
 
 
 def sense(
@@ -19,6 +19,7 @@ def sense(
     out: Annotated[
         Path | None, typer.Option(help="CSV file for every relation and its two scores [none].")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Score a suite of edited photographs and count the orders that the scores keep.
 
@@ -37,7 +38,10 @@ def sense(
         table = held_relations(scorer, on_pair=progress)
     found = shares_of(table)
     counts = table["kind"].value_counts()
-    rows = [(name, f"{share:.3f}", str(counts.get(name, ""))) for name, share in found.items()]
-    show_table(("relation", "share kept", "relations"), rows)
+    if json:
+        say_json({"shares": found, "relations": {k: int(n) for k, n in counts.items()}})
+    else:
+        rows = [(name, f"{share:.3f}", str(counts.get(name, ""))) for name, share in found.items()]
+        show_table(("relation", "share kept", "relations"), rows)
     if out is not None:
         write_whole(out, table.to_csv(index=False))

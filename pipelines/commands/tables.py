@@ -29,7 +29,11 @@ def fit_table(
     workers: Workers = None,
     seed: Seed = None,
 ) -> None:
-    """Fit the model half on a table: every column that has no other role is a feature."""
+    """Fit the model half on a table: every column that has no other role is a feature.
+
+    The report is that of `seiqa train`, without what needs pictures.
+    """
+    from pipelines.report.render import render_report
     from pipelines.runs.tables import fit_table as fit
     from pipelines.settings import load_settings
     from seiqa_models.audit.tables import Roles
@@ -51,7 +55,7 @@ def fit_table(
     say_few_groups(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
-    typer.echo(f"metrics, predictions and bundle in {out}")
+    typer.echo(f"metrics, predictions and bundle in {out}; report in {render_report(out)}")
 
 
 def predict_table(

@@ -1,19 +1,21 @@
-"""The verbs beside a run: demo data, scoring with a trained bundle, the list of extractors."""
+"""The verbs beside a run: demo data, and scoring with a trained bundle."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say_left_out
+from pipelines.commands.console import bars, say_aside, say_json, say_left_out, show_table
 from pipelines.commands.options import (
     As,
     BundleDir,
     Device,
     EngineOption,
+    Json,
     KeepGoing,
     RayAddress,
     Weights,
@@ -22,6 +24,7 @@ from pipelines.commands.options import (
 
 if TYPE_CHECKING:
     from seiqa_features.extraction.connecting import Cluster
+    from seiqa_models.score import Score
     from seiqa_models.scorer import Scorer
 
 
@@ -49,11 +52,14 @@ def demo(
     from seiqa_features.errors import DataError, UsageError
 
     if truth is not None:
-        from pipelines.demo.verdict import judge
+        from pipelines.demo.verdict import judge, next_steps
 
         if folder is not None or semantic:
             raise UsageError("--truth RUN stands alone: without FOLDER and --semantic")
         typer.echo("\n".join(judge(truth).lines()))
+        called = sys.argv[0] if Path(sys.argv[0]).name == "seiqa" else "seiqa"
+        for line in next_steps(truth, called):
+            say_aside(line)
         return
     try:
         typer.echo(_write_semantic(folder, seed) if semantic else _write_rated(folder))
@@ -93,6 +99,11 @@ def score(
     engine: EngineOption = None,
     ray_address: RayAddress = None,
     keep_going: KeepGoing = None,
+    heatmap: Annotated[
+        Path | None,
+        typer.Option(help="PNG of one pair: where structure or colour was lost [none]."),
+    ] = None,
+    json: Json = False,
     score_as: As = None,
 ) -> None:
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
@@ -100,22 +111,13 @@ def score(
     In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
     computed is kept, so that a stopped run continues where it was.
     """
-    from seiqa_features.errors import UsageError
     from seiqa_features.files import local_path
 
     images, out = [local_path(path) for path in images], out and local_path(out)
-    many = len(images) == 1 or all(path.is_dir() for path in images)
-    if len(images) > 2 or many != (out is not None) or (len(images) == 1 and images[0].is_dir()):
-        raise UsageError(
-            "give REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv"
-            " --out FILE"
-        )
-    if not many and any(path.is_dir() for path in images):
-        raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
+    _require_usage(images, out, heatmap, json)
     if out is None:
-        _score_pair(
-            images[0], images[1], load_scorer(bundle, cache, workers, device, weights, score_as)
-        )
+        scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
+        _score_pair(images[0], images[1], scorer, heatmap, json=json)
         return
 
     from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
@@ -139,12 +141,16 @@ def score(
 
 def _cluster(engine: str | None, address: str | None) -> Cluster | None:
     from seiqa_features.errors import UsageError
-    from seiqa_features.extraction.connecting import Cluster
+    from seiqa_features.extraction.connecting import Cluster, require_answer
 
     chosen = engine or os.environ.get("SEIQA_ENGINE", "local")
     if chosen not in ("local", "ray"):
         raise UsageError(f"--engine {chosen}: expected local or ray")
-    return Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS")) if chosen == "ray" else None
+    if chosen == "local":
+        return None
+    cluster = Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS"))
+    require_answer(cluster)  # first: checking the images may take long
+    return cluster
 
 
 def load_scorer(
@@ -186,28 +192,68 @@ def _import_skops_quickly() -> None:
 
 AGREE = "the metrics agree on this pair"
 DISAGREE = "the metrics disagree on this pair: the score rests only on what was learned"
+UNFAMILIAR = "unfamiliar: unlike every pair that the model was trained on; do not trust it"
 
 
-def _score_pair(ref: Path, dist: Path, scorer: Scorer) -> None:
-    scored = scorer.score(ref, dist)
+def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:
+    """Refuse arguments that do not go together."""
+    from pipelines.runs.outputs import require_writable
+    from seiqa_features.errors import UsageError
+
+    forms = "REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv --out FILE"
+    folders = [path.is_dir() for path in images]
+    many = len(images) == 1 or all(folders)
+    if len(images) > 2 or (len(images) == 1 and folders[0]):
+        raise UsageError(f"give {forms}")
+    if not many and any(folders):
+        raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
+    if many and out is None:
+        raise UsageError(
+            "--out is missing: name a file for the scores of many pairs, such as --out scores.csv"
+        )
+    if not many and out is not None:
+        raise UsageError("--out is for folders and manifests; the score of two pictures is printed")
+    if many and (heatmap is not None or json):
+        raise UsageError("--heatmap and --json are for two pictures; --out scores.json writes JSON")
+    if heatmap is not None:
+        if heatmap.suffix.lower() != ".png":
+            raise UsageError(f"--heatmap {heatmap}: expected a name that ends in .png")
+        require_writable(heatmap)
+
+
+def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, json: bool) -> None:
+    from pipelines.runs.scoring import hints, write_heat_map
+    from seiqa_features.pictures.inputs import pair_as_rgb
+
+    before, after = pair_as_rgb(ref, dist)
+    scored = scorer.score(before, after)
+    if json:
+        say_json(_as_object(scored))
+    else:
+        _say_score(scored)
+    for line in hints(before, after):
+        say_aside(f"seiqa: {line}")
+    if heatmap is not None and not write_heat_map(heatmap, scored):
+        same = "the pictures are the same, pixel by pixel"
+        say_aside(f"seiqa: {heatmap} was not written: {same}")
+
+
+def _say_score(scored: Score) -> None:
+    """The score, its flags, and what moved it, largest part first."""
     typer.echo(repr(scored))
-    if not scored.identical:
-        typer.echo(AGREE if scored.agree else DISAGREE)
-    if scored.unfamiliar:
-        typer.echo("unfamiliar: unlike every pair that the model was trained on; do not trust it")
-
-
-def extractors(
-    name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
-) -> None:
-    """List all extractors, or everything about one: outputs, weights, licence, cost."""
-    from pipelines.commands.console import show_table
-    from pipelines.commands.listing import COLUMNS, details, table_row
-    from seiqa_features.extractors.registry import all_extractors, get_extractor
-
-    if name is not None:
-        for key, value in details(get_extractor(name).spec):
-            typer.echo(f"{key:>11}  {value}")
+    if scored.identical:
         return
-    show_table(COLUMNS, [table_row(entry.spec) for entry in all_extractors().values()])
-    typer.echo("also timm:<model> and openclip:<model>:<tag>; `seiqa extractors NAME` says more")
+    typer.echo(AGREE if scored.agree else DISAGREE)
+    if scored.unfamiliar:
+        typer.echo(UNFAMILIAR)
+    moved = {name: part for name, part in scored.contributions.items() if name != "baseline"}
+    rows = [("a typical pair", f"{scored.contributions['baseline']:.2f}")]
+    rows += [
+        (name, f"{part:+z.2f}") for name, part in sorted(moved.items(), key=lambda x: -abs(x[1]))
+    ]
+    show_table(("what moved the score", "points"), rows)
+
+
+def _as_object(scored: Score) -> dict[str, Any]:
+    names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "contributions")
+    return {"score": float(scored), **{name: getattr(scored, name) for name in names}}

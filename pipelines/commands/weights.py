@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipelines.commands.options import Config, Weights
+from pipelines.commands.options import Config, Json, Weights
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -15,18 +15,27 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Pretrained weights that a configuration needs.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
 @app.command("list")
-def list_weights(config: Config = None, weights: Weights = None) -> None:
+def list_weights(config: Config = None, weights: Weights = None, json: Json = False) -> None:
     """Name every file with size, licence, users and where it is."""
-    from pipelines.commands.console import show_table
+    from pipelines.commands.console import say_json, show_table
 
     settings, needed = _needed(config, weights)
     weight_files = settings.runtime().weight_files
+    if json:
+        found = {w: weight_files.find(w) for w in needed}
+        say_json([
+            {"weights": w.name, "megabytes": w.megabytes, "licence": w.licence, "for": users,
+             "file": None if found[w] is None else str(found[w])}
+            for w, users in needed.items()
+        ])  # fmt: skip
+        return
     rows = [
         (
             w.name,
@@ -68,4 +77,8 @@ def _needed(config: str | None, weights: Path | None) -> tuple[Settings, dict[We
     from seiqa_features.table.recipe import Recipe
 
     settings = load_settings(config=config, weights=weights, run=Path("runs"))
-    return settings, Recipe.parse(settings.features).weights
+    features = dict(settings.features)
+    if settings.finetune is not None:  # what is to be trained, not what was trained in some run
+        features.pop(settings.finetuned_feature)
+        features[settings.finetune.base] = [settings.finetune.view]
+    return settings, Recipe.parse(features).weights

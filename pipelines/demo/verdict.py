@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipelines.demo.renderings import reference
 from pipelines.runs.metrics import Metrics
 from pipelines.runs.reading import read
 from seiqa_features.errors import DataError
+from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_models.core.metrics import score_summary
 from seiqa_models.results import Summary
@@ -60,6 +62,29 @@ class Verdict:
             f"{self.scenes} scenes to learn from and {len(HELD_BACK)} to test on are few: either"
             " figure can be off by more than the interval says",
         ]
+
+
+def next_steps(run: Path, program: str) -> list[str]:
+    """Three things to do with a finished run of the demo, as commands of a shell.
+
+    Parameters
+    ----------
+    run : Path
+        Its folder.
+    program : str
+        How seiqa was called.
+    """
+    found = read(run)
+    pair = found.pairs[found.pairs["split"] == "test"].iloc[0]
+    ref, dist = (shlex.quote(str(text_path(str(pair[side])))) for side in
+                 ("ref_path", "dist_path"))  # fmt: skip
+    folder = shlex.quote(str(run))
+    return [
+        "what to do next:",
+        f"  {program} score {ref} {dist} --bundle {folder}/bundle --heatmap lost.png",
+        f"  {program} audit {shlex.quote(str(found.settings['data']))}",
+        f"  {program} sense --bundle {folder}/bundle",
+    ]
 
 
 def judge(run: Path) -> Verdict:

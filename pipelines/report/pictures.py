@@ -23,16 +23,8 @@ EXAMPLES = 4
 THUMBNAIL_SIDE = 400
 
 
-def examples(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Pairs with the largest and the smallest error, with their pictures."""
-    if run.predictions is None:
-        return {}
-    table = run.predictions.assign(error=run.predictions["score"] - run.predictions["mos"])
-    ranked = table.iloc[table["error"].abs().argsort(kind="stable")]
-    return {"worst": _cards(ranked.iloc[::-1][:EXAMPLES]), "best": _cards(ranked[:EXAMPLES])}
-
-
-def _cards(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def cards(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dicts, each with its `pictures`."""
     return [
         {
             **{str(name): value for name, value in row.items()},
@@ -40,6 +32,16 @@ def _cards(rows: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for row in rows.to_dict("records")
     ]
+
+
+def examples(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Pairs with the largest and the smallest error, those of different references."""
+    if run.predictions is None or "ref_path" not in run.predictions:
+        return {}
+    table = run.predictions.assign(error=run.predictions["score"] - run.predictions["mos"])
+    ranked = table.iloc[table["error"].abs().argsort(kind="stable")]
+    closest = ranked.drop_duplicates("ref_path")[:EXAMPLES]
+    return {"worst": cards(ranked.iloc[::-1][:EXAMPLES]), "best": cards(closest)}
 
 
 def triple(ref: Path, dist: Path) -> list[dict[str, str | None]]:

@@ -25,10 +25,10 @@ ACCENT, SECOND, INK, GREY, FAINT = "#0072B2", "#D55E00", "#1a1a1a", "#767676", "
 
 WIDTH = 4.6  # inches, for a figure that takes half of the page
 LONGEST_NAME = 26
-_MAX_VECTOR_POINTS = 2000
+MAX_VECTOR_POINTS = 2000
 """Above this number, points are drawn as a bitmap, which keeps the page small."""
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.edgecolor": GREY,
@@ -61,7 +61,7 @@ def dots(rows: Sequence[Dot], *, xlabel: str, line: float | None = None) -> str:
 
     A row's `second` value is drawn as a hollow diamond. `line` is the position of a dashed line.
     """
-    with _figure(WIDTH, 0.9 + 0.29 * len(rows)) as (figure, axes):
+    with drawing(WIDTH, 0.9 + 0.29 * len(rows)) as (figure, axes):
         for place, row in enumerate(reversed(rows)):
             colour = ACCENT if row.emphasis else GREY
             if row.interval is not None:
@@ -74,7 +74,7 @@ def dots(rows: Sequence[Dot], *, xlabel: str, line: float | None = None) -> str:
                 )
         if line is not None:
             axes.axvline(line, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        axes.set_yticks(range(len(rows)), [_short(row.name) for row in reversed(rows)])
+        axes.set_yticks(range(len(rows)), [short(row.name) for row in reversed(rows)])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.grid(axis="x", color=FAINT, linewidth=0.7)
         axes.locator_params(axis="x", nbins=6)
@@ -83,23 +83,23 @@ def dots(rows: Sequence[Dot], *, xlabel: str, line: float | None = None) -> str:
         axes.set_xlabel(xlabel)
         for tick in axes.get_yticklabels():
             tick.set_parse_math(False)  # a name may hold a $
-    return _svg(figure)
+    return as_svg(figure)
 
 
-def scatter(mos: ArrayLike, score: ArrayLike, *, label: str, limits: tuple[float, float]) -> str:
+def scatter(rows: pd.DataFrame, *, label: str, limits: tuple[float, float]) -> str:
     """Predicted score against label with the identity line, as an SVG data URI.
 
     Labels of few distinct values (such as 0..5) are spread sideways by a fixed pattern, so that
     points do not hide each other.
     """
-    x, y = np.asarray(mos, dtype=float), np.asarray(score, dtype=float)
-    low, high = _reach(limits, y)
-    with _figure(WIDTH, 4.5) as (figure, axes):
-        _identity(axes, low, high)
-        _points(axes, _spread(x, limits), y)
+    x, y = rows["mos"].to_numpy(float), rows["score"].to_numpy(float)
+    low, high = reach(limits, y)
+    with drawing(WIDTH, 4.5) as (figure, axes):
+        identity(axes, low, high)
+        points(axes, spread(x, limits), y)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.set(xlabel=label, ylabel="predicted score (out-of-fold)")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def reliability(bins: Sequence[Mapping[str, Any]], *, label: str) -> str:
@@ -107,9 +107,9 @@ def reliability(bins: Sequence[Mapping[str, Any]], *, label: str) -> str:
     reached = [
         edge for row in bins for edge in (row["score"], row["mos"], *(row["interval"] or ()))
     ]
-    low, high = _reach((min(reached), max(reached)), np.array(reached))
-    with _figure(WIDTH, 4.2) as (figure, axes):
-        _identity(axes, low, high)
+    low, high = reach((min(reached), max(reached)), np.array(reached))
+    with drawing(WIDTH, 4.2) as (figure, axes):
+        identity(axes, low, high)
         for row in bins:
             if row["interval"] is not None:
                 axes.plot([row["score"]] * 2, row["interval"], color=ACCENT, linewidth=2, alpha=0.5)
@@ -118,20 +118,20 @@ def reliability(bins: Sequence[Mapping[str, Any]], *, label: str) -> str:
         )
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.set(xlabel="mean predicted score", ylabel=f"mean {label}")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def residuals(mos: ArrayLike, score: ArrayLike, *, label: str, limits: tuple[float, float]) -> str:
     """Score minus label against label, and its mean in equal parts, as an SVG data URI."""
     x, y = np.asarray(mos, dtype=float), np.asarray(score, dtype=float) - np.asarray(mos, float)
     parts = np.array_split(np.argsort(x, kind="stable"), min(10, max(2, len(x) // 15)))
-    with _figure(WIDTH, 4.2) as (figure, axes):
+    with drawing(WIDTH, 4.2) as (figure, axes):
         axes.axhline(0, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-        _points(axes, _spread(x, limits), y)
+        points(axes, spread(x, limits), y)
         means = [(x[at].mean(), y[at].mean()) for at in parts]
         axes.plot(*zip(*means, strict=True), "s-", color=SECOND, markersize=5, linewidth=1.5)
         axes.set(xlabel=label, ylabel=f"predicted score − {label}")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def intervals(table: pd.DataFrame, *, label: str) -> str:
@@ -139,14 +139,14 @@ def intervals(table: pd.DataFrame, *, label: str) -> str:
     rows = table.sort_values("score", kind="stable")
     place, inside = np.arange(len(rows)), rows["mos"].between(rows["low"], rows["high"]).to_numpy()
     mos = rows["mos"].to_numpy(float)
-    with _figure(WIDTH, 4.2) as (figure, axes):
+    with drawing(WIDTH, 4.2) as (figure, axes):
         axes.fill_between(place, rows["low"], rows["high"], color=FAINT, linewidth=0, step="mid")
         axes.plot(place, rows["score"], color=INK, linewidth=1)
-        _points(axes, place[inside], mos[inside])
-        many = len(rows) > _MAX_VECTOR_POINTS
+        points(axes, place[inside], mos[inside])
+        many = len(rows) > MAX_VECTOR_POINTS
         axes.plot(place[~inside], mos[~inside], "x", color=SECOND, markersize=5, rasterized=many)
         axes.set(xlabel="pairs in order of predicted score", ylabel=label, xticks=[])
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def matrix(cells: Sequence[Judged], names: Sequence[str]) -> str:
@@ -155,7 +155,7 @@ def matrix(cells: Sequence[Judged], names: Sequence[str]) -> str:
     Cells whose laboratory was left out from training have a frame.
     """
     trained = list(dict.fromkeys(cell.trained_on for cell in sorted(cells, key=_size)))
-    with _figure(2.2 + 1.1 * len(names), 1.1 + 0.5 * len(trained)) as (figure, axes):
+    with drawing(2.2 + 1.1 * len(names), 1.1 + 0.5 * len(trained)) as (figure, axes):
         values = np.full((len(trained), len(names)), np.nan)
         for cell in cells:
             row, column = trained.index(cell.trained_on), names.index(cell.judged_on)
@@ -166,28 +166,28 @@ def matrix(cells: Sequence[Judged], names: Sequence[str]) -> str:
         axes.imshow(values, cmap="Blues", vmin=0.5, vmax=1.15, aspect="auto")
         for row, column in np.argwhere(np.isfinite(values)):
             axes.text(column, row, f"{values[row, column]:.3f}", ha="center", va="center")
-        axes.set_xticks(range(len(names)), [_short(name) for name in names])
-        together = [_short(" + ".join(part)) for part in trained]
+        axes.set_xticks(range(len(names)), [short(name) for name in names])
+        together = [short(" + ".join(part)) for part in trained]
         axes.set_yticks(range(len(trained)), together)
         axes.set(xlabel="judged on", ylabel="trained on")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         for tick in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
             tick.set_parse_math(False)  # a name may hold a $
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def colour_key() -> str:
     """The colours of a difference picture and their meaning, as an SVG data URI."""
     grey = np.full((8, 256, 3), 0.5, np.float32)
     shown = overlay(grey, np.linspace(0, 1, 256, dtype=np.float32)[None] ** 2)
-    with _figure(2.6, 0.55) as (figure, axes):
+    with drawing(2.6, 0.55) as (figure, axes):
         axes.imshow(shown, aspect="auto", extent=(0, 1, 0, 1))
         marks = np.array([0, 0.01, 0.1, 0.3, 0.6, 1])
         axes.set_xticks(np.sqrt(marks), [f"{mark:g}" for mark in marks])  # as overlay's colours
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def few_values(values: ArrayLike) -> bool:
@@ -201,8 +201,9 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    with matplotlib.rc_context(_STYLE):
+def drawing(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure of that size in inches, in the style of the report."""
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots()
 
@@ -211,36 +212,41 @@ def _size(cell: Judged) -> tuple[int, tuple[str, ...]]:
     return len(cell.trained_on), cell.trained_on
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """A name shortened to leave room for the plot; tables show it in full."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
-def _identity(axes: Axes, low: float, high: float) -> None:
+def identity(axes: Axes, low: float, high: float) -> None:
+    """Draw the line of perfect agreement."""
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
 
 
-def _points(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
-    many = np.size(x) > _MAX_VECTOR_POINTS
+def points(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    """Draw points, as a bitmap if they are many."""
+    many = np.size(x) > MAX_VECTOR_POINTS
     axes.scatter(x, y, s=20, color=ACCENT, alpha=0.45, linewidths=0, rasterized=many)
 
 
-def _reach(limits: tuple[float, float], values: np.typing.NDArray[Any]) -> tuple[float, float]:
+def reach(limits: tuple[float, float], values: np.typing.NDArray[Any]) -> tuple[float, float]:
+    """Ends of an axis that holds the scale and the values, with a margin."""
     margin = 0.06 * (limits[1] - limits[0])
     return min(limits[0], float(values.min())) - margin, max(
         limits[1], float(values.max())
     ) + margin
 
 
-def _spread(x: np.typing.NDArray[Any], limits: tuple[float, float]) -> np.typing.NDArray[Any]:
+def spread(x: np.typing.NDArray[Any], limits: tuple[float, float]) -> np.typing.NDArray[Any]:
+    """Few distinct labels spread sideways by a fixed pattern, within the margin of the axes."""
     if not few_values(x):
         return x
-    margin = 0.06 * (limits[1] - limits[0])
-    return x + margin * np.random.default_rng(0).uniform(-1, 1, len(x))
+    sideways = 0.03 * (limits[1] - limits[0])  # less than the margin of the axes
+    return x + sideways * np.random.default_rng(0).uniform(-1, 1, len(x))
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """The figure as a data URI; equal figures give equal bytes."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=200)
     return data_uri("image/svg+xml", buffer.getvalue())

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from pipelines.report import plots, tables
+from pipelines.report import columns, plots, rates, sections, tables
 from pipelines.report.pictures import examples
 from pipelines.report.plots import Dot
+from pipelines.report.points import MOST_POINTS, hover_scatter
+from pipelines.report.published import beside
 from pipelines.runs.folder import REPORT
 from pipelines.runs.model import audit_pairs
 from pipelines.runs.reading import Run, read
@@ -23,15 +28,19 @@ TITLES = {
     "result": "Result",
     "learners": "Learners and fusion",
     "gain": "Is the stack better than its ingredients?",
+    "challenge": "The challenge's published scores",
     "heldout": "Held-out splits",
     "folds": "Fold by fold",
     "laboratories": "Laboratories",
     "kinds": "Kinds of distortion",
+    "rates": "Rate and quality",
     "calibration": "Calibration and errors",
     "intervals": "Prediction intervals",
     "ablation": "Groups of features",
+    "similar": "Which features say the same",
     "sense": "Common sense",
     "examples": "Pairs as pictures",
+    "disagreement": "Where score and other metrics disagree",
     "data": "Data",
     "audit": "Data audit",
     "features": "Features",
@@ -63,8 +72,12 @@ def render_report(run: Path) -> Path:
     """
     found = read(run)
     content = _content(found)
-    page = _template().render(
+    environment = _environment()
+    script = environment.get_template("report_script.j2").render()
+    page = environment.get_template("report.html.j2").render(
         **content,
+        script=Markup(script),
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
         run=found,
         metrics=found.metrics,
         pseudo=found.label == "pseudo-label",
@@ -81,23 +94,28 @@ def render_report(run: Path) -> Path:
 def _content(run: Run) -> dict[str, Any]:
     """The content of each section; nothing if its data is absent."""
     approaches = tables.approaches(run.metrics)
+    chosen = columns.representatives(run)
     return {
         "result": _result(run, approaches),
         "learners": approaches,
         "gain": _gain(run),
+        "challenge": beside(run),
         "heldout": run.metrics.heldout,
         "folds": tables.folds(run),
         "laboratories": _laboratories(run),
-        "kinds": _kinds(run),
-        "calibration": _calibration(run),
+        "kinds": sections.kinds(run),
+        "rates": rates.section(run),
+        "calibration": sections.calibration(run),
         "intervals": _intervals(run),
-        "ablation": _ablation(run),
+        "ablation": sections.ablation(run),
+        "similar": columns.similar(chosen),
+        "disagreement": columns.disagreement(run, chosen),
         "sense": {"found": run.metrics.sense, "left_out": run.metrics.sense_left_out}
         if run.metrics.sense or run.metrics.sense_left_out
         else {},
         "examples": _examples(run),
         "data": tables.splits(run),
-        "audit": _audit(run),
+        "audit": _audit(run) if run.metrics.columns is None else {},
         "features": run.features,
         "made": _made(run),
     }
@@ -117,7 +135,8 @@ def _result(run: Run, approaches: list[tables.Row]) -> dict[str, Any]:
     result: dict[str, Any] = {"comparison": plots.dots(rows, xlabel=FINAL)}
     if run.predictions is not None:
         mos, score = run.predictions["mos"], run.predictions["score"]
-        result["scatter"] = plots.scatter(mos, score, label=run.label, limits=run.limits)
+        draw = hover_scatter if len(mos) <= MOST_POINTS else plots.scatter
+        result["scatter"] = draw(run.predictions, label=run.label, limits=run.limits)
         result["spread"] = plots.few_values(mos)
         result["ordered"] = tables.share_ordered(mos.to_numpy(float), score.to_numpy(float))
     return result
@@ -141,64 +160,11 @@ def _laboratories(run: Run) -> dict[str, Any]:
     }
 
 
-def _kinds(run: Run) -> dict[str, Any]:
-    rows, transfer = tables.kinds(run), run.metrics.transfer
-    left_out = run.metrics.transfer_left_out
-    if not (rows or transfer or left_out):
-        return {}
-    marks = [
-        Dot(row["name"], row["srocc"], second=row["unseen"], emphasis=True)
-        for row in rows
-        if row["srocc"] is not None
-    ]
-    figure = plots.dots(marks, xlabel="SROCC") if marks and transfer else None
-    without_kinds = run.metrics.without_kinds or {}
-    return {
-        "rows": rows,
-        "transfer": transfer,
-        "without_kinds": without_kinds,
-        "left_out": left_out,
-        "figure": figure,
-    }
-
-
-def _calibration(run: Run) -> dict[str, Any]:
-    if run.predictions is None:
-        return {}
-    bins = tables.reliability(run.predictions)
-    mos, score = run.predictions["mos"], run.predictions["score"]
-    return {
-        "bins": len(bins),
-        "slope": tables.slope(run.predictions),
-        "kept": run.metrics.calibrated,
-        "reliability": plots.reliability(bins, label=run.label),
-        "residuals": plots.residuals(mos, score, label=run.label, limits=run.limits),
-    }
-
-
 def _intervals(run: Run) -> dict[str, Any]:
     rows, figure = tables.coverage(run), None
     if run.predictions is not None:
         figure = plots.intervals(run.predictions, label=run.label)
     return {**run.metrics.prediction_interval.model_dump(), "rows": rows, "figure": figure}
-
-
-def _ablation(run: Run) -> dict[str, Any]:
-    found = run.metrics.ablation
-    if found is None:
-        return {}
-    rows = tables.ablation(found)
-    lost, alone = (
-        [Dot(row["name"], row[figure], emphasis=True) for row in rows if row[figure] is not None]
-        for figure in ("lost", "alone")
-    )
-    return {
-        "learner": found.learner,
-        "all": found.all,
-        "rows": rows,
-        "lost": plots.dots(lost, xlabel="final lost without it", line=0.0),
-        "alone": plots.dots(alone, xlabel="final alone", line=found.all),
-    }
 
 
 def _examples(run: Run) -> dict[str, Any]:
@@ -207,9 +173,10 @@ def _examples(run: Run) -> dict[str, Any]:
 
 
 def _audit(run: Run) -> dict[str, Any]:
-    """The audit of pairs and labels, with the kind of folds that this run used."""
+    """The audit of pairs and labels, with the kind of folds that this run used, and why."""
     found = run.metrics.audit or audit_pairs(run.pairs, seed=run.settings.get("seed", 0))
-    return {**found, "used": run.metrics.splits and run.metrics.splits.by}
+    splits = run.metrics.splits
+    return {**found, "used": splits and splits.by, "why": splits and splits.why}
 
 
 def _made(run: Run) -> dict[str, Any]:
@@ -218,7 +185,7 @@ def _made(run: Run) -> dict[str, Any]:
     return {"timings": timings, "versions": versions} if timings or versions or run.settings else {}
 
 
-def _template() -> Any:
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -226,9 +193,8 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
-    environment.filters["duration"] = _duration
-    return environment.get_template("report.html.j2")
+    environment.filters |= {"number": _number, "duration": _duration}
+    return environment
 
 
 def _number(value: float | None, digits: int = 3, sign: bool = False) -> str:

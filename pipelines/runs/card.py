@@ -88,13 +88,13 @@ def _collections(training: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
     told = metrics.scales
     if told is None:
         return {}
-    sizes = training["collection"].value_counts() if "collection" in training else {}
     said = {"scale of the scores": told["scale"]}
     if "best" in told:
         said["scale of the scores"] += (
             f" (5: {told['best']:g}, 0: {told['worst']:g} on the scale of {told['home']})"
         )
     if len(told["maps"]) > 1:
+        sizes = training["collection"].value_counts()
         said["collections"] = ", ".join(f"{name} ({sizes[name]} pairs)" for name in told["maps"])
     return said
 

@@ -189,7 +189,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write atomically; undefined numbers become null."""
-    write_whole(path, json.dumps(_finite(content), indent=1, allow_nan=False))
+    write_whole(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """The content as JSON; undefined numbers become null."""
+    return json.dumps(_finite(content), indent=1, allow_nan=False)
 
 
 def _still_asked_for(meta: dict[str, Any], settings: Settings) -> bool:

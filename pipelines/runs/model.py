@@ -95,12 +95,16 @@ class Splits:
 
 
 def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
-    """Audit the pairs, and follow the audit unless settings or layout determine the folds."""
+    """Audit the pairs, and follow the audit unless the settings determine the folds.
+
+    What the layout says of neighbouring files counts only where the audit could not probe it.
+    """
     found = audit_pairs(pairs, seed=settings.seed)
     if settings.splits != "auto":
         return Splits(settings.splits == "block", f"the setting splits is {settings.splits}", found)
-    if pairs.attrs["neighbours_alike"]:
-        return Splits(True, "in the challenge's layout neighbouring files are alike", found)
+    if pairs.attrs["neighbours_alike"] and found["index_only"] is None:
+        why = "neighbouring files are alike in the challenge's layout, and there are too few labels"
+        return Splits(True, f"{why} to see whether they are here", found)
     verdict = found["verdict"]
     return Splits(verdict["splits"] == "block", "; ".join(verdict["reasons"]), found)
 
@@ -194,7 +198,9 @@ def ablate(
 ) -> Ablation | None:
     """How much each extractor is worth to one learner of the stack.
 
-    This is the learner of greatest worth, chosen among quick ones if there are any.
+    This is the learner of greatest worth, chosen among quick ones if there are any. Whatever it
+    reads in the stack, here it reads the prepared columns: those of one extractor may be fewer than
+    its components, and may hold no dense block.
 
     Parameters
     ----------
@@ -214,6 +220,7 @@ def ablate(
     """
     from seiqa_models.core.columns import feature_group
     from seiqa_models.evaluation.ablation import feature_ablation
+    from seiqa_models.stack.representations import member
 
     if len(table) > _ABLATION_ROWS or len({feature_group(name) for name in table.columns}) < 2:
         return None
@@ -222,7 +229,7 @@ def ablate(
         training["mos"].to_numpy(),
         training["group_id"].to_numpy(),
         training["order"].to_numpy() if blocks else None,
-        learner=max(worth, key=lambda name: (name in _QUICK, worth[name])),
+        learner=member(max(worth, key=lambda name: (name in _QUICK, worth[name]))).learner,
         kinds=known_kinds(training) if kinds else None,
         directions=directions,
         n_splits=settings.folds,

@@ -70,7 +70,9 @@ class Run:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The label scale: as declared, or the range of the labels."""
+        """The scale of the scores: as declared, or the range of the labels on it."""
+        if self.metrics.scales is not None:
+            return self.metrics.label.min, self.metrics.label.max
         declared = self.pairs.attrs.get("label_range") or self.settings.get("label_range")
         low, high = declared or self.pairs["mos"].agg(["min", "max"])
         return float(low), float(high)
@@ -86,25 +88,37 @@ def read(folder: Path) -> Run:
     DataError
         Files come from different trainings or another version of seiqa, or were changed.
     """
-    for needed in (folder, current(folder / METRICS), current(folder / PAIRS)):
-        if not needed.exists():
-            raise ValueError(f"{needed} is missing; run `seiqa train` first")
+    for needed in (folder, current(folder / METRICS)):
+        _require(needed)
+    metrics = read_metrics(folder / METRICS)
+    of_table = metrics.columns is not None
+    if not of_table:
+        _require(current(folder / PAIRS))
     record = read_record(folder)
     if record is not None:
         require_training(folder, *_there(folder, METRICS, PREDICTIONS, BUNDLE_MANIFEST))
     if record is not None and record.features is not None:
         require_unchanged(folder, record.features, (PAIRS, FEATURES_META), step="features")
-    pairs = pd.read_parquet(current(folder / PAIRS))
+    if of_table:
+        pairs, predictions = _rows(metrics, folder)
+    else:
+        pairs = pd.read_parquet(current(folder / PAIRS))
+        predictions = _predictions(current(folder / PREDICTIONS), pairs)
     return Run(
         folder=folder,
         pairs=pairs,
-        metrics=read_metrics(folder / METRICS),
+        metrics=metrics,
         features=read_json(folder / FEATURES_META),
         settings=_settings(folder, record),
         libraries=read_json(folder / BUNDLE_MANIFEST).get("versions", {}),
-        predictions=_predictions(current(folder / PREDICTIONS), pairs),
+        predictions=predictions,
         scores=_scores(folder, record),
     )
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise ValueError(f"{path} is missing; run `seiqa train` first")
 
 
 def read_training(folder: Path) -> tuple[Metrics, dict[str, Any]]:
@@ -152,6 +166,22 @@ def _table(path: Path) -> pd.DataFrame | None:
         return None
     texts = {"pair_id": str, "group_id": str}  # a pair may be called 007 or NA
     return restored_table(pd.read_csv(path, dtype=texts, keep_default_na=False))
+
+
+def _rows(metrics: Metrics, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The labelled rows of a table as pairs without pictures, and their predictions."""
+    found = _table(current(folder / PREDICTIONS))
+    if found is None or metrics.columns is None:
+        pairs = pd.DataFrame(columns=["pair_id", "mos", "group_id", "split"])
+    else:
+        found = found.rename(columns={str(found.columns[0]): "pair_id"})
+        found["pair_id"] = [f"row {row}" for row in found["pair_id"]]
+        kind = metrics.columns.kind
+        if kind is not None and kind in found:
+            found["distortion"] = found[kind].fillna("").astype(str)
+        pairs = found[["pair_id", "mos", "group_id"]].assign(split="train")
+    pairs.attrs = {"label_kind": metrics.label_kind, "source": metrics.source}
+    return pairs, found
 
 
 def _predictions(path: Path, pairs: pd.DataFrame) -> pd.DataFrame | None:

@@ -1,4 +1,4 @@
-"""Scoring many files: the pairs to score, and the resulting table."""
+"""Scoring files: the pairs to score, the resulting table, and what to say of a single pair."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from pipelines.runs.outputs import cannot_write, require_writable
 from seiqa_features.datasets import folders, manifest
@@ -14,10 +15,12 @@ from seiqa_features.datasets.pairs import Found
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.files import path_text, replacing
+from seiqa_features.pictures.sharpness import reference_is_blurrier
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.tabular.inert import inert_csv
 from seiqa_features.tabular.names import column_key
 from seiqa_features.tabular.reading import read_text_table
+from seiqa_models.score import Score
 from seiqa_models.scorer import Scorer
 
 SUFFIXES = (".csv", ".json", ".parquet")
@@ -129,3 +132,36 @@ def _write(rows: pd.DataFrame, out: Path) -> None:
                 temporary.write_text(inert_csv(rows), encoding="utf-8")
     except OSError as error:
         raise cannot_write(out, error) from None
+
+
+def hints(ref: Image.Image, dist: Image.Image) -> list[str]:
+    """What about a pair may be a mistake, one line each."""
+    lines = []
+    if ref.size != dist.size:
+        lines.append(
+            f"the sizes differ: reference {ref.width}×{ref.height}, degraded"
+            f" {dist.width}×{dist.height}; the degraded picture was resized to the reference"
+        )
+    if reference_is_blurrier(ref, dist):
+        lines.append(
+            "the reference is blurrier than the degraded picture: are they in this order, REF DIST?"
+        )
+    return lines
+
+
+def write_heat_map(path: Path, scored: Score) -> bool:
+    """Write a score's heat map as PNG; False if it has none.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    if scored.heat_map is None:
+        return False
+    try:
+        with replacing(path) as temporary:
+            scored.heat_map.save(temporary, "PNG")
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    return True

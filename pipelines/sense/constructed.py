@@ -1,16 +1,15 @@
-"""Constructed pairs as supervision: their features, and the orders used to train a stack."""
+"""Constructed pairs: their features, and what a stack learns from them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pandas as pd
 
 from pipelines.runs.folder import Constructed
 from pipelines.runs.metrics import ConstructedOrders
-from pipelines.sense.orders import GONE, IDENTITY, order_names, references_of, write_pairs
+from pipelines.sense.orders import GONE, IDENTITY, references_of, write_pairs
 from pipelines.settings import Settings
 from seiqa_features.datasets.pairs import build_pairs
 from seiqa_features.extraction.cached import extract_table
@@ -55,36 +54,18 @@ def construct(
 def orders_of(constructed: Constructed) -> tuple[Orders, ConstructedOrders]:
     """The orders among constructed pairs, and their number."""
     rows = constructed.rows
-    place = {
-        pair: number for number, pair in enumerate(zip(rows["scene"], rows["edit"], strict=True))
-    }
-    orders = [
-        (place[scene, above], place[scene, below])
-        for scene in rows["scene"].unique()
-        for above, below in order_names()
-        if (scene, above) in place and (scene, below) in place
-    ]
-    above, below = np.array(orders, dtype=np.intp).reshape(-1, 2).T
-    edit = rows["edit"]
-    ends = np.where(edit == IDENTITY, 1, np.where(edit.isin(list(GONE)), -1, 0))
+    gone = rows["edit"].isin(list(GONE))
+    scenes = rows["scene"]
+    related = (~gone).groupby(scenes).sum()
+    said = ConstructedOrders(
+        references=scenes.nunique(),
+        pairs=len(rows),
+        orders=int((related * gone.groupby(scenes).sum()).sum()),
+    )
     found = Orders(
         constructed.table,
         rows["group_id"].to_numpy(object),
         rows["donor"].to_numpy(object),
-        above,
-        below,
-        ends.astype(np.intp),
-    )
-    said = ConstructedOrders(
-        references=rows["scene"].nunique(), pairs=len(rows), orders=len(orders) + _with_ends(rows)
+        gone.to_numpy(bool),
     )
     return found, said
-
-
-def _with_ends(rows: pd.DataFrame) -> int:
-    """Number of orders implied by the ends of the scale: copy above all, all above "gone" edits."""
-    total = 0
-    for _, scene in rows.groupby("scene"):
-        top, bottom = (scene["edit"] == IDENTITY).sum(), scene["edit"].isin(list(GONE)).sum()
-        total += int(top * (len(scene) - top) + bottom * (len(scene) - top - bottom))
-    return total

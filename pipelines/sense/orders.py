@@ -1,17 +1,14 @@
 """Constructed orders: pairs made from training references whose order needs no human judgement.
 
-An identical copy is the top of the scale; a harmless change is better than an object erased,
-covered or replaced; whatever can still be recognised is better than another picture, a flat colour
-or noise, which are the bottom; and of two strengths of one distortion the weaker is better. None of
-these pairs has a label. Each belongs to the group of every reference whose pixels it contains, so
-that nothing made from a held-out reference is trained on.
+Another picture, a flat colour and noise show nothing of the reference, and are worse than whatever
+still does, however damaged. None of these pairs has a label. Each belongs to the group of every
+reference whose pixels it contains, so that nothing made from a held-out reference is trained on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,34 +22,22 @@ from pipelines.sense.scenes import Scene, Share
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.pictures.decoding import load_rgb
 
-REFERENCES = 40
-"""Maximum number of references used for orders; twice as many would hardly add information."""
+REFERENCES = 20
+"""Maximum number of references used; twice as many would hardly add information."""
 
 LONGEST_SIDE = 768
 """Larger references are downscaled first, to limit the cost of a pair."""
 
 IDENTITY = "identity"
 
-HARMLESS: dict[str, Edit] = {
-    "shift 1": edits.shift(1), "shift 2": edits.shift(2), "crop 2 %": edits.crop(0.02),
-    "gamma 1.1": edits.gamma(1.1), "JPEG 95": edits.jpeg(95), "half size": edits.rescaled(2),
-}  # fmt: skip
-
-DAMAGING: dict[str, Edit] = {
-    "part erased": edits.removed, "part covered": edits.covered, "part replaced": edits.replaced,
+RELATED: dict[str, Edit] = {
+    "shift 2": edits.shift(2), "grey": edits.grey, "mirrored": edits.mirrored,
+    "part covered": edits.covered, "part replaced": edits.replaced,
     "halves swapped": edits.swapped, "tiles shuffled": edits.shuffled,
+    "blur 5": edits.blur(5), "JPEG 10": edits.jpeg(10), "noise 50": edits.noise(50),
+    "tenth size": edits.rescaled(10),
 }  # fmt: skip
-
-DOSES: dict[str, dict[str, Edit]] = {
-    "blur": {"blur 2": edits.blur(2), "blur 5": edits.blur(5)},
-    "JPEG": {"JPEG 40": edits.jpeg(40), "JPEG 10": edits.jpeg(10)},
-    "noise": {"noise 15": edits.noise(15), "noise 50": edits.noise(50)},
-    "size": {"third size": edits.rescaled(3), "tenth size": edits.rescaled(10)},
-}
-"""Weaker first."""
-
-OTHER: dict[str, Edit] = {"mirrored": edits.mirrored, "grey": edits.grey}
-"""Changed all over, with the same content."""
+"""Of all sorts, and so strong that weaker ones need not be shown."""
 
 GONE: dict[str, Edit] = {
     "another picture": edits.another(0), "mean colour": edits.flat(None), "black": edits.flat(0),
@@ -74,19 +59,7 @@ class Reference:
 
 def every_edit() -> dict[str, Edit]:
     """All edits by name, without the identity."""
-    doses = {name: edit for ladder in DOSES.values() for name, edit in ladder.items()}
-    return {**HARMLESS, **DAMAGING, **doses, **OTHER, **GONE}
-
-
-def order_names() -> list[tuple[str, str]]:
-    """(above, below) of every order among the edits of one reference, the ends left out.
-
-    `IDENTITY` and `GONE` define the top and the bottom of the scale.
-    """
-    orders = [(above, below) for above in HARMLESS for below in DAMAGING]
-    for ladder in DOSES.values():
-        orders += list(pairwise(ladder))
-    return [*orders, ("JPEG 95", "JPEG 40"), ("half size", "third size")]
+    return {**RELATED, **GONE}
 
 
 def references_of(pairs: pd.DataFrame) -> list[Reference]:

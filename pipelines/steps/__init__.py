@@ -6,7 +6,8 @@ nothing outside the run folder changes.
 """
 
 from pipelines.steps.extracting import Features, features
+from pipelines.steps.finetuning import finetune
 from pipelines.steps.results import report, score_test, submit
 from pipelines.steps.training import train
 
-__all__ = ["Features", "features", "report", "score_test", "submit", "train"]
+__all__ = ["Features", "features", "finetune", "report", "score_test", "submit", "train"]

@@ -19,6 +19,7 @@ from pipelines.sense.constructed import construct
 from pipelines.settings import Settings
 from seiqa_features.datasets import check_pairs, find_pairs
 from seiqa_features.extraction.cached import extract_table
+from seiqa_features.extraction.connecting import require_answer
 from seiqa_features.extraction.runner import RunReport
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
@@ -85,6 +86,8 @@ def features(
     if to_train:
         before_decoding(settings, listed)  # first: it takes no time
         check_learners(settings)
+    if (cluster := settings.cluster()) is not None:
+        require_answer(cluster)
     runtime = settings.runtime()
     recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
     with exclusive(settings.run):
@@ -105,7 +108,7 @@ def features(
             runtime,
             workers=settings.workers,
             keep_going=settings.keep_going,
-            cluster=settings.cluster(),
+            cluster=cluster,
             on_progress=on_pair,
         )
         left_out += report.failures.values()

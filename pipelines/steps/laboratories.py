@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from pipelines.settings import Settings
 from seiqa_features.progress import Progress
 
 if TYPE_CHECKING:
+    from seiqa_models.core.arrays import FloatVector
     from seiqa_models.evaluation.evaluate import Evaluation
     from seiqa_models.judged import Judged
+    from seiqa_models.stack.regressor import SeiqaRegressor
 
 
 def judge_collections(
@@ -44,3 +47,13 @@ def judge_collections(
         on_fit=on_fit,
     )
     return [*cells, *evaluation.by_collection]
+
+
+def labels_of(regressor: SeiqaRegressor, pairs: pd.DataFrame) -> FloatVector:
+    """The labels of pairs on the scale of a model's scores, float64 [n]."""
+    from seiqa_models.stack.collections.joining import on_output_scale
+
+    labels = pairs["mos"].to_numpy(np.float64)
+    if "collection" not in pairs:
+        return labels
+    return on_output_scale(regressor.scales_, labels, pairs["collection"].to_numpy())

@@ -20,7 +20,7 @@ from pipelines.sense.constructed import orders_of
 from pipelines.sense.judging import judge_stack
 from pipelines.settings import Settings
 from pipelines.steps.extracting import Features, read_unchanged
-from pipelines.steps.laboratories import judge_collections
+from pipelines.steps.laboratories import judge_collections, labels_of
 from seiqa_features.progress import Progress, unwatched
 
 if TYPE_CHECKING:
@@ -155,5 +155,6 @@ def _held_out(
         if rows.sum() > 1:
             scores = evaluation.regressor.predict(table[rows.to_numpy()])
             held = pairs[rows]
-            summaries[split] = score_summary(held["mos"], scores, held["group_id"].to_numpy())
+            labels = labels_of(evaluation.regressor, held)
+            summaries[split] = score_summary(labels, scores, held["group_id"].to_numpy())
     return summaries or None

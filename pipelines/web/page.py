@@ -1,4 +1,4 @@
-"""The page: two pictures in, score and reasons out; or a zip in, a table out.
+"""What the page does: two pictures in, score and reasons out; or a zip in, a table out.
 
 Gradio must not be imported before its environment is set; see `pipelines.web.server`.
 """
@@ -6,7 +6,7 @@ Gradio must not be imported before its environment is set; see `pipelines.web.se
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -16,13 +16,18 @@ import gradio as gr
 import pandas as pd
 from PIL import Image
 
-from pipelines.web.archives import EXPECTED, PairArchive
-from pipelines.web.examples import EXAMPLES, write_examples
-from pipelines.web.results import Scale, contribution_chart, heat_map, score_card, score_table
-from pipelines.web.style import INTRODUCTION
+from pipelines.web.archives import PairArchive
+from pipelines.web.results import (
+    THUMBNAILS,
+    Scale,
+    contribution_chart,
+    heat_map,
+    score_card,
+    score_table,
+    thumbnails,
+)
 from pipelines.web.turns import Turns
 from pipelines.web.uploads import (
-    MB,
     Limits,
     Upload,
     decode,
@@ -34,12 +39,6 @@ from seiqa_features.errors import SeiqaError, printable
 from seiqa_features.tabular.inert import inert_csv
 from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
-
-AT_WORK = 24
-"""Requests of a kind scored in turns; a waiting one takes a thread, but no memory."""
-
-QUEUE = 40
-"""Further requests that may wait; the next one is refused because the queue is full."""
 
 COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem")
 
@@ -87,6 +86,15 @@ class Page:
             chart = "" if score.identical else contribution_chart(score.contributions)
             return card, heat_map(before, after), chart
 
+    def keep_if_picture(self, role: str, payload: Payload) -> Any:
+        """The upload unchanged; or nothing, and why, if it is no picture that can be scored."""
+        try:
+            decode(read_upload(payload, self.folder, self.limits), self.limits)
+        except SeiqaError as error:
+            gr.Warning(escape(f"{role}: {error}"), title="Not accepted", duration=None)
+            return None
+        return gr.skip()
+
     def score_zip(self, payload: Payload) -> Iterator[tuple[str, str | None]]:
         """Progress after every pair, as HTML; finally the table and its CSV file.
 
@@ -100,12 +108,17 @@ class Page:
             PairArchive(*find_upload(payload, self.folder, self.limits), self.limits) as (archive),
         ):
             rows: list[tuple[Any, ...]] = []
+            shown: list[str] = []
             for ref, dist in archive.pairs:
                 yield f"{len(rows)} of {len(archive.pairs)} scored …", None
                 with self._turns.turn():
-                    rows.append((printable(ref), printable(dist), *self._row(archive, ref, dist)))
+                    row, small = self._row(archive, ref, dist)
+                rows.append((printable(ref), printable(dist), *row))
+                shown.append(small)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
-        yield score_table(table), str(self._csv(table))
+        csv = str(self._csv(table))
+        table.insert(0, THUMBNAILS, shown)
+        yield score_table(table), csv
 
     def _picture(self, role: str, payload: Payload) -> Image.Image:
         upload = read_upload(payload, self.folder, self.limits)
@@ -117,15 +130,16 @@ class Page:
             )
         return picture
 
-    def _row(self, archive: PairArchive, ref: str, dist: str) -> tuple[Any, ...]:
-        """Score, interval, both flags and problem of one pair of a zip."""
+    def _row(self, archive: PairArchive, ref: str, dist: str) -> tuple[tuple[Any, ...], str]:
+        """Score, interval, both flags and problem of one pair of a zip; and its thumbnails."""
         try:
-            score = self._scorer.score(archive.picture(ref), archive.picture(dist))
+            pair = archive.picture(ref), archive.picture(dist)
+            score = self._scorer.score(*pair)
         except (SeiqaError, TableError) as error:
-            return *[None] * 5, "; ".join(str(error).splitlines())
+            return (*[None] * 5, "; ".join(str(error).splitlines())), ""
         numbers = (round(value, 4) for value in (float(score), score.low, score.high))
         flags = ("yes" if flag else "no" for flag in (score.unfamiliar, score.agree))
-        return *numbers, *flags, ""
+        return (*numbers, *flags, ""), thumbnails(*pair)
 
     def _csv(self, table: pd.DataFrame) -> Path:
         folder = self.folder / secrets.token_hex(16)  # nobody else can guess its address
@@ -145,97 +159,3 @@ def _told() -> Iterator[None]:
         raise gr.Error(
             escape(str(error)), title="Not scored", duration=None, print_exception=False
         ) from None
-
-
-def build(page: Page) -> gr.Blocks:
-    """The page with its events."""
-    blocks = gr.Blocks(title="seiqa", analytics_enabled=False)
-    with blocks:
-        gr.HTML(INTRODUCTION)
-        with gr.Tab("One pair"):
-            _one_pair(page)
-        with gr.Tab("Many pairs"):
-            _many_pairs(page)
-        gr.HTML(_small_print(page))
-    blocks.queue(max_size=QUEUE, api_open=False)
-    return blocks
-
-
-def _one_pair(page: Page) -> None:
-    with gr.Row():
-        ref, dist = _picture_box("Reference", "ref"), _picture_box("Degraded", "dist")
-    button = gr.Button("Score", variant="primary", elem_id="score")
-    card = gr.HTML(elem_id="card")
-    with gr.Row():
-        with gr.Column(min_width=280):
-            heat = gr.Image(
-                label="What was lost (brighter = more)",
-                interactive=False,
-                format="png",
-                buttons=["download", "fullscreen"],
-                elem_id="heat",
-                alt_text="heat map of differences, laid over the degraded picture",
-            )
-        with gr.Column(min_width=280):
-            chart = gr.HTML(elem_id="chart")
-    what = gr.Textbox(visible=False, label="Change")
-    examples = gr.Examples(
-        [list(row) for row in write_examples(page.folder / EXAMPLES)],
-        [ref, dist, what],
-        label="Pairs to try: photographs from scikit-image, degraded by a program",
-        elem_id="examples",
-    )
-    results = [card, heat, chart]
-    score = _event(page.score_pair, [ref, dist], results)
-    button.click(**score)
-    examples.load_input_event.then(**score)
-    # A result belongs to its pictures: another picture clears it.
-    gr.on([ref.input, dist.input], None, None, results, js="() => ['', null, '']")
-
-
-def _picture_box(label: str, elem_id: str) -> gr.Image:
-    return gr.Image(
-        label=label,
-        sources=["upload", "clipboard"],
-        type="filepath",
-        format="png",
-        height=300,
-        buttons=["fullscreen"],
-        elem_id=elem_id,
-        alt_text=f"{label.lower()} picture",
-    )
-
-
-def _many_pairs(page: Page) -> None:
-    gr.Markdown(f"A zip that holds {EXPECTED}.")
-    archive = gr.File(label="Zip", file_types=[".zip"], elem_id="zip", height=160)
-    button = gr.Button("Score all", variant="primary", elem_id="score-zip")
-    table = gr.HTML(elem_id="scores")
-    csv = gr.File(label="The table as CSV", interactive=False, elem_id="csv")
-    button.click(**_event(page.score_zip, [archive], [table, csv]))
-
-
-def _event(
-    action: Callable[..., Any], inputs: list[gr.components.Component], outputs: list[Any]
-) -> dict[str, Any]:
-    """One call at a time, not in the public API, and files by name: the page reads them itself."""
-    return {
-        "fn": action,
-        "inputs": inputs,
-        "outputs": outputs,
-        "show_progress_on": outputs[0],
-        "preprocess": False,
-        "concurrency_limit": AT_WORK,
-        "concurrency_id": action.__name__,
-        "api_visibility": "private",
-    }
-
-
-def _small_print(page: Page) -> str:
-    limits = page.limits
-    return (
-        f'<p class="seiqa-foot">Model: {escape(page.model)}. At most {limits.upload // MB} MB per '
-        f"file, {limits.pixels // 1_000_000} million pixels per picture, {limits.pairs} pairs per "
-        "zip. Pictures stay on the machine that serves this page and are deleted within "
-        f"{limits.kept_minutes} minutes.</p>"
-    )

@@ -13,11 +13,17 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from pipelines.report.plots import colour_key
 from seiqa_features.extraction.heatmap import difference_map, overlay
 from seiqa_models.score import COVERAGE, Score
 
 SHOWN_SIDE = 1024
 """Longest side of the heat map, pixels."""
+
+THUMBNAILS = "pair"
+"""Name of the column that holds a pair's thumbnails."""
+
+THUMBNAIL_SIDE = 64  # pixels
 
 BARS = 12
 """Number of groups in the chart; the rest are summed."""
@@ -97,20 +103,47 @@ def _fitted(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
+def colour_key_figure() -> str:
+    """What the colours of the heat map mean, as HTML."""
+    return (
+        '<figure class="seiqa-key"><img src="'
+        f'{colour_key()}" alt="colours of the map, from 0, dark, to 1, bright"><figcaption>'
+        "What was lost, over the degraded picture in grey. 0: nothing; 1: everything."
+        "</figcaption></figure>"
+    )
+
+
+def thumbnails(*pictures: Image.Image) -> str:
+    """Small versions of the pictures, as HTML that needs no file."""
+    shown = []
+    for picture in pictures:
+        small = picture.copy()
+        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        buffer = io.BytesIO()
+        small.save(buffer, "WEBP", quality=70)
+        data = base64.b64encode(buffer.getvalue()).decode()
+        shown.append(f'<img src="data:image/webp;base64,{data}" alt="">')
+    return "".join(shown)
+
+
 def score_table(table: pd.DataFrame) -> str:
     """Scores of many pairs, and the number without a score, as HTML.
 
     Parameters
     ----------
     table : pd.DataFrame
-        Any columns; `problem` is empty for pairs without one.
+        Any columns; `problem` is empty for pairs without one. Only a column named `THUMBNAILS`
+        holds HTML.
     """
     failed = int((table["problem"] != "").sum())
     rest = f"; {failed} could not be scored, see the last column" if failed else ""
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in table)
     rows = (
-        "".join(f"<td>{_cell(value)}</td>" for value in row)
-        for row in table.itertuples(index=False)
+        "".join(
+            f"<td>{value if name == THUMBNAILS else _cell(value)}</td>"
+            for name, value in zip(table, row, strict=True)
+        )
+        for row in table.itertuples(index=False, name=None)
     )
     return (
         f"<p>{len(table) - failed} of {len(table)} pairs scored{rest}.</p>"

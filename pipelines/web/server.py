@@ -138,7 +138,8 @@ def make_app(scorer: Scorer, folder: Path, limits: Limits, host: str) -> Gate:
     from fastapi import FastAPI
 
     from pipelines.web.gate import Gate
-    from pipelines.web.page import Page, build
+    from pipelines.web.layout import build
+    from pipelines.web.page import Page
     from pipelines.web.receiving import accept_files_only
     from pipelines.web.style import CSS, theme
 

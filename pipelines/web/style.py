@@ -23,6 +23,11 @@ CSS = """
 #heat:not(:has(img)), #csv:not(:has(a)) { display: none; }
 #examples td, #examples th { padding: 4px; }
 #examples .container { width: 4rem; height: 4rem; margin: auto; }
+#key { display: none; }
+#heat:has(img) ~ #key, div:has(> #heat img) #key, .column:has(#heat img) #key { display: block; }
+.seiqa-key { margin: 0; }
+.seiqa-key img { width: 15.5rem; background: #fff; border-radius: 4px; }
+.seiqa-key figcaption { font-size: .85rem; opacity: .8; }
 #card { min-height: 5rem; }
 .seiqa-score p { margin: .5rem 0; }
 .seiqa-score .number { font-size: 2.6rem; line-height: 1; margin-right: .3rem; }
@@ -43,6 +48,7 @@ CSS = """
   border: 0; border-bottom: 1px solid var(--border-color-primary); overflow-wrap: break-word; }
 .seiqa-table table, .seiqa-table tr { border: 0 !important; }
 .seiqa-table td:last-child { min-width: 14rem; }
+.seiqa-table td img { display: inline-block; margin: 0 .3rem 0 0; vertical-align: middle; }
 .seiqa-chart { margin: 0; }
 .seiqa-chart figcaption { font-size: .85rem; margin-bottom: .5rem;
   opacity: .8; }

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.runtime import shared_runtime
 from seiqa_features.extractors.specs import Better, ExtractorSpec
+from seiqa_features.pictures.colour import OVERSHOOT, SLACK, warn_clamped
 from seiqa_features.table.quantities import Quantity, find_quantity
 from seiqa_features.table.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
-
-SLACK = 1e-6  # float32 rounding may exceed 0..1 by this much
 
 Weights = Path | str | Mapping[str, Path] | None
 
@@ -85,7 +84,8 @@ class Metric:
         Parameters
         ----------
         dist : torch.Tensor
-            Float [B, 3, H, W], RGB in 0..1. Nothing is resized.
+            Float [B, 3, H, W], RGB in 0..1; values up to 0.05 outside are clamped, with a warning,
+            and have zero gradient. Nothing is resized.
         ref : torch.Tensor
             The same, or [1, 3, H, W] for one reference shared by all pairs; on the same device.
 
@@ -115,6 +115,7 @@ class Metric:
         work = shared_runtime(home, self._weights).work(spec.name)
         one = len(ref) == 1
         index = torch.zeros(len(dist), dtype=torch.int64) if one else torch.arange(len(dist))
+        dist, ref = _clamped(dist), _clamped(ref)
         if not self.differentiable:
             dist, ref = dist.detach(), ref.detach()
         with computing_on(home), UsableGradients():
@@ -162,11 +163,22 @@ def _require_pairs(dist: torch.Tensor, ref: torch.Tensor) -> None:
              " reference for all"]
         )  # fmt: skip
     for name, batch in sides.items():
-        if not (batch.min() >= -SLACK and batch.max() <= 1 + SLACK):  # also true for NaN
+        low, high = batch.min(), batch.max()
+        if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # also true for NaN
             raise DataError(
-                [f"{name}: values {batch.min():g} to {batch.max():g}; expected 0 to 1: divide by"
+                [f"{name}: values {low:g} to {high:g}; expected 0 to 1: divide by"
                  " 255, or clamp(0, 1) what an optimiser has moved"]
             )  # fmt: skip
+
+
+def _clamped(batch: torch.Tensor) -> torch.Tensor:
+    """The batch in 0..1, unchanged if it is; a warning if it was more than rounding."""
+    low, high = batch.min(), batch.max()
+    if low >= 0 and high <= 1:
+        return batch
+    if low < -SLACK or high > 1 + SLACK:
+        warn_clamped()
+    return batch.clamp(0, 1)
 
 
 def _require_size(dist: torch.Tensor, spec: ExtractorSpec) -> None:

@@ -16,6 +16,8 @@ ref_key        str       pixel hash of the reference
 dist_key       str       pixel hash of the degraded image
 ref_size       str       "width×height" of the reference
 dist_size      str       "width×height" of the degraded image
+codec          str       what compressed it; this column and bpp only if some pair has a codec
+bpp            float64   its rate in bits per pixel, NaN if unknown
 =============  ========  ====================================================================
 
 Pairs of several collections, whose labels are on scales of their own, have one more column,
@@ -59,7 +61,7 @@ ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class Pair:
-    """One pair as an adapter found it; None for a missing label, group, kind or collection."""
+    """One pair as an adapter found it; None for whatever is not known of it."""
 
     pair_id: str
     ref: Path
@@ -68,6 +70,8 @@ class Pair:
     mos: float | None = None
     group: str | None = None
     distortion: str | None = None
+    codec: str | None = None
+    bpp: float | None = None
     collection: str | None = None
 
 
@@ -97,7 +101,8 @@ class Found:
     `problems` lists all problems, `left_out` what was skipped without being a problem (such as a
     file that is not a picture); one line each. `turned` is as in the pair table, `identity` the
     label of an undistorted picture where it is known. `collections` is empty unless the pairs come
-    from several.
+    from several. `label_notes` says what is known about the labels of this layout and should be
+    known to whoever trains on them.
     """
 
     source: Path
@@ -108,6 +113,7 @@ class Found:
     label_range: tuple[float, float] | None = None
     neighbours_alike: bool = False
     turned: str | None = None
+    label_notes: list[str] = field(default_factory=list)
     identity: float | None = None
     collections: dict[str, Collection] = field(default_factory=dict)
 
@@ -195,6 +201,9 @@ def build_pairs(
         },
         columns=list(COLUMNS),
     ).astype({"mos": float, "order": "int64", "distortion": "str"})
+    if any(pair.codec for pair in pairs):
+        table["codec"] = pd.array([pair.codec for pair in pairs], dtype="str")
+        table["bpp"] = [math.nan if pair.bpp is None else pair.bpp for pair in pairs]
     table.attrs = {
         "source": path_text(found.source),
         "label_kind": found.label_kind,
@@ -203,6 +212,8 @@ def build_pairs(
     }
     if found.turned is not None:
         table.attrs["turned"] = found.turned
+    if found.label_notes:
+        table.attrs["label_notes"] = list(found.label_notes)
     if found.collections:
         table["collection"] = pd.Series([pair.collection for pair in pairs], dtype="str")
         table.attrs["collections"] = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -106,7 +107,8 @@ def _share(*, on_gpu: bool) -> Share:
     """
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in known if node["Alive"]]
     needed = "GPU" if on_gpu else "CPU"
     able = [node for node in nodes if node.get(needed, 0) >= 1 and node.get("CPU", 0) >= 1]
     if not able:
@@ -145,7 +147,8 @@ def _results(units: list[pd.DataFrame], work: Work, share: Share) -> Iterator[pd
         num_cpus=share.cpus,
         num_gpus=share.gpus,
     )
-    yield from results.iter_batches(batch_size=None, batch_format="pandas", prefetch_batches=0)
+    for batch in results.iter_batches(batch_size=None, batch_format="pandas", prefetch_batches=0):
+        yield pd.DataFrame(batch)
 
 
 def _error(name: str, line: str) -> SeiqaError:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 from seiqa_features.errors import ClusterError
 
@@ -60,25 +61,31 @@ def this_machine(devices: Sequence[str]) -> Cluster | None:
 
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[None]:
-    """A connection to the cluster, unless there is one: then that is used, and stays."""
+    """A connection to the cluster, unless there is one: then that is used, and stays.
+
+    Raises
+    ------
+    ClusterError
+        See `require_answer`; or Ray cannot use the cluster.
+    """
     # Else Ray's core prints, for every actor, what would happen if this process ended.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        import ray
-    except ImportError:
-        raise ClusterError(
-            "engine ray: Ray is not installed; install seiqa with the extra cluster:"
-            " pip install 'seiqa[cluster]'"
-        ) from None
+    require_answer(cluster)
+    import ray
+
     if ray.is_initialized():
         yield
         return
-    _require_answer(cluster.address)
-    own = {} if cluster.address else {"include_dashboard": False}
+    own: dict[str, Any] = {} if cluster.address else {"include_dashboard": False}
     try:
         with _visible(cluster.gpus):
-            ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            ray.init(
+                cluster.address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **own,
+            )
+    except Exception as error:  # of no class of its own where a node is too slow to start
         said = " ".join(str(error).split())[:300]
         raise ClusterError(
             f"Ray cluster {cluster.address or 'of this machine'}: cannot be used ({said})"
@@ -104,18 +111,24 @@ def _visible(gpus: Sequence[str]) -> Iterator[None]:
             del os.environ[VISIBLE]
 
 
-def _require_answer(address: str | None) -> None:
-    """Ray itself would try for minutes.
+def require_answer(cluster: Cluster) -> None:
+    """Fail at once where Ray itself would try for minutes.
 
     Raises
     ------
     ClusterError
-        The address is none, or nobody answers there.
+        Ray is not installed, the address is none, or nobody answers there.
     """
+    if find_spec("ray") is None:
+        raise ClusterError(
+            "engine ray: Ray is not installed; install seiqa with the extra cluster:"
+            " pip install 'seiqa[cluster]'"
+        )
+    address = cluster.address
     if address is None or address == "auto":
         return
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
         raise ClusterError(f"--ray-address {address}: expected host:port, such as 10.0.0.1:6379")
     try:
         socket.create_connection((host, int(port)), timeout=PATIENCE).close()

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from seiqa_features.errors import DataError
@@ -103,7 +104,7 @@ def extract(
     if lacking.any():
         if cluster is None and len(runtime.devices) > 1:
             cluster = this_machine(runtime.devices)
-        rows = distinct[lacking]
+        rows = distinct.iloc[np.flatnonzero(lacking)]
         with stopping():
             if cluster is not None:
                 report.failures = run_on_cluster(rows, recipe, store, runtime, cluster, on_progress)
@@ -160,6 +161,7 @@ class _Flow:
         on_progress: Progress,
     ) -> None:
         self.total, self.done = len(jobs), 0
+        self.pairs = len({job.key for job in jobs})  # workers may share the blocks of a pair
         self.failures: dict[str, str] = {}
         self.sink, self.runtime = sink, runtime
         self.shard_pairs, self.on_progress = shard_pairs, on_progress
@@ -235,7 +237,7 @@ class _Flow:
         self.due = min(self.due, time.monotonic() + FLUSH_SECONDS)
         self.failures.update(result.failures)
         self.done += pairs
-        self.on_progress(self.done, self.total)
+        self.on_progress(self.done * self.pairs // self.total, self.pairs)
 
     def _unfinished(self) -> int:
         on_gpu = self.batch[1] if self.batch else 0

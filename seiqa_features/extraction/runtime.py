@@ -5,10 +5,12 @@ It also binds a recipe to the weights on this machine before any image is decode
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
 from seiqa_features.extraction.devices import existing_devices, limit_memory
@@ -27,6 +29,8 @@ from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_features.weights.places import reinstall, without_packages
 
 GIGABYTE = 1e9
+
+logger = logging.getLogger(__name__)
 
 _building = Lock()
 
@@ -93,6 +97,12 @@ class Runtime:
         """Bytes of GPU memory that this process may use."""
         return float("inf") if self.gpu_memory is None else self.gpu_memory * GIGABYTE
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to find its devices and build its extractors by itself."""
+        found_here = ("device", "devices")
+        kept = {name: value for name, value in self.__dict__.items() if name not in found_here}
+        return {**kept, "_built": {}}
+
     def elsewhere(self) -> Runtime:
         """A copy with nothing built yet for a process with another folder and devices of its own.
 
@@ -140,6 +150,8 @@ class Runtime:
         DeviceError
             The requested GPU does not exist.
         """
+        if self._asked != "auto":
+            _ = self.devices  # a device that was named must exist, whether or not it is needed
         needed = recipe.weights
         missing = self.weight_files.missing(needed)
         if missing and not skip_unavailable:
@@ -185,6 +197,7 @@ class Runtime:
         device = self.device if self.on_gpu(entry.spec) else "cpu"
         # Some compute during construction: CLIP encodes the texts it compares pictures with.
         build = on_one_core(entry.build)
+        logger.info("loading %s on %s", entry.spec.name, device)
         try:
             return build(Resources(device, files, self.scratch))
         except SeiqaError:

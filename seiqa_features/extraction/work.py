@@ -22,6 +22,7 @@ from seiqa_features.errors import DataError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
+from seiqa_features.pictures.registration import realigned
 from seiqa_features.pictures.views import Resampling
 from seiqa_features.table.keys import KEYS, PairKey
 from seiqa_features.table.pooling import pool
@@ -83,13 +84,17 @@ def compute(task: Sequence[Job], runtime: Runtime) -> Result:
     jobs = [job for job in task if job.pair_id in dists]
     if ref is None or not jobs:
         return result
+    moved_back: Pictures = {}
+    if any(block.view.aligned for block in jobs[0].blocks):
+        moved_back = {pair_id: realigned(ref, dist) for pair_id, dist in dists.items()}
     decoding = (time.perf_counter() - started) / (len(jobs) * len(jobs[0].blocks))
     for (_, resampling), group in groupby(sorted(jobs[0].blocks, key=_looks), key=_looks):
         blocks = list(group)
         started = time.perf_counter()
-        prepare = blocks[0].view.prepare
-        ref_view = prepare(ref, ref.size, resampling)
-        views = [prepare(dists[job.pair_id], ref.size, resampling) for job in jobs]
+        view = blocks[0].view
+        shown = moved_back if view.aligned else dists
+        ref_view = view.prepare(ref, ref.size, resampling)
+        views = [view.prepare(shown[job.pair_id], ref.size, resampling) for job in jobs]
         seconds = decoding + (time.perf_counter() - started) / (len(jobs) * len(blocks))
         prepared = [
             Prepared(job, ref_view, dist, seconds) for job, dist in zip(jobs, views, strict=True)

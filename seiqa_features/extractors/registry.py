@@ -34,6 +34,9 @@ FAMILIES = (
     "openclip.embeddings",
     "vit.timm_vit",
     "timm_any",
+    "challenge.dss_sqa",
+    "multimodal.frozen",
+    "multimodal.finetuned",
 )
 """Modules below `seiqa_features.extractors` that register extractors when they are imported."""
 

@@ -113,9 +113,10 @@ class Weight:
     name : str
         Unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; users specify files by it.
     location : str
-        Where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, or
-        "<folder>|<URL>" for a file that torch.hub keeps in that folder of its cache, or
-        "package:<distribution>/<file>" for one in an installed package.
+        Where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, where the
+        repository may name a revision ("<owner>/<name>@<commit>"), or "<folder>|<URL>" for a file
+        that torch.hub keeps in that folder of its cache, or "package:<distribution>/<file>" for one
+        in an installed package, or "file:<absolute path>" for a file of the user's.
     megabytes : int
         Size, rounded; for messages.
     licence : str
@@ -135,7 +136,7 @@ class Weight:
 
     @property
     def package(self) -> str | None:
-        """The distribution that contains the file, None for a file from a hub."""
+        """The distribution that contains the file, None for any other file."""
         kind, _, rest = self.location.partition(":")
         return rest.partition("/")[0] if kind == "package" else None
 
@@ -200,6 +201,8 @@ class ExtractorSpec:
         If 2 or more, it uses square views whose side is a multiple of this.
     precision : Precision
         Precision in which the network can run if float32 is not required.
+    only_view : str | None
+        The one view that it can use, None if there are several.
     gpu : Literal['float32', 'float64', 'no'] | None
         For an extractor without weights that also takes batches on a GPU: the arithmetic that its
         values need there, float64 only if float32 misses the published tolerance. "no" for one
@@ -224,6 +227,7 @@ class ExtractorSpec:
     sides: tuple[int, ...] = ()
     side_multiple: int = 1
     precision: Precision = "bfloat16"
+    only_view: str | None = None
     gpu: Literal["float32", "float64", "no"] | None = None
     gpu_note: str = ""
     waits: bool = False
@@ -236,6 +240,8 @@ class ExtractorSpec:
     @property
     def usual_view(self) -> str:
         """The default view: whole pictures, at their original size if possible."""
+        if self.only_view is not None:
+            return self.only_view
         if self.sides:
             return f"s{self.sides[0]}"
         if self.side_multiple > 1:

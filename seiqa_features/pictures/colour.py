@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import logging
-from functools import lru_cache
+import warnings
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,13 @@ from seiqa_features.errors import DataError
 logger = logging.getLogger(__name__)
 
 SLACK = 1e-6  # float32 rounding may exceed 0..1 by this much
+
+OVERSHOOT = 0.05
+"""How far beyond 0..1 a picture in memory is clamped: the output of networks overshoots a little.
+
+Values in another range, such as -1..1, exceed 0..1 by more.
+"""
+
 SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB",
@@ -84,18 +92,33 @@ def eight_bit(samples: NDArray[Any], *, bits: int, name: str) -> NDArray[np.uint
     return (samples >> (bits - 8)).astype(np.uint8)
 
 
-def levels(samples: NDArray[Any], *, name: str) -> NDArray[np.uint8]:
+@cache
+def warn_clamped() -> None:
+    """Say that values are clamped; once in a process, since it concerns every batch of a loop."""
+    warnings.warn(
+        f"values outside 0..1 are clamped, up to {OVERSHOOT:g} beyond (reported once)", stacklevel=1
+    )
+
+
+def levels(samples: NDArray[Any], *, name: str, overshoot: float = SLACK) -> NDArray[np.uint8]:
     """Floats in 0..1, rounded to the 256 levels of a file.
+
+    Parameters
+    ----------
+    overshoot : float
+        How far beyond 0..1 values are clamped; with a warning where it is more than rounding.
 
     Raises
     ------
     DataError
-        Some are outside 0..1 or NaN.
+        Some are further outside 0..1, or NaN.
     """
     low, high = samples.min(), samples.max()
-    if not (low >= -SLACK and high <= 1 + SLACK):  # NaN if any value is
+    if not (low >= -overshoot and high <= 1 + overshoot):  # NaN if any value is
         found = "NaN among the values" if np.isnan(low) else f"float values {low:g} to {high:g}"
         raise DataError([f"{name}: {found}; expected 0 to 1 (of uint8: 0 to 255)"])
+    if low < -SLACK or high > 1 + SLACK:
+        warn_clamped()
     rounded: NDArray[np.uint8] = np.rint(samples.clip(0, 1) * 255).astype(np.uint8)
     return rounded
 

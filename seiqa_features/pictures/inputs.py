@@ -1,12 +1,13 @@
-"""Pictures as passed by a program: a path, a Pillow image, a numpy array or a torch tensor."""
+"""Pictures as passed by a program: files, their bytes, Pillow images, arrays or tensors."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,16 +17,26 @@ from PIL.ImageFile import ImageFile
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import reason
-from seiqa_features.pictures.colour import levels
-from seiqa_features.pictures.decoding import check_size, decode_rgb, load_rgb, orientation
+from seiqa_features.pictures.colour import OVERSHOOT, levels
+from seiqa_features.pictures.decoding import (
+    check_size,
+    decode_rgb,
+    load_rgb,
+    orientation,
+    read_rgb,
+)
 
 if TYPE_CHECKING:
     import torch
 
-Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[Any] | torch.Tensor"
-"""A file, a Pillow image, an array [H, W] or [H, W, C], or a tensor [H, W] or [C, H, W].
+Picture: TypeAlias = (
+    "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | torch.Tensor"
+)
+"""A path, the bytes of a file or an open binary file, a Pillow image, an array or a tensor.
 
-C is 1 (grey), 3 (RGB) or 4 (RGB and opacity). Values are uint8 in 0..255 or float in 0..1.
+Arrays are [H, W] or [H, W, C], tensors [H, W], [C, H, W] or [1, C, H, W]; C is 1 (grey), 3 (RGB) or
+4 (RGB and opacity). Values are uint8 in 0..255 or float in 0..1; floats up to `OVERSHOOT` outside
+are clamped. A file that can seek is read from its start, another one from where it is.
 
 A Pillow image as returned by `Image.open` is rotated according to its EXIF data, like the file. An
 image derived from it (converted, cropped, rotated) may already have been rotated, either by
@@ -34,6 +45,7 @@ orientation, it is refused.
 """
 
 CHANNELS = (1, 3, 4)
+BYTES = (bytes, bytearray, memoryview)
 
 
 def as_rgb(picture: Picture, *, name: str) -> Image.Image:
@@ -56,6 +68,8 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
             return load_rgb(Path(os.fsdecode(picture)))
         except DataError as error:
             raise DataError([f"{name}: {line}" for line in error.problems]) from None
+    if isinstance(picture, BYTES) or _is_file(picture):
+        return read_rgb(io.BytesIO(_content(picture, name)), name=name)
     if isinstance(picture, Image.Image):
         if not isinstance(picture, ImageFile) and orientation(picture) != 1:
             raise DataError(
@@ -70,8 +84,8 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     if torch is not None and isinstance(picture, torch.Tensor):
         return _from_array(_pixels_last(picture, name), name)
     raise DataError(
-        [f"{name}: a {type(picture).__name__}; expected a path, a Pillow image, a numpy array or a"
-         " torch tensor"]
+        [f"{name}: a {type(picture).__name__}; expected a path, an open file or its bytes, a Pillow"
+         " image, a numpy array or a torch tensor"]
     )  # fmt: skip
 
 
@@ -98,8 +112,8 @@ def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
 def is_picture(value: object) -> bool:
     """Whether it is a single picture, valid or not, rather than a collection."""
     torch = sys.modules.get("torch")  # if it is not imported, there are no tensors
-    kinds = (str, os.PathLike, Image.Image, np.ndarray, *((torch.Tensor,) if torch else ()))
-    return isinstance(value, kinds)
+    kinds = (str, os.PathLike, *BYTES, Image.Image, np.ndarray)
+    return isinstance(value, (*kinds, *((torch.Tensor,) if torch else ()))) or _is_file(value)
 
 
 def both_sides(
@@ -130,8 +144,58 @@ def both_sides(
     return pd.RangeIndex(len(pairs)), list(pairs), list(dist)
 
 
+def both_batches(
+    dist: torch.Tensor, ref: torch.Tensor
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """References and degraded pictures of two batches of tensors [B, C, H, W].
+
+    A batch of one reference is that of all degraded pictures: every entry is the same object.
+
+    Raises
+    ------
+    DataError
+        They are no such batches, or differ in their number of pictures.
+    """
+    import torch
+
+    problems = []
+    for name, batch in (("dist", dist), ("ref", ref)):
+        if not isinstance(batch, torch.Tensor):
+            problems.append(f"{name}: a {type(batch).__name__}; expected a tensor [B, 3, H, W]")
+        elif batch.ndim != 4:
+            problems.append(f"{name}: tensor of shape {list(batch.shape)}; expected [B, 3, H, W]")
+    if not problems and len(ref) not in (1, len(dist)):
+        problems.append(f"{len(ref)} references but {len(dist)} degraded pictures; expected as many"
+                        " or one")  # fmt: skip
+    if problems:
+        raise DataError(problems)
+    refs = [ref[0]] * len(dist) if len(ref) == 1 else list(ref)
+    return refs, list(dist)
+
+
+def _is_file(value: object) -> bool:
+    return callable(getattr(value, "read", None))
+
+
+def _content(picture: Any, name: str) -> bytes:
+    """The bytes of a file given as bytes or opened."""
+    if isinstance(picture, BYTES):
+        return bytes(picture)
+    try:
+        if picture.seekable():
+            picture.seek(0)
+        content = picture.read()
+    except (OSError, ValueError, AttributeError) as error:  # closed, a pipe that broke, …
+        raise DataError([f"{name}: an open file that cannot be read ({reason(error)})"]) from None
+    if not isinstance(content, bytes):
+        raise DataError([f'{name}: a file opened as text; open it with mode "rb"'])
+    return content
+
+
 def _pixels_last(tensor: torch.Tensor, name: str) -> NDArray[Any]:
     """[H, W] or [H, W, C] on the CPU."""
+    if tensor.ndim == 4 and len(tensor) == 1:
+        tensor = tensor[0]
     planes = tensor.ndim == 3 and tensor.shape[0] in CHANNELS
     if not planes and tensor.ndim != 2:
         raise DataError(
@@ -169,4 +233,4 @@ def _eight_bit(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
         raise DataError(
             [f"{name}: values of type {array.dtype}; expected uint8 in 0..255 or float in 0..1"]
         )
-    return levels(array, name=name)
+    return levels(array, name=name, overshoot=OVERSHOOT)

@@ -4,20 +4,23 @@
 ``c224``        shortest side resized to 224, then the central 224×224 (as in CLIP)
 ``min224``      shortest side resized to 224, aspect kept up to 4:1 and squeezed beyond that
 ``max512``      longest side at most 512 pixels, aspect kept, never enlarged
+``pad224``      longest side resized to 224, aspect kept, centred on a black 224×224 square
 ``full``        the size of the reference
 ``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
                 first scaled down to 4·224, a smaller one up to 224. A small change in a large
                 picture, lost in ``s224``, fills a large part of a crop.
 
-``s224_lanczos`` uses a filter other than the extractor's own. The degraded image always gets the
-geometry of the reference by a single resampling from its original pixels, so that pairs of
-different sizes need no second step.
+``s224_lanczos`` uses a filter other than the extractor's own. In ``max512_aligned`` a degraded
+image that was shifted, turned or cropped a little is first moved back onto the reference, so that a
+shift by a pixel is no damage (`seiqa_features.pictures.registration.realigned`). The degraded image
+always gets the geometry of the reference by a single resampling from its original pixels, so that
+pairs of different sizes need no second step.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
@@ -26,6 +29,7 @@ from PIL import Image
 
 from seiqa_features.errors import UsageError
 from seiqa_features.pictures.decoding import MAX_PIXELS, MIN_SIDE
+from seiqa_features.pictures.registration import VERSION
 
 Resampling: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
 
@@ -33,7 +37,8 @@ LONGEST = 4
 """Maximum aspect ratio of a ``min`` view."""
 
 _NAME = re.compile(
-    r"(s|c|min|max|grid)([1-9][0-9]{1,3})(?:x([1-9]))?(?:_(bicubic|bilinear|lanczos))?"
+    r"(s|c|min|max|pad|grid)([1-9][0-9]{1,3})(?:x([1-9]))?"
+    r"(?:_(bicubic|bilinear|lanczos))?(_aligned)?"
 )
 _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -44,13 +49,17 @@ _FILTERS = {
 
 @dataclass(frozen=True)
 class View:
-    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 except for a grid)."""
+    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 except for a grid).
+
+    If `aligned`, the degraded picture is moved back onto the reference before it is prepared.
+    """
 
     name: str
-    kind: Literal["s", "c", "min", "max", "grid"]
+    kind: Literal["s", "c", "min", "max", "pad", "grid"]
     size: int
     per_side: int = 1
     resampling: Resampling | None = None
+    aligned: bool = False
 
     @classmethod
     def parse(cls, name: str) -> View:
@@ -61,15 +70,24 @@ class View:
         UsageError
             There is no view of that name.
         """
-        if name == "full":
-            return cls(name, "max", MAX_PIXELS)
+        if name in ("full", "full_aligned"):
+            return cls(name, "max", MAX_PIXELS, aligned=name != "full")
         match = _NAME.fullmatch(name)
         if match is None or (match[1] == "grid") != (match[3] is not None):
             raise UsageError(
                 f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
             )
-        kind = cast(Literal["s", "c", "min", "max", "grid"], match[1])
-        return cls(name, kind, int(match[2]), int(match[3] or 1), cast(Resampling, match[4]))
+        kind = cast(Literal["s", "c", "min", "max", "pad", "grid"], match[1])
+        resampling = cast(Resampling, match[4])
+        return cls(name, kind, int(match[2]), int(match[3] or 1), resampling, match[5] is not None)
+
+    @property
+    def described(self) -> dict[str, object]:
+        """What determines the prepared pixels, in JSON-compatible form."""
+        said = asdict(self)
+        if said.pop("aligned"):
+            said["aligned"] = VERSION
+        return said
 
     @property
     def square(self) -> bool:
@@ -93,8 +111,12 @@ class View:
         size = self.resized(ref_size)
         if image.size != size:
             image = image.resize(size, _FILTERS[self.resampling or resampling])
+        if self.kind == "pad":
+            square = Image.new("RGB", (self.size, self.size))
+            square.paste(image, ((self.size - size[0]) // 2, (self.size - size[1]) // 2))
+            image = square
         pixels = np.asarray(image).transpose(2, 0, 1)
-        if self.kind in ("s", "min", "max"):
+        if self.kind in ("s", "min", "max", "pad"):
             return np.ascontiguousarray(pixels[None])
         rows, columns = self._offsets(size[1]), self._offsets(size[0])
         n = self.size
@@ -113,6 +135,9 @@ class View:
             width, height = (
                 min(round(side * self.size / short), LONGEST * self.size) for side in ref_size
             )
+            return width, height
+        if self.kind == "pad":
+            width, height = (max(1, round(side * self.size / max(ref_size))) for side in ref_size)
             return width, height
         smallest = MIN_SIDE if self.kind == "max" else self.size
         scale = min(1.0, self.size * self.per_side / max(ref_size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import version as read_version
 from typing import Any
@@ -55,7 +55,7 @@ class Block:
         return {
             "extractor": self.spec.name,
             "version": self.spec.version,
-            "view": asdict(self.view),
+            "view": self.view.described,
             "resampling": f"{self.view.resampling or self.spec.resampling}, antialiased (Pillow)",
             "dtype": self.dtype,
             "weights": dict(self.checksums),
@@ -165,6 +165,10 @@ class Recipe:
 
 
 def _require_usable(spec: ExtractorSpec, view: View) -> None:
+    if spec.only_view not in (None, view.name):
+        raise UsageError(
+            f"extractor {spec.name} cannot use view {view.name}; it sees only {spec.only_view}"
+        )
     if spec.sides and not (view.square and view.size in spec.sides):
         sides = " or ".join(f"c{side}" for side in spec.sides)
         raise UsageError(f"extractor {spec.name} cannot use view {view.name}; it sees {sides}")

@@ -107,6 +107,8 @@ class WeightFiles:
             return path
         sha256, key = _sha256(path), self._key(weight, path)
         recorded = self._lock().get(key, {}).get("sha256", sha256)
+        if weight.location.startswith("file:"):
+            recorded = sha256  # the user may train it again; what was computed with it names it
         if recorded != sha256:
             raise WeightsError(
                 f"{path}: weights of {weight.name} changed since they were first used (SHA-256"
@@ -133,6 +135,9 @@ class WeightFiles:
                 raise WeightsError(reason)
             if weight.package is not None:
                 raise WeightsError(reinstall(weight))
+            if weight.location.startswith("file:"):
+                path = weight.location.removeprefix("file:")
+                raise WeightsError(f"{path}: no such file, expected as weights {weight.name}")
         if missing and not online(missing):
             raise WeightsError("cannot download: offline, or the hubs cannot be reached")
         for weight in missing:
@@ -152,6 +157,7 @@ class WeightFiles:
     def _key(self, weight: Weight, path: Path) -> str:
         """Hub files are identified by name, wherever the cache is; the user's own by path."""
         own = weight.name in self.files or path.is_relative_to(self.folder)
+        own = own or weight.location.startswith("file:")
         return f"{weight.name} from {path.resolve()}" if own else weight.name
 
     def _lock(self) -> dict[str, dict[str, str]]:

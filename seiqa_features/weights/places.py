@@ -21,10 +21,13 @@ def installed(weight: Weight) -> Path | None:
     if weight.package is not None:
         return _in_package(weight.package, weight.location.partition("/")[2])
     kind, _, rest = weight.location.partition(":")
+    if kind == "file":
+        return Path(rest) if Path(rest).is_file() else None
     if kind == "hf":
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(*_repository(rest))
+        repository, file, revision = _repository(rest)
+        found = try_to_load_from_cache(repository, file, revision=revision)
         return Path(found) if isinstance(found, str) else None
     path = _torch_hub_file(weight)
     return path if path.is_file() else None
@@ -66,10 +69,11 @@ def reinstall(weight: Weight) -> str:
     )
 
 
-def _repository(location: str) -> tuple[str, str]:
-    """Split "timm/vit_small/model.safetensors" into "timm/vit_small" and "model.safetensors"."""
+def _repository(location: str) -> tuple[str, str, str | None]:
+    """Repository, file and revision (None for the newest) of "<owner>/<name>[@<commit>]/<file>"."""
     owner, name, file = location.split("/", 2)
-    return f"{owner}/{name}", file
+    name, _, revision = name.partition("@")
+    return f"{owner}/{name}", file, revision or None
 
 
 def _torch_hub_file(weight: Weight) -> Path:
@@ -85,7 +89,8 @@ def download(weight: Weight) -> None:
     if kind == "hf":
         from huggingface_hub import hf_hub_download
 
-        hf_hub_download(*_repository(rest))
+        repository, file, revision = _repository(rest)
+        hf_hub_download(repository, file, revision=revision)
     else:
         from torch.hub import download_url_to_file
 

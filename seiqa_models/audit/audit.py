@@ -56,7 +56,8 @@ def audit(
     pairs : DataFrame
         With ``pair_id, group_id, split, order, mos, ref_key, dist_key``, the pair table's columns,
         and ``collection`` where there are several, whose labels are then made comparable.
-        Probes use the labelled rows of split train; duplicates are searched for in all rows.
+        Probes use the labelled rows of split train; duplicates are searched for in all rows. Lines
+        of ``pairs.attrs["label_notes"]``, what the layout says about labels, become warnings.
     features : DataFrame indexed by pair_id, optional
         Feature table; without it, columns are not checked and the forest probe is skipped.
     hashes : mapping of pair_id to int, optional
@@ -108,6 +109,7 @@ def audit(
     if probed and np.ptp(y) > 0:
         found |= _probes(table, y, groups, order, seed)
     found["verdict"] = _verdict(found, scattered=probed and spread(order, groups) > _SCATTERED)
+    found["verdict"]["warnings"] += pairs.attrs.get("label_notes", [])
     return found
 
 

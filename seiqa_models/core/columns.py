@@ -20,13 +20,21 @@ SCORED = ("score", "low", "high", "unfamiliar", "agree")
 CONSENSUS, AGREEMENT = "agreed_score", "agreement"
 """The consensus of the feature columns, and how far they agree."""
 
+FALLBACK, FALLBACK_SHARE = "fallback_score", "fallback_share"
+"""What the best feature columns say, and its share in the score of a row unlike the known ones."""
+
+UNRELATED = "unrelated"
+"""How surely the degraded picture shows nothing of the reference, 0..1."""
+
 COMPETITORS = ("best_single", "greedy", "index_only", "at_home", "as_itself", CONSENSUS)
 """Other predictions for the same rows, with which the stack is compared."""
 
 ROW = ("pair_id", "mos", "group_id", "fold")
 """Known facts about a row."""
 
-RESULT_COLUMNS = frozenset({*SCORED, *COMPETITORS, AGREEMENT, *ROW})
+RESULT_COLUMNS = frozenset(
+    {*SCORED, *COMPETITORS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, *ROW}
+)
 
 
 def feature_group(column: str) -> str:

@@ -29,6 +29,7 @@ from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.threads import one_core
+from seiqa_models.stack.dense import DENSE, DenseBlocks
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 BASELINE = "baseline"
@@ -93,16 +94,24 @@ def contributions(
     preparation = pool.preparation
     with one_core():
         values = preparation.transform(known)
+    columns, medians, prepared = list(preparation.columns_), preparation.medians_, values.shape[1]
+    dense = pool.dense(known)
+    if dense is not None:  # numbers of dense blocks are present or absent with their block
+        form: DenseBlocks = pool.representations[DENSE]
+        columns += [name for name, width in form.blocks_ for _ in range(width)]
+        values = np.hstack([values, dense])
+        medians = np.concatenate([medians, form.medians_])
     players, group_of_column = np.unique(
-        [feature_group(name) for name in preparation.columns_], return_inverse=True
+        [feature_group(name) for name in columns], return_inverse=True
     )
     masks, shares = _game(len(players), seed)
 
     def score(rows: FloatMatrix) -> FloatVector:
-        common = regressor.fuse_unclipped(pool.predict_prepared(rows))
-        return common if collection is None else common + regressor.own_term(rows, collection)
+        own, blocks = rows[:, :prepared], None if dense is None else rows[:, prepared:]
+        common = regressor.fuse_unclipped(pool.predict_prepared(own, blocks))
+        return common if collection is None else common + regressor.own_term(own, collection)
 
-    worth = _worth(score, values, preparation.medians_, masks[:, group_of_column])
+    worth = _worth(score, values, medians, masks[:, group_of_column])
     table = pd.DataFrame(0.0, index=known.index, columns=[*names, BASELINE])
     table[players] = worth @ shares.T
     table[BASELINE] = worth[:, 0]

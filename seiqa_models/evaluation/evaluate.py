@@ -32,7 +32,7 @@ from seiqa_models.evaluation.held_out import (
     on_scale_of,
     transfer_cells,
 )
-from seiqa_models.evaluation.laboratories import judge
+from seiqa_models.evaluation.laboratories import judge_each
 from seiqa_models.judged import Judged
 from seiqa_models.results import Figures
 from seiqa_models.stack.collections.scales import require_enough
@@ -148,7 +148,7 @@ def evaluate(
     fits = fit_everything(regressor, table, folds, cells, n_jobs, on_fold)
     note_features(fits.final, X)
     names = None if kinds is None else np.asarray(kinds)[rows]
-    by_collection = _judged(table, joined(fits.by_group))
+    by_collection = judge_each(table, joined(fits.by_group))
     table = on_scale_of(fits.final, table)
     figures = evaluation_figures(table, names, folds, fits, seed)
     figures |= {
@@ -161,19 +161,6 @@ def evaluate(
     return Evaluation(
         fits.final, predictions.iloc[back], Figures.model_validate(figures), by_collection
     )
-
-
-def _judged(table: TrainingTable, held_out: pd.DataFrame) -> list[Judged]:
-    """Each of several collections by a model of all, with its scenes left out."""
-    found = []
-    for code, name in enumerate(table.names if len(table.names) > 1 else ()):
-        rows = np.flatnonzero(table.laboratories == code)
-        for column, scored_as in (("score", None), ("as_itself", name)):
-            score = held_out[column].to_numpy()[rows]
-            found.append(
-                judge(table.names, name, table.y[rows], score, table.groups[rows], scored_as)
-            )
-    return found
 
 
 def _by_collection(
@@ -230,7 +217,9 @@ def require_collections(
     TableError
         In the training part of some fold, a collection has too few rows or scenes.
     """
-    first = list(names).index(scale) if scale in names else int(np.argmax(np.bincount(collections)))
+    first = int(np.argmax(np.bincount(collections)))
+    if scale is not None and scale in names:
+        first = list(names).index(scale)
     folds = spread_folds(groups, collections, order, first=first, n_splits=n_splits, seed=seed)
     for train, test in folds:
         when = f"with {len(test)} rows held out, "

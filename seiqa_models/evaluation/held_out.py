@@ -18,7 +18,14 @@ from sklearn.base import clone
 
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, TrainingTable
-from seiqa_models.core.columns import AGREEMENT, RESULT_COLUMNS, SCORED
+from seiqa_models.core.columns import (
+    AGREEMENT,
+    FALLBACK,
+    FALLBACK_SHARE,
+    RESULT_COLUMNS,
+    SCORED,
+    UNRELATED,
+)
 from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.transfer import transfer_folds
@@ -160,7 +167,8 @@ def on_scale_of(fitted: SeiqaRegressor, table: TrainingTable) -> TrainingTable:
     told = getattr(fitted, "scales_", None)
     if told is None:
         return table
-    return replace(table, y=on_output_scale(told, table), collections=None)
+    y = on_output_scale(told, table.y, np.asarray(table.named_collections))
+    return replace(table, y=y, collections=None)
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
@@ -181,6 +189,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     agreement = predictions[AGREEMENT]
+    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE, UNRELATED])
     predictions = predictions.clip(*fitted.label_range_).assign(
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )

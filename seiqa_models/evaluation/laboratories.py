@@ -153,6 +153,27 @@ def _predicted(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> p
     return pd.DataFrame({_COMMON: fresh.predict(test), **own})
 
 
+def judge_each(table: TrainingTable, held_out: pd.DataFrame) -> list[Judged]:
+    """Each of several collections by a model of all, from predictions with its scenes left out.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Of n rows; with fewer than two collections nothing is judged.
+    held_out : DataFrame [n]
+        ``score``, and ``as_itself``, scores as the row's own collection.
+    """
+    found = []
+    for code, name in enumerate(table.names if len(table.names) > 1 else ()):
+        rows = np.flatnonzero(table.laboratories == code)
+        for column, scored_as in (("score", None), ("as_itself", name)):
+            score = held_out[column].to_numpy()[rows]
+            found.append(
+                judge(table.names, name, table.y[rows], score, table.groups[rows], scored_as)
+            )
+    return found
+
+
 def judge(
     trained_on: Sequence[str],
     judged_on: str,

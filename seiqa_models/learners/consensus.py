@@ -1,27 +1,45 @@
-"""Consensus: the joint verdict of all columns, and how far they agree.
+"""Consensus and Fallback: what the columns say themselves, and when to rely on it.
 
 Where the metrics agree, their consensus is hard to beat by anything learned from a few scenes;
 where they do not (contrast, saturation, a shift of the mean) it is worthless. It is therefore
 accompanied by the agreement a = exp(-(s / s₀)²) of each row, s its spread and s₀ the median spread
 in training (see :mod:`seiqa_models.learners.components`), which a stack uses as a gate.
+
+What is learned about some kinds of distortion can be wrong for others. The columns that follow the
+label best are wrong less often there, as long as the columns agree: they are the fallback for rows
+that are unlike every training row.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from seiqa_models.core.arrays import FloatVector
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.curves import bend, rising_curve
 from seiqa_models.learners.components import OrientedComponents, spreads
-from seiqa_models.learners.oriented import Directions
+from seiqa_models.learners.oriented import Directions, OrientedRanks
+from seiqa_models.learners.scaling import PartialWhitening, RankNormal
 
 _ROWS_PER_KNOT = 10
 _KNOTS = (2, 5)
 """Minimum and maximum number of knots; two (a straight line) for few rows."""
+
+_MAX_ROWS = 2000
+"""Maximum number of training rows kept for measuring distances."""
+
+_WHITENING = 0.7
+"""How far the columns are decorrelated before distances are measured. Six unseen kinds of TID2013
+are then told from new scenes with an area under the ROC curve of .84; with plain ranks and the mean
+distance of five rows it was .73. On KADID-10k's table it made no difference (.73)."""
+
+_FAR, _STEEPNESS = 1.75, 8
+"""Distance from the nearest training row at which a row counts as unlike them, and how sharply."""
 
 
 class Consensus(RegressorMixin, BaseEstimator):
@@ -85,3 +103,110 @@ class Consensus(RegressorMixin, BaseEstimator):
 
     def _agreement(self, spread: FloatVector) -> FloatVector:
         return np.asarray(np.exp(-((spread / self.median_spread_) ** 2)))
+
+
+class Fallback(RegressorMixin, BaseEstimator):
+    """Mean of the three best columns, and how far to rely on it for a row.
+
+    The columns are oriented normal scores of ranks. The three with the largest Pearson correlation
+    with the label are averaged, and the mean is mapped to the label by least squares. The share is
+
+        u · a^¼,   u = 1 - exp(-(d / 1.75)⁸)
+
+    with the agreement a of the row's columns (:class:`Consensus`) and the distance d from the
+    nearest training row, in partly decorrelated normal scores, in units of the median distance of
+    training rows from those of other groups. u is .01 at d = 1, .25 at 1.5 and .95 at 2.
+
+    Parameters
+    ----------
+    n_best : int
+        Number of columns averaged, 1 or more; all of them if there are fewer.
+    directions : sequence of int [p], optional
+        Of :func:`seiqa_models.learners.oriented.signs`.
+    random_state : int
+        Seed for choosing the rows to keep if there are more than 2000.
+
+    Attributes
+    ----------
+    oriented_ : OrientedRanks
+    best_ : int [n_best]
+        Positions of the columns averaged.
+    slope_, intercept_ : float
+        From their mean to the label.
+    places_ : Pipeline
+        From columns to the space in which distances are measured.
+    rows_ : float64 [kept, p]
+        Training rows in that space.
+    typical_ : float
+        The unit of d.
+    """
+
+    def __init__(
+        self, n_best: int = 3, directions: Directions = None, random_state: int = 0
+    ) -> None:
+        self.n_best = n_best
+        self.directions = directions
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True  # three columns may have nothing to say
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Fallback:
+        """Fit X float [n, p] and y float [n]; by default each row is its own group.
+
+        Raises
+        ------
+        ValueError
+            ``n_best`` is less than 1.
+        """
+        if self.n_best < 1:
+            raise ValueError(f"n_best is {self.n_best}, expected 1 or more")
+        checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        values, label = checked[0], checked[1].astype(np.float64)
+        self.oriented_ = OrientedRanks(directions=self.directions).fit(values, label)
+        places = self.oriented_.transform(values)
+        related = _covariances(places, label) / (places.std(axis=0) + np.finfo(np.float64).tiny)
+        self.best_ = np.argsort(-related, kind="stable")[: self.n_best]
+        mean = places[:, self.best_].mean(axis=1)
+        slope = float(_covariances(mean[:, None], label)[0]) / (float(mean.var()) or 1.0)
+        self.slope_ = max(slope, 0.0)
+        self.intercept_ = float(label.mean() - self.slope_ * mean.mean())
+        self._fit_distances(values, np.arange(len(values)) if groups is None else groups)
+        return self
+
+    def _fit_distances(self, values: FloatMatrix, groups: ArrayLike) -> None:
+        shuffled = np.random.default_rng(self.random_state).permutation(len(values))
+        kept = np.sort(shuffled[:_MAX_ROWS])
+        self.places_ = make_pipeline(RankNormal(), PartialWhitening(_WHITENING)).fit(values)
+        self.rows_: FloatMatrix = np.asarray(self.places_.transform(values[kept]))
+        codes = np.asarray(groups)[kept]
+        if len(np.unique(codes)) < 2:
+            codes = np.arange(len(kept))
+        distances = cdist(self.rows_, self.rows_)
+        distances[codes[:, None] == codes[None]] = np.inf
+        self.typical_ = float(np.median(distances.min(axis=1))) or 1.0
+
+    def predict(self, X: ArrayLike) -> FloatVector:
+        """What the best columns say, float64 [n], in the unit of the labels."""
+        check_is_fitted(self, "rows_")
+        values = validate_data(self, X, dtype=np.float64, reset=False)
+        mean = self.oriented_.transform(values)[:, self.best_].mean(axis=1)
+        return np.asarray(self.intercept_ + self.slope_ * mean)
+
+    def share(self, X: ArrayLike, agreement: FloatVector) -> FloatVector:
+        """How far to rely on the best columns, float64 [n] in 0..1; see above.
+
+        ``agreement`` float64 [n] is that of :meth:`Consensus.agreement`.
+        """
+        check_is_fitted(self, "rows_")
+        values = validate_data(self, X, dtype=np.float64, reset=False)
+        nearest = cdist(np.asarray(self.places_.transform(values)), self.rows_).min(axis=1)
+        unlike = -np.expm1(-((nearest / self.typical_ / _FAR) ** _STEEPNESS))
+        return np.asarray(unlike * agreement**0.25)
+
+
+def _covariances(places: FloatMatrix, label: FloatVector) -> FloatVector:
+    """Covariance of each column of places [n, p] with the label [n]."""
+    return np.asarray(places.T @ (label - label.mean()) / len(label))

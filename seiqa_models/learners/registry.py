@@ -29,6 +29,7 @@ from sklearn.svm import SVR
 
 from seiqa_models.core.columns import RESULT_COLUMNS
 from seiqa_models.core.errors import LearnerError
+from seiqa_models.learners.as_is import AsIs
 from seiqa_models.learners.consensus import Consensus
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.noise import NoiseAwareGP
@@ -166,7 +167,7 @@ def ridge(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 @learner("ranker")
 def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """Small network trained to order pairs of rows, inputs by rank."""
-    from seiqa_models.learners.ranker import PairwiseRanker
+    from seiqa_models.learners.networks.ranker import PairwiseRanker
 
     return make_pipeline(RankNormal(), PairwiseRanker(max_epochs=60, random_state=random_state))
 
@@ -223,6 +224,12 @@ def single(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     return make_pipeline(OrientedRanks(), best, LinearRegression(positive=True))
 
 
+@learner("as_is")
+def as_is(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """The column closest to the labels, unchanged; for a column that is a score already."""
+    return AsIs()
+
+
 @learner("consensus")
 def consensus(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """What the columns share, mapped to the label by a rising curve of few knots."""
@@ -240,6 +247,28 @@ def extra_trees(random_state: int, n_jobs: int) -> Any:
 @learner("ranker_fidelity")
 def ranker_fidelity(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
     """The ranker with the winner's loss, PLCC and fidelity of pairs."""
-    from seiqa_models.learners.ranker import PairwiseRanker
+    from seiqa_models.learners.networks.ranker import PairwiseRanker
 
     return make_pipeline(RankNormal(), PairwiseRanker("fidelity", random_state=random_state))
+
+
+@learner("ordinal_head")
+def ordinal_head(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """DSS-SQA's network of levels on standardised columns, trained longer than the original.
+
+    Made for dense blocks, as `ordinal_head@dense`.
+    """
+    from seiqa_models.learners.networks.ordinal_head import OrdinalHead
+
+    return OrdinalHead(learning_rate=1e-3, max_epochs=40, random_state=random_state)
+
+
+@learner("dss_sqa")
+def dss_sqa(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
+    """DSS-SQA's network with all of its constants and its gate, for the blocks of its extractor.
+
+    Read as `dss_sqa@dense`. It takes 10 passes over the rows, which is little for small tables.
+    """
+    from seiqa_models.learners.networks.ordinal_head import GATE, OrdinalHead
+
+    return OrdinalHead(raw_blocks=True, gate=GATE, random_state=random_state)

@@ -102,7 +102,7 @@ def extra_trees(random_state: int, n_jobs: int) -> Any:
 
 
 def ranker(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
-    from seiqa_models.learners.ranker import PairwiseRanker
+    from seiqa_models.learners.networks.ranker import PairwiseRanker
 
     return PairwiseRanker(
         hidden=(192, 64),

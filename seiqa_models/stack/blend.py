@@ -13,8 +13,13 @@ The consensus of the columns contributes as far as they agree:
     score = (1 - w) · learned + w · consensus,   w = gate · agreement
 
 (see :mod:`seiqa_models.learners.consensus`). At home the gate is the largest that costs nothing on
-held-out groups; abroad, with one collection, it is one half. See
-docs/explanation/generalising.md for figures.
+held-out groups; abroad, with one collection, it is one half. For a row unlike every training row,
+the best columns then take over by up to their whole share:
+
+    score = (1 - f · share) · score + f · share · fallback
+
+(see :class:`seiqa_models.learners.consensus.Fallback`). At home f is the largest that costs no more
+than .001 on held-out groups; abroad it is 1. See docs/explanation/generalising.md for figures.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from seiqa_models.core.arrays import FloatVector, Rows
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.fusions.registry import named
@@ -42,6 +47,12 @@ PURPOSES = ("home", ABROAD)
 GATES = (0.0, 0.25, 0.5)
 """Candidates for the largest share of the consensus; the last one abroad with one collection."""
 
+FALLBACKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Candidates for f above at home; abroad the last one is used."""
+
+AFFORDABLE = 0.001
+"""Largest loss of final on held-out groups of familiar kinds, for what is gained on new kinds."""
+
 
 class Blend(BaseEstimator):
     """From the predictions of a pool to the score, in the unit of the labels.
@@ -50,7 +61,7 @@ class Blend(BaseEstimator):
     ----------
     purpose : {"home", "abroad"}
     consensus : bool
-        Whether the consensus contributes to the score.
+        Whether the consensus and the fallback contribute to the score.
     calibrate : bool
         Whether :class:`seiqa_models.stack.calibration.MonotoneCalibration` is applied last.
 
@@ -62,9 +73,13 @@ class Blend(BaseEstimator):
         ranked better with fitted weights.
     gate_ : float
         Share of the consensus if the columns agree fully.
+    fallback_ : float
+        f above; 0 in models saved by earlier versions.
     weights_ : dict of float by member, sum 1; None where the fusion has no weights
     calibration_ : MonotoneCalibration or None
     """
+
+    fallback_: float = 0.0
 
     def __init__(
         self, purpose: str = "home", consensus: bool = True, calibrate: bool = True
@@ -126,10 +141,11 @@ class Blend(BaseEstimator):
         self.weights_ = None
         if own is not None:
             self.weights_ = dict(zip(self.members_, np.asarray(own).tolist(), strict=True))
-        self.gate_ = 0.0
+        self.gate_, self.fallback_ = 0.0, 0.0
         if self.consensus:
             self.gate_ = gate if abroad else self._free_gate(predictions, y)
-        fused = self._fused(predictions, self.gate_, self.fusion_)
+            self.fallback_ = FALLBACKS[-1] if abroad else self._cheap_fallback(predictions, y)
+        fused = self._blended(predictions, self.fallback_)
         calibration = MonotoneCalibration().fit(fused, y, groups)
         self.calibration_ = calibration if self.calibrate else None
         return self
@@ -137,7 +153,7 @@ class Blend(BaseEstimator):
     def predict(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] of a pool's predictions, not clipped."""
         check_is_fitted(self, "gate_")
-        fused = self._fused(predictions, self.gate_, self.fusion_)
+        fused = self._blended(predictions, self.fallback_)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
     def _fitted(self, fusion: Any, rows: HeldOut, **extra: Any) -> Any:
@@ -159,8 +175,8 @@ class Blend(BaseEstimator):
                 for column, gate in enumerate(gates):
                     fused = self._fused(pd.DataFrame(held.predictions), gate, fitted)
                     totals[row, column] += srocc(held.y, fused)
-        best, gate = np.unravel_index(int(np.argmax(totals)), totals.shape)
-        return clone(fusions[best]), gates[gate]
+        row, column = divmod(int(np.argmax(totals)), len(gates))
+        return clone(fusions[row]), gates[column]
 
     def _fused(self, predictions: pd.DataFrame, gate: float, fusion: Any) -> FloatVector:
         known = predictions[self.members_]
@@ -168,10 +184,21 @@ class Blend(BaseEstimator):
         w = gate * predictions[AGREEMENT].to_numpy()
         return np.asarray((1 - w) * learned + w * predictions[CONSENSUS].to_numpy())
 
+    def _blended(self, predictions: pd.DataFrame, fallback: float) -> FloatVector:
+        fused = self._fused(predictions, self.gate_, self.fusion_)
+        w = fallback * predictions[FALLBACK_SHARE].to_numpy()
+        return np.asarray((1 - w) * fused + w * predictions[FALLBACK].to_numpy())
+
     def _free_gate(self, predictions: pd.DataFrame, y: FloatVector) -> float:
         """The largest gate that loses nothing compared with no consensus."""
         finals = [final_score(y, self._fused(predictions, gate, self.fusion_)) for gate in GATES]
         return max(g for g, final in zip(GATES, finals, strict=True) if final >= finals[0])
+
+    def _cheap_fallback(self, predictions: pd.DataFrame, y: FloatVector) -> float:
+        """The largest f that is affordable compared with no fallback."""
+        finals = [final_score(y, self._blended(predictions, f)) for f in FALLBACKS]
+        least = finals[0] - AFFORDABLE
+        return max(f for f, final in zip(FALLBACKS, finals, strict=True) if final >= least)
 
 
 def _together(parts: Sequence[HeldOut]) -> HeldOut:

@@ -97,7 +97,6 @@ def cross_fit(
     random_state: int,
     directions: Mapping[str, int] | None,
     n_jobs: int,
-    label_range: tuple[float, float] | None = None,
     elsewhere: bool = False,
 ) -> CrossFit:
     """Predict every row with a pool fitted without its group and, if known, also without its kind.
@@ -110,8 +109,6 @@ def cross_fit(
         Members of the pool.
     n_splits, random_state, directions, n_jobs
         As for :class:`seiqa_models.stack.regressor.SeiqaRegressor`.
-    label_range : (float, float), optional
-        The ends of the scale, for constructed orders [those of the labels].
     elsewhere : bool
         Whether every collection is also predicted from the others.
     """
@@ -121,7 +118,7 @@ def cross_fit(
     if elsewhere and table.collections is not None:
         abroad = laboratory_folds(folds, table.groups, table.collections)
     predicted = Parallel(n_jobs=n_jobs)(
-        delayed(predict_held_out)(table, fold, names, random_state, directions, label_range)
+        delayed(predict_held_out)(table, fold, names, random_state, directions)
         for fold in [*folds, *cells, *abroad]
     )
     by_row = np.argsort(np.concatenate([test for _, test in folds]))

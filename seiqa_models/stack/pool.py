@@ -12,10 +12,10 @@ from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE, UNRELATED
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
-from seiqa_models.learners.consensus import Consensus
+from seiqa_models.learners.consensus import Consensus, Fallback
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import (
     fit_named,
@@ -23,6 +23,7 @@ from seiqa_models.plugins.calls import (
     predict_named,
     row_arguments,
 )
+from seiqa_models.stack.dense import DENSE, DenseBlocks
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -31,9 +32,7 @@ from seiqa_models.stack.representations import (
     make_representation,
     member,
 )
-
-TEACHER = "gp"
-"""Learner whose first fit places the constructed rows on the label scale."""
+from seiqa_models.stack.unrelated import UnrelatedGate
 
 Directions = Mapping[str, int]
 """Column → 1 if higher is better, -1 if lower is; for other columns the labels decide."""
@@ -43,34 +42,60 @@ Directions = Mapping[str, int]
 class FittedPool:
     """A fitted preparation, and the parts fitted on its output.
 
-    Representations are keyed by name, learners by the name of their member of the pool. Everything
-    runs on one thread: the number of threads can change the last digit.
+    Representations are keyed by name, learners by the name of their member of the pool. There is no
+    fallback in models saved by earlier versions, or if nothing could be learned, and no gate
+    without constructed orders. Everything runs on one thread: the number of threads can change the
+    last digit.
     """
 
     preparation: Preparation
     representations: dict[str, Any]
     learners: dict[str, Any]
     consensus: Any
+    fallback: Fallback | None
+    unrelated: UnrelatedGate | None
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Apply :meth:`predict_prepared` to the rows of a feature table."""
         with one_core(), plain_scikit_learn():
             values = self.preparation.transform(X)
-        return self.predict_prepared(values).set_axis(X.index)
+        return self.predict_prepared(values, self.dense(X)).set_axis(X.index)
 
-    def predict_prepared(self, values: FloatMatrix) -> pd.DataFrame:
-        """Each member's predictions, the consensus and the agreement, float64 columns by name."""
+    def dense(self, X: pd.DataFrame) -> FloatMatrix | None:
+        """The numbers of the dense blocks [n, width]; None if no member reads them."""
+        return self.representations[DENSE].transform(X) if DENSE in self.representations else None
+
+    def predict_prepared(self, values: FloatMatrix, dense: FloatMatrix | None) -> pd.DataFrame:
+        """Each member's predictions, float64 columns by name.
+
+        Five more are the consensus and the agreement, the fallback with its share, and how
+        surely a picture is unrelated to its reference.
+
+        Parameters
+        ----------
+        values : float64 [n, p]
+            Rows of the fitted preparation.
+        dense : float64 [n, width] or None
+            The same rows from :meth:`dense`.
+        """
         with one_core(), plain_scikit_learn():
-            read = _read(self.representations, values)
+            read = _read(self.representations, values, dense)
             predictions = {
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
                 for name, learner in self.learners.items()
             }
             predictions[CONSENSUS] = np.asarray(self.consensus.predict(values), np.float64)
             known = isinstance(self.consensus, Consensus)
-            predictions[AGREEMENT] = (
-                self.consensus.agreement(values) if known else np.zeros(len(values))
-            )
+            agreement = self.consensus.agreement(values) if known else np.zeros(len(values))
+            predictions[AGREEMENT] = agreement
+            predictions[FALLBACK] = predictions[CONSENSUS]
+            predictions[FALLBACK_SHARE] = np.zeros(len(values))
+            if self.fallback is not None:
+                predictions[FALLBACK] = self.fallback.predict(values)
+                predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
+            predictions[UNRELATED] = np.zeros(len(values))
+            if self.unrelated is not None:
+                predictions[UNRELATED] = self.unrelated.share(values)
         return pd.DataFrame(predictions)
 
 
@@ -95,14 +120,10 @@ def fit_pool(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
-    label_range: tuple[float, float] | None = None,
 ) -> tuple[FittedPool, FloatMatrix]:
     """Fit all parts of a :class:`FittedPool`; also return the cross-fitted prepared rows.
 
-    If the table has constructed orders, the learners and the consensus also learn from their rows,
-    with the targets that :meth:`seiqa_models.core.orders.Orders.targets` derives from a first fit
-    on the labels; those rows come last in the result. ``label_range`` gives the ends of the scale
-    [those of the labels].
+    If the table has constructed orders, their rows come last in the result.
 
     Raises
     ------
@@ -111,62 +132,60 @@ def fit_pool(
     TableError
         There are fewer rows than a representation has components.
     """
+    y, kinds, collections, groups = table.y, table.kinds, table.collections, table.groups
     with one_core(), plain_scikit_learn():
         preparation = Preparation()
         more = None if table.orders is None else table.orders.X
-        values = preparation.fit_transform(table.X, table.y, table.groups, more)
-    y, kinds, collections = table.y, table.kinds, table.collections
-    known = [(directions or {}).get(name, 0) for name in preparation.columns_]
-    if table.orders is not None and len(table.orders.X) and _learnable(values, y):
-        made, targets = _constructed(table, preparation, values, random_state, known, label_range)
-        values, y = np.concatenate([values, made]), np.concatenate([y, targets])
-        kinds, collections = (_with_one_more(codes, len(made)) for codes in (kinds, collections))
+        values = preparation.fit_transform(table.X, y, groups, more)
+        made, unrelated = _gate(table, preparation, values)
+        blocks = DenseBlocks().fit(table.X) if DENSE in forms(names) else None
+        dense = None if blocks is None else blocks.transform(table.X)
     del table  # frees dense blocks copied for this fit before the learners need memory
+    known = [(directions or {}).get(name, 0) for name in preparation.columns_]
     learnable = _learnable(values, y)
     with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
+        fallback = Fallback(directions=known).fit(values, y, groups) if learnable else None
         representations = {
-            name: _told(make_representation(name if learnable else ALL), known).fit(values, y)
+            name: _told(make_representation(name if learnable else ALL), directions=known).fit(
+                values, y
+            )
             for name in forms(names)
+            if name != DENSE
         }
-        read = _read(representations, values)
+        if blocks is not None:
+            representations[DENSE] = blocks
+        read = _read(representations, values, dense)
     learners = {}
     for name in names:
         learner, form = member(name)
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
-        learners[name] = fit_learner(learner, read[form], y, random_state, kinds, told, collections)
-    return FittedPool(preparation, representations, learners, consensus), values
+        learners[name] = fit_learner(
+            learner,
+            read[form],
+            y,
+            random_state,
+            kinds,
+            None if form == DENSE else told,
+            collections,
+            blocks.blocks_ if blocks is not None and form == DENSE else None,
+        )
+    pool = FittedPool(preparation, representations, learners, consensus, fallback, unrelated)
+    return pool, np.concatenate([values, made])
 
 
-def _constructed(
-    table: TrainingTable,
-    preparation: Preparation,
-    values: FloatMatrix,
-    random_state: int,
-    directions: Sequence[int],
-    label_range: tuple[float, float] | None,
-) -> tuple[FloatMatrix, FloatVector]:
-    """Prepared rows of the constructed orders, and their targets.
-
-    The first fit is a Gaussian process: fast, and the best single learner on new references.
-    """
-    if table.orders is None:
-        raise ValueError("the table has no constructed orders")
-    with one_core(), plain_scikit_learn():
-        made = preparation.transform(table.orders.X)
-    first = fit_learner(
-        TEACHER, values, table.y, random_state, table.kinds, directions, table.collections
-    )
-    with one_core():
-        predicted = predict_named(f"learner {TEACHER!r}", first, made)
-    scale = label_range or (float(table.y.min()), float(table.y.max()))
-    return made, table.orders.targets(predicted, scale, float(table.y.std()))
-
-
-def _with_one_more(codes: Rows | None, count: int) -> Rows | None:
-    """Codes of the rows and of constructed ones, which get a code of their own."""
-    return None if codes is None else np.concatenate([codes, np.full(count, codes.max() + 1)])
+def _gate(
+    table: TrainingTable, preparation: Preparation, values: FloatMatrix
+) -> tuple[FloatMatrix, UnrelatedGate | None]:
+    """Prepared rows of the constructed orders, and the gate; none if it has too little to learn."""
+    orders = table.orders
+    if orders is None or not len(orders.X):
+        return np.empty((0, values.shape[1])), None
+    made = preparation.transform(orders.X)
+    if not values.shape[1] or orders.gone.all() or not orders.gone.any():
+        return made, None
+    return made, UnrelatedGate().fit(values, made, orders.gone)
 
 
 def fit_learner(
@@ -177,10 +196,12 @@ def fit_learner(
     kinds: Rows | None = None,
     directions: Sequence[int] | None = None,
     collections: Rows | None = None,
+    blocks: Sequence[tuple[str, int]] | None = None,
 ) -> Any:
     """A learner fitted to rows [n, columns], their labels and any known side information.
 
-    That is the kinds and collections of the rows [n], and the directions [columns].
+    That is the kinds and collections of the rows [n], the directions [columns], and the name and
+    width of the dense blocks if these are the columns.
 
     If a small fold has only one distinct label or no varying column, its mean is predicted.
 
@@ -191,17 +212,20 @@ def fit_learner(
     """
     if not _learnable(values, y):
         return DummyRegressor().fit(values, y)
-    learner = _told(make_learner(name, random_state=random_state), directions)
+    learner = make_learner(name, random_state=random_state)
+    learner = _told(_told(learner, directions=directions), blocks=blocks)
     extra = row_arguments(learner, kinds=kinds, collections=collections)
     with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
 
 
-def _read(representations: Mapping[str, Any], values: FloatMatrix) -> dict[str, FloatMatrix]:
+def _read(
+    representations: Mapping[str, Any], values: FloatMatrix, dense: FloatMatrix | None
+) -> dict[str, FloatMatrix]:
     """The rows in each representation, in one memory layout, as it can affect the last digit."""
     values = np.ascontiguousarray(values)
     return {
-        name: np.ascontiguousarray(form.transform(values), np.float64)
+        name: np.ascontiguousarray(dense if name == DENSE else form.transform(values), np.float64)
         for name, form in representations.items()
     }
 
@@ -210,10 +234,11 @@ def _learnable(values: FloatMatrix, y: FloatVector) -> bool:
     return bool(values.shape[1] > 0 and np.ptp(y) > 0)
 
 
-def _told(estimator: Any, directions: Sequence[int] | None) -> Any:
-    """The estimator with every parameter named ``directions``, at any depth, set to these."""
-    own = [name for name in estimator.get_params() if name.rpartition("__")[2] == "directions"]
-    return estimator.set_params(**dict.fromkeys(own, directions))
+def _told(estimator: Any, **fact: Any) -> Any:
+    """The estimator with every parameter of this name, at any depth, set to this value."""
+    ((name, value),) = fact.items()
+    own = [key for key in estimator.get_params() if key.rpartition("__")[2] == name]
+    return estimator.set_params(**dict.fromkeys(own, value))
 
 
 def predict_held_out(
@@ -222,9 +247,8 @@ def predict_held_out(
     names: Sequence[str],
     random_state: int,
     directions: Directions | None = None,
-    label_range: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Predictions of a fold's held-out rows by a pool fitted on its training rows."""
     train, test = fold
-    pool, _ = fit_pool(table.take(train), names, random_state, directions, label_range)
+    pool, _ = fit_pool(table.take(train), names, random_state, directions)
     return pool.predict(table.X.iloc[test])

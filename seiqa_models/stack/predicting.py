@@ -10,16 +10,18 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
-from seiqa_models.core.columns import AGREEMENT
+from seiqa_models.core.columns import AGREEMENT, FALLBACK_SHARE, UNRELATED
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import known_frame
 from seiqa_models.core.threads import one_core
+from seiqa_models.learners.consensus import Fallback
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
+from seiqa_models.stack.unrelated import UnrelatedGate, pulled_down
 
 
 class StackPredictor(RegressorMixin, BaseEstimator):
@@ -37,6 +39,10 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     interval_: ConformalInterval
     observers_: Observers
     label_range_: tuple[float, float]
+
+    # Bundles of earlier versions have none.
+    fallback_: Fallback | None = None
+    unrelated_: UnrelatedGate | None = None
 
     def predict(self, X: Table, collection: str | None = None) -> FloatVector:
         """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
@@ -57,7 +63,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         pool, known = self.pool(X)
         with one_core():
             values = self.preparation_.transform(known)
-        fused = self.fuse_unclipped(pool.predict_prepared(values))
+        fused = self.fuse_unclipped(pool.predict_prepared(values, pool.dense(known)))
         return np.asarray(np.clip(fused + self.own_term(values, collection), *self.label_range_))
 
     @property
@@ -107,7 +113,9 @@ class StackPredictor(RegressorMixin, BaseEstimator):
             ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
             share of columns whose value is outside the training range; ``unfamiliar`` bool, whether
             the row is further from the training rows than 99 % of them are from each other;
-            ``agree`` bool, whether the row's columns agree as well as in most training rows.
+            ``agree`` bool, whether the row's columns agree as well as in most training rows;
+            ``fallback`` float64 in 0..1, the share of the score that comes from the best columns
+            alone, because the row is unlike the training rows and its columns agree.
 
         Raises
         ------
@@ -118,7 +126,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         """
         pool, known = self.pool(X)
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
-        predictions = pool.predict_prepared(values)
+        predictions = pool.predict_prepared(values, pool.dense(known))
         score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
         if collection is not None:
             own = self.fuse_unclipped(predictions) + self.own_term(values, collection)
@@ -134,15 +142,17 @@ class StackPredictor(RegressorMixin, BaseEstimator):
                 "outside": (excess != 0).mean(axis=1),
                 "unfamiliar": novelty > 1,
                 "agree": agreement >= self.consensus_.least_agreement_,
+                "fallback": self.blend_.fallback_ * predictions[FALLBACK_SHARE].to_numpy(),
             },
             index=known.index,
         )
 
     def predict_learners(self, X: Table) -> pd.DataFrame:
-        """Each member's own predictions, float64 [n, members + 2], not clipped.
+        """Each member's own predictions, float64 [n, members + 5], not clipped.
 
-        Two further columns, ``agreed_score`` and ``agreement``, come from
-        `seiqa_models.learners.consensus`.
+        Four further columns come from `seiqa_models.learners.consensus`: ``agreed_score`` and
+        ``agreement``, ``fallback_score`` and ``fallback_share``. The last, ``unrelated``, comes
+        from `seiqa_models.stack.unrelated`.
         """
         pool, known = self.pool(X)
         return pool.predict(known)
@@ -154,7 +164,10 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] from the output of :meth:`predict_learners`, not clipped."""
-        return self.blend_.predict(predictions)
+        fused = self.blend_.predict(predictions)
+        if self.unrelated_ is None:
+            return fused
+        return pulled_down(fused, predictions[UNRELATED].to_numpy(), self.label_range_)
 
     @property
     def weights_(self) -> dict[str, float] | None:
@@ -176,5 +189,11 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self, "blend_")
         known = known_frame(self, X, self.features_)
-        pool = FittedPool(self.preparation_, self.representations_, self.learners_, self.consensus_)
-        return pool, known
+        parts = self.preparation_, self.representations_, self.learners_, self.consensus_
+        return FittedPool(*parts, self.fallback_, self.unrelated_), known
+
+    def _keep(self, pool: FittedPool) -> None:
+        """Keep the parts of a fitted pool as attributes."""
+        self.preparation_, self.representations_ = pool.preparation, pool.representations
+        self.learners_, self.consensus_ = pool.learners, pool.consensus
+        self.fallback_, self.unrelated_ = pool.fallback, pool.unrelated

@@ -51,7 +51,8 @@ class SeiqaRegressor(StackPredictor):
         Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
         :mod:`seiqa_models.stack.blend`.
     consensus : bool
-        Whether the consensus of all columns is part of the score where they agree.
+        Whether the consensus of all columns is part of the score where they agree, and the best
+        columns where a row is also unlike the training rows.
     fusion : str or Fusion
         A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
         parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.
@@ -82,18 +83,18 @@ class SeiqaRegressor(StackPredictor):
     preparation_ : Preparation
     representations_ : dict of fitted transformers, by name
     learners_ : dict of fitted regressors, by member
-    consensus_ : Consensus
+    consensus_ : Consensus; fallback_ : Fallback; unrelated_ : UnrelatedGate or None
     blend_ : Blend
     weights_ : dict of float, by member, sum 1; None if the fusion has no weights
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
     scales_ : dict
-        How the labels of several collections were mapped to one scale, as returned by
-        :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are several.
+        From :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are
+        several collections.
     observers_ : Observers
         What each collection's observers add to the score; only set if there are several.
-    oof_ : DataFrame of float64 [n, members + 2], indexed like X
+    oof_ : DataFrame of float64 [n, members + 5], indexed like X
         Out-of-fold predictions of the training rows, as from :meth:`predict_learners`. They are not
         part of a saved bundle.
     """
@@ -173,8 +174,9 @@ class SeiqaRegressor(StackPredictor):
             scores. The ranker compares only rows of one collection. ``groups`` have to be the same
             for a scene in all of its collections.
         orders : Orders, optional
-            Rows without labels whose order is known, of the same groups. Those of held-out groups
-            take no part in an inner fold; none takes part in fusion, calibration or residuals.
+            Rows without labels, of the same groups, some of which are known to show nothing of
+            their reference. Those of held-out groups take no part in an inner fold; none takes part
+            in fusion, calibration or residuals.
 
         Raises
         ------
@@ -215,12 +217,10 @@ class SeiqaRegressor(StackPredictor):
             random_state=self.random_state,
             directions=self.directions,
             n_jobs=self.n_jobs,
-            label_range=self.label_range_,
             elsewhere=self.purpose == ABROAD,
         )
-        pool, values = fit_pool(table, names, self.random_state, self.directions, self.label_range_)
-        self.preparation_, self.representations_ = pool.preparation, pool.representations
-        self.learners_, self.consensus_ = pool.learners, pool.consensus
+        pool, values = fit_pool(table, names, self.random_state, self.directions)
+        self._keep(pool)
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
         with one_core():
@@ -233,7 +233,7 @@ class SeiqaRegressor(StackPredictor):
                 held_out.new_kinds,
                 held_out.elsewhere,
             )
-        if table.collections is not None:
+        if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
             self.observers_ = Observers(known).fit(
                 values, table, self.fuse_unclipped(held_out.by_group)

@@ -4,7 +4,8 @@ A member of the pool is a learner and a representation, ``learner@representation
 reads the first 8 components of the oriented ranks
 (:class:`seiqa_models.learners.components.OrientedComponents`). ``catboost``, short for
 ``catboost@all``, reads every prepared column. A dense block has been reduced to its meta-feature
-before, which is one of these columns.
+before, which is one of these columns. Only ``ordinal_head@dense`` and the like read the numbers of
+the dense blocks themselves (:mod:`seiqa_models.stack.dense`).
 
 To add a representation, write a function that returns a scikit-learn transformer and decorate it
 with ``@representation("name")``; ``fit`` gets rows float64 [n, p] and labels [n]. A parameter
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 from sklearn.preprocessing import FunctionTransformer
 
 from seiqa_models.learners.components import OrientedComponents
+from seiqa_models.stack.dense import DENSE, DenseBlocks
 
 ALL = "all"
 
@@ -31,7 +33,7 @@ def representation(name: str) -> Callable[[Callable[[], Any]], Callable[[], Any]
     """Register the decorated factory under ``name``, which must not be a number."""
 
     def register(factory: Callable[[], Any]) -> Callable[[], Any]:
-        if name in REPRESENTATIONS or name.isdigit():
+        if name in (*REPRESENTATIONS, DENSE) or name.isdigit():
             raise ValueError(f"representation {name!r} is registered twice, or is a number")
         REPRESENTATIONS[name] = factory
         return factory
@@ -80,10 +82,12 @@ def make_representation(name: str) -> Any:
     """
     if name.isdecimal() and int(name) > 0:
         return OrientedComponents(int(name))
+    if name == DENSE:
+        return DenseBlocks()
     if name not in REPRESENTATIONS:
-        near = difflib.get_close_matches(name, REPRESENTATIONS, n=1)
+        near = difflib.get_close_matches(name, [*REPRESENTATIONS, DENSE], n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        known = ", ".join(sorted(REPRESENTATIONS))
+        known = ", ".join(sorted([*REPRESENTATIONS, DENSE]))
         raise ValueError(
             f"unknown representation {name!r}: {hint}known are {known}, and the number of"
             " components, 1 or more"

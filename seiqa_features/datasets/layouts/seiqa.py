@@ -23,6 +23,14 @@ from seiqa_features.tabular.reading import READERS, TextTable, read_text_table
 
 LABEL_RANGE = (0.0, 5.0)
 
+LABEL_SHIFT = (
+    "training labels of this layout are integers that annotators gave with a multimodal model's"
+    " help, validation and test labels are means of 30 people: a level is coarser than what is"
+    " scored, and an estimate on training labels is not one on test labels; made for such labels"
+    " are the learners ordinal, ordinal_head@dense (levels) and noise_aware (labels in doubt): add"
+    " one to the setting learners, and compare the runs by their honest estimates (`seiqa compare`)"
+)
+
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _log = logging.getLogger(__name__)
 
@@ -40,6 +48,9 @@ def read(path: Path) -> Found:
         folder = path / split.title()
         if folder.is_dir():
             _read_split(folder, split, found)
+    trained = [p.mos for p in found.pairs if p.split == "train" and p.mos is not None]
+    if found.label_kind == "MOS" and trained and all(mos.is_integer() for mos in trained):
+        found.label_notes.append(LABEL_SHIFT)
     return found
 
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seiqa_features.extractors.classical.piq_parts import piq_metric
-from seiqa_features.extractors.classical.registration import (
+from seiqa_features.extractors.registry import extractor
+from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
+from seiqa_features.pictures.registration import (
     Affine,
     align,
     filled_box,
     inside_of,
     warp,
 )
-from seiqa_features.extractors.registry import extractor
-from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ SMALLEST = 96
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=1,
+        version=2,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),

@@ -96,7 +96,9 @@ def _nlpd() -> Metric:
     metric.pad_sym = _mirrored  # the same border, without sending indices to the GPU
 
     def rounded(dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
-        return metric(*(grey(image).expand(-1, 3, -1, -1) / 255 for image in (dist, ref)))
+        pair = (grey(image).expand(-1, 3, -1, -1) / 255 for image in (dist, ref))
+        values: torch.Tensor = metric(*pair)
+        return values
 
     return rounded
 

@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
-from seiqa_models.stack.collections.reversals import reversed_columns
+from seiqa_models.stack.collections.misleading import misleading_columns
 from seiqa_models.stack.collections.scale_maps import ScaleMap
 from seiqa_models.stack.collections.scales import fit_scales
 from seiqa_models.stack.pool import Directions
@@ -48,10 +49,9 @@ def on_one_scale(
         ``scale``: its name; ``home``: the collection whose scale it is, or was before conversion
         to 0..5; ``maps``: from each collection to the scale of ``home``; see
         :class:`seiqa_models.stack.collections.scale_maps.ScaleMap`; ``agreement`` and ``rounds``:
-        see :class:`seiqa_models.stack.collections.scales.Scales`; ``lying``: the columns left out
-        because their direction changes, see
-        :func:`seiqa_models.stack.collections.reversals.reversed_columns`; ``best`` and ``worst``:
-        the labels on the scale of ``home`` that become 5 and 0, if ``scale`` is 0..5.
+        see :class:`seiqa_models.stack.collections.scales.Scales`; ``misleading``: the columns left
+        out, see :func:`seiqa_models.stack.collections.misleading.misleading_columns`; ``best`` and
+        ``worst``: the labels on the scale of ``home`` that become 5 and 0, if ``scale`` is 0..5.
 
     Raises
     ------
@@ -65,12 +65,14 @@ def on_one_scale(
         raise TableError(f"scale {scale!r} is none of {', '.join(known)}")
     if len(names) == 1 and scale != ZERO_TO_FIVE:
         return replace(table, collections=None), None
-    lying = reversed_columns(table.X, table.y, table.laboratories, names)
-    if len(lying) == table.X.shape[1]:
+    misleading = misleading_columns(table.X, table.y, table.laboratories, names)
+    if len(misleading) == table.X.shape[1]:
+        column, why = next(iter(misleading.items()))
         raise TableError(
-            "every feature column changes direction between the collections: check their labels"
+            f"no feature column carries over between {', '.join(names)} (such as {column}: {why}):"
+            " extract the same features of all, and check their labels"
         )
-    table = replace(table, X=table.X.drop(columns=list(lying)))
+    table = replace(table, X=table.X.drop(columns=list(misleading)))
     sizes = np.bincount(table.laboratories)
     home = names.index(scale) if scale in names else int(np.argmax(sizes))
     scales = fit_scales(
@@ -89,7 +91,7 @@ def on_one_scale(
         "maps": {name: asdict(curve) for name, curve in zip(names, scales.maps, strict=True)},
         "agreement": dict(zip(names, scales.agreement, strict=True)),
         "rounds": scales.rounds,
-        "lying": lying,
+        "misleading": misleading,
     }
     if scale == ZERO_TO_FIVE:
         worst = float(y.min())
@@ -100,20 +102,25 @@ def on_one_scale(
                 " below that"
             )
         told |= {"best": best, "worst": worst}
-    return replace(table, y=on_output_scale(told, table)), told
+    y = on_output_scale(told, table.y, np.asarray(table.named_collections))
+    return replace(table, y=y), told
 
 
-def on_output_scale(told: Mapping[str, Any], table: TrainingTable) -> FloatVector:
-    """The labels of a table on the scale of the scores, float64 [n].
+def on_output_scale(
+    told: Mapping[str, Any], labels: ArrayLike, collections: ArrayLike
+) -> FloatVector:
+    """Labels of several collections on the scale of the scores, float64 [n].
 
     Parameters
     ----------
     told : mapping
         As returned by `on_one_scale`.
-    table : TrainingTable
-        With its own labels and collections.
+    labels : array-like of float [n]
+        On the scales of their collections.
+    collections : array-like of str [n]
+        Name of the collection of each row, one of those that the maps are for.
     """
-    y, names = np.array(table.y, np.float64), np.asarray(table.named_collections)
+    y, names = np.array(labels, np.float64), np.asarray(collections)
     for name, curve in told["maps"].items():
         rows = names == name
         if name != told["home"] and rows.any():

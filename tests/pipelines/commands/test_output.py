@@ -102,9 +102,11 @@ def test_an_unexpected_error_is_one_line_too(cli: Cli, monkeypatch: pytest.Monke
     code, _, err = cli("extractors")
     assert code == 1
     assert err == (
-        "seiqa: unexpected ZeroDivisionError: division by zero; SEIQA_DEBUG=1 in the environment"
-        " shows where: please report it\n"
+        "seiqa: unexpected ZeroDivisionError: division by zero; seiqa -v … shows where: please"
+        " report it\n"
     )
+    with pytest.raises(ZeroDivisionError):
+        entry.main(["-v", "extractors"])
     monkeypatch.setenv("SEIQA_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         entry.main(["extractors"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def test_claim_and_truth_stand_side_by_side(cli: Cli, trained: tuple[Path, Path]
     assert f"{verdict.claim.final:.4f}" in out
     assert f"{verdict.truth.final:.4f}" in out
     assert ("inside that interval" in out) == verdict.held
+    steps = [line.split(maxsplit=1)[1] for line in err.splitlines() if line.startswith("  ")]
+    assert [step.split()[0] for step in steps] == ["score", "audit", "sense"]
+    for step in steps[:2]:  # the third takes a minute, and its verb has tests of its own
+        code, out, err = cli(*shlex.split(step))
+        assert code == 0, err
+        assert out
+    assert Path("lost.png").is_file()
+    assert (run / "bundle" / "bundle.json").is_file()
 
 
 def test_another_run_has_no_truth_to_tell(

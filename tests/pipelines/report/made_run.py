@@ -11,6 +11,8 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from seiqa_features.table.table import write_table
+
 KINDS = ("blur", "JPEG", "noise")
 PAIRS = 14
 LABELLED = 12
@@ -103,13 +105,38 @@ def kinds_metrics() -> dict[str, Any]:
             "photographs": 2,
             "seconds": 31.4,
         },
+        "scales": {
+            "scale": "home",
+            "home": "home",
+            "maps": {},
+            "agreement": {},
+            "rounds": 2,
+            "misleading": {"fourier__max256__band4": "+0.31 in home, -0.42 in abroad"},
+        },
+        "laboratories": [
+            judged(["home"], "abroad", 0.812),
+            judged(["abroad"], "home", 0.734),
+            judged(["home"], "home", 0.955),
+            judged(["abroad", "home"], "home", 0.951),
+            judged(["abroad", "home"], "home", 0.957, "home"),
+        ],
         "calibrated": True,
         "splits": {"by": "group", "why": "nothing speaks against it"},
     }
 
 
+def judged(trained: list[str], on: str, srocc: float, whose: str | None = None) -> dict[str, Any]:
+    figures = {"n": 6, "scenes": 2, "srocc": srocc, "within": None, "plcc": srocc - 0.01}
+    return {"trained_on": trained, "judged_on": on, "scored_as": whose, **figures}
+
+
 def write_run(
-    folder: Path, *, label_kind: str = "MOS", hostile: str = "", kinds: bool = False
+    folder: Path,
+    *,
+    label_kind: str = "MOS",
+    hostile: str = "",
+    kinds: bool = False,
+    challenge: bool = False,
 ) -> Path:
     """Write the run folder `folder`/runs/first, its pictures into `folder`.
 
@@ -119,6 +146,8 @@ def write_run(
         Begins the names of pairs and pictures.
     kinds : bool
         Kinds of distortion are known, and everything was made.
+    challenge : bool
+        The data are in the challenge's layout.
     """
     run = folder / "runs" / "first"
     run.mkdir(parents=True)
@@ -144,8 +173,11 @@ def write_run(
         )
     pairs = pd.DataFrame(rows)
     if kinds:
+        pairs["codec"] = ["old" if number < 8 else "new" for number in range(PAIRS)]
+        pairs["bpp"] = np.linspace(0.2, 2, PAIRS)
         pairs["distortion"] = [f"{hostile}{KINDS[number % 3]}" for number in range(PAIRS)]
     pairs.attrs = {"label_kind": label_kind, "label_range": [0, 5], "source": "my pictures"}
+    pairs.attrs["neighbours_alike"] = challenge
     pairs.to_parquet(run / "pairs.parquet")
     _write_results(run, pairs, kinds)
     return run
@@ -170,6 +202,12 @@ def _write_results(run: Path, pairs: pd.DataFrame, kinds: bool) -> None:
         "versions": {"torch": "2.15.0"},
     }
     (run / "features.json").write_text(json.dumps(features))
+    if kinds:
+        rng = np.random.default_rng(1)
+        names = ("psnr", "ssim", "gms")
+        columns = {f"{name}__max512__value": rng.normal(size=PAIRS) for name in names}
+        index = pd.Index(pairs["pair_id"], name="pair_id")
+        write_table(pd.DataFrame(columns, index=index), run / "features.parquet")
     settings = {"seed": 7, "learners": ["ridge", "svr"], "shrinkage": None}
     (run / "settings.yaml").write_text(yaml.safe_dump(settings))
     figures = metrics() | (kinds_metrics() if kinds else {})

@@ -28,7 +28,9 @@ CONTRAST = """(() => {
   const rgb = text => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
   const texts = [...document.querySelectorAll('body *')]
     .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
-  return Math.min(...texts.map(e => 1.05 / (light(rgb(getComputedStyle(e).color)) + .05)));
+  const paper = light(rgb(getComputedStyle(document.body).backgroundColor)) + .05;
+  const ratios = texts.map(e => paper / (light(rgb(getComputedStyle(e).color)) + .05));
+  return Math.min(...ratios.map(ratio => Math.max(ratio, 1 / ratio)));
 })()"""
 
 
@@ -65,7 +67,7 @@ def test_all_is_drawn_and_nothing_is_asked_for_or_complained_about(
 ) -> None:
     show(page, report, width=DESKTOP)
     drawn = page.evaluate(PICTURES)
-    assert len(drawn) == 8 * 3 + 1 + 9  # pairs, key to the colours, figures
+    assert len(drawn) == 16 * 3 + 1 + 12  # pairs, key to the colours, figures
     assert all(drawn)
     assert page.errors == page.console == []
     assert page.evaluate("performance.getEntriesByType('resource').map(e => e.name)") == []
@@ -101,6 +103,51 @@ def test_headings_are_in_order_and_text_stands_out(page: Browser, report: Path) 
     assert page.evaluate(CONTRAST) >= 4.5  # WCAG 2.1 AA, on white
 
 
+def test_dark_pages_are_dark_and_legible(page: Browser, report: Path) -> None:
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    page.call("Emulation.setEmulatedMedia", features=dark)
+    try:
+        show(page, report, width=DESKTOP)
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(paper) == "rgb(26, 26, 26)"
+        assert page.evaluate(CONTRAST) >= 4.5
+        filtered = "getComputedStyle(document.querySelector('{}')).filter"
+        assert "invert" in page.evaluate(filtered.format(".drawn"))
+        assert page.evaluate(filtered.format(".pair img")) == "none"
+    finally:
+        page.call("Emulation.setEmulatedMedia", features=[])
+
+
+def test_pictures_of_a_pair_are_laid_over_each_other(page: Browser, report: Path) -> None:
+    show(page, report, width=DESKTOP)
+    page.click(".pair button")
+    assert page.evaluate("document.querySelectorAll('dialog[open] .layers img').length") == 3
+    slide = """(() => { const slider = document.querySelector('dialog [type=range]');
+      slider.value = 25; slider.dispatchEvent(new Event('input'));
+      return document.querySelector('dialog .layers img:last-child').style.clipPath; })()"""
+    assert page.evaluate(slide) == "inset(0px 75% 0px 0px)"
+    heat = "getComputedStyle(document.querySelector('dialog .layers img:nth-child(2)')).visibility"
+    assert page.evaluate(heat) == "hidden"
+    page.click("dialog [type=checkbox]")
+    assert page.evaluate(heat) == "visible"
+    page.click("dialog form button")
+    page.wait_for("!document.querySelector('dialog')")
+    assert page.errors == []
+
+
+def test_a_point_names_its_pair_and_stays_inside_the_axes(page: Browser, report: Path) -> None:
+    show(page, report, width=DESKTOP)
+    titles = page.evaluate("[...document.querySelectorAll('.points title')].map(t => t.innerHTML)")
+    assert len(titles) == 12
+    assert titles[0].splitlines()[0].endswith("pair0")
+    assert titles[0].splitlines()[1] == "MOS 0.00, predicted -1.20"
+    inside = """[...document.querySelectorAll('.points circle')].every(c => {
+      const box = c.getBoundingClientRect();
+      const axes = document.querySelector('.points .axis').getBoundingClientRect();
+      return box.left >= axes.left && box.right <= axes.right && box.top >= axes.top; })"""
+    assert page.evaluate(inside)
+
+
 def test_contents_lead_to_their_sections(page: Browser, report: Path) -> None:
     show(page, report, width=PHONE)
     page.evaluate("document.querySelector('nav a[href=\"#audit\"]').click()")
@@ -112,7 +159,8 @@ def test_a_bad_page_is_noticed(page: Browser, tmp_path: Path) -> None:
     """The checks above can fail."""
     bad = tmp_path / "bad.html"
     bad.write_text(
-        "<html><body><img src='https://example.org/x.png'><div style='width: 800px'>x</div>"
+        "<html><body style='background: #fff'><img src='https://example.org/x.png'>"
+        "<div style='width: 800px'>x</div>"
         "<p style='color: #aaa'>pale</p><script>console.error('boo'); nothing();</script>"
     )
     show(page, bad, width=PHONE)

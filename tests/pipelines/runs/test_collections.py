@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from pipelines.settings import load_settings
+from pipelines.steps.extracting import read_unchanged
+from seiqa_features.errors import DataError
 from seiqa_models.scorer import Scorer
 from tests.pipelines.conftest import Cli, degrade, scene
 
@@ -44,7 +46,7 @@ def write(tmp_path: Path) -> Write:
 def two(write: Write) -> list[Path]:
     return [
         write("five", range(6), 7, lambda quality: 1 + 4 * quality),
-        write("worse", range(6, 11), 7, lambda quality: 80 - 70 * quality, "dmos"),
+        write("worse", range(6, 12), 7, lambda quality: 80 - 70 * quality, "dmos"),
     ]
 
 
@@ -80,8 +82,13 @@ def test_two_laboratories_train_one_model(
     predictions = pd.read_csv(tmp_path / "run/predictions.csv")
     assert predictions["mos"].between(0, 6).all()
 
-    again, _, err = cli("train", "--config", quick, "--run", "run")  # the data as recorded
-    assert again == 0, err
+    settings = load_settings(config=str(quick), run=tmp_path / "run")
+    again = read_unchanged(settings)  # the data as recorded, its shared scenes not searched again
+    assert again.pairs["collection"].nunique() == 2
+    table = pd.read_csv(two[0])
+    table.assign(mos=table["mos"] + 1).to_csv(two[0], index=False)
+    with pytest.raises(DataError, match="the label of 42 differs"):
+        read_unchanged(settings)
 
     bundle, pair = tmp_path / "run/bundle", [two[0].parent / name for name in ("0.png", "0-3.png")]
     scores = {}
@@ -104,7 +111,8 @@ def test_scores_from_zero_to_five(cli: Cli, two: list[Path], quick: Path, tmp_pa
         for column in ("ref", "dist"):
             table[column] = path.parent.name + "/" + table[column]
     table = pd.concat(tables, ignore_index=True)
-    table.loc[table.index[:6], "split"] = "test"
+    table.loc[table.index[:7], "split"] = "test"
+    table.loc[table.index[-7:], "split"] = "test"
     table.to_csv(tmp_path / "both.csv", index=False)
     settings = yaml.safe_load(quick.read_text())
     quick.write_text(
@@ -118,16 +126,19 @@ def test_scores_from_zero_to_five(cli: Cli, two: list[Path], quick: Path, tmp_pa
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["scales"]["best"] == 5.0
     assert metrics["label"]["max"] <= 5
+    assert metrics["heldout"]["test"]["rmse"] < 2  # of both collections, on the scale of the scores
     code, _, err = cli("submit", "both.csv", "--config", quick, "--run", "run", "--as", "worse")
     assert code == 0, err
-    assert not np.array_equal(pd.read_csv(tmp_path / "run/scores.csv")["score"], scores)
+    code, _, err = cli("submit", "both.csv", "--config", quick, "--run", "run", "--as", "work")
+    assert code == 3
+    assert "cannot score as 'work': the model learned from five, worse" in err
 
 
 def test_check_and_audit_say_what_the_collections_are(cli: Cli, two: list[Path]) -> None:
     code, out, _ = cli("check", *two)
     assert code == 0
     assert "collection five-p  42 pairs in 6 groups, label" in out
-    assert "collection worse-p  35 pairs in 5 groups, label" in out
+    assert "collection worse-p  42 pairs in 6 groups, label" in out
     assert "the label is −DMOS: in the files lower is better" in out
     code, out, _ = cli("audit", *two)
     assert code == 0

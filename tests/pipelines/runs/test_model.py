@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.runs import model
 from pipelines.runs.folder import read_run
-from pipelines.runs.model import ablate, known_directions
+from pipelines.runs.model import ablate, choose_splits, known_directions
 from pipelines.scales import label_range_of
 from pipelines.settings import Settings, load_settings
 from seiqa_features.errors import DataError, UsageError
@@ -71,6 +71,24 @@ def test_ablation_is_of_the_learner_with_the_largest_weight_on_the_runs_folds(
     assert result == feature_ablation(
         table, training["mos"], training["group_id"], order, learner="ridge", n_splits=3
     )
+
+
+@pytest.mark.parametrize("name", ["svr@8", "ordinal_head@dense"])
+def test_ablation_of_a_learner_that_reads_something_else_is_on_the_prepared_columns(
+    settings: Settings, training: pd.DataFrame, table: pd.DataFrame, name: str
+) -> None:
+    result = ablate(
+        settings,
+        training,
+        table,
+        {name: 1.0},
+        directions={},
+        blocks=False,
+        kinds=False,
+        on_fit=unwatched,
+    )
+    assert result is not None
+    assert result.learner == name.partition("@")[0]
 
 
 def test_no_ablation_of_one_extractor_or_of_many_rows(
@@ -136,3 +154,28 @@ def test_the_range_is_what_the_data_say_or_else_the_settings(
 def test_a_range_rises(quick: Path, tmp_path: Path, ends: tuple[float, float]) -> None:
     with pytest.raises(UsageError, match=r"setting label_range: .*two finite numbers"):
         load_settings(config=str(quick), run=tmp_path / "run", label_range=ends)
+
+
+@pytest.mark.parametrize(
+    ("probed", "verdict", "blocks", "why"),
+    [
+        (True, "group", False, "file order says little"),
+        (True, "block", True, "file order says little"),
+        (False, "group", True, "too few labels"),
+    ],
+)
+def test_the_layout_decides_only_where_the_audit_could_not(
+    monkeypatch: pytest.MonkeyPatch, probed: bool, verdict: str, blocks: bool, why: str
+) -> None:
+    found = {
+        "index_only": {"grouped": 0.0} if probed else None,
+        "verdict": {"splits": verdict, "reasons": ["file order says little about the labels"]},
+    }
+    monkeypatch.setattr("pipelines.runs.model.audit_pairs", lambda *_, **__: found)
+    pairs = pd.DataFrame()
+    pairs.attrs = {"neighbours_alike": True}
+    splits = choose_splits(load_settings(data="d"), pairs)
+    assert splits.blocks == blocks
+    assert why in splits.why
+    asked = load_settings(data="d").model_copy(update={"splits": "block"})
+    assert choose_splits(asked, pairs).blocks

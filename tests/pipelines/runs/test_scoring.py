@@ -262,12 +262,12 @@ def test_scores_of_an_earlier_run_are_replaced(cli: Cli, manifest: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["ref", "dist"], "--out FILE"),
+        (["ref", "dist"], "--out is missing"),
         (["ref"], "give REF DIST"),
         (["ref", "--out", "s.csv"], "give REF DIST"),
-        (["a.png"], "give REF DIST"),
+        (["a.png"], "--out is missing"),
         (["a.png", "b.png", "c.png"], "give REF DIST"),
-        (["a.png", "b.png", "--out", "s.csv"], "give REF DIST"),
+        (["a.png", "b.png", "--out", "s.csv"], "--out is for folders and manifests"),
         (["a.png", "dist"], "give two pictures or two folders"),
         (["ref", "dist", "--out", "s.xlsx"], "--out s.xlsx: expected a name that ends in .csv"),
         (["pairs.csv", "--out", "scores"], "--out scores: expected a name that ends in .csv"),
@@ -494,8 +494,15 @@ def test_a_cluster_that_is_not_there(pictures: tuple[Path, Path], tmp_path: Path
         "score", *pictures, "--out", out, "--engine", "ray", "--ray-address", "nowhere"
     )
     assert code == 2
-    assert err.endswith("--ray-address nowhere: expected host:port, such as 10.0.0.1:6379\n")
+    expected = "seiqa: --ray-address nowhere: expected host:port, such as 10.0.0.1:6379"
+    assert err.splitlines() == [expected]
     assert not out.exists()
+    manifest = tmp_path / "pairs.csv"
+    manifest.write_text("ref,dist\n" + f"{pictures[0]}/0.png,{pictures[1]}/0.png\n")
+    code, _, err = cli("features", manifest, "--engine", "ray", "--ray-address", "nowhere")
+    assert code == 2
+    assert err.splitlines()[-1] == expected
+    assert not (tmp_path / "runs" / "cache").exists()
 
 
 def test_object_stores(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from pipelines.commands.tables import fit_table, predict_table
+from pipelines.report.render import render_report
 from seiqa_features.errors import DataError
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score
@@ -82,6 +84,21 @@ def test_metrics_say_everything_that_was_asked_for(fitted: tuple[Path, str]) -> 
     assert noted["transfer"].tolist() == [metrics["transfer"]["final"]]
     card = (out / "bundle" / "card.md").read_text()
     assert "Held out: one kind of distortion and the references of one fold at a time" in card
+
+
+def test_the_report_is_that_of_a_run_without_pictures(fitted: tuple[Path, str]) -> None:
+    out, said = fitted
+    assert f"report in {out / 'report.html'}" in said
+    page = (out / "report.html").read_text("utf-8")
+    sections = re.findall('<h2 id="([a-z]+)"', page)
+    expected = ["result", "learners", "gain", "folds", "kinds", "calibration", "intervals"]
+    assert sections == [*expected, "data", "made"]
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert f"<dd>{metrics['honest']['final']:.3f}</dd>" in page
+    assert page.count("<circle") == 63
+    assert "row 2\nMOS" in page
+    assert "distortion: jpeg" in page
+    assert render_report(out).read_text("utf-8") == page
 
 
 def test_predictions_can_be_found_again_in_the_table(fitted: tuple[Path, str], table: Path) -> None:

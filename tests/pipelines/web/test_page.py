@@ -33,16 +33,21 @@ def test_page_scores_then_refuses_then_scores(page: Browser, tmp_path: Path) -> 
     assert 1 <= first <= 5
     assert page.wait_for("document.querySelector('#heat img')?.naturalWidth") == scene(1).width
     assert "colour" in page.evaluate("document.querySelector('#chart img').alt")
+    key = "getComputedStyle(document.querySelector('#key')).display"
+    assert page.evaluate(key) != "none"
+    label = "document.querySelector('#heat label')?.getBoundingClientRect().width ?? 0"
+    assert page.evaluate(label) <= 1  # nothing covers the map
     assert page.evaluate(said) == ""
 
     page.click("#dist [aria-label='Remove Image'], #dist button[aria-label='Clear']")
     page.wait_for(f"!{number}")  # the old score does not stay beside other pictures
-    choose_pair(page, ref, fake)
-    page.click("#score")
-    page.wait_for(f"{said}.includes('degraded picture (fake.png): not an image')")
+    page.choose_file("#dist input[type=file]", fake)
+    page.wait_for(f"{said}.includes('degraded picture: fake.png: not an image')")
+    page.wait_for("!document.querySelector('#dist img')")  # and no broken one
 
-    page.evaluate("document.querySelectorAll('.toast-close').forEach(close => close.click())")
-    choose_pair(page, ref, dist)
+    page.choose_file("#dist input[type=file]", dist)
+    page.wait_for("!!document.querySelector('#dist img')")
+    page.wait_for(f"{said} == ''")  # the error was about the other picture
     page.click("#score")
     assert float(page.wait_for(number)) == first
 
@@ -85,3 +90,4 @@ def test_zip_becomes_a_table_and_a_file(page: Browser, tmp_path: Path) -> None:
     assert table["problem"][1].startswith("dist/b.png: not an image")
     shown = page.evaluate("document.querySelector('#scores').innerText")
     assert "Ref/<b>.png" in shown
+    assert page.evaluate("document.querySelectorAll('#scores td img').length") == 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,15 @@ from PIL import Image
 from pipelines.web.examples import RECIPES, write_examples
 from pipelines.web.results import (
     BARS,
+    THUMBNAILS,
     UNFAMILIAR,
     Scale,
+    colour_key_figure,
     contribution_chart,
     heat_map,
     score_card,
     score_table,
+    thumbnails,
 )
 from seiqa_models.score import Score
 from tests.pipelines.conftest import scene
@@ -79,6 +85,22 @@ def test_score_table_counts_and_escapes() -> None:
     assert "1 of 2 pairs scored; 1 could not be" in shown
     assert "<td>&lt;i&gt;</td><td>1.24</td><td></td>" in shown
     assert "<td>b</td><td></td><td>b: damaged</td>" in shown
+
+
+def test_thumbnails_are_small_pictures_and_the_only_html() -> None:
+    small = thumbnails(scene(1, (400, 200)), scene(2))
+    contents = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="">', small)
+    sizes = [Image.open(io.BytesIO(base64.b64decode(content))).size for content in contents]
+    assert sizes == [(64, 32), (64, 48)]
+    rows = [(small, "<i>", "")]
+    shown = score_table(pd.DataFrame(rows, columns=[THUMBNAILS, "ref", "problem"]))
+    assert f"<td>{small}</td><td>&lt;i&gt;</td>" in shown
+
+
+def test_the_heat_map_has_a_key() -> None:
+    figure = colour_key_figure()
+    assert figure.count("data:image/svg+xml;base64,") == 1
+    assert "0: nothing; 1: everything" in figure
 
 
 def test_examples_are_made_on_the_fly_and_claim_no_label(tmp_path: Path) -> None:

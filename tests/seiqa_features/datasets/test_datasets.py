@@ -552,3 +552,20 @@ def test_numbered_pictures_come_in_the_order_of_their_numbers(
     assert not problems
     names = [pair_id.split("/")[1] for pair_id in pairs["pair_id"]]
     assert names == ["2", "000003", "10", "a", "b"]
+
+
+@pytest.mark.parametrize(("labels", "noted"), [((0, 3, 5), 1), ((0.5, 3, 5), 0)])
+def test_labels_of_the_challenge_come_with_what_is_known_about_them(
+    labels, noted, tmp_path, save_picture
+):
+    for number in range(3):
+        for side in ("Ref", "Dist"):
+            save_picture(tmp_path / "Train" / side / f"{number + 1:06}.png", seed=number)
+    rows = "".join(f"{number + 1:06}.png,{label}\n" for number, label in enumerate(labels))
+    (tmp_path / "Train" / "Train_scores.csv").write_text(f"picture,score\n{rows}")
+    found = find_pairs(tmp_path)
+    assert len(found.label_notes) == noted
+    pairs, _ = load_pairs(tmp_path, ImageIndex(tmp_path / "cache"))
+    notes = pairs.attrs.get("label_notes", [])
+    assert all("means of 30 people" in note and "ordinal_head@dense" in note for note in notes)
+    assert len(notes) == noted

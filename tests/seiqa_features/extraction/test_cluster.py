@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -222,10 +223,34 @@ def test_nobody_answers(pairs: pd.DataFrame, runtime: Runtime, tmp_path: Path) -
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("address", ["somewhere", "10.0.0.1", "host:port"])
+def test_addresses_that_need_no_answer() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+    connecting.require_answer(Cluster())
+    connecting.require_answer(Cluster("auto"))
+
+
+@pytest.mark.parametrize("address", ["somewhere", "10.0.0.1", "host:port", "ray://host:1"])
 def test_addresses_that_are_none(address: str) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
     with pytest.raises(ClusterError, match=r"expected host:port, such as 10\.0\.0\.1:6379"):
-        connecting._require_answer(address)
+        connecting.require_answer(Cluster(address))
+
+
+def test_a_cluster_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+
+    def slow(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out\nduring startup.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", slow)
+    with (
+        pytest.raises(
+            ClusterError, match="of this machine: cannot be used .The current node timed"
+        ),
+        connecting.connected(Cluster()),
+    ):
+        pytest.fail("it is not connected")
 
 
 def test_errors_come_back_as_what_they_were() -> None:
@@ -243,6 +268,19 @@ def ray() -> Iterator[Any]:
     found = pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
     yield found
     found.shutdown()
+
+
+def start(ray: Any) -> None:
+    """A node with one core. Ray gives it 30 s, which a busy machine may exceed."""
+    for attempt in range(3):
+        try:
+            ray.init("local", num_cpus=1, object_store_memory=OBJECTS, **QUIET)
+        except Exception:
+            ray.shutdown()
+            if attempt == 2:
+                raise
+        else:
+            return
 
 
 def rows_written(store: Store) -> dict[str, int]:
@@ -264,11 +302,12 @@ def same_as_local(pairs: pd.DataFrame, store: Store, runtime: Runtime, folder: P
 
 
 def actors() -> list[psutil.Process]:
-    """The processes of the actors of clusters on this machine that this process started."""
+    """The actors of clusters that this process started; others may run on this machine."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if "MapWorker" in " ".join(process.info["cmdline"] or []):
-            found.append(process)
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            if "MapWorker" in " ".join(process.cmdline()):
+                found.append(process)
     return found
 
 
@@ -289,7 +328,7 @@ class TestOneNode(_Marked):
         pairs = make_pairs(tmp_path, save_picture, 10)
         store = Store(tmp_path / "store")
         extract(pairs[:4], RECIPE, store, runtime, workers=1)
-        ray.init(num_cpus=1, object_store_memory=OBJECTS, **QUIET)
+        start(ray)
         steps: list[tuple[int, int]] = []
 
         def watch(done: int, total: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
@@ -31,6 +32,7 @@ from tests.seiqa_features import convolving, pretend
 
 CLASSICAL = sorted(name for name, entry in all_extractors().items() if not entry.spec.weights)
 SMALL = Recipe.parse({"gms": ["max512"], "colour": ["max512"]})
+Pixels = NDArray[np.uint8]
 SavePicture = Callable[..., Path]
 
 
@@ -53,6 +55,22 @@ def by_way_of_the_store(
 def in_memory(files: list[tuple[Path, Path]]) -> dict[str, tuple[Load, Load]]:
     pictures = {path: held(load_rgb(path)) for pair in files for path in pair}
     return {str(n): (pictures[ref], pictures[dist]) for n, (ref, dist) in enumerate(files)}
+
+
+def test_an_aligned_view_takes_a_shift_back_and_leaves_other_pictures(
+    cat: Pixels, tmp_path: Path, cpu: Runtime
+) -> None:
+    pictures = {"ref": cat, "shifted": np.roll(cat, (1, 2), axis=(0, 1)), "dark": cat // 2}
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    files = [(tmp_path / "ref.png", tmp_path / f"{name}.png") for name in ("shifted", "dark")]
+    recipe = Recipe.parse({"gms": ["max512", "max512_aligned"], "psnr": ["max64_aligned"]})
+    table = by_way_of_the_store(files, recipe, cpu, tmp_path / "store")
+    plain, aligned = (table[f"gms__{view}__gmsd"] for view in ("max512", "max512_aligned"))
+    assert plain["0"] > 0.1
+    assert aligned["0"] == 0
+    assert aligned["1"] == plain["1"] > 0
+    assert content(compute_table(in_memory(files), recipe, cpu)[0]) == content(table)
 
 
 def content(table: pd.DataFrame) -> pa.Table:

@@ -213,8 +213,11 @@ def test_a_network_too_large_for_the_gpu_is_one_line(
         Runtime(weight_files).work("pretend")
 
 
+@pytest.mark.slow  # it starts Ray
+@pytest.mark.enable_socket
 def test_two_devices_share_the_work(pairs: pd.DataFrame, tmp_path: Path) -> None:
     """Two processes on the CPU stand for two GPUs."""
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
     weight_files = WeightFiles(tmp_path, resources_for(TINY_VIT, tmp_path / "random").weights)
     seen: list[int] = []
     tables = []

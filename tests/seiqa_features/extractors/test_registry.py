@@ -33,7 +33,7 @@ from tests.seiqa_features.random_networks import (
 
 # Of transformers a tiny one of each family stands for the presets, which differ from it by a line
 # of facts. MAD's cost grows steeply with the picture; it has its own test on small ones below.
-TRANSFORMERS = ("timm/", "open_clip/")
+TRANSFORMERS = ("timm/", "open_clip/", "Qwen/")
 CONVOLUTIONAL = {
     name
     for name, entry in all_extractors().items()

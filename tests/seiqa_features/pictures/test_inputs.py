@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
+from seiqa_features.pictures.colour import warn_clamped
 from seiqa_features.pictures.decoding import load_rgb
-from seiqa_features.pictures.inputs import as_rgb, both_sides
+from seiqa_features.pictures.inputs import as_rgb, both_sides, is_picture
 
 Texture = Callable[..., NDArray[np.uint8]]
 FORMS: dict[str, Callable[[NDArray[np.uint8]], object]] = {
@@ -65,6 +67,31 @@ def test_every_form_is_the_files_picture(
     assert found.tobytes() == expected.tobytes()
 
 
+def test_bytes_and_open_files_are_the_files_picture(texture: Texture, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(texture(1, 24, 40)).save(path)
+    expected, content = load_rgb(path), path.read_bytes()
+    for form in (content, bytearray(content), memoryview(content), io.BytesIO(content)):
+        assert is_picture(form)
+        assert as_rgb(form, name="ref") == expected
+    with path.open("rb") as file:
+        assert [as_rgb(file, name="ref") for _ in range(2)] == [expected] * 2
+    with pytest.raises(DataError, match=r"^ref: an open file that cannot be read \(.*closed"):
+        as_rgb(file, name="ref")
+
+
+def test_a_networks_overshoot_is_clamped_and_reported_once(texture: Texture) -> None:
+    pixels = texture(1, 24, 40) / 255
+    pixels[0, 0], pixels[0, 1] = 1, 0
+    expected = as_rgb(pixels, name="ref")
+    pixels[0, 0], pixels[0, 1] = 1.02, -0.01
+    warn_clamped.cache_clear()
+    with pytest.warns(UserWarning, match=r"clamped, up to 0\.05 beyond"):
+        assert as_rgb(pixels, name="ref") == expected
+    assert as_rgb(pixels, name="ref") == expected  # a second warning would be an error
+    warn_clamped.cache_clear()
+
+
 def test_one_channel_may_have_its_axis(texture: Texture) -> None:
     grey = with_channels(texture, 1)
     expected = as_rgb(grey, name="ref")
@@ -103,13 +130,15 @@ def changed(value: float) -> NDArray[np.float32]:
 @pytest.mark.parametrize(
     ("picture", "expected"),
     [
-        ({"a": 1}, "a dict; expected a path, a Pillow image, a numpy array or a torch tensor"),
+        ({"a": 1}, "a dict; expected a path, an open file or its bytes, a Pillow"),
         (None, "a NoneType; expected a path"),
-        (b"a.png", "a bytes; expected a path"),
+        (b"a.png", "not an image"),
+        (io.StringIO("a.png"), 'a file opened as text; open it with mode "rb"'),
+        (io.BytesIO(), "empty file"),
         (GOOD.tolist(), "a list; expected a path"),
         (changed(np.nan), "NaN among the values; expected 0 to 1"),
         (changed(np.inf), "float values 0.5 to inf; expected 0 to 1"),
-        (changed(1.01), "float values 0.5 to 1.01; expected 0 to 1"),
+        (changed(1.06), "float values 0.5 to 1.06; expected 0 to 1"),
         (changed(-0.1), "float values -0.1 to 0.5; expected 0 to 1"),
         (255 * GOOD, r"float values 127\.5 to 127\.5; expected 0 to 1 \(of uint8: 0 to 255\)"),
         (torch.full((3, 32, 32), torch.nan), "NaN among the values"),
@@ -120,7 +149,7 @@ def changed(value: float) -> NDArray[np.float32]:
         (np.zeros((3, 32, 32)), r"shape \[3, 32, 32\]; expected \[H, W, C\]"),
         (np.zeros((1, 32, 32, 3)), r"shape \[1, 32, 32, 3\]; expected \[H, W, C\]"),
         (torch.zeros(32, 32, 3), r"shape \[32, 32, 3\]; expected \[C, H, W\]"),
-        (torch.zeros(1, 3, 32, 32), r"shape \[1, 3, 32, 32\]; expected \[C, H, W\]"),
+        (torch.zeros(2, 3, 32, 32), r"shape \[2, 3, 32, 32\]; expected \[C, H, W\]"),
         (np.ma.masked_less(GOOD, 0.6), "some of its values are masked; fill them"),
         (torch.eye(32).to_sparse(), r"a tensor without plain pixels \(.*Sparse"),
         (torch.zeros(3, 32, 32, device="meta"), r"a tensor without plain pixels \(.*no data"),

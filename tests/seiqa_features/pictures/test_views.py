@@ -11,6 +11,7 @@ from PIL import Image
 
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.pictures.decoding import MAX_ASPECT, MAX_PIXELS, MIN_SIDE, check_size
+from seiqa_features.pictures.registration import VERSION
 from seiqa_features.pictures.views import View
 
 Pixels = NDArray[np.uint8]
@@ -65,7 +66,7 @@ def test_the_longest_strip_that_is_decoded_fits_in_memory(
 @pytest.mark.parametrize(
     "name",
     ["", "256", "Full", "full512", "s", "s0256", "S256", "max", "max5", "s99999", "s2 ", "grid224",
-     "s224x2", "grid224x0", "s224_nearest", "s224_"],
+     "s224x2", "grid224x0", "s224_nearest", "s224_", "s224aligned", "s224_aligned_bicubic"],
 )  # fmt: skip
 def test_a_name_that_is_no_view(name: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -73,6 +74,17 @@ def test_a_name_that_is_no_view(name: str) -> None:
     expected = f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
     assert str(caught.value) == expected
     assert caught.value.exit_code == 2
+
+
+def test_an_aligned_view_names_the_version_of_the_alignment() -> None:
+    plain, aligned = View.parse("max512_lanczos"), View.parse("max512_lanczos_aligned")
+    assert (plain.aligned, aligned.aligned) == (False, True)
+    assert aligned.resampling == "lanczos"
+    assert "aligned" not in plain.described  # fingerprints of other views stay as they were
+    assert aligned.described == {
+        **plain.described, "name": "max512_lanczos_aligned", "aligned": VERSION
+    }  # fmt: skip
+    assert View.parse("full_aligned").resized((4000, 3000)) == (4000, 3000)
 
 
 def test_unchanged_size_holds_the_pixels(texture: Callable[..., Pixels]) -> None:

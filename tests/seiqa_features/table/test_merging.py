@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 from seiqa_features.extractors.specs import ExtractorSpec, Output
 from seiqa_features.pictures.views import View
@@ -19,7 +20,7 @@ from seiqa_features.table.checksums import checksums
 from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import OLD_FORMAT, Shard, ShardType, as_table, block_schema
-from seiqa_features.table.store import Store
+from seiqa_features.table.store import LOCK, Store
 from tests.killing import killed_at
 
 OUTPUTS = {"value": Output(), "grid": Output(dim=3)}
@@ -239,4 +240,25 @@ def test_columns_in_another_order_are_the_same_columns(store: Store) -> None:
     names = [*KEYS, "grid", "value", "seconds"]
     kind = ShardType(BLOCK.fingerprint, pa.schema([schema.field(name) for name in names]))
     merging.merge(parts(store), kind, store.folder(BLOCK))
+    assert content(store).equals(expected(20))
+
+
+def test_a_run_goes_on_if_merging_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(merging, "merge", full)
+    fill(store, range(20), 2)
+    assert len(parts(store)) == 10
+    assert content(store).equals(expected(20))
+    monkeypatch.undo()
+    fill(store, range(20, 22), 2)
+    assert len(parts(store)) == 2
+
+
+def test_two_processes_do_not_merge_the_same_shards(store: Store) -> None:
+    store.folder(BLOCK).mkdir(parents=True)
+    with FileLock(store.folder(BLOCK) / LOCK):
+        fill(store, range(20), 2)
+    assert len(parts(store)) == 10
     assert content(store).equals(expected(20))

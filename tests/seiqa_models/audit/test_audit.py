@@ -194,3 +194,11 @@ def test_rendered_text_holds_figures_and_verdict():
     assert text[1] == "labels  0: 48, 1: 93, 2: 96, 3: 90, 4: 84, 5: 99"
     assert text[3].startswith("SROCC of file number alone  shuffled 0.8")
     assert text[-2] == "verdict: splits by block"
+
+
+def test_what_a_layout_says_about_its_labels_is_a_warning():
+    pairs = make_pairs(drifting_labels())
+    pairs.attrs["label_notes"] = ["these labels are integers"]
+    found = audit(pairs)
+    assert found["verdict"]["warnings"] == ["these labels are integers"]
+    assert "warning: these labels are integers" in render(found)

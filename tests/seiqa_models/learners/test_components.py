@@ -1,4 +1,4 @@
-"""OrientedComponents and Consensus: what columns share, found where they agree."""
+"""OrientedComponents, Consensus and Fallback: what columns say, and when to rely on it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 from seiqa_models.learners.components import OrientedComponents, spreads
-from seiqa_models.learners.consensus import Consensus
+from seiqa_models.learners.consensus import Consensus, Fallback
 
 
-@parametrize_with_checks([OrientedComponents(n_components=1), Consensus()])
+@parametrize_with_checks([OrientedComponents(n_components=1), Consensus(), Fallback()])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -112,3 +112,44 @@ def test_columns_that_say_nothing_give_the_mean_label():
     X = np.array([[0.0], [1.0], [0.0], [1.0], [0.0], [1.0]])
     y = np.array([1.0, 1.0, 2.0, 2.0, 3.0, 3.0])
     assert Consensus().fit(X, y).predict(X) == pytest.approx(np.full(6, 2.0))
+
+
+def test_fallback_is_the_mean_of_the_best_columns_in_the_labels_unit(metrics):
+    X, y, _ = metrics
+    rng = np.random.default_rng(2)
+    useless = rng.normal(size=(200, 4))
+    label = 3 + 0.5 * y
+    fitted = Fallback().fit(np.hstack([useless, X])[:150], label[:150])
+    assert len(fitted.best_) == 3
+    assert (fitted.best_ >= 4).all()
+    prediction = fitted.predict(np.hstack([useless, X])[150:])
+    assert srocc(label[150:], prediction) > 0.93
+    assert np.abs(prediction - label[150:]).mean() < 0.2
+
+
+def test_fallback_counts_for_rows_unlike_the_training_rows(metrics):
+    X, y, turned = metrics
+    groups = np.arange(200) // 10
+    known, new = np.arange(150), np.arange(150, 200)
+    fitted = Fallback().fit(X[known], y[known], groups[known])
+    odd = X[new].copy()
+    odd[:, :2] += 3 * turned[:2]  # metrics in a relation that no training row has
+    every = np.ones(50)
+    assert np.median(fitted.share(X[new], every)) < 0.1
+    assert np.median(fitted.share(odd, every)) > 0.9
+    assert fitted.share(X[known], np.ones(150)).max() == 0
+    assert fitted.share(odd, 0 * every).max() == 0
+
+
+def test_fallback_of_one_group_or_equal_rows_is_finite(metrics):
+    X, y, _ = metrics
+    one = Fallback().fit(X, y, np.zeros(200))
+    equal = Fallback().fit(np.repeat(X[:2], 50, axis=0), np.repeat(y[:2], 50))
+    for fitted in (one, equal):
+        assert np.isfinite(fitted.share(X, np.ones(200))).all()
+        assert np.isfinite(fitted.predict(X)).all()
+
+
+def test_fallback_needs_a_column():
+    with pytest.raises(ValueError, match="n_best is 0, expected 1 or more"):
+        Fallback(0).fit([[0.0], [1.0]], [0.0, 1.0])

@@ -1,4 +1,4 @@
-"""Blend: purposes and the gate of the consensus."""
+"""Blend: purposes, the gate of the consensus, and the fallback for rows unlike all others."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
 from seiqa_models.core.metrics import final_score
 from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import HeldOut
-from seiqa_models.stack.blend import GATES, Blend
+from seiqa_models.stack.blend import AFFORDABLE, FALLBACKS, GATES, Blend
 
 MEMBERS = ["good", "poor@2"]
 
 
-def held_out(*, consensus_noise: float, seed: int = 0):
-    """Two members; columns agree on every other row, where their consensus can be good."""
+def held_out(
+    *, consensus_noise: float, fallback_noise: float = 9.0, share: float = 0.0, seed: int = 0
+):
+    """Two members; columns agree on every other row, where their consensus can be good.
+
+    Every fourth row is unlike the others to the given share.
+    """
     rng = np.random.default_rng(seed)
     y = rng.uniform(0, 5, 200)
     agree = np.arange(200) % 2 == 0
@@ -26,6 +31,8 @@ def held_out(*, consensus_noise: float, seed: int = 0):
         "poor@2": y + 2.0 * rng.normal(size=200),
         CONSENSUS: y + noise * rng.normal(size=200),
         AGREEMENT: np.where(agree, 0.9, 0.0),
+        FALLBACK: y + fallback_noise * rng.normal(size=200),
+        FALLBACK_SHARE: np.where(np.arange(200) % 4 == 0, share, 0.0),
     }
     return pd.DataFrame(predictions), y, np.arange(200) // 10
 
@@ -63,6 +70,33 @@ def test_without_consensus_and_calibration_the_fusion_is_the_score():
     P, _, _ = held_out(consensus_noise=0.1)
     blend = fitted("abroad", consensus=False, calibrate=False)
     np.testing.assert_allclose(blend.predict(P), P[MEMBERS].mean(axis=1))
+
+
+@pytest.mark.parametrize(("noise", "share"), [(0.5, 1.0), (9.0, 0.0)])
+def test_home_falls_back_only_as_far_as_familiar_kinds_can_afford(noise, share):
+    P, y, groups = held_out(consensus_noise=3.0, fallback_noise=noise, share=0.9)
+    home, abroad = (
+        Blend(purpose, calibrate=False).fit(make_fusion(), P, MEMBERS, y, groups)
+        for purpose in ("home", "abroad")
+    )
+    assert (home.fallback_, abroad.fallback_) == (share, FALLBACKS[-1])
+    never = P.assign(**{FALLBACK_SHARE: 0.0})
+    assert final_score(y, home.predict(P)) >= final_score(y, home.predict(never)) - AFFORDABLE
+
+
+def test_rows_unlike_all_others_are_scored_by_the_fallback_and_others_are_not():
+    P, y, groups = held_out(consensus_noise=3.0, fallback_noise=0.0, share=1.0)
+    blend = Blend("abroad", calibrate=False).fit(make_fusion(), P, MEMBERS, y, groups)
+    unlike = P[FALLBACK_SHARE] == 1
+    np.testing.assert_allclose(blend.predict(P)[unlike], y[unlike])
+    never = blend.predict(P.assign(**{FALLBACK_SHARE: 0.0}))
+    np.testing.assert_array_equal(blend.predict(P)[~unlike], never[~unlike])
+
+
+def test_without_consensus_nothing_falls_back():
+    P, y, groups = held_out(consensus_noise=0.1, fallback_noise=0.0, share=1.0)
+    blend = Blend("abroad", consensus=False).fit(make_fusion(), P, MEMBERS, y, groups)
+    assert blend.fallback_ == 0
 
 
 def left_out(*, good: float, poor: float, consensus: float, seed: int) -> HeldOut:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS
+from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import plcc, srocc
 from seiqa_models.fusions.bounded import BoundedFusion
@@ -46,7 +46,7 @@ def test_weights_and_out_of_fold_predictions(make_table):
     assert list(regressor.weights_) == list(QUICK)
     assert sum(regressor.weights_.values()) == pytest.approx(1)
     assert max(regressor.weights_.values()) <= 0.6
-    assert list(regressor.oof_.columns) == [*QUICK, CONSENSUS, AGREEMENT]
+    assert list(regressor.oof_.columns) == [*QUICK, CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE]
     assert regressor.oof_.index.equals(X.index)
     assert np.isfinite(regressor.oof_).all(axis=None)
 
@@ -190,3 +190,20 @@ def test_unusable_tables_are_refused_in_one_line(make_table, change, message):
 def test_learners_must_be_different_names(make_table, learners):
     with pytest.raises(ValueError, match="one or more different names"):
         quick(learners=learners).fit(*make_table())
+
+
+def test_pairs_unlike_all_others_are_scored_by_the_best_columns():
+    rng = np.random.default_rng(0)
+    y = rng.uniform(0, 5, 120)
+    X = pd.DataFrame({f"m{i}": y + 0.3 * rng.normal(size=120) for i in range(8)})
+    stack = quick(purpose="abroad", calibrate=False).fit(X, y, np.arange(120) // 10)
+    usual = X[(y > 1) & (y < 4)]
+    odd = usual.assign(m0=usual["m0"] + 1, m1=usual["m1"] - 1)  # in a relation never seen
+    found, predicted = stack.predict_interval(odd), stack.predict_learners(odd)
+    share = predicted[FALLBACK_SHARE]
+    np.testing.assert_allclose(found["fallback"], share)  # abroad all of it
+    assert share.median() > 10 * stack.oof_[FALLBACK_SHARE].median()
+    assert share.max() > 0.2
+    never = stack.fuse_unclipped(predicted.assign(**{FALLBACK_SHARE: 0.0}))
+    expected = (1 - share) * never + share * predicted[FALLBACK]
+    np.testing.assert_allclose(stack.fuse_unclipped(predicted), expected)

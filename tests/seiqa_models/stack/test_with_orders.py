@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.core.checks import check_training_table
+from seiqa_models.core.columns import UNRELATED
 from seiqa_models.core.orders import Orders
 from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
+from seiqa_models.stack.unrelated import pulled_down
 
 GROUPS, ROWS, MADE = 6, 6, 5
 LEARNERS = ("gp", "svr", "svr@2")
@@ -51,38 +55,51 @@ def orders() -> Orders:
         },
         index=[f"made{number:03d}" for number in range(len(groups))],
     )
-    first = MADE * np.arange(GROUPS)
-    above, below = np.concatenate([first + 1, first + 2]), np.tile(first + 3, 2)
-    ends = np.tile([1, 0, 0, 0, -1], GROUPS)
-    return Orders(X, groups, groups, above, below, ends)
+    gone = np.tile([False, False, False, False, True], GROUPS)
+    return Orders(X, groups, groups, gone)
 
 
-def kept(regressor: SeiqaRegressor, orders: Orders) -> float:
-    score = regressor.predict(orders.X)
-    return float(np.mean(score[orders.above] > score[orders.below]))
-
-
-def test_orders_teach_what_the_labels_do_not_say(
+def test_what_is_gone_falls_to_the_bottom_and_labelled_rows_stay(
     labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
 ) -> None:
     X, y, groups = labelled
-    plain = SeiqaRegressor(LEARNERS, n_splits=3).fit(X, y, groups)
-    told = SeiqaRegressor(LEARNERS, n_splits=3).fit(X, y, groups, orders=orders)
-    assert kept(plain, orders) < 0.2
-    assert kept(told, orders) > 0.9
-    scores = told.predict(orders.X)
-    others = scores[orders.ends == 0].mean()
-    assert scores[orders.ends < 0].mean() < others - 0.5
-    assert scores[orders.ends > 0].mean() > others + 0.5
-    # the labels still count as before
-    assert np.corrcoef(told.oof_["gp"], y)[0, 1] > 0.9
+    plain = SeiqaRegressor(LEARNERS, n_splits=3, label_range=(0, 5)).fit(X, y, groups)
+    told = SeiqaRegressor(LEARNERS, n_splits=3, label_range=(0, 5))
+    told.fit(X, y, groups, orders=orders)
+    gone = orders.X[orders.gone]
+    assert plain.predict(gone).min() > 3
+    assert told.predict(gone).max() < 0.5 * plain.predict(gone).min()
+    np.testing.assert_allclose(told.predict(X), plain.predict(X), atol=0.02)
+    assert (told.oof_[UNRELATED] == 0).all()
+    assert told.unrelated_ is not None
+    assert plain.unrelated_ is None
+
+
+def test_no_gate_is_learned_if_all_or_none_are_gone(
+    labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
+) -> None:
+    X, y, groups = labelled
+    for rows in (np.flatnonzero(orders.gone), np.flatnonzero(~orders.gone)):
+        told = SeiqaRegressor(LEARNERS, n_splits=3).fit(X, y, groups, orders=orders.take(rows))
+        assert told.unrelated_ is None
+        assert (told.predict_learners(X)[UNRELATED] == 0).all()
+
+
+def test_a_saved_gate_gives_the_same_scores(
+    labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders, tmp_path: Path
+) -> None:
+    X, y, groups = labelled
+    told = SeiqaRegressor(("ridge",), n_splits=3).fit(X, y, groups, orders=orders)
+    save_bundle(tmp_path / "bundle", told, recipe={}, card={"label_kind": "MOS"})
+    again = load_bundle(tmp_path / "bundle").regressor
+    assert np.array_equal(again.predict(orders.X), told.predict(orders.X))
 
 
 def test_constructed_rows_are_familiar(
     labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
 ) -> None:
     X, y, groups = labelled
-    gone = orders.X[orders.ends < 0]
+    gone = orders.X[orders.gone]
     plain = SeiqaRegressor(LEARNERS, n_splits=3).fit(X, y, groups).predict_interval(gone)
     told = SeiqaRegressor(LEARNERS, n_splits=3).fit(X, y, groups, orders=orders)
     assert plain["unfamiliar"].all()
@@ -99,7 +116,7 @@ def test_nothing_made_of_a_held_out_group_is_learned_from(
 
     def predicted(some: Orders) -> pd.DataFrame:
         table = check_training_table(X, y, groups, orders=some)
-        return predict_held_out(table, fold, ["gp", "ridge@2", "consensus"], 0, None, (1.0, 5.0))
+        return predict_held_out(table, fold, ["gp", "ridge@2", "consensus"], 0)
 
     poisoned = orders.X.copy()
     poisoned[orders.groups == held] = 1e6
@@ -123,7 +140,8 @@ def test_an_evaluation_measures_labels_only(
     X, y, groups = labelled
     found = evaluate(SeiqaRegressor(LEARNERS, n_splits=3), X, y, groups, orders=orders, n_splits=3)
     assert found.figures.n == len(y) == len(found.predictions)
-    assert kept(found.regressor, orders) > 0.9
+    assert found.regressor.predict(orders.X[orders.gone]).max() < y.min() + 1
+    assert UNRELATED not in found.predictions
 
 
 def test_kinds_of_distortion_and_orders_go_together(
@@ -133,4 +151,14 @@ def test_kinds_of_distortion_and_orders_go_together(
     kinds = np.where(np.arange(len(y)) % 2, "blur", "noise")
     told = SeiqaRegressor(("gp", "svr"), n_splits=3)
     told.fit(X, y, groups, kinds=kinds, orders=orders)
-    assert kept(told, orders) > 0.9
+    assert told.predict(orders.X[orders.gone]).max() < y.min() + 1
+
+
+def test_scores_keep_their_order_above_what_shows_nothing() -> None:
+    score = np.array([-2.0, -0.5, 0.2, 1.0, 4.9, 3.0, -2.5])
+    gone = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0])
+    found = pulled_down(score, gone, (-1.0, 5.0))
+    assert found[5:].tolist() == [-1, -1]
+    assert (np.diff(found[:5]) > 0).all()
+    assert found[0] > -1
+    np.testing.assert_allclose(found[2:5], score[2:5])

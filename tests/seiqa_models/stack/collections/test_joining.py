@@ -90,18 +90,28 @@ def test_a_column_that_lies_abroad_is_left_out_and_named(two) -> None:
     turned = np.where(names == "lab B", -quality, quality)
     X = X.assign(energy=turned + 0.1 * rng.normal(size=len(y)), noise=rng.normal(size=len(y)))
     regressor = SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
-    assert list(regressor.scales_["lying"]) == ["energy"]
-    assert regressor.scales_["lying"]["energy"] == "+1.00 in lab A, -1.00 in lab B"
+    assert list(regressor.scales_["misleading"]) == ["energy"]
+    assert regressor.scales_["misleading"]["energy"] == "+1.00 in lab A, -1.00 in lab B"
     assert "energy" not in regressor.preparation_.columns_
     reversed_ = regressor.predict(X.assign(energy=-X["energy"]))
     np.testing.assert_array_equal(regressor.predict(X), reversed_)
+
+
+def test_a_column_that_one_collection_lacks_is_left_out_and_named(two) -> None:
+    X, y, groups, names, _ = two
+    X = X.assign(extra=np.where(names == "lab B", np.nan, np.arange(len(y)) % 7))
+    regressor = SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
+    assert regressor.scales_["misleading"] == {"extra": "no value in lab B"}
+    only = {"a": np.where(names == "lab B", np.nan, y), "b": np.where(names == "lab B", y, np.nan)}
+    with pytest.raises(TableError, match=r"such as a: no value in lab B\): extract the same feat"):
+        SeiqaRegressor(QUICK).fit(pd.DataFrame(only), y, groups, collections=names)
 
 
 def test_collections_that_agree_on_no_column_are_refused(two) -> None:
     _, y, groups, names, quality = two
     turned = np.where(names == "lab B", -quality, quality)
     X = pd.DataFrame({"a": turned, "b": -2 * turned})
-    with pytest.raises(TableError, match="every feature column changes direction"):
+    with pytest.raises(TableError, match="no feature column carries over between lab A, lab B"):
         SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
 
 

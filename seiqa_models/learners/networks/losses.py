@@ -1,9 +1,9 @@
-"""Losses over pairs of rows, for `seiqa_models.learners.ranker.PairwiseRanker`.
+"""Losses of the networks: over pairs of rows, and over ordered levels.
 
-Both take tensors [b, 1], a batch's predictions and its targets, and return a scalar tensor. If
-`together`, a bool tensor [b, b], is given, only pairs for which it is True are compared: scores
-from different laboratories do not show which picture is better. torch is imported only when a loss
-is computed.
+The two over pairs take tensors [b, 1], a batch's predictions and its targets, and return a scalar
+tensor. If `together`, a bool tensor [b, b], is given, only pairs for which it is True are compared:
+scores from different laboratories do not show which picture is better. torch is imported only when
+a loss is computed.
 """
 
 from __future__ import annotations
@@ -47,10 +47,34 @@ def fidelity_loss(prediction: Any, target: Any, together: Any = None) -> Any:
 
     f, y = prediction - prediction.mean(), target - target.mean()
     plcc = (f * y).sum() / (f.norm() * y.norm() + _EPSILON)
-    apart = ~torch.eye(len(target), dtype=torch.bool)
+    apart = ~torch.eye(len(target), dtype=torch.bool, device=target.device)
     if together is not None:
         apart = apart & together
     p = torch.special.ndtr((prediction - prediction.T)[apart])
     g = ((target - target.T).sign()[apart] + 1) / 2
     pairs = 1 - (p * g + _EPSILON).sqrt() - ((1 - p) * (1 - g) + _EPSILON).sqrt()
     return (1 - plcc) / 2 + pairs.sum() / (2 * max(len(pairs), 1))
+
+
+def ordinal_loss(logits: Any, level: Any) -> Any:
+    """DSS-SQA's loss: cross-entropy of the rounded level, plus squared error of the expected one.
+
+    Parameters
+    ----------
+    logits : Tensor
+        [b, levels].
+    level : Tensor
+        [b, 1], labels on the scale of the levels, 0..levels - 1, not rounded.
+
+    Returns
+    -------
+    Tensor
+        Scalar.
+    """
+    import torch
+    from torch.nn import functional
+
+    chosen = functional.cross_entropy(logits, level[:, 0].round().long())
+    numbers = torch.arange(logits.shape[1], dtype=logits.dtype, device=logits.device)
+    expected = logits.softmax(dim=1) @ numbers
+    return chosen + functional.mse_loss(expected, level[:, 0])

@@ -8,8 +8,6 @@ arrays, so prediction and loading a saved model need neither.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,15 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from seiqa_features.threads import on_one_core
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
-from seiqa_models.learners.losses import fidelity_loss, softplus_loss
+from seiqa_models.learners.networks.losses import fidelity_loss, softplus_loss
+from seiqa_models.learners.networks.training import (
+    Batches,
+    FloatRows,
+    dropout,
+    linear,
+    on_one_core,
+)
 
 LOSSES = {"softplus": softplus_loss, "fidelity": fidelity_loss}
 """The runner-up's loss and the winner's, by their names for ``PairwiseRanker(loss=...)``."""
@@ -37,8 +41,9 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     loss : {"softplus", "fidelity"}
-        See `seiqa_models.learners.losses`. The output scale under ``fidelity`` is arbitrary, so its
-        output is mapped to the label by a straight line fitted on the training rows.
+        See `seiqa_models.learners.networks.losses`. The output scale under ``fidelity`` is
+        arbitrary, so its output is mapped to the label by a straight line fitted on the training
+        rows.
     hidden : tuple of int
         Widths of the hidden layers.
     dropout : float
@@ -143,8 +148,8 @@ def _line(x: FloatVector, y: FloatVector) -> tuple[float, float]:
 @on_one_core
 def _trained_layers(
     ranker: PairwiseRanker,
-    inputs: np.typing.NDArray[np.float32],
-    outputs: np.typing.NDArray[np.float32],
+    inputs: FloatRows,
+    outputs: FloatRows,
 ) -> list[tuple[Any, Any]]:
     """Train the network and return (weight [out, in], bias [out]) of each linear layer."""
     import torch
@@ -177,9 +182,9 @@ def _trained_layers(
         lr=ranker.learning_rate,
         max_epochs=ranker.max_epochs,
         batch_size=ranker.batch_size,
-        iterator_train=_Batches,
+        iterator_train=Batches,
         iterator_train__draws=draws,
-        iterator_valid=_Batches,
+        iterator_valid=Batches,
         train_split=split,
         callbacks=callbacks,
         callbacks__print_log=None,
@@ -193,52 +198,12 @@ def _trained_layers(
     ]
 
 
-class _Batches:
-    """The rows of a skorch data set in batches, indexed from one tensor; shuffled if given draws.
-
-    torch's own loader fetches a batch row by row, which took longer than the training step itself,
-    and draws from the global generator.
-    """
-
-    def __init__(self, dataset: Any, batch_size: int, draws: Any = None) -> None:
-        whole, rows = getattr(dataset, "dataset", dataset), getattr(dataset, "indices", slice(None))
-        self.inputs, self.outputs = whole.X[rows], whole.y[rows]
-        self.batch_size = batch_size
-        self.draws = draws
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        import torch
-
-        inputs, outputs = torch.from_numpy(self.inputs), torch.from_numpy(self.outputs)
-        order = torch.arange(len(inputs))
-        if self.draws is not None:
-            order = torch.randperm(len(inputs), generator=self.draws)
-        for rows in torch.split(order, self.batch_size):
-            yield inputs[rows], outputs[rows]
-
-
-def _network(n_inputs: int, hidden: tuple[int, ...], dropout: float, draws: Any) -> Any:
+def _network(n_inputs: int, hidden: tuple[int, ...], share: float, draws: Any) -> Any:
     """Layers whose weights and dropout come from one generator, in PyTorch's order of drawing."""
-    import torch
     from torch import nn
-
-    class Dropout(nn.Module):
-        """Like `torch.nn.Dropout`, which supports only the global generator."""
-
-        def forward(self, values: Any) -> Any:
-            if not self.training or not dropout:
-                return values
-            kept = torch.empty_like(values).bernoulli_(1 - dropout, generator=draws)
-            return values * kept.div_(1 - dropout)
-
-    def linear(n_in: int, n_out: int) -> Any:
-        layer = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")  # draws nothing
-        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=draws)
-        nn.init.uniform_(layer.bias, -1 / math.sqrt(n_in), 1 / math.sqrt(n_in), generator=draws)
-        return layer
 
     layers: list[Any] = []
     for width in hidden:
-        layers += [linear(n_inputs, width), nn.ReLU(), Dropout()]
+        layers += [linear(n_inputs, width, draws), nn.ReLU(), dropout(share, draws)]
         n_inputs = width
-    return nn.Sequential(*layers, linear(n_inputs, 1))
+    return nn.Sequential(*layers, linear(n_inputs, 1, draws))

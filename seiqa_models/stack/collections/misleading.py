@@ -1,8 +1,9 @@
-"""Columns that lie abroad: more of them is better in one collection and worse in another.
+"""Columns that do not carry over from one collection to another.
 
-What such a column says in one laboratory misleads in the next, however useful it is at home: a
-measure of energy rises with added noise and falls with blur, so that its direction depends on which
-kinds a collection has.
+More of such a column is better in one collection and worse in another: a measure of energy rises
+with added noise and falls with blur, so that its direction depends on which kinds a collection has.
+What it says in one laboratory misleads in the next, however useful it is at home. So does a column
+that has no value in one of them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _STANDARD_ERRORS = 3
 """In few rows chance exceeds `TELLING`: the standard error of an SROCC is about 1 / √rows."""
 
 
-def reversed_columns(
+def misleading_columns(
     X: pd.DataFrame, y: FloatVector, collections: Rows, names: Sequence[str]
 ) -> dict[str, str]:
-    """Scalar columns with a direction in two collections, and not the same one.
+    """Scalar columns with no value in a collection, or with opposite directions in two of them.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def reversed_columns(
     Returns
     -------
     dict of str
-        By column, its SROCC with the labels of each collection, as text.
+        By column, its SROCC with the labels of each collection, or where it has no value.
     """
     scalars, _ = split_columns(X)
     found = {}
@@ -49,6 +50,10 @@ def reversed_columns(
         values = X[column].to_numpy(dtype=np.float64, na_value=np.nan)
         known = np.isfinite(values)
         alike, told = [], []
+        absent = [name for code, name in enumerate(names) if not known[collections == code].any()]
+        if absent and known.any():
+            found[column] = f"no value in {', '.join(absent)}"
+            continue
         for code, name in enumerate(names):
             rows = known & (collections == code)
             count = int(rows.sum())

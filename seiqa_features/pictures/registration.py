@@ -1,7 +1,8 @@
 """Registration: the geometric map between two luma pictures, and the region common to both.
 
 A shift by phase correlation (Kuglin and Hines, 1975), then a small affine map that maximises the
-correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008).
+correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008). `realigned` undoes the map for
+views whose name ends in ``_aligned``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Grey = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 Affine = NDArray[np.float32]
 """A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
+
+VERSION = 1
+"""Increased when `realigned` returns other pixels; part of the fingerprint of aligned views."""
 
 SIDE = 256
 """Longest side in pixels at which the map is estimated."""
@@ -32,6 +38,12 @@ LEAST_GAIN = 0.002
 
 FLAT = 1e-4
 """Standard deviation of luma in 0..1 below which a picture cannot be aligned."""
+
+LEAST_OVERLAP = 0.85
+"""Share of the reference that must be visible; with less of it, `realigned` changes nothing."""
+
+LEAST_SUCCESS = 0.5
+"""Share by which `realigned` must reduce 1 − correlation; on noise, resampling alone reduces it."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,8 @@ def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
     import cv2
 
     window = cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F)
-    (x, y), _ = cv2.phaseCorrelate(one, other, window)
+    # On copies: OpenCV 5 applies the window to its arguments in place.
+    (x, y), _ = cv2.phaseCorrelate(one.copy(), other.copy(), window)
     if not np.isfinite([x, y]).all() or max(abs(x), abs(y)) > FARTHEST * min(one.shape):
         return None
     return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
@@ -173,3 +186,59 @@ def filled_box(inside: NDArray[np.bool_]) -> tuple[int, int, int, int]:
         top, bottom = top + (line == 0), bottom - (line == 1)
         left, right = left + (line == 2), right - (line == 3)
     return top, bottom, left, right
+
+
+def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
+    """The degraded picture moved back onto the reference, in the size of the reference.
+
+    What the degraded picture does not show is filled in from the reference, so that a view of it
+    tells what happened to the visible part. The extractor ``aligned`` tells how much is not
+    visible. If nothing moved, the pictures cannot be aligned, or too little is visible, the
+    degraded picture is returned as it is.
+
+    Parameters
+    ----------
+    ref, dist : Image.Image
+        RGB. The map is estimated with `dist` in the size of `ref`.
+    """
+    fitted = dist if dist.size == ref.size else dist.resize(ref.size, Image.Resampling.BICUBIC)
+    one, other = (_unit(image.convert("L")) for image in (ref, fitted))
+    found = align(one, other)
+    if (
+        np.array_equal(found.matrix, np.eye(2, 3))
+        or 1 - found.after > (1 - LEAST_SUCCESS) * (1 - found.before)
+        or inside_of(found.matrix, *one.shape).mean() < LEAST_OVERLAP
+    ):
+        return dist
+    # A shift by whole pixels needs no resampling, so it wins if the estimate was slightly off.
+    pixels, there = np.asarray(fitted), np.asarray(ref)
+    whole = _whole_shift(found.matrix, *one.shape)
+    x, y = whole[:, 2].astype(int)
+    warped = np.rint(warp(_unit(fitted), found.matrix) * 255).astype(np.uint8)
+    candidates = (
+        _filled(np.roll(pixels, (-y, -x), axis=(0, 1)), whole, there),
+        _filled(warped, found.matrix, there),
+    )
+    return Image.fromarray(min(candidates, key=lambda moved: _squared_error(moved, there)))
+
+
+def _unit(image: Image.Image) -> Grey:
+    """float32 in 0..1."""
+    return np.asarray(image, np.float32) / np.float32(255)
+
+
+def _whole_shift(matrix: Affine, height: int, width: int) -> Affine:
+    """The shift by whole pixels that is nearest to what the map does at the picture's centre."""
+    centre = np.array([(width - 1) / 2, (height - 1) / 2, 1])
+    whole = np.eye(2, 3, dtype=np.float32)
+    whole[:, 2] = np.rint(matrix.astype(np.float64) @ centre - centre[:2])
+    return whole
+
+
+def _filled(moved: Pixels, matrix: Affine, ref: Pixels) -> Pixels:
+    """The moved picture uint8 [H, W, 3], with the reference where it shows nothing."""
+    return np.where(inside_of(matrix, *ref.shape[:2])[..., None], moved, ref)
+
+
+def _squared_error(one: Pixels, other: Pixels) -> float:
+    return float(np.square(one.astype(np.float32) - other).mean())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from seiqa_models.learners.losses import fidelity_loss, softplus_loss
+from seiqa_models.learners.networks.losses import fidelity_loss, softplus_loss
 
 Y = torch.tensor([[0.0], [1.0], [1.0]])
 F = torch.tensor([[0.5], [0.0], [2.0]])

@@ -14,7 +14,7 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seiqa_models.core.metrics import srocc
-from seiqa_models.learners.ranker import PairwiseRanker
+from seiqa_models.learners.networks.ranker import PairwiseRanker
 
 
 @parametrize_with_checks([PairwiseRanker(hidden=(16,), dropout=0.0, max_epochs=30, batch_size=64)])

@@ -1,0 +1,1 @@
+"""Fine-tuning of a multimodal model on pairs and labels, after RedpanQA (extra `vlm`)."""

@@ -1,0 +1,83 @@
+"""What a scorer is to Python: a call on batches of tensors, a text, and something to pickle."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from seiqa_features.errors import UsageError
+from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.pictures.inputs import Picture, both_batches
+from seiqa_features.table.recipe import Recipe
+from seiqa_models.bundle import Bundle
+
+if TYPE_CHECKING:
+    import torch
+
+
+class ScorerInterface(ABC):
+    """Adds to a scorer of many pairs the call of metrics in PyTorch libraries, repr and pickle."""
+
+    bundle: Bundle
+    workers: int
+    runtime: Runtime
+    recipe: Recipe
+    as_collection: str | None
+
+    @abstractmethod
+    def score_many(
+        self, pairs: pd.DataFrame | Sequence[Picture], dist: Sequence[Picture] | None = None
+    ) -> pd.DataFrame:
+        """A table with a row and a `score` for each pair."""
+
+    def __call__(self, dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+        """The score of each pair.
+
+        Parameters
+        ----------
+        dist : torch.Tensor
+            [B, C, H, W] on any device, values as for a single tensor.
+        ref : torch.Tensor
+            As many, or [1, C, H, W] for all pairs; its pictures may have another size.
+
+        Returns
+        -------
+        torch.Tensor
+            float64 [B], on the device of `dist`.
+
+        Raises
+        ------
+        DataError
+            Lists everything wrong with the pictures.
+        UsageError
+            A gradient is wanted. Scores have none, because no learner of the registry is written
+            in PyTorch from its input to its output.
+        """
+        import torch
+
+        refs, dists = both_batches(dist, ref)
+        if torch.is_grad_enabled() and (dist.requires_grad or ref.requires_grad):
+            raise UsageError(
+                "scores have no gradient, because the learners of a stack are not differentiable;"
+                " score under torch.no_grad(), and use seiqa_features.create_metric('mdsi') or"
+                " another metric as a loss"
+            )
+        scores = self.score_many(refs, dists)["score"].to_numpy(copy=True)
+        return torch.from_numpy(scores).to(dist.device)
+
+    def __repr__(self) -> str:
+        low, high = self.bundle.regressor.label_range_
+        name = self.bundle.card.get("name", "a bundle without a name")
+        features = ", ".join(dict.fromkeys(block.spec.name for block in self.recipe.blocks))
+        where = f"device {self.runtime.device}; scale {low:g} to {high:g}"
+        return f"Scorer({name}; features {features}; {where})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give another process the bundle and the settings; it builds the networks by itself."""
+        names = ("workers", "runtime", "as_collection")
+        settings = {name: getattr(self, name) for name in names}
+        return partial(type(self), **settings), (self.bundle,)

@@ -1,0 +1,1 @@
+"""Small networks on feature tables, trained with skorch, and the losses that they share."""

@@ -1,0 +1,91 @@
+"""What the small networks share: seeded layers, batches, and training on one core.
+
+Weights, dropout and batches of a fit are drawn from one generator, so that its result depends on
+neither PyTorch's global generator nor its number of threads. torch and skorch are imported only for
+training; a fitted network is stored as plain arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from seiqa_features.threads import on_one_core
+
+__all__ = ["Batches", "FloatRows", "dropout", "linear", "on_one_core"]
+
+FloatRows = np.typing.NDArray[np.float32]
+
+
+class Batches:
+    """The rows of a skorch data set in batches, indexed from one tensor; shuffled if given draws.
+
+    torch's own loader fetches a batch row by row, which took longer than the training step itself,
+    and draws from the global generator.
+
+    Parameters
+    ----------
+    dataset : skorch.dataset.Dataset or Subset of it
+    batch_size : int
+    draws : torch.Generator, optional
+        Shuffles the rows before each epoch.
+    versions : int
+        Number of equally good versions of each row, which are side by side in the data set's
+        columns; a batch has one of them per row, drawn at random.
+    least : int
+        A last batch of fewer rows is joined to the one before it.
+    """
+
+    def __init__(
+        self, dataset: Any, batch_size: int, draws: Any = None, versions: int = 1, least: int = 1
+    ) -> None:
+        whole, rows = getattr(dataset, "dataset", dataset), getattr(dataset, "indices", slice(None))
+        self.inputs, self.outputs = whole.X[rows], whole.y[rows]
+        self.batch_size = batch_size
+        self.draws = draws
+        self.versions = versions
+        self.least = least
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        import torch
+
+        inputs, outputs = torch.from_numpy(self.inputs), torch.from_numpy(self.outputs)
+        inputs = inputs.view(len(inputs), self.versions, -1)
+        order = torch.arange(len(inputs))
+        if self.draws is not None:
+            order = torch.randperm(len(inputs), generator=self.draws)
+        parts = list(torch.split(order, self.batch_size))
+        if len(parts) > 1 and len(parts[-1]) < self.least:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        for rows in parts:
+            version: Any = 0
+            if self.versions > 1:
+                version = torch.randint(self.versions, (len(rows),), generator=self.draws)
+            yield inputs[rows, version], outputs[rows]
+
+
+def linear(n_in: int, n_out: int, draws: Any) -> Any:
+    """A linear layer initialised as PyTorch does, but from the generator `draws`."""
+    from torch import nn
+
+    layer = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")  # draws nothing
+    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=draws)
+    nn.init.uniform_(layer.bias, -1 / math.sqrt(n_in), 1 / math.sqrt(n_in), generator=draws)
+    return layer
+
+
+def dropout(share: float, draws: Any) -> Any:
+    """Like `torch.nn.Dropout`, which supports only the global generator."""
+    import torch
+
+    class Dropout(torch.nn.Module):
+        def forward(self, values: Any) -> Any:
+            if not self.training or not share:
+                return values
+            kept = torch.empty_like(values).bernoulli_(1 - share, generator=draws)
+            return values * kept.div_(1 - share)
+
+    return Dropout()

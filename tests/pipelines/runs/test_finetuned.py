@@ -1,0 +1,102 @@
+"""From `seiqa finetune` to `seiqa score`, with a tiny multimodal model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.pipelines.conftest import Cli
+from tests.seiqa_features.tiny_vlm import write_tiny_vlm
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """RedpanQA's configuration with a tiny model and little training."""
+    model = write_tiny_vlm(tmp_path / "tiny")
+    path = tmp_path / "tiny.yaml"
+    finetune = {"base": f"vlm:{model}", "view": "max64", "rank": 2, "alpha": 4, "epochs": 1,
+                "learning_rate": 0.003}  # fmt: skip
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "features": {},
+                "finetune": finetune,
+                "folds": 3,
+                "learners": ["as_is"],
+                "consensus": False,
+                "calibrate": False,
+                "workers": 1,
+                "device": "cpu",
+            }
+        )
+    )
+    return path
+
+
+def test_finetune_run_and_score(cli: Cli, seiqa_data: Path, config: Path) -> None:
+    settings = ("--config", config, "--run", "out")
+    code, _, err = cli("features", seiqa_data, *settings)
+    assert code == 2
+    assert "run `seiqa finetune` first" in err
+    code, out, err = cli("finetune", seiqa_data, *settings)
+    assert code == 0, err
+    assert "GB of memory and" in err
+    assert "hours for 3 folds of 20 pairs" in err
+    assert "fold 3 of 3, epoch 1: loss" in err
+    assert "out-of-fold SROCC" in out
+    code, out, err = cli("run", seiqa_data, *settings)
+    assert code == 0, err
+    held_out = pd.read_csv("out/finetuned/out_of_fold.csv").set_index("pair_id")
+    predictions = pd.read_csv("out/predictions.csv").set_index("pair_id")
+    both = held_out.join(predictions, rsuffix="_stack")
+    assert len(both) == 20
+    np.testing.assert_allclose(both["score"], both["as_is"], atol=1e-3)
+    # The members were trained on the folds that the estimate uses.
+    for _, part in both.groupby("fold"):
+        assert part["fold_stack"].nunique() == 1
+    assert json.loads(Path("out/metrics.json").read_text())["honest"]["srocc"] is not None
+    pair = [seiqa_data / "Test" / side / "000001.png" for side in ("Ref", "Dist")]
+    code, out, err = cli("score", *pair, "--bundle", "out/bundle")
+    assert code == 0, err
+    (scored,) = pd.read_csv("out/scores.csv").query("picture_name == '000001.png'")["score"]
+    assert f"{scored:.2f}" in out or scored == 5.0
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "line"),
+    [
+        ({"base": "qwen3_vl_9b"}, 2, "multimodal model 'qwen3_vl_9b' does not exist"),
+        ({"four_bit": True}, 2, "finetune.four_bit needs a GPU"),
+        ({"base": "qwen3_vl_4b"}, 4, "weights are missing: 12 files, 8"),
+        ({"ranks": 3}, 2, "setting finetune.ranks: Extra inputs are not permitted"),
+    ],
+)
+def test_bad_settings_are_one_line_before_anything_is_trained(
+    cli: Cli, seiqa_data: Path, config: Path, change: dict[str, object], code: int, line: str
+) -> None:
+    content = yaml.safe_load(config.read_text())
+    content["finetune"] |= change
+    config.write_text(yaml.safe_dump(content))
+    found, _, err = cli("finetune", seiqa_data, "--config", config, "--run", "out")
+    assert found == code
+    assert line in err
+    assert not Path("out/finetuned").exists()
+
+
+def test_a_configuration_without_the_setting_is_named(cli: Cli, seiqa_data: Path) -> None:
+    code, _, err = cli("finetune", seiqa_data, "--config", "classical", "--run", "out")
+    assert code == 2
+    assert "config classical has no setting finetune; use --config redpanqa" in err
+
+
+def test_weights_of_what_is_to_be_trained_are_listed(cli: Cli) -> None:
+    code, out, err = cli("weights", "list", "--config", "redpanqa")
+    assert code == 0, err
+    assert "Qwen/Qwen3-VL-4B-Instruct/config.json" in out
+    assert "12 files" in out
+    assert "12 missing" in out
