@@ -36,20 +36,20 @@ def compared(
     describe_ref : Callable[[torch.Tensor], Description] | None
         Describes references, if more is needed of them [`describe`].
     """
-    describe_ref = describe_ref or describe
+    of_ref = describe_ref or describe
 
     def extract(
         *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         if dist.device.type == "cpu":
-            refs = [describe_ref(image[None]) for image in ref]
+            refs = [of_ref(image[None]) for image in ref]
             rows = [
                 compare(refs[r], describe(dist[i : i + 1]))
                 for i, r in enumerate(ref_index.tolist())
             ]
             values = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
         else:
-            picked = tuple(part[ref_index] for part in describe_ref(ref))
+            picked = tuple(part[ref_index] for part in of_ref(ref))
             values = dict(compare(picked, describe(dist)))
         return {
             name: value.double() if value.ndim == 1 else value.float()
