@@ -26,7 +26,7 @@ from tests.seiqa_features.random_networks import (
 )
 
 SLOW = ("mad", "lpips_vgg", "topiq_fr_pipal")  # MAD has its own test; others like them are here
-TRANSFORMERS = ("timm/", "open_clip/")
+TRANSFORMERS = ("timm/", "open_clip/", "Qwen/")
 PUBLISHED = sorted(
     name
     for name, entry in all_extractors().items()
