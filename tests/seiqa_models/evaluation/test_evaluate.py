@@ -26,7 +26,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
         *("greedy", "prediction_interval", "calibrated", "without_kinds"),
-        *("consensus", "purpose", "at_home"),
+        *("consensus", "purpose", "at_home", "as_itself"),
     }
     assert (figures["purpose"], figures["at_home"]) == ("home", None)
     assert figures["n"] == 48
