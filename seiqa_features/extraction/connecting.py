@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +80,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
         return
     own: dict[str, Any] = {} if cluster.address else {"include_dashboard": False}
     try:
-        with _visible(cluster.gpus):
+        with _visible(cluster.gpus), signal_kept(signal.SIGTERM):
             ray.init(
                 cluster.address or "local",
                 log_to_driver=False,
@@ -94,6 +96,17 @@ def connected(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def signal_kept(number: signal.Signals) -> Iterator[None]:
+    """Restore the handler of a signal; Ray puts one of its own in its place, also for good."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, before)
 
 
 @contextmanager

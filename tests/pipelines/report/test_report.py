@@ -144,7 +144,7 @@ def test_a_plain_run_has_the_sections_that_it_has_data_for(plain: Page) -> None:
 
 
 def test_a_run_with_everything_has_every_section(full: Page) -> None:
-    expected = [name for name in TITLES if name not in ("heldout", "challenge", "laboratories")]
+    expected = [name for name in TITLES if name not in ("heldout", "challenge")]
     assert full.attributes("h2", "id") == expected
 
 

@@ -5,6 +5,7 @@ Clusters are real and of this machine: each node has its own processes, and all 
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -264,8 +265,23 @@ def test_errors_come_back_as_what_they_were() -> None:
 @pytest.fixture
 def ray() -> Iterator[Any]:
     found = pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
-    yield found
-    found.shutdown()
+    with connecting.signal_kept(signal.SIGTERM):
+        yield found
+        found.shutdown()
+
+
+def test_ray_leaves_the_signals_of_the_program_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+
+    def replacing(*_: object, **__: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", replacing)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with connecting.connected(Cluster()):
+        assert signal.getsignal(signal.SIGTERM) is before
 
 
 def start(ray: Any) -> None:
