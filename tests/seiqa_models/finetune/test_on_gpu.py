@@ -18,11 +18,13 @@ from seiqa_models.finetune.members import _Pictures, finetune
 from seiqa_models.finetune.recipe import Needs, require_device, speed_of
 from tests.seiqa_features.tiny_vlm import write_tiny_vlm
 
-pytestmark = pytest.mark.gpu
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
 
 
 def test_a_gpu_trains_and_reads_its_members_again(make_work, pairs, tmp_path):
-
     work = make_work(epochs=2)
     done = finetune(work, tmp_path, "cuda:0", on_pair=lambda *_: None, on_epoch=print)
     assert isinstance(done, pd.DataFrame)
