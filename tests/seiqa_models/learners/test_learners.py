@@ -63,7 +63,7 @@ def test_a_learner_cannot_have_the_name_of_a_column_of_the_results(name):
 def test_unknown_name_gets_the_nearest_one():
     with pytest.raises(ValueError, match=r"unknown learner 'catbost': did you mean 'catboost'"):
         make_learner("catbost", random_state=0)
-    with pytest.raises(ValueError, match="known are catboost"):
+    with pytest.raises(ValueError, match="known are as_is, catboost"):
         make_learner("zzz", random_state=0)
 
 
