@@ -97,14 +97,17 @@ class Splits:
 def choose_splits(settings: Settings, pairs: pd.DataFrame) -> Splits:
     """Audit the pairs, and follow the audit unless the settings determine the folds.
 
-    What the layout says of neighbouring files counts only where the audit could not probe it.
+    What the layout says of neighbouring files counts only where the audit cannot tell.
     """
+    from seiqa_models.audit.audit import TOO_FEW_GROUPS
+
     found = audit_pairs(pairs, seed=settings.seed)
     if settings.splits != "auto":
         return Splits(settings.splits == "block", f"the setting splits is {settings.splits}", found)
-    if pairs.attrs["neighbours_alike"] and found["index_only"] is None:
-        why = "neighbouring files are alike in the challenge's layout, and there are too few labels"
-        return Splits(True, f"{why} to see whether they are here", found)
+    untold = found["index_only"] is None or found["n"]["groups"] <= TOO_FEW_GROUPS
+    if pairs.attrs["neighbours_alike"] and untold:
+        why = "neighbouring files are alike in the challenge's layout, and there are too few"
+        return Splits(True, f"{why} labels or groups to see whether they are here", found)
     verdict = found["verdict"]
     return Splits(verdict["splits"] == "block", "; ".join(verdict["reasons"]), found)
 

@@ -34,6 +34,9 @@ _STANDARD_ERRORS = 3
 """With few groups, chance alone exceeds `ALIKE`: the SROCC of unrelated values has a standard error
 of about 1 / sqrt(groups)."""
 
+TOO_FEW_GROUPS = _STANDARD_ERRORS**2
+"""With no more groups than this, not even an index-only SROCC of 1 would count."""
+
 _SORTED = 0.95
 """Rows count as sorted by label at or above this |SROCC| of label and position."""
 

@@ -157,18 +157,25 @@ def test_a_range_rises(quick: Path, tmp_path: Path, ends: tuple[float, float]) -
 
 
 @pytest.mark.parametrize(
-    ("probed", "verdict", "blocks", "why"),
+    ("probed", "groups", "verdict", "blocks", "why"),
     [
-        (True, "group", False, "file order says little"),
-        (True, "block", True, "file order says little"),
-        (False, "group", True, "too few labels"),
+        (True, 10, "group", False, "file order says little"),
+        (True, 10, "block", True, "file order says little"),
+        (True, 9, "group", True, "too few labels or groups"),
+        (False, 10, "group", True, "too few labels or groups"),
     ],
 )
-def test_the_layout_decides_only_where_the_audit_could_not(
-    monkeypatch: pytest.MonkeyPatch, probed: bool, verdict: str, blocks: bool, why: str
+def test_the_layout_decides_only_where_the_audit_cannot_tell(
+    monkeypatch: pytest.MonkeyPatch,
+    probed: bool,
+    groups: int,
+    verdict: str,
+    blocks: bool,
+    why: str,
 ) -> None:
     found = {
         "index_only": {"grouped": 0.0} if probed else None,
+        "n": {"groups": groups},
         "verdict": {"splits": verdict, "reasons": ["file order says little about the labels"]},
     }
     monkeypatch.setattr("pipelines.runs.model.audit_pairs", lambda *_, **__: found)

@@ -115,7 +115,9 @@ def test_a_pair_is_scored_with_its_interval(
     code, out, err = cli("score", *pair)
     assert code == 0, err
     assert re.fullmatch(
-        r"\d\.\d{4} \(\d\.\d\d to \d\.\d\d, 90 %\)\nthe metrics agree on this pair\n", out
+        r"\d\.\d{4} \(\d\.\d\d to \d\.\d\d, 90 %\)\nthe metrics agree on this pair\n"
+        r"what moved the score\tpoints\na typical pair\t\d\.\d\d\n(.+\t[+-]\d\.\d\d\n)+",
+        out,
     )
     assert out.startswith(f"{Scorer.load(trained).score(*pair)!r}\n")
     assert cli("score", *pair, "--bundle", trained, "--workers", "1")[1] == out
