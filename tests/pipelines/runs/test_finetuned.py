@@ -53,7 +53,7 @@ def test_finetune_run_and_score(cli: Cli, seiqa_data: Path, config: Path) -> Non
     assert code == 0, err
     held_out = pd.read_csv("out/finetuned/out_of_fold.csv").set_index("pair_id")
     predictions = pd.read_csv("out/predictions.csv").set_index("pair_id")
-    both = held_out.join(predictions, rsuffix="_stack")
+    both = held_out.join(predictions[["as_is", "fold"]].rename(columns={"fold": "fold_stack"}))
     assert len(both) == 20
     np.testing.assert_allclose(both["score"], both["as_is"], atol=1e-3)
     # The members were trained on the folds that the estimate uses.
