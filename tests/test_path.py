@@ -31,6 +31,7 @@ FAMILIES = (
     *FORMATS,
     *GUARDS,
     "seiqa_models/evaluation/contributions.py",  # what moved the score, asked once it is there
+    "seiqa_models/stack/collections/",  # asked with --as, and when a bundle is checked
 )
 STATIONS = (
     ("seiqa_models/bundle.py", "load_bundle"),
