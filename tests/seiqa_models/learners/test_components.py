@@ -137,7 +137,7 @@ def test_fallback_counts_for_rows_unlike_the_training_rows(metrics):
     every = np.ones(50)
     assert np.median(fitted.share(X[new], every)) < 0.1
     assert np.median(fitted.share(odd, every)) > 0.9
-    assert fitted.share(X[known], np.ones(150)).max() == 0
+    assert fitted.share(X[known], np.ones(150)).max() < 1e-30
     assert fitted.share(odd, 0 * every).max() == 0
 
 
