@@ -14,7 +14,7 @@ SCENARIOS = {scenario.page: scenario for scenario in scenarios()}
 
 
 HIGHER = [
-    ("renderings", "price changed to $91.99", "moved down by 1 pixel"),
+    ("renderings", "moved down by 8 pixels", "price changed to $91.99"),
     ("renderings", "price changed to $91.99", "letters 1 point larger"),
     ("renderings", "button missing", "banner over the lower third"),
     ("generated", "a quarter of the size, enlarged", "the same, sharpened"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -211,16 +212,16 @@ def test_unusable_cache_is_named(cli: Cli, seiqa_data: Path, quick: Path, tmp_pa
 def test_disk_full_keeps_what_was_computed(
     cli: Cli, seiqa_data: Path, quick: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    written: list[Path] = []
-    real = pq.write_table
+    written: list[pa.Table] = []
+    real = pq.ParquetWriter.write_table
 
-    def fill_up(table: object, where: Path, **options: object) -> None:
+    def fill_up(writer: pq.ParquetWriter, table: pa.Table, **options: int) -> None:
         if len(written) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device", str(where))
-        written.append(where)
-        real(table, where, **options)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(table)
+        real(writer, table, **options)
 
-    monkeypatch.setattr(pq, "write_table", fill_up)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fill_up)
     arguments = ("features", seiqa_data, "--config", quick, "--run", "run")
     code, _, err = cli(*arguments)
     assert code == 1
@@ -281,7 +282,7 @@ def test_bundle_of_other_features_is_refused(
         (["features"], "give DATA"),
         (["features", "data", "--config", "nope"], "there are best, boxed, classical, "),
         (["features", "data", "--workers", "0"], "Invalid value for '--workers'"),
-        (["score", "a.png", "--bundle", "b"], "REF DIST"),
+        (["score", "a.png", "--bundle", "b"], "--out is missing"),
         (["frobnicate"], "No such command"),
     ],
 )

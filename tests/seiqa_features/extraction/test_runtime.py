@@ -133,7 +133,7 @@ def test_on_a_gpu_only_what_is_pretrained_changes_its_arithmetic(
     runtime = Runtime(pretend.weights_in(tmp_path), device="cuda")
     recipe, _ = runtime.bind(Recipe.parse(RECIPE_FEATURES))
     assert [block.dtype for block in recipe.blocks] == ["bfloat16", "bfloat16", "float32"]
-    assert [runtime.on_gpu(block.spec) for block in recipe.blocks] == [True, True, False]
+    assert [runtime.on_gpu(block.spec) for block in recipe.blocks] == [True, True, True]
 
 
 @pytest.mark.parametrize(
