@@ -46,10 +46,8 @@ TEAMS = (
 
 
 def beside(run: Run) -> dict[str, Any]:
-    """Table and figure; nothing if the run is not on the challenge's layout with real labels."""
-    pairs = run.pairs
-    challenge = pairs.attrs.get("neighbours_alike") and pairs.attrs.get("label_range") == [0.0, 5.0]
-    if not challenge or run.label != "MOS":
+    """Table and figure; nothing if the run is not on the challenge's data."""
+    if not _is_challenge(run):
         return {}
     honest = run.metrics.honest
     marks = [Dot("this run, honest estimate", honest.final, honest.interval, emphasis=True)]
@@ -63,3 +61,13 @@ def beside(run: Run) -> dict[str, Any]:
         "standard_error": STANDARD_ERROR,
         "figure": plots.dots(marks, xlabel="final = 0.6·SROCC + 0.4·PLCC"),
     }
+
+
+def _is_challenge(run: Run) -> bool:
+    """Whether the run is in the challenge's layout, with training labels that are levels, as there.
+
+    Other data can be in that layout: the demo's scores are LIVE's.
+    """
+    known, labels = run.pairs.attrs, run.pairs["mos"][run.pairs["split"] == "train"].dropna()
+    layout = known.get("neighbours_alike") and known.get("label_range") == [0.0, 5.0]
+    return bool(layout and run.label == "MOS" and (labels % 1 == 0).all())

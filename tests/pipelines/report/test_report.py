@@ -549,3 +549,13 @@ def test_other_data_and_pseudo_labels_get_no_published_scores(
     make_run: MakeRun, made: dict[str, object]
 ) -> None:
     assert "challenge" not in rendered(make_run(**made)).attributes("h2", "id")
+
+
+def test_scores_of_another_study_in_the_challenges_layout_are_not_the_challenges(
+    make_run: MakeRun,
+) -> None:
+    run = make_run(challenge=True)
+    pairs = pd.read_parquet(run / "pairs.parquet")
+    pairs.loc[0, "mos"] = 3.3
+    pairs.to_parquet(run / "pairs.parquet")
+    assert "challenge" not in rendered(run).attributes("h2", "id")
