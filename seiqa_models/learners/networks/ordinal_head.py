@@ -20,11 +20,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.networks.losses import ordinal_loss
 from seiqa_models.learners.networks.training import (
-    Batches,
     FloatRows,
     dropout,
     linear,
     on_one_core,
+    trained,
 )
 
 MIRRORED = "_mirrored"
@@ -192,38 +192,22 @@ def _trained_layers(
     The first layer includes batch normalisation.
     """
     import torch
-    from skorch import NeuralNetRegressor
-    from skorch.callbacks import GradientNormClipping, LRScheduler
-
-    # skorch requires the loss as a class, and importing this module must not require torch.
-    class Loss(torch.nn.Module):
-        def forward(self, logits: Any, level: Any) -> Any:
-            return ordinal_loss(logits, level)
+    from skorch.callbacks import GradientNormClipping
 
     draws = torch.Generator().manual_seed(head.random_state)
-    net = NeuralNetRegressor(
+    network = trained(
+        head,
         _network(inputs.shape[1] // versions, head, draws),
-        criterion=Loss,
-        optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=head.weight_decay,
-        lr=head.learning_rate,
-        max_epochs=head.max_epochs,
-        batch_size=head.batch_size,
-        iterator_train=Batches,
-        iterator_train__draws=draws,
-        iterator_train__versions=versions,
-        iterator_train__least=_LEAST_BATCH,
-        train_split=None,
-        callbacks=[
-            LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=head.max_epochs),
-            GradientNormClipping(head.max_gradient),
-        ],
-        callbacks__print_log=None,
-        device="cpu",
+        ordinal_loss,
+        draws,
+        inputs,
+        outputs,
+        callbacks=[GradientNormClipping(head.max_gradient)],
+        versions=versions,
+        least=_LEAST_BATCH,
     )
-    net.fit(inputs, outputs)
     parts: list[Any] = [
-        part for part in net.module_ if isinstance(part, torch.nn.Linear | torch.nn.BatchNorm1d)
+        part for part in network if isinstance(part, torch.nn.Linear | torch.nn.BatchNorm1d)
     ]
     first, normalise, second, last = parts
     layers = [_arrays(layer.weight.T, layer.bias) for layer in (first, second, last)]

@@ -18,11 +18,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.networks.losses import fidelity_loss, softplus_loss
 from seiqa_models.learners.networks.training import (
-    Batches,
     FloatRows,
     dropout,
     linear,
     on_one_core,
+    trained,
 )
 
 LOSSES = {"softplus": softplus_loss, "fidelity": fidelity_loss}
@@ -153,47 +153,34 @@ def _trained_layers(
 ) -> list[tuple[Any, Any]]:
     """Train the network and return (weight [out, in], bias [out]) of each linear layer."""
     import torch
-    from skorch import NeuralNetRegressor
-    from skorch.callbacks import EarlyStopping, LRScheduler
+    from skorch.callbacks import EarlyStopping
     from skorch.dataset import ValidSplit
     from skorch.utils import noop
 
-    # skorch requires the loss as a class, and importing this module must not require torch.
-    class Loss(torch.nn.Module):
-        def forward(self, prediction: Any, target: Any) -> Any:
-            if target.shape[1] == 1:
-                return LOSSES[ranker.loss](prediction, target)
-            label, collection = target[:, :1], target[:, 1:]
-            return LOSSES[ranker.loss](prediction, label, collection == collection.T)
+    def loss(prediction: Any, target: Any) -> Any:
+        if target.shape[1] == 1:
+            return LOSSES[ranker.loss](prediction, target)
+        label, collection = target[:, :1], target[:, 1:]
+        return LOSSES[ranker.loss](prediction, label, collection == collection.T)
 
-    callbacks: list[Any] = [
-        LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=ranker.max_epochs)
-    ]
-    split = None
+    callbacks, split = [], None
     if ranker.patience is not None:
         split = ValidSplit(_VALIDATION_SHARE, random_state=ranker.random_state)
-        callbacks.append(EarlyStopping(patience=ranker.patience, load_best=True, sink=noop))
+        callbacks = [EarlyStopping(patience=ranker.patience, load_best=True, sink=noop)]
     draws = torch.Generator().manual_seed(ranker.random_state)
-    net = NeuralNetRegressor(
+    network = trained(
+        ranker,
         _network(inputs.shape[1], ranker.hidden, ranker.dropout, draws),
-        criterion=Loss,
-        optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=ranker.weight_decay,
-        lr=ranker.learning_rate,
-        max_epochs=ranker.max_epochs,
-        batch_size=ranker.batch_size,
-        iterator_train=Batches,
-        iterator_train__draws=draws,
-        iterator_valid=Batches,
-        train_split=split,
+        loss,
+        draws,
+        inputs,
+        outputs,
         callbacks=callbacks,
-        callbacks__print_log=None,
-        device="cpu",
+        split=split,
     )
-    net.fit(inputs, outputs)
     return [
         (layer.weight.detach().numpy(), layer.bias.detach().numpy())
-        for layer in net.module_
+        for layer in network
         if isinstance(layer, torch.nn.Linear)
     ]
 

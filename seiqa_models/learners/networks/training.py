@@ -8,14 +8,14 @@ training; a fitted network is stored as plain arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from seiqa_features.threads import on_one_core
 
-__all__ = ["Batches", "FloatRows", "dropout", "linear", "on_one_core"]
+__all__ = ["Batches", "FloatRows", "dropout", "linear", "on_one_core", "trained"]
 
 FloatRows = np.typing.NDArray[np.float32]
 
@@ -65,6 +65,67 @@ class Batches:
             if self.versions > 1:
                 version = torch.randint(self.versions, (len(rows),), generator=self.draws)
             yield inputs[rows, version], outputs[rows]
+
+
+def trained(
+    learner: Any,
+    network: Any,
+    loss: Callable[[Any, Any], Any],
+    draws: Any,
+    inputs: FloatRows,
+    outputs: FloatRows,
+    *,
+    callbacks: Sequence[Any] = (),
+    split: Any = None,
+    **batches: int,
+) -> Any:
+    """The network, trained by AdamW with a cosine schedule.
+
+    Parameters
+    ----------
+    learner : estimator
+        Its max_epochs, batch_size, learning_rate and weight_decay are used.
+    network : torch.nn.Module
+    loss : callable
+        Of predictions and targets of a batch.
+    draws : torch.Generator
+        Shuffles the rows.
+    inputs, outputs : float32 [n, columns]
+    callbacks : sequence
+        Further callbacks of skorch.
+    split : skorch.dataset.ValidSplit, optional
+        Rows that are kept for validation.
+    batches : int
+        Further parameters of `Batches` for training.
+    """
+    import torch
+    from skorch import NeuralNetRegressor
+    from skorch.callbacks import LRScheduler
+
+    # skorch requires the loss as a class, and importing this module must not require torch.
+    class Loss(torch.nn.Module):
+        def forward(self, prediction: Any, target: Any) -> Any:
+            return loss(prediction, target)
+
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR
+    net = NeuralNetRegressor(
+        network,
+        criterion=Loss,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=learner.weight_decay,
+        lr=learner.learning_rate,
+        max_epochs=learner.max_epochs,
+        batch_size=learner.batch_size,
+        iterator_train=Batches,
+        iterator_train__draws=draws,
+        **{f"iterator_train__{name}": value for name, value in batches.items()},
+        iterator_valid=Batches,
+        train_split=split,
+        callbacks=[LRScheduler(schedule, T_max=learner.max_epochs), *callbacks],
+        callbacks__print_log=None,
+        device="cpu",
+    )
+    return net.fit(inputs, outputs).module_
 
 
 def linear(n_in: int, n_out: int, draws: Any) -> Any:

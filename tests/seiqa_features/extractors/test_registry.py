@@ -250,7 +250,7 @@ def test_listing_extractors_imports_no_heavy_library() -> None:
         "import sys; from seiqa_features.extractors.registry import all_extractors;"
         "from seiqa_features.table.recipe import Recipe;"
         "side = lambda spec: spec.sides[0] if spec.sides else 16 * spec.side_multiple;"
-        'view = lambda spec: f\'{"pad" if spec.name == "dss_sqa" else "s"}{side(spec)}\';'
+        "view = lambda spec: spec.only_view or f's{side(spec)}';"
         "Recipe.parse({name: [view(e.spec)] for name, e in all_extractors().items()});"
         "heavy = {'torch', 'timm', 'open_clip', 'piq', 'pyiqa', 'skimage', 'scipy', 'sklearn'};"
         "print(sorted(heavy & set(sys.modules)))"
