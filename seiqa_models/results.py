@@ -191,6 +191,8 @@ class Figures(Record):
     calibrated : bool or None
         Whether the stack on all rows kept its calibration curve (one that does not raise PLCC is
         dropped); None if calibration is off.
+    sampled : dict of int
+        Learners fitted on a random sample of the rows, and its size.
     n, groups : int
         Rows and groups.
     splitter : str
@@ -218,6 +220,7 @@ class Figures(Record):
     prediction_interval: PredictionInterval
     weights: Weights | None
     calibrated: bool | None
+    sampled: dict[str, int] = {}
     n: int
     groups: int
     splitter: str

@@ -80,9 +80,10 @@ def read_trained(folders: list[Path]) -> list[Trained]:
     from pipelines.runs.reading import read_training
     from seiqa_features.commits import current
     from seiqa_features.errors import DataError
+    from seiqa_features.remote.places import as_path
 
     problems, runs = [], []
-    for folder in folders:
+    for folder in map(as_path, folders):
         needed = (METRICS, PREDICTIONS, SETTINGS)
         if missing := [name for name in needed if not current(folder / name).is_file()]:
             problems.append(f"{folder}: no {missing[0]} in it; name the folder of a trained run")

@@ -25,6 +25,7 @@ from pipelines.runs.folder import (
 from pipelines.runs.metrics import Metrics, read_metrics
 from pipelines.runs.record import Record, read_record, require_unchanged
 from seiqa_features.commits import current
+from seiqa_features.remote.places import local_copy, parts_of_file
 from seiqa_features.table.table import read_table
 from seiqa_features.tabular.inert import restored_table
 
@@ -102,7 +103,7 @@ def read(folder: Path) -> Run:
     if of_table:
         pairs, predictions = _rows(metrics, folder)
     else:
-        pairs = pd.read_parquet(current(folder / PAIRS))
+        pairs = pd.read_parquet(parts_of_file(current(folder / PAIRS)))
         predictions = _predictions(current(folder / PREDICTIONS), pairs)
     return Run(
         folder=folder,
@@ -165,7 +166,8 @@ def _table(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     texts = {"pair_id": str, "group_id": str}  # a pair may be called 007 or NA
-    return restored_table(pd.read_csv(path, dtype=texts, keep_default_na=False))
+    with local_copy(path) as file:
+        return restored_table(pd.read_csv(file, dtype=texts, keep_default_na=False))
 
 
 def _rows(metrics: Metrics, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
