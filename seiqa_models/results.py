@@ -150,7 +150,7 @@ class Labels(Record):
 
 
 class Seconds(Record):
-    """Wall-clock seconds; ``evaluate``: of the whole evaluation."""
+    """Wall-clock seconds, ``evaluate`` of the whole evaluation."""
 
     evaluate: Number
 

@@ -130,8 +130,8 @@ def say_sampled(metrics: Metrics) -> None:
     for size in sorted(set(metrics.sampled.values())):
         names = [name for name, rows in metrics.sampled.items() if rows == size]
         typer.echo(
-            f"{', '.join(names)}: fitted on {size} of {metrics.n} rows, drawn at random, because the"
-            " time grows with the cube of their number"
+            f"{', '.join(names)}: fitted on {size} of {metrics.n} rows, drawn at random, because"
+            " the time grows with the cube of their number"
         )
 
 

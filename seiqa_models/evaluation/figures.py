@@ -84,7 +84,7 @@ def evaluation_figures(
         },
         "weights": _weights([result.weights for result in fits.by_group], final.weights_),
         "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
-        "sampled": _sampled(final.learners_, len(table.y)),
+        "sampled": sampled_learners(final.learners_, len(table.y)),
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
         "splitter": describe_folds(folds, table.order),
@@ -101,7 +101,7 @@ def evaluation_figures(
     return figures
 
 
-def _sampled(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
+def sampled_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
     """The learners that were fitted on a random sample of so many rows, and its size."""
     found = {}
     for name, learner in learners.items():
