@@ -41,8 +41,7 @@ from seiqa_models.finetune.recipe import Recipe
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
 
-MAX_WORKERS = 1024
-"""More threads than any machine has cores must be a mistake."""
+MAX_WORKERS = 1024  # more threads than any machine has cores must be a mistake
 
 MAX_SEED = 2**31 - 1
 """Largest seed that all of the learners' libraries accept."""
@@ -225,7 +224,7 @@ class Settings(BaseSettings):
         )
 
     def cluster(self) -> Cluster | None:
-        """The cluster to extract on, None for this process."""
+        """Where to extract, None for this process."""
         return Cluster(self.ray_address) if self.engine == "ray" else None
 
     def save(self, path: Path) -> None:

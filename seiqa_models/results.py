@@ -194,11 +194,9 @@ class Figures(Record):
     sampled : dict of int
         Learners fitted on a random sample of the rows, and its size.
     n, groups : int
-        Rows and groups.
     splitter : str
         Description of how rows were held out.
-    label : Labels
-    seconds : Seconds
+    label : Labels; seconds : Seconds
     seconds_per_row : float
         Time to predict one row.
     """

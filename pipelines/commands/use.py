@@ -235,8 +235,7 @@ def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, 
     for line in hints(before, after):
         say_aside(f"seiqa: {line}")
     if heatmap is not None and not write_heat_map(heatmap, scored):
-        same = "the pictures are the same, pixel by pixel"
-        say_aside(f"seiqa: {heatmap} was not written: {same}")
+        say_aside(f"seiqa: {heatmap} was not written: the pictures are the same, pixel by pixel")
 
 
 def _say_score(scored: Score) -> None:

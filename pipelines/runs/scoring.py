@@ -51,9 +51,9 @@ class Listed:
     part: Callable[[int, int], tuple[Found, list[str]]]
 
     def parts(self, size: int, first: int = 0, end: int | None = None) -> Iterator[slice]:
-        """Rows in portions."""
-        end = len(self.rows) if end is None else min(end, len(self.rows))
-        for start in range(first, end, size):
+        """Rows in portions, at least one."""
+        end = len(self.rows) if end is None else end
+        for start in range(first, end, size) or (0,):
             yield slice(start, min(start + size, end))
 
 
@@ -182,8 +182,10 @@ def _require_images(
         table, wrong = build_pairs(found, index, workers=scorer.workers, on_image=on_image)
         pairs += len(table)
         problems += wrong
-    if not keep_going and (problems or not pairs):
+    if problems and not keep_going:
         raise DataError([*problems, "fix these, or leave those pairs out with --keep-going"])
+    if not pairs:
+        raise DataError([*problems, "no usable pair is left"])
 
 
 def _extract(
