@@ -13,7 +13,7 @@ import errno
 import fnmatch
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PosixPath
 from typing import IO, Any, BinaryIO, NoReturn
 
@@ -88,26 +88,26 @@ class RemotePath(PosixPath):
 
     def exists(self, **_: Any) -> bool:
         """Whether there is an object or a folder of that name; raises as `stat` otherwise."""
-        return self._kind() != fs.FileType.NotFound
+        return bool(self._kind() != fs.FileType.NotFound)
 
     def is_file(self, **_: Any) -> bool:
         """Whether it is an object; raises as `exists`."""
-        return self._kind() == fs.FileType.File
+        return bool(self._kind() == fs.FileType.File)
 
     def is_dir(self, **_: Any) -> bool:
         """Whether there are objects below it; raises as `exists`."""
-        return self._kind() == fs.FileType.Directory
+        return bool(self._kind() == fs.FileType.Directory)
 
     def _kind(self) -> fs.FileType:
         with explained(self):
             return self.store.get_file_info(self.key).type
 
-    def iterdir(self) -> Iterator[RemotePath]:
+    def iterdir(self) -> Generator[RemotePath, None, None]:
         """What is directly below it."""
         for found in self._list(recursive=False):
             yield self._named(found)
 
-    def glob(self, pattern: str, **_: Any) -> Iterator[RemotePath]:
+    def glob(self, pattern: str) -> Generator[RemotePath, None, None]:
         """The paths below it that match, part by part; `**` is not known."""
         wanted = pattern.split("/")
         for found in self._list(recursive=len(wanted) > 1):
@@ -121,7 +121,7 @@ class RemotePath(PosixPath):
         found = self._list(recursive=True)
         return sorted(self._named(info) for info in found if info.type == fs.FileType.File)
 
-    def walk(  # type: ignore[override]
+    def walk(
         self, onerror: Callable[[OSError], None]
     ) -> Iterator[tuple[RemotePath, list[str], list[str]]]:
         """As `os.walk`: folders, and the names of the folders and files in them."""
@@ -143,7 +143,9 @@ class RemotePath(PosixPath):
     def _named(self, info: fs.FileInfo) -> RemotePath:
         return type(self)(f"{self.parts[0]}//{info.path}")
 
-    def open(self, mode: str = "r", *_: Any, encoding: str | None = None, **__: Any) -> IO[Any]:
+    def open(  # type: ignore[override]
+        self, mode: str = "r", *_: Any, encoding: str | None = None, **__: Any
+    ) -> IO[Any]:
         """The content, read whole, to read from.
 
         Raises

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runner import extract
@@ -19,7 +21,7 @@ from tests.seiqa_features.extraction.test_cluster import needs_ray
 
 RECIPE = Recipe.parse({"colour": ["s48"]})
 
-pytestmark = needs_ray
+pytestmark = [*needs_ray, pytest.mark.slow]
 
 
 def test_workers_read_and_write_the_store(
