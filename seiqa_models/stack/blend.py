@@ -32,7 +32,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.fusions.protocol import HeldOut
