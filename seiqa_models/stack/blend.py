@@ -130,8 +130,8 @@ class Blend(BaseEstimator):
         if self.purpose not in PURPOSES:
             raise ValueError(f"purpose is {self.purpose!r}, expected home or abroad")
         self.members_ = list(members)
-        own = predictions[self.members_]
-        self.bounds_ = np.array([own.min().clip(upper=y.min()), own.max().clip(lower=y.max())])
+        said = predictions[self.members_]
+        self.bounds_ = np.array([said.min().clip(upper=y.min()), said.max().clip(lower=y.max())])
         abroad, gate = self.purpose == ABROAD, GATES[-1]
         learned = HeldOut(predictions, y, groups)
         if abroad:
