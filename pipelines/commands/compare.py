@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipelines.runs.metrics import Metrics
+    from pipelines.runs.reading import Effort
 
 COLUMNS = (
     "run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best single", "kind unseen",
-    "minutes",
+    "s a pair", "training s", "GB",
 )  # fmt: skip
 SIGNIFICANT = 0.05
 
@@ -30,19 +31,22 @@ Runs = Annotated[
 
 @dataclass(frozen=True)
 class Trained:
-    """Metrics and configuration of a trained run folder."""
+    """Metrics and configuration of a trained run folder, and what it took."""
 
     folder: Path
     config: str
     metrics: Metrics
+    effort: Effort
 
 
 def compare(runs: Runs, json: Json = False) -> None:
     """Put trained runs side by side, and test each against the first on the pairs both predicted.
 
     final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
-    kind unseen: final on kinds of distortion that the training part lacked. A second table has the
-    share of relations that each model keeps (see `seiqa sense`), where that was found in training.
+    kind unseen: final on kinds of distortion that the training part lacked; s a pair: seconds for
+    the features of a pair and its score; training s: of the training, and of fine-tuning; GB: peak
+    memory, then that of a GPU. A second table has the share of relations that each model keeps (see
+    `seiqa sense`), where that was found in training.
     """
     from seiqa_features.errors import DataError, UsageError, printable
 
@@ -77,7 +81,7 @@ def read_trained(folders: list[Path]) -> list[Trained]:
         Folders without a finished training, or with files of several trainings; all are named.
     """
     from pipelines.runs.folder import METRICS, PREDICTIONS, SETTINGS
-    from pipelines.runs.reading import read_training
+    from pipelines.runs.reading import read_effort, read_training
     from seiqa_features.commits import current
     from seiqa_features.errors import DataError
 
@@ -92,7 +96,8 @@ def read_trained(folders: list[Path]) -> list[Trained]:
         except DataError as error:
             problems += error.problems
             continue
-        runs.append(Trained(folder, Path(settings["config"]).stem, metrics))
+        effort = read_effort(folder, metrics)
+        runs.append(Trained(folder, Path(settings["config"]).stem, metrics, effort))
     if problems:
         raise DataError(problems)
     return runs
@@ -190,11 +195,12 @@ def _predictions(run: Trained) -> pd.DataFrame:
 
 
 def _facts(run: Trained) -> dict[str, Any]:
-    """A run for JSON: its folder, configuration and the content of its metrics.json."""
+    """A run for JSON: folder, configuration, content of metrics.json, and what it took."""
     return {
         "run": str(run.folder),
         "config": run.config,
         "metrics": run.metrics.model_dump(mode="json"),
+        "effort": asdict(run.effort),
     }
 
 
@@ -214,5 +220,17 @@ def _row(run: Trained) -> list[str]:
         f"{metrics.gap:+.4f}",
         f"{metrics.best_single.final:.4f}",
         f"{transfer.final:.4f}" if transfer else "",
-        f"{metrics.seconds.evaluate / 60:.1f}",
+        *_effort(run.effort),
+    ]
+
+
+def _effort(effort: Effort) -> list[str]:
+    """Cells of the table; empty where something is not known."""
+    seconds = (effort.seconds_per_pair, effort.training_seconds)
+    memory = [effort.gigabytes] if effort.gigabytes is not None else []
+    if effort.gpu_gigabytes:
+        memory.append(effort.gpu_gigabytes)
+    return [
+        *("" if value is None else f"{value:.3g}" for value in seconds),
+        " + ".join(f"{value:.2f}" for value in memory),
     ]

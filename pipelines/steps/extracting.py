@@ -23,6 +23,7 @@ from seiqa_features.extraction.connecting import require_answer
 from seiqa_features.extraction.runner import RunReport
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.spending import spending
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 
@@ -90,7 +91,7 @@ def features(
         require_answer(cluster)
     runtime = settings.runtime()
     recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
-    with exclusive(settings.run):
+    with exclusive(settings.run), spending() as spent:
         found, left_out = check_pairs(
             listed,
             ImageIndex(settings.cache),
@@ -131,7 +132,10 @@ def features(
             "versions": _versions(recipe),
         }
         digest = features_digest(pairs, recipe)
-        write_features(settings, pairs, table, meta, constructed, digest=digest)
+        write_features(
+            settings, pairs, table, meta, constructed,
+            digest=digest, spent=spent() if report.computed else None,
+        )  # fmt: skip
     extracted = Extracted(pairs, table, meta, digest, constructed)
     return Features(extracted, report, left_out, splits)
 

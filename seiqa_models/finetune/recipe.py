@@ -1,4 +1,4 @@
-"""RedpanQA's recipe, and what a fine-tuning needs of memory and time."""
+"""RedpanQA's recipe, its scale, and what a fine-tuning needs of memory and time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from seiqa_features.errors import DeviceError, UsageError
 from seiqa_features.extractors.multimodal.models import PRESETS, Model
+from seiqa_models.core.arrays import FloatVector
 
 TOKENS = 600
 """Of a pair of pictures of 512×384 pixels and the task."""
@@ -63,6 +65,26 @@ class Recipe(BaseModel):
     batch: int = Field(16, ge=2)
     scale: Literal["min_max", "line"] = "min_max"
     four_bit: bool = False
+
+
+def line_to_label(
+    numbers: FloatVector, label: FloatVector, label_range: tuple[float, float], scale: str
+) -> tuple[float, float]:
+    """Slope and intercept from a member's numbers for its training rows to the label.
+
+    Parameters
+    ----------
+    scale : str
+        See `Recipe.scale`.
+    """
+    spread = float(np.ptp(numbers))
+    if spread == 0:
+        return 0.0, float(label.mean())
+    if scale == "min_max":
+        slope = (label_range[1] - label_range[0]) / spread
+        return slope, label_range[0] - slope * float(numbers.min())
+    slope = float(np.cov(numbers, label, bias=True)[0, 1] / numbers.var())
+    return slope, float(label.mean() - slope * numbers.mean())
 
 
 @dataclass(frozen=True)

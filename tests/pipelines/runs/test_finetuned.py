@@ -62,6 +62,12 @@ def test_finetune_run_and_score(cli: Cli, seiqa_data: Path, config: Path) -> Non
         expected = part["score"].clip(others.min(), others.max())
         np.testing.assert_allclose(part["as_is"], expected, atol=1e-3)
     assert json.loads(Path("out/metrics.json").read_text())["honest"]["srocc"] is not None
+    # The fine-tuning counts in what the run took.
+    _, out, _ = cli("compare", "out", "out", "--json")
+    effort = json.loads(out)["runs"][0]["effort"]
+    epochs = pd.read_csv("out/finetuned/log.csv")["seconds"].sum()
+    training = json.loads(Path("out/run.json").read_text())["training"]["spent"]["seconds"]
+    assert effort["training_seconds"] == pytest.approx(epochs + training)
     pair = [seiqa_data / "Test" / side / "000001.png" for side in ("Ref", "Dist")]
     code, out, err = cli("score", *pair, "--bundle", "out/bundle")
     assert code == 0, err

@@ -21,7 +21,7 @@ from seiqa_features.table.store import Store
 from seiqa_features.weights.files import WeightFiles
 from seiqa_models.core.metrics import srocc
 from seiqa_models.finetune import training
-from seiqa_models.finetune.members import finetune, line_to_label
+from seiqa_models.finetune.members import finetune, read_spent
 from tests.seiqa_features.tiny_vlm import write_tiny_vlm
 
 
@@ -56,8 +56,13 @@ def test_files_log_and_out_of_fold_predictions(done):
     assert list(predictions.columns) == ["pair_id", "fold", "mos", "score"]
     assert predictions["score"].between(0, 5).all()
     log = pd.read_csv(folder / "log.csv")
-    assert list(log.columns) == ["fold", "epoch", "loss", "srocc", "seconds"]
+    columns = ["fold", "epoch", "loss", "srocc", "seconds", "gigabytes", "gpu_gigabytes"]
+    assert list(log.columns) == columns
     assert log[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
+    spent = read_spent(folder)
+    assert spent.seconds == pytest.approx(log["seconds"].sum())
+    assert spent.gigabytes == pytest.approx(log["gigabytes"].max())
+    assert spent.gigabytes > 0.05
     for number in (0, 1):
         assert all((folder / f"fold-{number}" / name).is_file() for name in FILES)
         assert not (folder / f"fold-{number}" / "state.pt").exists()
@@ -170,12 +175,3 @@ def test_labels_shuffled_across_groups_are_not_predicted(make_work, pairs, tmp_p
         ]
         found.append(np.mean(within) if within else 0.0)
     assert np.mean(found) < 0.6
-
-
-def test_lines_to_the_label():
-    numbers, label = np.array([-2.0, 0.0, 2.0]), np.array([0.0, 3.0, 4.0])
-    slope, intercept = line_to_label(numbers, label, (0.0, 5.0), "min_max")
-    np.testing.assert_allclose(slope * numbers + intercept, [0, 2.5, 5])
-    slope, intercept = line_to_label(numbers, label, (0.0, 5.0), "line")
-    np.testing.assert_allclose([slope, intercept], np.polyfit(numbers, label, 1))
-    assert line_to_label(np.ones(3), label, (0.0, 5.0), "line") == (0.0, pytest.approx(7 / 3))
