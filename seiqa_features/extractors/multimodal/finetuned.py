@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.errors import UsageError, WeightsError
-from seiqa_features.extractors.multimodal.models import EXTRA, Model, model_of
+from seiqa_features.extractors.multimodal.models import (
+    EXTRA,
+    Model,
+    model_of,
+    require_bfloat16,
+)
 from seiqa_features.extractors.registry import resolver
 from seiqa_features.extractors.specs import (
     Extract,
@@ -150,6 +155,8 @@ def build(folder: Path, about: About, model: Model, resources: Resources) -> Ext
     ------
     WeightsError
         The base model is not the one that the adapters were trained on, or a file is damaged.
+    DeviceError
+        The GPU has no bfloat16.
     """
     import torch
 
@@ -158,6 +165,8 @@ def build(folder: Path, about: About, model: Model, resources: Resources) -> Ext
 
     require_same_base(folder, about, {w.name: resources.weights[w.name] for w in model.files})
     gpu = resources.device != "cpu"
+    if gpu:
+        require_bfloat16(resources.device)
     reader = load(
         model,
         resources.weights,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from seiqa_features.errors import DataError, UsageError, WeightsError
+from seiqa_features.errors import DataError, DeviceError, UsageError, WeightsError
 from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.multimodal.finetuned import FILES
 from seiqa_features.extractors.multimodal.models import model_of
+from seiqa_features.extractors.registry import get_extractor
+from seiqa_features.extractors.specs import Resources
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
@@ -153,3 +157,14 @@ def test_an_adapter_of_another_base_is_named(done, tmp_path):
     path.write_text(json.dumps({**about, "base": other.name}))
     with pytest.raises(WeightsError, match=r"that the adapters in .*copy were trained on"):
         Runtime(WeightFiles(tmp_path)).work(f"finetuned:{tmp_path / 'copy'}")
+
+
+def test_a_gpu_without_bfloat16_cannot_read_members(done, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Old Card")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    entry = get_extractor(f"finetuned:{done[-1]}")
+    files = WeightFiles(done[-1] / "weights")
+    weights = {weight.name: files.verified(weight) for weight in entry.spec.weights}
+    with pytest.raises(DeviceError, match=r"\(Old Card\) has no bfloat16"):
+        entry.build(Resources("cuda:0", weights))
