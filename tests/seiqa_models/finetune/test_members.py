@@ -147,6 +147,21 @@ def test_a_broken_adapter_is_named(done, tmp_path):
         Runtime(WeightFiles(tmp_path)).work(f"finetuned:{tmp_path / 'copy'}")
 
 
+def test_a_missing_file_of_a_member_or_a_missing_base_is_named(done, tmp_path):
+    """Nothing can fetch them, so the advice for published weights would be wrong."""
+    folder = tmp_path / "copy"
+    shutil.copytree(done[-1], folder)
+    path = folder / "finetuned.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps({**about, "base": f"vlm:{tmp_path / 'gone'}"}))
+    with pytest.raises(UsageError, match=r"copy: its base model is not there: .*gone: expected a"):
+        get_extractor(f"finetuned:{folder}")
+    path.write_text(json.dumps(about))
+    (folder / "fold-1" / FILES[2]).unlink()
+    with pytest.raises(WeightsError, match=r"head\.safetensors: no such file; restore it, or fin"):
+        get_extractor(f"finetuned:{folder}")
+
+
 def test_an_adapter_of_another_base_is_named(done, tmp_path):
     folder = done[-1]
     shutil.copytree(folder, tmp_path / "copy")
