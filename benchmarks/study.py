@@ -41,7 +41,8 @@ def main() -> None:
         seiqa(sys.argv[2:])
     folder = Path(sys.argv[1]).resolve()
     configs = write_configs(folder)
-    seiqa_process("demo", folder / "data")
+    if not (folder / "data" / "Train" / "Train_scores.xlsx").is_file():  # the last file of the demo
+        seiqa_process("demo", folder / "data")
     for system in SYSTEMS:
         if (folder / system / "report.html").is_file():  # of a study that was stopped
             continue
@@ -77,7 +78,7 @@ def write_configs(folder: Path) -> dict[str, Path]:
             "features": {},
             "finetune": {
                 "base": f"vlm:{model}", "view": "max256", "rank": 8, "alpha": 16,
-                "learning_rate": 0.001, "epochs": 3,
+                "learning_rate": 0.001, "epochs": 2,
             },
             "learners": ["as_is"],
             "consensus": False,
