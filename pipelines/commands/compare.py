@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipelines.runs.metrics import Metrics
-    from pipelines.runs.reading import Effort
 
 COLUMNS = (
     "run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best single", "kind unseen",
@@ -31,12 +30,11 @@ Runs = Annotated[
 
 @dataclass(frozen=True)
 class Trained:
-    """Metrics and configuration of a trained run folder, and what it took."""
+    """Metrics and configuration of a trained run folder."""
 
     folder: Path
     config: str
     metrics: Metrics
-    effort: Effort
 
 
 def compare(runs: Runs, json: Json = False) -> None:
@@ -81,7 +79,7 @@ def read_trained(folders: list[Path]) -> list[Trained]:
         Folders without a finished training, or with files of several trainings; all are named.
     """
     from pipelines.runs.folder import METRICS, PREDICTIONS, SETTINGS
-    from pipelines.runs.reading import read_effort, read_training
+    from pipelines.runs.reading import read_training
     from seiqa_features.commits import current
     from seiqa_features.errors import DataError
 
@@ -96,8 +94,7 @@ def read_trained(folders: list[Path]) -> list[Trained]:
         except DataError as error:
             problems += error.problems
             continue
-        effort = read_effort(folder, metrics)
-        runs.append(Trained(folder, Path(settings["config"]).stem, metrics, effort))
+        runs.append(Trained(folder, Path(settings["config"]).stem, metrics))
     if problems:
         raise DataError(problems)
     return runs
@@ -196,11 +193,13 @@ def _predictions(run: Trained) -> pd.DataFrame:
 
 def _facts(run: Trained) -> dict[str, Any]:
     """A run for JSON: folder, configuration, content of metrics.json, and what it took."""
+    from pipelines.runs.reading import read_effort
+
     return {
         "run": str(run.folder),
         "config": run.config,
         "metrics": run.metrics.model_dump(mode="json"),
-        "effort": asdict(run.effort),
+        "effort": asdict(read_effort(run.folder, run.metrics)),
     }
 
 
@@ -220,12 +219,15 @@ def _row(run: Trained) -> list[str]:
         f"{metrics.gap:+.4f}",
         f"{metrics.best_single.final:.4f}",
         f"{transfer.final:.4f}" if transfer else "",
-        *_effort(run.effort),
+        *_effort(run),
     ]
 
 
-def _effort(effort: Effort) -> list[str]:
-    """Cells of the table; empty where something is not known."""
+def _effort(run: Trained) -> list[str]:
+    """What a run took, as cells of the table; empty where it is not known."""
+    from pipelines.runs.reading import read_effort
+
+    effort = read_effort(run.folder, run.metrics)
     seconds = (effort.seconds_per_pair, effort.training_seconds)
     memory = [effort.gigabytes] if effort.gigabytes is not None else []
     if effort.gpu_gigabytes:
