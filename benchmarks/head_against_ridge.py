@@ -9,12 +9,14 @@ numbers:
 
 - `ridge`: linear on standardised columns, penalty by leave-one-out error, as in the pool;
 - `ordinal_head`: DSS-SQA's network on standardised columns, 40 epochs, as in the pool;
-- `dss_sqa`: the same network with all of the original's constants (columns unchanged, 10 epochs),
-  without the gate, which needs CLIP's cosine. The mirrored pictures of the original are missing for
-  both networks.
+- `ridge_unscaled`: linear on the columns as they are, penalty likewise;
+- `dss_sqa`: the network with all of the original's constants (columns as they are, 10 epochs),
+  without the gate, which needs CLIP's cosine, and without mirrored pictures.
 
-Printed are the means over the seeds, and the difference to ridge with a 95 % bootstrap interval
-over groups, for the mean prediction of all seeds. Scores are final = 0.6·SROCC + 0.4·PLCC.
+Each network is compared with the linear model that reads its columns in the same way.
+
+Printed are the means over the seeds, and the difference to that model with a 95 % bootstrap
+interval over groups, for the mean prediction of all seeds. Scores are final = 0.6·SROCC + 0.4·PLCC.
 """
 # ruff: noqa: T201
 
@@ -26,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import RidgeCV
 
 from pipelines.runs.folder import FEATURES, PAIRS
 from seiqa_features.commits import current
@@ -38,7 +41,10 @@ from seiqa_models.evaluation.compare import compare
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.stack.dense import DenseBlocks
 
-RIDGE, HEAD, ORIGINAL = CANDIDATES = ("ridge", "ordinal_head", "dss_sqa")
+UNSCALED, ORIGINAL = "ridge_unscaled", "dss_sqa"
+CANDIDATES = ("ridge", "ordinal_head", UNSCALED, ORIGINAL)
+RIVALS = {"ordinal_head": "ridge", ORIGINAL: UNSCALED}
+PENALTIES = np.logspace(-6, 4, 21)
 FOLDS = 5
 
 
@@ -81,12 +87,13 @@ def report(values: np.ndarray, pairs: pd.DataFrame, seeds: Iterable[int]) -> Non
         ranks, lines = (np.mean([score(label, row) for row in rows]) for score in (srocc, plcc))
         line = f"  {name:14} {ranks:7.4f} {lines:7.4f} {np.mean(finals):7.4f} {min(finals):7.4f}" \
                f" {max(finals):7.4f}"  # fmt: skip
-        if name != RIDGE:
-            lead = compare(label, rows.mean(axis=0), found[RIDGE].mean(axis=0), groups)
+        if name in RIVALS:
+            rival = found[RIVALS[name]]
+            lead = compare(label, rows.mean(axis=0), rival.mean(axis=0), groups)
             low, high = lead["interval"]
             wins = sum(
                 final_score(label, ours) > final_score(label, theirs)
-                for ours, theirs in zip(rows, found[RIDGE], strict=True)
+                for ours, theirs in zip(rows, rival, strict=True)
             )
             line += (
                 f"   {lead['difference']:+.4f} ({low:+.4f} to {high:+.4f}), p ="
@@ -101,7 +108,10 @@ def held_out(
     """Every row's prediction by a model that never saw its group."""
     scores = np.empty(len(label))
     for train, test in make_folds(groups, n_splits=FOLDS, seed=seed):
-        learner = make_learner(name, random_state=seed)
+        if name == UNSCALED:
+            learner = RidgeCV(alphas=PENALTIES)
+        else:
+            learner = make_learner(name, random_state=seed)
         if name == ORIGINAL:
             learner.set_params(gate=None, blocks=[("all", values.shape[1])])
         with one_core():
