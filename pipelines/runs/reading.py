@@ -27,6 +27,7 @@ from pipelines.runs.metrics import Metrics, read_metrics
 from pipelines.runs.record import Record, read_record, require_unchanged
 from seiqa_features.commits import current
 from seiqa_features.extractors.multimodal.finetuned import PREFIX
+from seiqa_features.spending import Spent
 from seiqa_features.table.table import read_table
 from seiqa_features.tabular.inert import restored_table
 from seiqa_models.finetune.members import read_spent
@@ -165,8 +166,8 @@ class Effort:
 def read_effort(folder: Path, metrics: Metrics) -> Effort:
     """What a trained run took, from its record and the logs of its fine-tuned features."""
     record = read_record(folder) or Record()
-    learning = [record.training and record.training.spent]
-    seconds, extracting = None, []
+    learning = [record.training.spent if record.training else None]
+    seconds, extracting = None, list[Spent | None]()
     if record.features is not None:
         features = read_json(folder / FEATURES_META)
         seconds = features["seconds_per_pair"] + metrics.seconds_per_row
@@ -179,9 +180,9 @@ def read_effort(folder: Path, metrics: Metrics) -> Effort:
     everything = [*extracting, *learning]
     return Effort(
         seconds_per_pair=seconds,
-        training_seconds=_total([part and part.seconds for part in learning], sum),
-        gigabytes=_total([part and part.gigabytes for part in everything], max),
-        gpu_gigabytes=_total([part and part.gpu_gigabytes for part in everything], max),
+        training_seconds=_total([part.seconds if part else None for part in learning], sum),
+        gigabytes=_total([part.gigabytes if part else None for part in everything], max),
+        gpu_gigabytes=_total([part.gpu_gigabytes if part else None for part in everything], max),
     )
 
 
