@@ -3,7 +3,8 @@
     python benchmarks/head_against_ridge.py RUN [--seeds 5] [--network NAME]
 
 RUN is the folder of a `seiqa features` on labelled pairs, with at least one network that has
-embeddings. For every network by itself, and for all of them, each seed draws 5 folds of whole
+embeddings: for the figures in the documentation, tid.csv of `shared_pictures.py` with the features
+`lite0: [min224]` and `timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k: [s224]`. For every network by itself, and for all of them, each seed draws 5 folds of whole
 groups; every row is predicted by models that never saw its group. The candidates read the same
 numbers:
 
