@@ -4,9 +4,9 @@
 
 RUN is the folder of a `seiqa features` on labelled pairs, with at least one network that has
 embeddings: for the figures in the documentation, tid.csv of `shared_pictures.py` with the features
-`lite0: [min224]` and `timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k: [s224]`. For every network by itself, and for all of them, each seed draws 5 folds of whole
-groups; every row is predicted by models that never saw its group. The candidates read the same
-numbers:
+`lite0: [min224]` and `timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k: [s224]`. For every network by
+itself, and for all of them, each seed draws 5 folds of whole groups; every row is predicted by
+models that never saw its group. The candidates read the same numbers:
 
 - `ridge`: linear on standardised columns, penalty by leave-one-out error, as in the pool;
 - `ordinal_head`: DSS-SQA's network on standardised columns, 40 epochs, as in the pool;
