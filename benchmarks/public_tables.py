@@ -40,6 +40,13 @@ def some_references(table: TrainingTable, count: int, rng: np.random.Generator) 
     return check_training_table(part.X, part.y, part.groups, kinds=part.kinds)
 
 
+def some_kinds(table: TrainingTable, count: int, rng: np.random.Generator) -> TrainingTable:
+    """All rows of this many kinds of distortion, drawn at random."""
+    kept = rng.choice(np.unique(table.kinds), count, replace=False)
+    part = table.take(np.flatnonzero(np.isin(table.kinds, kept)))
+    return check_training_table(part.X, part.y, part.groups, kinds=part.kinds)
+
+
 def some_metrics(table: TrainingTable, count: int, rng: np.random.Generator) -> pd.DataFrame:
     """Some of the metrics, drawn at random."""
     return table.X[sorted(rng.choice(table.X.columns, count, replace=False))]
