@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.runs.tables import by_role
+from pipelines.tables.reading import by_role
 from seiqa_features.tabular.reading import read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns
 from seiqa_models.core.checks import TrainingTable, check_training_table
