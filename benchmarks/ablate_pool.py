@@ -12,10 +12,10 @@ on the rest of the pool. So they are made once, for the outer folds and for the 
 outer training part, and what remains to be done for each pool is the fusion.
 
 p is that of a paired bootstrap over groups between the pool and the default one. `seconds` are the
-CPU seconds that the pool saves, or takes in addition, in one fit on the whole table with predictions
-of the same rows; those of the default pool are all of its own. `- catboost@*` leaves out the learner in
-all of its representations, `- the four` CatBoost, XGBoost, LightGBM and the ranker in all of theirs;
-`without @` is the pool without all members that read components.
+CPU seconds that the pool saves, or takes in addition, in one fit on the whole table with
+predictions of the same rows; those of the default pool are all of its own. `- catboost@*` leaves
+out the learner in all of its representations, `- the four` CatBoost, XGBoost, LightGBM and the
+ranker in all of theirs; `without @` is the pool without all members that read components.
 """
 # ruff: noqa: T201
 

@@ -24,7 +24,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from draws import draws_parser, drawn_part, every_draw, regressor_of, study_of
+from draws import drawn_part, draws_parser, every_draw, regressor_of, study_of
 from public_tables import load
 
 from seiqa_models.core.arrays import FloatVector, Rows
@@ -68,7 +68,7 @@ def claim(
     table: TrainingTable,
     sizes: list[int],
     kinds: int | None,
-    told: bool,  # noqa: FBT001
+    told: bool,
     draw: int,
 ) -> dict[str, float]:
     """The claim from one draw of references and metrics, the truth, and the ingredients."""

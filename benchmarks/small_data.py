@@ -5,9 +5,9 @@
 
 TABLE is KADID-10k's or TID2013's (`public_tables.py` says with which columns). Each draw takes 5,
 6, 8 or 10 of its references with all their pairs, and 5 to 9 metrics, by a fixed seed. With --kinds
-the stack is told the kinds of distortion. Every reference is predicted once by models that never saw it: 5 outer folds by reference, fitted and
-predicted as `seiqa_models.evaluate` does. Scores are final = 0.6·SROCC + 0.4·PLCC of the held-out
-rows of a draw:
+the stack is told the kinds of distortion. Every reference is predicted once by models that never
+saw it: 5 outer folds by reference, fitted and predicted as `seiqa_models.evaluate` does. Scores are
+final = 0.6·SROCC + 0.4·PLCC of the held-out rows of a draw:
 
 - `stack`: the fused score;
 - each learner of the pool by itself;
@@ -16,8 +16,8 @@ rows of a draw:
 
 Printed are means over the draws, and the stack's mean lead over each with a 95 % bootstrap interval
 over draws and the tenth percentile; with several configurations also the first one's lead over the
-others, draw by draw. What may be left out to save time, and how a study continues, is in `draws.py`;
-each configuration has a file of its own, with its name at the end.
+others, draw by draw. What may be left out to save time, and how a study continues, is in
+`draws.py`; each configuration has a file of its own, with its name at the end.
 """
 # ruff: noqa: T201
 
@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from draws import draws_parser, drawn_part, every_draw, regressor_of, study_of
+from draws import drawn_part, draws_parser, every_draw, regressor_of, study_of
 from public_tables import load
 
 from seiqa_models.core.checks import TrainingTable

@@ -54,16 +54,14 @@ def fit_table(
     The report is that of `seiqa train`, without what needs pictures.
     """
     from pipelines.report.render import render_report
-    from pipelines.tables.fitting import fit_table as fit
     from pipelines.settings import load_settings
+    from pipelines.tables.fitting import fit_table as fit
     from seiqa_models.audit.tables import Roles
 
     settings = load_settings(data=tables, run=out, config=config, workers=workers, seed=seed)
     roles = Roles(label, group, order, kind, collection, tuple(drop or ()))
     with bars("training folds", "judging collections") as (folds, laboratories):
-        metrics = fit(
-            settings, roles, on_read=_say_read, on_fold=folds, on_laboratory=laboratories
-        )
+        metrics = fit(settings, roles, on_read=_say_read, on_fold=folds, on_laboratory=laboratories)
     honest, single = metrics.honest, metrics.best_single
     low, high = honest.interval
     if metrics.unlabelled:

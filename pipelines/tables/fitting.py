@@ -80,7 +80,7 @@ def _fit(
     settings: Settings, found: Labelled, on_fold: Progress, on_laboratory: Progress
 ) -> Metrics:
     rows, roles, training = found.rows, found.roles, _training(settings, found)
-    _require_trainable(settings, found, training)
+    _require_trainable(settings, training)
     collections = collections_of(settings, training)
     several = "collection" in training
     evaluation = evaluate(
@@ -147,7 +147,7 @@ def _training(settings: Settings, found: Labelled) -> pd.DataFrame:
     return training
 
 
-def _require_trainable(settings: Settings, found: Labelled, training: pd.DataFrame) -> None:
+def _require_trainable(settings: Settings, training: pd.DataFrame) -> None:
     """Refuse labels and groups that allow no estimate, before anything is fitted."""
     require_training_labels(training)
     if training["group_id"].isna().any():
@@ -165,9 +165,7 @@ def _require_trainable(settings: Settings, found: Labelled, training: pd.DataFra
     )
 
 
-def predict_table(
-    table: Path, bundle: Path, *, collection: str | None = None
-) -> pd.DataFrame:
+def predict_table(table: Path, bundle: Path, *, collection: str | None = None) -> pd.DataFrame:
     """The columns of a table that the bundle's model does not read, plus `score`.
 
     Parameters
@@ -191,7 +189,9 @@ def predict_table(
     rows = read_text_table(table)
     features, spelled = features_of(rows, regressor.features_)
     split_columns(features)
-    return _ids(rows.cells, {*spelled, SCORE}).assign(**{SCORE: regressor.predict(features, collection)})
+    return _ids(rows.cells, {*spelled, SCORE}).assign(
+        **{SCORE: regressor.predict(features, collection)}
+    )
 
 
 def _ids(rows: pd.DataFrame, others: set[str]) -> pd.DataFrame:

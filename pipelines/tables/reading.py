@@ -11,7 +11,6 @@ import pandas as pd
 
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import DataError
-from seiqa_features.tabular.names import column_key
 from seiqa_features.tabular.numbers import read_number
 from seiqa_features.tabular.reading import TextTable, read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns, labelled_rows
@@ -81,9 +80,7 @@ def read_labelled(paths: Sequence[Path], roles: Roles) -> Labelled:
         _named(name, _one(*by_role(table, _known(roles, table, tables))), roles)
         for name, table in zip(names, tables, strict=True)
     ]
-    kept = [
-        name for name in parts[0].features if all(name in part.features for part in parts[1:])
-    ]
+    kept = [name for name in parts[0].features if all(name in part.features for part in parts[1:])]
     if not kept:
         raise DataError(
             [f"{', '.join(map(str, paths))}: no feature column is in every table; {paths[0]} has"
@@ -136,9 +133,7 @@ def _named(name: str, part: Labelled, roles: Roles) -> Labelled:
     collections = pd.Series(name, index, dtype="str")
     if roles.collection is not None:
         collections = rows[roles.collection]
-    return replace(
-        part, rows=rows, features=part.features.set_axis(index), collections=collections
-    )
+    return replace(part, rows=rows, features=part.features.set_axis(index), collections=collections)
 
 
 def _one_after_the_other(parts: Sequence[Labelled], order: str) -> pd.Series:
@@ -161,8 +156,8 @@ def by_role(table: TextTable, roles: Roles) -> tuple[pd.DataFrame, Roles]:
     Its index holds the rows' numbers in the file.
 
     Label, order and every column without a role become float64 (NaN if a cell is missing), group,
-    kind and collection text (missing if a cell is empty). Columns to drop are left unchanged, and so is a
-    column without a role that is not entirely numeric: it is not a feature.
+    kind and collection text (missing if a cell is empty). Columns to drop are left unchanged, and
+    so is a column without a role that is not entirely numeric: it is not a feature.
 
     Raises
     ------
@@ -220,5 +215,3 @@ def _require_numbers(table: TextTable, name: str, column: pd.Series) -> None:
     raise DataError(
         [f"{table.where(odd[0])}: {cells[odd[0]]!r} in column {name!r} is not a number{more}"]
     )
-
-

@@ -8,9 +8,10 @@ Ghahramani (Gaussian processes for ordinal regression, JMLR, 2005), with logits 
     P(level of x ≤ j) = σ(θ_j - f(x))
 
 Only the order of the levels counts, not the distances between them, and the latent score can extend
-beyond both ends of the label scale. Laboratories divide their scales differently, so that every collection
-has thresholds of its own on a common latent score: only rows of one collection are compared. With σ(u) - σ(l) = σ(u) σ(-l) (1 - exp(l - u)) likelihood,
-gradient and curvature are sums of plain logistic terms.
+beyond both ends of the label scale. Laboratories divide their scales differently, so that every
+collection has thresholds of its own on a common latent score: only rows of one collection are
+compared. With σ(u) - σ(l) = σ(u) σ(-l) (1 - exp(l - u)) likelihood, gradient and curvature are sums
+of plain logistic terms.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import draws
 import numpy as np
 import pandas as pd
 import pytest
-from draws import draws_parser, drawn_part, every_draw, regressor_of, study_of
+from draws import drawn_part, draws_parser, every_draw, regressor_of, study_of
 
 from seiqa_models.core.checks import check_training_table
 

@@ -35,10 +35,20 @@ def test_a_study_prints_leads_with_their_tenth_percentile_and_continues(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     quick = SeiqaRegressor(("ridge", "single"), n_splits=2)
-    monkeypatch.setattr(small_data, "regressor_of", lambda config, pool: quick)
+    monkeypatch.setattr(small_data, "regressor_of", lambda *_: quick)
     monkeypatch.setattr(small_data, "OUTER_FOLDS", 2)
     out = table.with_name("draws.csv")
-    arguments = [str(table), "--draws", "2", "--jobs", "1", "--references", "4", "--some-kinds", "2"]
+    arguments = [
+        str(table),
+        "--draws",
+        "2",
+        "--jobs",
+        "1",
+        "--references",
+        "4",
+        "--some-kinds",
+        "2",
+    ]
     arguments += ["--kinds", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["small_data", *arguments])
     small_data.main()

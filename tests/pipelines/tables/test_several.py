@@ -12,9 +12,8 @@ import yaml
 
 from pipelines.commands.tables import _say_read
 from pipelines.tables.reading import read_labelled
-from seiqa_features.errors import DataError, UsageError
+from seiqa_features.errors import DataError
 from seiqa_models.audit.tables import Roles
-from seiqa_models.core.errors import TableError
 from tests.pipelines.conftest import Cli
 
 FIT = ["--label", "MOS", "--group", "ref", "--out", "run"]
@@ -83,7 +82,7 @@ def test_a_column_of_collections_is_the_same_as_two_tables(
     paths = [tmp_path / path for path in two]
     parts = [pd.read_csv(path).assign(lab=f"lab-{path.stem}") for path in paths]
     pd.concat(parts).to_csv(tmp_path / "both.csv", index=False)
-    code, out, _ = cli("fit-table", "both.csv", *FIT, "--collection", "lab", "--config", str(quick))
+    code, _, _ = cli("fit-table", "both.csv", *FIT, "--collection", "lab", "--config", str(quick))
     assert code == 0
     joined = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert joined["columns"]["collection"] == "lab"

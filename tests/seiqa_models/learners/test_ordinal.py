@@ -111,7 +111,9 @@ def test_rows_of_different_collections_are_not_compared(rated):
     other = rating + 2.0 * lenient
     told = OrdinalProcess(noises=[0.2]).fit(X[:160], other[:160], lenient[:160])
     untold = OrdinalProcess(noises=[0.2]).fit(X[:160], other[:160])
-    assert srocc(quality[160:], told.predict(X[160:])) > srocc(quality[160:], untold.predict(X[160:]))
+    assert srocc(quality[160:], told.predict(X[160:])) > srocc(
+        quality[160:], untold.predict(X[160:])
+    )
     plain = OrdinalProcess(noises=[0.2]).fit(X[:160], rating[:160], lenient[:160])
     np.testing.assert_allclose(told.predict(X), plain.predict(X) + 1, atol=1e-4)
 

@@ -113,8 +113,8 @@ def test_labels_that_run_against_the_columns_are_refused_with_their_correlation(
     X = pd.DataFrame({"a": turned, "b": -2 * turned})
     said = (
         r"collection lab B: 2 of 2 feature columns follow its labels in the opposite direction"
-        r" \(SROCC of a: \+\d\.\d\d in lab A, -\d\.\d\d in lab B\), so its scale runs the other way:"
-        r" turn its labels, by the setting dmos"
+        r" \(SROCC of a: \+\d\.\d\d in lab A, -\d\.\d\d in lab B\), so its scale runs the other"
+        r" way: turn its labels, by the setting dmos"
     )
     with pytest.raises(TableError, match=said):
         SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
