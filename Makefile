@@ -151,13 +151,13 @@ bench-tables: $(VENV)/.dev ## our stack and the runner-up's on a table of publis
 	$(BIN)/python benchmarks/bench_tables.py "$(DATA)"
 
 bench-small: $(VENV)/.dev ## our stack and its ingredients on few references, DATA=table.csv
-	$(BIN)/python benchmarks/small_data.py "$(DATA)"
+	$(BIN)/python benchmarks/small_data.py "$(DATA)" $(STUDY)
 
 bench-transfer: $(VENV)/.dev ## trained on A, tested on B: COLLECTIONS="a=runs/a b=runs/b c=table.csv"
 	$(BIN)/python benchmarks/transfer_matrix.py $(COLLECTIONS)
 
 bench-claims: $(VENV)/.dev ## do claims made on few references hold on others? DATA=table.csv
-	$(BIN)/python benchmarks/claims.py "$(DATA)"
+	$(BIN)/python benchmarks/claims.py "$(DATA)" $(STUDY)
 
 bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
 	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"
