@@ -105,7 +105,8 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
             lead to expect, by their numbers of rows.
         """
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        codes = np.zeros(len(checked[0])) if collections is None else np.asarray(collections)
+        alone = np.zeros(len(checked[0]))
+        codes = np.asarray(alone if collections is None else collections, dtype=np.int64)
         order = np.random.default_rng(self.random_state).permutation(len(checked[0]))
         kept, few = np.sort(order[: self.max_rows]), np.sort(order[:_EVIDENCE_ROWS])
         self.noise_ = self._most_evident_noise(checked[0][few], checked[1][few], codes[few])
