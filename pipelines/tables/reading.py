@@ -97,7 +97,7 @@ def read_labelled(paths: Sequence[Path], roles: Roles) -> Labelled:
         roles,
         pd.concat([part.collections for part in parts if part.collections is not None]),
         sum(part.unlabelled for part in parts),
-        [name for name in every if name not in kept],
+        [str(name) for name in every if name not in kept],
     )
 
 
@@ -143,7 +143,8 @@ def _one_after_the_other(parts: Sequence[Labelled], order: str) -> pd.Series:
         column = part.rows[order]
         found.append(column - column.min() + start)
         start = float(found[-1].max()) + 1
-    return pd.concat(found)
+    whole: pd.Series = pd.concat(found)
+    return whole
 
 
 def _some(features: pd.DataFrame) -> str:
