@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# DATA is a data set folder or a CSV manifest; the others are optional.
-FLAGS = $(if $(DATA),"$(DATA)") $(if $(CONFIG),--config "$(CONFIG)") $(if $(RUN),--run "$(RUN)")
+# DATA is a data set folder or a CSV manifest, or several with spaces between them; the others are
+# optional. A single path may hold spaces itself.
+SETS = $(if $(DATA),$(shell if [ -e "$(DATA)" ]; then printf '"%s"' "$(DATA)"; \
+	else printf '"%s" ' $(DATA); fi))
+FLAGS = $(SETS) $(if $(CONFIG),--config "$(CONFIG)") $(if $(RUN),--run "$(RUN)")
 EXTRACTING = $(if $(KEEP_GOING),--keep-going)
 COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVAILABLE),--skip-unavailable)
 
@@ -19,7 +22,7 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  DATA=folder-or-manifest.csv   CONFIG=best|classical|runner_up|file.yaml   RUN=runs/…"
+	@echo "  DATA=\"folder-or-manifest.csv …\"   CONFIG=best|classical|runner_up|file.yaml   RUN=runs/…"
 	@echo "  DEVICE=auto|cpu|cuda|cuda:0,cuda:1   SKIP_UNAVAILABLE=1   KEEP_GOING=1"
 	@echo "  SEIQA_CACHE, SEIQA_WORKERS and other settings: environment, see pipelines/settings.py"
 
@@ -55,7 +58,7 @@ run: $(VENV)/.seiqa ## features, train, submit and report on DATA
 	$(BIN)/seiqa run $(FLAGS) $(COMPUTING)
 
 check: $(VENV)/.seiqa ## say what is in DATA and what is wrong with it
-	$(BIN)/seiqa check "$(DATA)"
+	$(BIN)/seiqa check $(SETS)
 
 audit: $(VENV)/.seiqa ## say which split of DATA to trust, and what in it could mislead
 	$(BIN)/seiqa audit $(FLAGS)
@@ -64,7 +67,7 @@ weights: $(VENV)/.seiqa ## fetch the pretrained weights that CONFIG needs (featu
 	$(BIN)/seiqa weights fetch $(if $(CONFIG),--config "$(CONFIG)")
 
 plan: $(VENV)/.seiqa ## what the features of DATA will cost [DEVICE=h100|…]; computes nothing
-	$(BIN)/seiqa plan "$(DATA)" $(if $(CONFIG),--config "$(CONFIG)") $(if $(DEVICE),--device "$(DEVICE)")
+	$(BIN)/seiqa plan $(SETS) $(if $(CONFIG),--config "$(CONFIG)") $(if $(DEVICE),--device "$(DEVICE)")
 
 features: $(VENV)/.seiqa ## extract the features of DATA into the store (except those already there)
 	$(BIN)/seiqa features $(FLAGS) $(COMPUTING)
@@ -148,13 +151,13 @@ bench-tables: $(VENV)/.dev ## our stack and the runner-up's on a table of publis
 	$(BIN)/python benchmarks/bench_tables.py "$(DATA)"
 
 bench-small: $(VENV)/.dev ## our stack and its ingredients on few references, DATA=table.csv
-	$(BIN)/python benchmarks/small_data.py "$(DATA)"
+	$(BIN)/python benchmarks/small_data.py "$(DATA)" $(STUDY)
 
 bench-transfer: $(VENV)/.dev ## trained on A, tested on B: COLLECTIONS="a=runs/a b=runs/b c=table.csv"
 	$(BIN)/python benchmarks/transfer_matrix.py $(COLLECTIONS)
 
 bench-claims: $(VENV)/.dev ## do claims made on few references hold on others? DATA=table.csv
-	$(BIN)/python benchmarks/claims.py "$(DATA)"
+	$(BIN)/python benchmarks/claims.py "$(DATA)" $(STUDY)
 
 bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
 	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"

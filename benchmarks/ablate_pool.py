@@ -11,9 +11,11 @@ there are kinds, for references and kinds that are both new. A learner's predict
 on the rest of the pool. So they are made once, for the outer folds and for the folds within each
 outer training part, and what remains to be done for each pool is the fusion.
 
-p is that of a paired bootstrap over groups between the pool and the default one. `seconds` are CPU
-seconds for one fit on the whole table and predictions of the same rows; `without @` is the pool
-without all members that read components.
+p is that of a paired bootstrap over groups between the pool and the default one. `seconds` are the
+CPU seconds that the pool saves, or takes in addition, in one fit on the whole table with
+predictions of the same rows; those of the default pool are all of its own. `- catboost@*` leaves
+out the learner in all of its representations, `- the four` CatBoost, XGBoost, LightGBM and the
+ranker in all of theirs; `without @` is the pool without all members that read components.
 """
 # ruff: noqa: T201
 
@@ -45,6 +47,9 @@ from seiqa_models.stack.representations import components_of, make_representatio
 
 N_SPLITS = 5
 SEED = 0
+
+FOUR = ("catboost", "xgboost", "lightgbm", "ranker")
+"""The learners that the default is required to have unless one costs .003 or more."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,29 @@ def ablate(table: TrainingTable, learners: Sequence[str], *, n_jobs: int = 1) ->
         cells = transfer_folds(folds, table.kinds)
         found = found.join(estimate(table, cells, learners, n_jobs).add_prefix("new kind "))
     spent = costs(table, [*dict.fromkeys([*DEFAULT_POOL, *learners])])
-    return found.assign(seconds=[spent.get(pool[2:]) for pool in found.index])
+    changed = {
+        pool: [name for name in spent.index if (name in members) != (name in DEFAULT_POOL)]
+        for pool, members in pools_of(learners).items()
+    }
+    changed["default"] = [*DEFAULT_POOL]
+    return found.assign(seconds=[spent[changed[pool]].sum() for pool in found.index])
+
+
+def pools_of(learners: Sequence[str]) -> dict[str, list[str]]:
+    """The members of every pool that is compared, by its name; the default first."""
+    pools = {"default": [*DEFAULT_POOL]}
+    pools |= {f"- {name}": [n for n in DEFAULT_POOL if n != name] for name in DEFAULT_POOL}
+    for learner in FOUR:
+        rest = [name for name in DEFAULT_POOL if member(name).learner != learner]
+        if len(DEFAULT_POOL) - len(rest) > 1:
+            pools[f"- {learner}@*"] = rest
+    rest = [name for name in DEFAULT_POOL if member(name).learner not in FOUR]
+    if 0 < len(rest) < len(DEFAULT_POOL):
+        pools["- the four"] = rest
+    others = [name for name in learners if name not in DEFAULT_POOL]
+    pools |= {f"+ {name}": [*DEFAULT_POOL, name] for name in others}
+    pools["without @"] = [name for name in DEFAULT_POOL if components_of(name) is None]
+    return pools
 
 
 def estimate(
@@ -129,12 +156,8 @@ def estimate(
     Columns: `final` of the pool, its `gain` over the default pool with `p`, and `weight` and
     `alone`, the mean weight and the final of the learner that was left out or added.
     """
-    others = [name for name in learners if name not in DEFAULT_POOL]
-    pools = {"default": [*DEFAULT_POOL]}
-    pools |= {f"- {name}": [n for n in DEFAULT_POOL if n != name] for name in DEFAULT_POOL}
-    pools |= {f"+ {name}": [*DEFAULT_POOL, name] for name in others}
-    pools["without @"] = [name for name in DEFAULT_POOL if components_of(name) is None]
-    names = [*DEFAULT_POOL, *others]
+    pools = pools_of(learners)
+    names = [*dict.fromkeys([*DEFAULT_POOL, *learners])]
     parts = Parallel(n_jobs=n_jobs)(delayed(predict)(table, fold, names) for fold in folds)
     ranges = [(part.train.y.min(), part.train.y.max()) for part in parts]
     held_out = pd.concat(

@@ -1,6 +1,7 @@
 """Few references of a large table: do the claims come true, and do the ingredients do better?
 
     python benchmarks/claims.py TABLE.csv [--draws 24] [--references 6 8 10 15] [--kinds]
+                                [--pool quick] [--some-kinds 8] [--out FILE]
 
 TABLE is KADID-10k's or TID2013's (`public_tables.py` says with which columns). Each draw takes so
 many references with all their pairs, one number after the other, and 5 to 9 metrics, by a fixed
@@ -12,32 +13,26 @@ same thing. TID2013's table has 11 references, so that little is left to be the 
 Printed by number of references, and for all draws: the share of intervals that hold the truth (95
 in 100 are promised, 93 wanted), mean claim - truth, mean |claim - truth| and the mean width of the
 intervals. Then the stack's held-out final against that of each member and of the best metric
-*chosen inside the training part*: mean over the draws, and the tenth percentile. With --kinds the
-stack is told the kinds of distortion; --out keeps a CSV with every draw.
+*chosen inside the training part*: mean over the draws, and the tenth percentile. What may be left
+out to save time, and how a study continues, is in `draws.py`.
 """
 # ruff: noqa: T201
 
 from __future__ import annotations
 
-import argparse
-import os
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from public_tables import load, some_metrics, some_references
+from draws import drawn_part, draws_parser, every_draw, regressor_of, study_of
+from public_tables import load
 
-from pipelines.runs.model import make_regressor
-from pipelines.settings import load_settings
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.metrics import final_score
 from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.stack.regressor import SeiqaRegressor
 
-METRICS = (5, 9)  # fewest and most
 SETS = 200
 """Sets of held-out references that the truth is the mean over."""
 ALONE = "alone: "
@@ -46,30 +41,21 @@ ALONE = "alone: "
 
 def main() -> None:
     """Make every claim, look, and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", type=Path)
-    parser.add_argument("--draws", type=int, default=24, help="of all numbers of references")
-    parser.add_argument("--references", type=int, nargs="+", default=[6, 8, 10, 15])
-    parser.add_argument("--config", default="best", help="whose pool and fusion")
-    parser.add_argument("--kinds", action="store_true", help="tell the stack the kinds")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--out", type=Path, help="CSV for what every draw gave")
-    options = parser.parse_args()
+    options = draws_parser(__doc__, (6, 8, 10, 15)).parse_args()
     table = load(options.table)
-    if not options.kinds:
-        table = replace(table, kinds=None)
     available = int(table.groups.max()) + 1
-    sizes = [size for size in options.references if size < available]
-    regressor = make_regressor(load_settings(data="-", config=options.config, workers=1))
-    rows = Parallel(n_jobs=options.jobs, verbose=5)(
-        delayed(claim)(regressor, table, sizes[draw % len(sizes)], draw)
-        for draw in range(options.draws)
+    options.references = [size for size in options.references if size < available]
+    study = study_of(options, options.config)
+    one = partial(
+        claim,
+        regressor_of(options.config, options.pool),
+        table,
+        options.references,
+        options.some_kinds,
+        options.kinds,
     )
-    found = pd.DataFrame(rows)
-    if options.out:
-        found.to_csv(options.out, index_label="draw")
-    told = ", told the kinds" if options.kinds else ""
-    print(f"\n{options.table.name}, {options.config}{told}: {options.draws} draws")
+    found = every_draw(one, options.draws, study, options.jobs, options.out)
+    print(f"\n{study}: {options.draws} draws")
     show = "{:.4f}".format
     print(summary(found, found["references"]).to_string(float_format=show))
     print(summary(found, pd.Series("all", found.index)).to_string(float_format=show))
@@ -78,27 +64,34 @@ def main() -> None:
 
 
 def claim(
-    regressor: SeiqaRegressor, table: TrainingTable, size: int, draw: int
+    regressor: SeiqaRegressor,
+    table: TrainingTable,
+    sizes: list[int],
+    kinds: int | None,
+    told: bool,
+    draw: int,
 ) -> dict[str, float]:
     """The claim from one draw of references and metrics, the truth, and the ingredients."""
+    size = sizes[draw % len(sizes)]
     rng = np.random.default_rng((size, draw))
-    drawn = some_references(table, size, rng)
-    drawn = replace(
-        drawn, X=some_metrics(drawn, int(rng.integers(METRICS[0], METRICS[1] + 1)), rng)
-    )
-    evaluation = evaluate(regressor, drawn.X, drawn.y, drawn.groups, kinds=drawn.kinds)
+    drawn, every = drawn_part(table, size, kinds, rng)
+    known = drawn.kinds if told else None
+    evaluation = evaluate(regressor, drawn.X, drawn.y, drawn.groups, kinds=known)
     figures = evaluation.to_dict()
     low, high = figures["honest"]["interval"]
-    rest = np.flatnonzero(~np.isin(table.X.index, drawn.X.index))
-    score = evaluation.regressor.predict(table.X.iloc[rest][drawn.X.columns])
-    truth = mean_final(table.y[rest], score, table.groups[rest], size, rng)
+    rest = np.flatnonzero(~np.isin(every.X.index, drawn.X.index))
+    score = evaluation.regressor.predict(every.X.iloc[rest])
+    truth = mean_final(every.y[rest], score, every.groups[rest], size, rng)
     parts = {"best metric": figures["best_single"], **figures["learners"]}
     return {
         "references": size,
+        "rows": len(drawn.y),
         "metrics": drawn.X.shape[1],
         "claim": figures["honest"]["final"],
         "truth": truth,
         "held": float(low <= truth <= high),
+        "low": low,
+        "high": high,
         "width": high - low,
         **{f"{ALONE}{name}": part["final"] for name, part in parts.items()},
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipelines.runs.tables import by_role
+from pipelines.tables.reading import by_role
 from seiqa_features.tabular.reading import read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns
 from seiqa_models.stack.regressor import SeiqaRegressor

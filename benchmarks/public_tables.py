@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.runs.tables import by_role
+from pipelines.tables.reading import by_role
 from seiqa_features.tabular.reading import read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns
 from seiqa_models.core.checks import TrainingTable, check_training_table
@@ -37,6 +37,13 @@ def some_references(table: TrainingTable, count: int, rng: np.random.Generator) 
     """All rows of this many references, drawn at random."""
     kept = rng.choice(int(table.groups.max()) + 1, count, replace=False)
     part = table.take(np.flatnonzero(np.isin(table.groups, kept)))
+    return check_training_table(part.X, part.y, part.groups, kinds=part.kinds)
+
+
+def some_kinds(table: TrainingTable, count: int, rng: np.random.Generator) -> TrainingTable:
+    """All rows of this many kinds of distortion, drawn at random."""
+    kept = rng.choice(np.unique(table.kinds), count, replace=False)
+    part = table.take(np.flatnonzero(np.isin(table.kinds, kept)))
     return check_training_table(part.X, part.y, part.groups, kinds=part.kinds)
 
 

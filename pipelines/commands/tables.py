@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.console import bars, say_few_groups, say_kinds, say_purpose, say_sampled
-from pipelines.commands.options import Config, Seed, Workers
+from pipelines.commands.console import (
+    bars,
+    say_few_groups,
+    say_kinds,
+    say_laboratories,
+    say_purpose,
+    say_sampled,
+)
+from pipelines.commands.options import As, Config, Seed, Workers
 
+if TYPE_CHECKING:
+    from pipelines.tables.reading import Labelled
+
+Tables = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="TABLE...",
+        help="Table of numbers: .csv, .xlsx, .parquet, …; several are collections, with label"
+        " scales of their own.",
+    ),
+]
 Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .parquet, …")]
 
 
 def fit_table(
-    table: Table,
+    tables: Tables,
     label: Annotated[str, typer.Option(help="Column of scores, higher is better.")],
     group: Annotated[str, typer.Option(help="Column of what stays in one fold: the reference.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics, predictions and bundle.")],
@@ -23,6 +41,9 @@ def fit_table(
     ] = None,
     kind: Annotated[
         str | None, typer.Option(help="Column of kinds of distortion, learned from and held out.")
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="Column of studies whose labels are on scales of their own.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column that is not a feature.")] = None,
     config: Config = None,
@@ -34,14 +55,14 @@ def fit_table(
     The report is that of `seiqa train`, without what needs pictures.
     """
     from pipelines.report.render import render_report
-    from pipelines.runs.tables import fit_table as fit
     from pipelines.settings import load_settings
+    from pipelines.tables.fitting import fit_table as fit
     from seiqa_models.audit.tables import Roles
 
-    settings = load_settings(data=table, run=out, config=config, workers=workers, seed=seed)
-    roles = Roles(label, group, order, kind, tuple(drop or ()))
-    with bars("training folds") as (progress,):
-        metrics = fit(settings, roles, on_fold=progress)
+    settings = load_settings(data=tables, run=out, config=config, workers=workers, seed=seed)
+    roles = Roles(label, group, order, kind, collection, tuple(drop or ()))
+    with bars("training folds", "judging collections") as (folds, laboratories):
+        metrics = fit(settings, roles, on_read=_say_read, on_fold=folds, on_laboratory=laboratories)
     honest, single = metrics.honest, metrics.best_single
     low, high = honest.interval
     if metrics.unlabelled:
@@ -56,13 +77,31 @@ def fit_table(
     say_sampled(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
+    say_laboratories(metrics)
     where = settings.run
     typer.echo(f"metrics, predictions and bundle in {where}; report in {render_report(where)}")
+
+
+def _say_read(found: Labelled) -> None:
+    """Print what several tables have in common, and what not all of them have."""
+    if found.left_out:
+        typer.echo(
+            f"seiqa: features that not every table has are left out: {', '.join(found.left_out)}",
+            err=True,
+        )
+    if shared := found.shared_groups:
+        names = ", ".join(shared[:3]) + (", …" if shared[3:] else "")
+        typer.echo(
+            f"seiqa: {len(shared)} groups have the same name in several collections ({names}) and"
+            " are one group in every fold",
+            err=True,
+        )
 
 
 def predict_table(
     table: Table,
     bundle: Annotated[Path, typer.Option(help="Folder that fit-table wrote, or its bundle.")],
+    score_as: As = None,
     out: Annotated[Path | None, typer.Option(help="CSV to write [standard output].")] = None,
 ) -> None:
     """Score every row of a table with a trained bundle."""
@@ -75,9 +114,9 @@ def predict_table(
         out = as_path(out)
         require_writable(out)
 
-    from pipelines.runs.tables import predict_table as predict
+    from pipelines.tables.fitting import predict_table as predict
 
-    scored = predict(as_path(table), as_path(bundle))
+    scored = predict(as_path(table), as_path(bundle), collection=score_as)
     if out is None:
         typer.echo(inert_csv(scored).encode(), nl=False)  # UTF-8 as in a file, wherever it goes
         return

@@ -40,7 +40,7 @@ def model_card(
             "groups": metrics.groups,
             "kinds of distortion": _kinds(training),
             **_orders(metrics),
-            **_collections(training, metrics),
+            **collection_facts(training, metrics),
             "scores lie in": f"{low:g} to {high:g}",
         },
         "evaluation": metrics.model_dump(mode="json"),
@@ -83,7 +83,7 @@ def _transfer_limit(metrics: Metrics) -> str:
     )
 
 
-def _collections(training: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
+def collection_facts(training: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
     """The collections, and whose scale the scores are on."""
     told = metrics.scales
     if told is None:

@@ -31,6 +31,7 @@ class TableColumns(Record):
     group: str
     order: str | None
     kind: str | None
+    collection: str | None = None
     drop: list[str]
     features: list[str]
 

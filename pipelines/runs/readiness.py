@@ -56,11 +56,11 @@ def before_decoding(settings: Settings, found: Found) -> None:
         ],
         columns=["mos", "group_id", "order", "pair_id", "collection"],
     )
-    _require_labels(training if found.collections else training.drop(columns="collection"))
+    require_training_labels(training if found.collections else training.drop(columns="collection"))
     if missing := found.collections.keys() - set(training["collection"]):
         raise DataError([f"collection {min(missing)}: {NO_LABELS}; or leave it out"])
     if found.collections:
-        _require_scales(settings, training)
+        require_scales(settings, training)
     # Copies of a reference are one group, which only decoding will show.
     require_groups(codes_of(training["group_id"])[0], MIN_GROUPS_TO_EVALUATE)
     if all(pair.group for pair, _ in rows):
@@ -95,12 +95,12 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
     training = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
     if training.empty:
         raise DataError([f"{pairs.attrs['source']}: {NO_LABELS}"])
-    _require_labels(training)
+    require_training_labels(training)
     label_range_of(settings, training)
     return _require_folds(settings, training, blocks=splits.blocks)
 
 
-def _require_scales(settings: Settings, training: pd.DataFrame) -> None:
+def require_scales(settings: Settings, training: pd.DataFrame) -> None:
     """Check that the scale of every collection can be found in every training part."""
     from seiqa_models.core.canonical import codes_of
     from seiqa_models.evaluation.evaluate import require_collections
@@ -117,7 +117,7 @@ def _require_scales(settings: Settings, training: pd.DataFrame) -> None:
     )
 
 
-def _require_labels(training: pd.DataFrame) -> None:
+def require_training_labels(training: pd.DataFrame) -> None:
     """Check the labels of every collection by themselves: their scales differ."""
     from seiqa_models.core.errors import TableError
     from seiqa_models.core.readiness import require_labels

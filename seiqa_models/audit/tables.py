@@ -33,6 +33,8 @@ class Roles:
         Position in file order; if given, folds are contiguous blocks of it.
     kind : str, optional
         Kind of distortion; if given, performance on left-out kinds is estimated too.
+    collection : str, optional
+        Name of the study that a row's label is from, if their scales differ.
     drop : tuple of str
         Columns to ignore.
     """
@@ -41,15 +43,14 @@ class Roles:
     group: str
     order: str | None = None
     kind: str | None = None
+    collection: str | None = None
     drop: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """Every column named here."""
-        return [
-            *(name for name in (self.label, self.group, self.order, self.kind) if name is not None),
-            *self.drop,
-        ]
+        single = (self.label, self.group, self.order, self.kind, self.collection)
+        return [*(name for name in single if name is not None), *self.drop]
 
 
 def feature_columns(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.canonical import codes_of
@@ -80,9 +80,9 @@ def score_summary(
 ) -> dict[str, Any]:
     """All metrics at once, JSON-ready: srocc, plcc, krocc, rmse, final and interval.
 
-    ``interval`` is the 95 % percentile bootstrap [low, high] of ``final``. Whole groups are drawn,
-    because the rows of one reference are similar and drawing single rows would make the interval
-    too narrow.
+    ``interval`` is the 95 % bootstrap interval [low, high] of ``final``, see
+    :func:`bootstrap_interval`. Whole groups are drawn, because the rows of one reference are
+    similar and drawing single rows would make the interval too narrow.
     """
     truth, guess = _checked(y, prediction)
     return {
@@ -103,9 +103,13 @@ def bootstrap_interval(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> list[float]:
-    """95 % percentile interval [low, high] of `final_score`, groups drawn with replacement.
+    """95 % bootstrap interval [low, high] of `final_score`, groups drawn with replacement.
 
-    With a single group the interval is the whole range [-1, 1].
+    It is the expanded percentile interval (Hesterberg, "What Teachers Should Know About the
+    Bootstrap", The American Statistician 69(4), 2015): percentiles of few groups are too close
+    together, because resamples vary less than samples, by √((n - 1) / n) for n groups, and because
+    the spread of n groups is itself uncertain, as in Student's interval. With a single group the
+    interval is the whole range [-1, 1].
     """
     truth, guess = _checked(y, prediction)
     codes, names = codes_of(groups)
@@ -121,8 +125,21 @@ def bootstrap_interval(
         resampled_finals(truth, guess, rng.multinomial(len(names), even, size)[:, codes])
         for size in chunk_sizes(n_boot, chunk)
     ]
-    low, high = np.percentile(np.concatenate(finals), [2.5, 97.5])
+    tail = 100 * expanded_tail(len(names))
+    low, high = np.percentile(np.concatenate(finals), [tail, 100 - tail])
     return [float(low), float(high)]
+
+
+def expanded_tail(groups: int) -> float:
+    """Share of the resamples of 2 or more groups beyond each end of a 95 % interval.
+
+    Examples
+    --------
+    >>> [round(expanded_tail(groups), 4) for groups in (5, 10, 81)]
+    [0.001, 0.0086, 0.0226]
+    """
+    reach = np.sqrt(groups / (groups - 1)) * special.stdtrit(groups - 1, 0.975)
+    return float(special.ndtr(-reach))
 
 
 def resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:

@@ -73,8 +73,9 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         if len(checked[0]) < self.n_components:
             raise TableError(
-                f"{self.n_components} components were asked for, of {len(checked[0])} rows: "
-                "add labelled pairs, or ask for fewer"
+                f"{self.n_components} components need as many rows, and a training part has"
+                f" {len(checked[0])}: add labelled pairs, or leave out the members that read them"
+                f" (…@{self.n_components})"
             )
         self.ranks_ = OrientedRanks(directions=self.directions).fit(*checked)
         places = self.ranks_.transform(checked[0])

@@ -8,8 +8,10 @@ Ghahramani (Gaussian processes for ordinal regression, JMLR, 2005), with logits 
     P(level of x ≤ j) = σ(θ_j - f(x))
 
 Only the order of the levels counts, not the distances between them, and the latent score can extend
-beyond both ends of the label scale. With σ(u) - σ(l) = σ(u) σ(-l) (1 - exp(l - u)) likelihood,
-gradient and curvature are sums of plain logistic terms.
+beyond both ends of the label scale. Laboratories divide their scales differently, so that every
+collection has thresholds of its own on a common latent score: only rows of one collection are
+compared. With σ(u) - σ(l) = σ(u) σ(-l) (1 - exp(l - u)) likelihood, gradient and curvature are sums
+of plain logistic terms.
 """
 
 from __future__ import annotations
@@ -19,24 +21,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import Bounds, minimize
-from scipy.special import expit, log_expit
+from scipy.special import expit
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.learners.gaussian_process import exponential_kernel
+from seiqa_models.learners.odds import Parts, largest_posterior, log_evidence
 
 _EVIDENCE_ROWS = 400
 """Rows on which the noise is chosen: each candidate takes a fit."""
 
 _LOGISTIC_VARIANCE = np.pi**2 / 3
-
-_SEARCH = {"maxiter": 500, "ftol": 1e-8}
-
-_LOG_GAPS = (-12.0, 4.0)
-"""Bounds of the logarithm of the gap between two thresholds, which must neither vanish nor
-overflow."""
 
 _JITTER = 1e-8
 """Added to the kernel's diagonal, because duplicate rows would make it singular."""
@@ -70,9 +66,11 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     level_means_ : float64 [levels]
-        Mean training label of each level, ascending.
+        Mean training label of each level, ascending; of several collections, one after the other.
     thresholds_ : float64 [levels - 1]
-        Ascending, on the scale of the latent score.
+        Ascending, on the scale of the latent score; of several collections, one after the other.
+    lowest_ : float; gains_ : float64 [thresholds]
+        Expected label of the lowest latent score, and what passing each threshold adds to it.
     rows_ : float64 [n, p]; dual_ : float64 [n]
     noise_ : float
     """
@@ -93,18 +91,38 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         self.n_scales = n_scales
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> OrdinalProcess:
-        """Fit X float [n, p] and y float [n]."""
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, collections: ArrayLike | None = None
+    ) -> OrdinalProcess:
+        """Fit the process.
+
+        Parameters
+        ----------
+        X : array-like of float [n, p]
+        y : array-like of float [n]
+        collections : array-like of int [n], optional
+            Code of each row's collection. A prediction is the mean of what the collections' levels
+            lead to expect, by their numbers of rows.
+        """
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        alone = np.zeros(len(checked[0]))
+        codes = np.asarray(alone if collections is None else collections, dtype=np.int64)
         order = np.random.default_rng(self.random_state).permutation(len(checked[0]))
         kept, few = np.sort(order[: self.max_rows]), np.sort(order[:_EVIDENCE_ROWS])
-        self.noise_ = self._most_evident_noise(checked[0][few], checked[1][few])
+        self.noise_ = self._most_evident_noise(checked[0][few], checked[1][few], codes[few])
         self.rows_: FloatMatrix = checked[0][kept]
         label: FloatVector = checked[1][kept].astype(np.float64)
-        level = _levels(label, self.levels)
-        self.level_means_: FloatVector = np.bincount(level, label) / np.bincount(level)
+        parts = _parts(label, codes[kept], self.levels)
         root = self._root(self.rows_)
-        weights, self.thresholds_ = _largest_posterior(root * _scale(self.noise_), level)
+        weights, thresholds = largest_posterior(root * _scale(self.noise_), parts)
+        self.thresholds_: FloatVector = np.concatenate(thresholds)
+        means = [np.bincount(level, label[rows]) / np.bincount(level) for rows, level in parts]
+        shares = [len(rows) / len(label) for rows, _ in parts]
+        self.level_means_: FloatVector = np.concatenate(means)
+        self.lowest_ = float(sum(share * own[0] for share, own in zip(shares, means, strict=True)))
+        self.gains_: FloatVector = np.concatenate(
+            [share * np.diff(own) for share, own in zip(shares, means, strict=True)]
+        )
         dual = solve_triangular(root, weights, lower=True, trans=1)
         self.dual_: FloatVector = _scale(self.noise_) * dual
         return self
@@ -116,7 +134,7 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         latent: FloatVector = self._kernel(values, self.rows_) @ self.dual_
         # Σ_j P(j) mean_j, summed by parts: the gain at each threshold times its probability.
         passed = expit(latent[:, None] - self.thresholds_)
-        expected: FloatVector = self.level_means_[0] + passed @ np.diff(self.level_means_)
+        expected: FloatVector = self.lowest_ + passed @ self.gains_
         return expected
 
     def _kernel(self, a: FloatMatrix, b: FloatMatrix) -> FloatMatrix:
@@ -129,9 +147,9 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         root: FloatMatrix = cholesky(kernel, lower=True, overwrite_a=True)
         return root
 
-    def _most_evident_noise(self, rows: FloatMatrix, label: FloatVector) -> float:
-        level, root = _levels(label, self.levels), self._root(rows)
-        evidence = [_log_evidence(root * _scale(noise), level) for noise in self.noises]
+    def _most_evident_noise(self, rows: FloatMatrix, label: FloatVector, codes: Rows) -> float:
+        parts, root = _parts(label, codes, self.levels), self._root(rows)
+        evidence = [log_evidence(root * _scale(noise), parts) for noise in self.noises]
         return float(self.noises[int(np.argmax(evidence))])
 
 
@@ -149,61 +167,7 @@ def _levels(label: FloatVector, most: int) -> Rows:
     return np.unique(np.searchsorted(cuts, label), return_inverse=True)[1]
 
 
-def _largest_posterior(root: FloatMatrix, level: Rows) -> tuple[FloatVector, FloatVector]:
-    """Mode of the posterior: w [n], with latent scores root @ w, and thresholds [levels - 1].
-
-    In w the prior is standard normal. The thresholds have a flat prior and are parametrised by the
-    first one and the logarithms of the gaps, so that they stay in order.
-    """
-    n, counts = len(level), np.bincount(level)
-    share = np.cumsum(counts)[:-1] / n
-    start = np.log(share / (1 - share))
-    start = np.concatenate([np.zeros(n), start[:1], np.log(np.diff(start))])
-    lowest, highest = np.full(len(start), -np.inf), np.full(len(start), np.inf)
-    lowest[n + 1 :], highest[n + 1 :] = _LOG_GAPS
-
-    def cost(point: FloatVector) -> tuple[float, FloatVector]:
-        weights, gaps = point[:n], np.exp(point[n + 1 :])
-        upper, lower = _distances(root @ weights, _thresholds(point[n:]), level)
-        inner = counts[1:-1]
-        likelihood = (log_expit(upper) + log_expit(-lower)).sum() + inner @ np.log(-np.expm1(-gaps))
-        above, below = expit(-upper), expit(lower)
-        # Gain from raising each threshold, then summed over those that move with it.
-        gain = np.bincount(level, above, len(counts))[:-1]
-        gain = gain - np.bincount(level, below, len(counts))[1:]
-        moved = np.cumsum(gain[::-1])[::-1]
-        wider = moved[1:] * gaps + inner * gaps / np.expm1(gaps)
-        slope = np.concatenate([root.T @ (below - above) - weights, moved[:1], wider])
-        return float(weights @ weights) / 2 - float(likelihood), -slope
-
-    found = minimize(
-        cost, start, jac=True, method="L-BFGS-B", bounds=Bounds(lowest, highest), options=_SEARCH
-    )
-    return found.x[:n], _thresholds(found.x[n:])
-
-
-def _thresholds(steps: FloatVector) -> FloatVector:
-    """Ascending thresholds from the first one and the logarithms of the gaps."""
-    return np.cumsum(np.concatenate([steps[:1], np.exp(steps[1:])]))
-
-
-def _distances(
-    latent: FloatVector, thresholds: FloatVector, level: Rows
-) -> tuple[FloatVector, FloatVector]:
-    """Distance of each latent score to the next threshold, and (negative) to the one below."""
-    padded = np.concatenate([[-np.inf], thresholds, [np.inf]])
-    return padded[level + 1] - latent, padded[level] - latent
-
-
-def _log_evidence(root: FloatMatrix, level: Rows) -> float:
-    """Laplace's approximation of the labels' log probability at the optimal thresholds.
-
-    Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 3.32.
-    """
-    weights, thresholds = _largest_posterior(root, level)
-    upper, lower = _distances(root @ weights, thresholds, level)
-    likelihood = log_expit(upper) + log_expit(-lower) + np.log(-np.expm1(lower - upper))
-    curvature = expit(upper) * expit(-upper) + expit(lower) * expit(-lower)
-    spread = np.eye(len(root)) + root.T @ (curvature[:, None] * root)
-    half_determinant = np.log(np.diag(cholesky(spread, lower=True))).sum()
-    return float(likelihood.sum() - weights @ weights / 2 - half_determinant)
+def _parts(label: FloatVector, codes: Rows, most: int) -> Parts:
+    """Positions of each collection's rows, and their levels."""
+    rows = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    return [(own, _levels(label[own], most)) for own in rows]

@@ -67,6 +67,26 @@ def test_without_kinds_only_new_references_are_estimated(rows):
     assert found.loc["- single", "final"] == pytest.approx(found.loc["- ridge", "alone"], abs=0.01)
 
 
+def test_the_four_are_left_out_one_by_one_and_together(monkeypatch):
+    pool = ("gp", "catboost", "catboost@8", "ranker")
+    monkeypatch.setattr(ablate_pool, "DEFAULT_POOL", pool)
+    pools = ablate_pool.pools_of(["gp", "svr"])
+    assert pools["- catboost"] == ["gp", "catboost@8", "ranker"]
+    assert pools["- catboost@*"] == ["gp", "ranker"]
+    assert pools["- the four"] == ["gp"]
+    assert pools["+ svr"] == [*pool, "svr"]
+    assert pools["without @"] == ["gp", "catboost", "ranker"]
+    assert "- ranker@*" not in pools  # it has one representation: the same as "- ranker"
+
+
+def test_seconds_are_those_of_the_members_that_make_the_difference(rows):
+    table = check_training_table(rows[["similarity", "distance"]], rows["MOS"], rows["ref_img"])
+    seconds = ablate(table, ["nonnegative"])["seconds"]
+    assert (seconds > 0).drop("without @").all()
+    assert seconds["default"] == pytest.approx(seconds["- ridge"] + seconds["- single"])
+    assert seconds["without @"] == 0  # no member reads components
+
+
 def test_sample_takes_whole_references_and_the_same_each_time(rows):
     some = sample(rows, "ref_img", 2)
     assert some.groupby("ref_img").size().tolist() == [16, 16]

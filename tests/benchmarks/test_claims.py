@@ -41,7 +41,7 @@ def test_a_claim_names_every_ingredient_and_the_truth_is_of_other_references():
     y = rng.uniform(0, 5, 120)
     X = pd.DataFrame({f"m{i}": y + rng.normal(size=120) for i in range(9)})
     table = check_training_table(X, y, np.repeat(np.arange(12), 10))
-    found = claim(SeiqaRegressor(("ridge", "single"), n_splits=2), table, 6, 0)
+    found = claim(SeiqaRegressor(("ridge", "single"), n_splits=2), table, [6], None, False, 0)
     assert {f"{ALONE}{name}" for name in ("best metric", "ridge", "single")} <= found.keys()
     assert found["references"] == 6
     assert 5 <= found["metrics"] <= 9

@@ -12,7 +12,11 @@ from numpy.typing import ArrayLike
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
-from seiqa_models.stack.collections.misleading import misleading_columns
+from seiqa_models.stack.collections.misleading import (
+    directions_in,
+    misleading_columns,
+    require_one_direction,
+)
 from seiqa_models.stack.collections.scale_maps import ScaleMap
 from seiqa_models.stack.collections.scales import fit_scales
 from seiqa_models.stack.pool import Directions
@@ -65,7 +69,11 @@ def on_one_scale(
         raise TableError(f"scale {scale!r} is none of {', '.join(known)}")
     if len(names) == 1 and scale != ZERO_TO_FIVE:
         return replace(table, collections=None), None
-    misleading = misleading_columns(table.X, table.y, table.laboratories, names)
+    sizes = np.bincount(table.laboratories)
+    home = names.index(scale) if scale in names else int(np.argmax(sizes))
+    columns = directions_in(table.X, table.y, table.laboratories, names)
+    require_one_direction(columns, names, names[home])
+    misleading = misleading_columns(columns, names)
     if len(misleading) == table.X.shape[1]:
         column, why = next(iter(misleading.items()))
         raise TableError(
@@ -73,8 +81,6 @@ def on_one_scale(
             " extract the same features of all, and check their labels"
         )
     table = replace(table, X=table.X.drop(columns=list(misleading)))
-    sizes = np.bincount(table.laboratories)
-    home = names.index(scale) if scale in names else int(np.argmax(sizes))
     scales = fit_scales(
         table,
         names,

@@ -29,6 +29,7 @@ from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, spread_folds
+from seiqa_models.stack.collections.misleading import TURN
 from seiqa_models.stack.collections.scale_maps import ScaleMap, expectation, map_between, straight
 from seiqa_models.stack.pool import Directions, predict_held_out
 
@@ -197,10 +198,7 @@ def _agreement(
         found.append(srocc(labels[rows], predicted[rows]))
         told = f"collection {name}: SROCC {found[-1]:.2f} with what {names[home]} leads to expect"
         if code != home and found[-1] <= AGAINST:
-            raise TableError(
-                f"{told}, so its scale runs the other way: turn its labels, in a manifest by"
-                " calling the column dmos"
-            )
+            raise TableError(f"{told}, so its scale runs the other way: {TURN}")
         if code != home and found[-1] < UNRELATED:
             raise TableError(
                 f"{told}, too little to bring it onto one scale: check its labels, or leave it out"

@@ -10,6 +10,7 @@ from scipy import stats
 
 from seiqa_models.core.metrics import (
     bootstrap_interval,
+    expanded_tail,
     final_score,
     krocc,
     plcc,
@@ -77,6 +78,23 @@ def test_interval_is_wider_by_group_than_by_row():
     by_row = bootstrap_interval(labels, scores, np.arange(60))
     assert np.ptp(by_group) > 1.3 * np.ptp(by_row)
     assert by_row[0] < final_score(labels, scores) < by_row[1]
+
+
+def test_few_groups_widen_the_interval_as_in_students():
+    """Hesterberg 2015: tail Φ(-√(n / (n - 1)) t), towards 2.5 % with many groups."""
+    assert expanded_tail(10) == pytest.approx(
+        stats.norm.cdf(-np.sqrt(10 / 9) * stats.t.ppf(0.975, 9)), rel=1e-9
+    )
+    assert expanded_tail(100_000) == pytest.approx(0.025, rel=1e-3)
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 10)
+    labels = rng.uniform(0, 5, 60)
+    scores = labels + 0.3 * groups * rng.normal(size=60)
+    finals = resampled_finals(labels, scores, rng.multinomial(6, [1 / 6] * 6, 1000)[:, groups])
+    low, high = np.percentile(finals, [2.5, 97.5])
+    expanded = bootstrap_interval(labels, scores, groups)
+    assert expanded[0] < low
+    assert expanded[1] > high
 
 
 def test_interval_is_reproducible_and_vacuous_for_one_group():

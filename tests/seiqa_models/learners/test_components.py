@@ -43,7 +43,9 @@ def test_more_components_than_columns_gives_all_there_are(metrics):
 
 def test_fewer_rows_than_components_is_one_clear_line(metrics):
     X, y, _ = metrics
-    with pytest.raises(TableError, match="8 components were asked for, of 5 rows: add labelled"):
+    with pytest.raises(
+        TableError, match="8 components need as many rows, and a training part has 5: add labelled"
+    ):
         OrientedComponents(8).fit(X[:5], y[:5])
 
 

@@ -102,3 +102,32 @@ def test_more_rows_than_the_limit_are_thinned_out(rated):
     fitted = OrdinalProcess(max_rows=100).fit(X, rating)
     assert fitted.rows_.shape == (100, 3)
     assert srocc(quality, fitted.predict(X)) > 0.85
+
+
+def test_rows_of_different_collections_are_not_compared(rated):
+    """A rater who gives everything two points more says nothing new about the order."""
+    X, quality, rating = rated
+    lenient = np.arange(240) % 2
+    other = rating + 2.0 * lenient
+    told = OrdinalProcess(noises=[0.2]).fit(X[:160], other[:160], lenient[:160])
+    untold = OrdinalProcess(noises=[0.2]).fit(X[:160], other[:160])
+    assert srocc(quality[160:], told.predict(X[160:])) > srocc(
+        quality[160:], untold.predict(X[160:])
+    )
+    plain = OrdinalProcess(noises=[0.2]).fit(X[:160], rating[:160], lenient[:160])
+    np.testing.assert_allclose(told.predict(X), plain.predict(X) + 1, atol=1e-4)
+
+
+def test_one_collection_changes_nothing(rated):
+    X, _, rating = rated
+    alone = OrdinalProcess().fit(X, rating)
+    named = OrdinalProcess().fit(X, rating, np.zeros(240))
+    np.testing.assert_array_equal(alone.predict(X), named.predict(X))
+
+
+def test_a_collection_of_one_level_still_lends_its_rows(rated):
+    X, quality, rating = rated
+    codes = np.repeat([0, 1], [200, 40])
+    fitted = OrdinalProcess(noises=[0.2]).fit(X, np.where(codes == 1, 3.0, rating), codes)
+    assert np.isfinite(fitted.predict(X)).all()
+    assert srocc(quality, fitted.predict(X)) > 0.8

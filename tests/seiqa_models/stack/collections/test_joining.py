@@ -107,11 +107,16 @@ def test_a_column_that_one_collection_lacks_is_left_out_and_named(two) -> None:
         SeiqaRegressor(QUICK).fit(pd.DataFrame(only), y, groups, collections=names)
 
 
-def test_collections_that_agree_on_no_column_are_refused(two) -> None:
+def test_labels_that_run_against_the_columns_are_refused_with_their_correlation(two) -> None:
     _, y, groups, names, quality = two
     turned = np.where(names == "lab B", -quality, quality)
     X = pd.DataFrame({"a": turned, "b": -2 * turned})
-    with pytest.raises(TableError, match="no feature column carries over between lab A, lab B"):
+    said = (
+        r"collection lab B: 2 of 2 feature columns follow its labels in the opposite direction"
+        r" \(SROCC of a: \+\d\.\d\d in lab A, -\d\.\d\d in lab B\), so its scale runs the other"
+        r" way: turn its labels, by the setting dmos"
+    )
+    with pytest.raises(TableError, match=said):
         SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
 
 

@@ -1,0 +1,1 @@
+"""The model half on third-party tables: no pictures, the columns are the features."""
