@@ -127,7 +127,7 @@ def score(
     cluster = _cluster(engine, ray_address)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
-    cache = as_path(cache or os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
+    cache = as_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
     scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(

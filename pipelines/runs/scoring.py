@@ -91,8 +91,10 @@ def list_folders(*, ref: Path, dist: Path) -> Listed:
 
     def part(start: int, stop: int) -> tuple[Found, list[str]]:
         pairs = found.pairs[start:stop]
-        of_all = {"problems": found.problems, "left_out": found.left_out} if start == 0 else {}
-        return Found(found.source, pairs, **of_all), [pair.pair_id for pair in pairs]
+        portion = Found(found.source, pairs)
+        if start == 0:  # said once
+            portion.problems, portion.left_out = found.problems, found.left_out
+        return portion, [pair.pair_id for pair in pairs]
 
     return Listed(rows, part)
 
