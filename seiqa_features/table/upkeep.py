@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from seiqa_features.errors import SeiqaError, StoreError
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.files import reason, sweep, write_whole
+from seiqa_features.files import reason, sweep, temporary_in, write_whole
 from seiqa_features.pictures.views import View
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.merging import FULL_ROWS, merge, set_aside
@@ -162,7 +162,7 @@ def useless(root: Path) -> Iterator[Removal]:
 
 
 def remove(removal: Removal) -> None:
-    """Remove it, and what killed processes left beside it.
+    """Remove it; a folder disappears as a whole, even if the process is killed.
 
     Raises
     ------
@@ -171,14 +171,24 @@ def remove(removal: Removal) -> None:
     """
     try:
         if removal.path.is_dir():
-            shutil.rmtree(removal.path)
+            doomed = temporary_in(removal.path.parent)
+            removal.path.rename(doomed)
+            shutil.rmtree(doomed)
         else:
             removal.path.unlink(missing_ok=True)
-            sweep(removal.path.parent)
     except OSError as error:
         raise StoreError(
             f"{removal.path}: cannot be removed ({reason(error)}); check its permissions"
         ) from None
+
+
+def sweep_store(root: Path) -> None:
+    """Remove what killed processes left in a store."""
+    for manifest in root.glob(f"*/*/{MANIFEST}"):
+        sweep(manifest.parent)
+    for extractor in root.iterdir():
+        if extractor.is_dir():
+            sweep(extractor)
 
 
 def _compact(cached: Cached) -> None:
