@@ -18,7 +18,15 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from pipelines.runs.record import Features, Record, read_record, require_unchanged
+from pipelines.runs.outputs import require_folder
+from pipelines.runs.record import (
+    MODEL,
+    RECORD,
+    Features,
+    Record,
+    read_record,
+    require_unchanged,
+)
 from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
 from seiqa_features.errors import DataError, StoreError
@@ -35,6 +43,12 @@ REPORT = "report.html"
 BUNDLE_MANIFEST = f"{BUNDLE}/bundle.json"
 LOCK = ".lock"
 
+RESULTS = (
+    PAIRS, FEATURES, FEATURES_META, METRICS, PREDICTIONS, SCORES, SUBMISSION, SETTINGS, ORDERS,
+    ORDERS_FEATURES, REPORT, BUNDLE_MANIFEST, MODEL, RECORD, LOCK,
+)  # fmt: skip
+"""Files that some step writes to a run folder."""
+
 
 @contextmanager
 def exclusive(run: Path) -> Iterator[None]:
@@ -47,8 +61,10 @@ def exclusive(run: Path) -> Iterator[None]:
     ------
     StoreError
         Another process holds the lock.
+    UsageError, OutputError
+        The folder cannot hold a run's results; see `require_folder`.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    require_folder(run, files=RESULTS, folders=[BUNDLE])
     lock = FileLock(run / LOCK, timeout=0, is_singleton=True)
     try:
         lock.acquire()

@@ -220,7 +220,7 @@ def _card(settings: Settings, metrics: Metrics, columns: dict[str, Any]) -> dict
             "groups": metrics.groups,
             "scores lie in": f"{metrics.label.min:g} to {metrics.label.max:g}",
         },
-        "evaluation": metrics.model_dump(mode="json"),
+        "evaluation": metrics.for_card(),
         "features": columns["features"],
         "limits": "The estimate holds for new references of the same kind of pictures and"
         " distortions, and for columns computed in the same way.",

@@ -85,13 +85,15 @@ def finetune(
     recipe = settings.finetune
     model = model_of(recipe.base)
     View.parse(recipe.view)
-    listed = find_pairs(settings.named_data())
-    before_decoding(settings, listed)
-    require_class()
-    runtime = settings.runtime()
-    runtime.bind(Recipe.parse({model.name: [recipe.view]}))  # fetches what is missing, or says so
-    files = {weight.name: runtime.weight_files.verified(weight) for weight in model.files}
+    data = settings.named_data()
     with exclusive(settings.run):
+        listed = find_pairs(data, settings.dmos)
+        before_decoding(settings, listed)
+        require_class()
+        runtime = settings.runtime()
+        # This fetches what is missing, or says so.
+        runtime.bind(Recipe.parse({model.name: [recipe.view]}))
+        files = {weight.name: runtime.weight_files.verified(weight) for weight in model.files}
         found, left_out = check_pairs(
             listed,
             ImageIndex(settings.cache),
