@@ -6,6 +6,7 @@ what it does and not what it imports.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import multiprocessing
 import os
@@ -26,6 +27,7 @@ from PIL import Image, ImageFilter
 
 ROOT = Path(__file__).parents[1]
 SCENES, LEVELS = 4, 3
+SCORED = "scored.csv"  # what `score` writes, in the run folder
 Command = list[str]
 Point = tuple[str, int]
 """A system call, or EVENT, and its number among those of a process, from 1."""
@@ -37,6 +39,7 @@ CHANGING = (
 )  # fmt: skip
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 _WRITTEN = re.compile(r"\d+<([^>]*)>")
+WRITE = "write bundles"  # no verb of seiqa's: see `_write_bundles`
 _IMPORTED = (
     "pipelines.cli", "pipelines.steps", "pipelines.commands.run", "pipelines.report.render",
     "pipelines.runs.model", "pipelines.runs.scoring", "pipelines.runs.submission",
@@ -68,6 +71,7 @@ def make_data(folder: Path) -> None:
         "learners": ["ridge"],
         "folds": 3,
         "workers": 1,
+        "sense": False,
     }
     (folder / "quick.yaml").write_text(yaml.safe_dump(config))
 
@@ -88,13 +92,25 @@ class Bench:
 
     def command(self, verb: str, data: str, *, run: str) -> Command:
         """Arguments of seiqa."""
-        cache = ["--cache", "cache"] if verb in ("features", "run") else []
-        return [verb, f"{data}.csv", "--config", "quick.yaml", "--run", run, *cache]
+        cache = ["--cache", "cache"]
+        if verb in ("compact", "prune"):
+            return ["cache", verb, *cache]
+        if verb == "score":
+            return [verb, f"{data}.csv", "--bundle", "b/bundle", "--out", f"{run}/{SCORED}", *cache]
+        used = cache if verb in ("features", "run") else []
+        return [verb, f"{data}.csv", "--config", "quick.yaml", "--run", run, *used]
 
-    def call(self, command: Command, fault: Point | None = None) -> tuple[int, str]:
-        """Exit code (negative: of the signal) and standard error of seiqa, struck at a point."""
+    def call(
+        self, command: Command, fault: Point | None = None, *, seconds: float | None = None
+    ) -> tuple[int, str]:
+        """Exit code (negative: of the signal) and standard error of seiqa.
+
+        It is struck at a point, or killed after so many seconds.
+        """
         child = _context.Process(target=_run, args=(self.root, command, fault))
         child.start()
+        child.join(seconds)
+        child.kill()
         child.join()
         code = child.exitcode
         child.close()
@@ -150,20 +166,31 @@ def _run(root: Path, command: Command, fault: Point | None) -> None:
     """In a process of its own: seiqa's command line, watched or struck."""
     os.chdir(root / "work")
     os.dup2(os.open(root / "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(root / "stdout", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
     logging.getLogger().handlers.clear()
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     from pipelines.cli import main as seiqa
 
     sys.argv = ["seiqa", *command]
-    if fault is None:
+    if command[0] == WRITE:
+        _write_bundles(*command[1:])
+    elif fault is None:
         seiqa(command)
     elif shutil.which("strace"):
         _attach_strace(root / "trace", fault)
         seiqa(command)
     else:
         _count_events(root, command, fault)
+
+
+def _write_bundles(target: str, *bundles: str) -> None:
+    """Write bundles to one place in turn, until the process is killed."""
+    from seiqa_models.bundle import load_bundle, save_bundle
+
+    loaded = [load_bundle(bundle) for bundle in bundles]
+    for bundle in itertools.cycle(loaded):
+        save_bundle(target, bundle.regressor, recipe=bundle.recipe, card=bundle.card)
 
 
 def _attach_strace(trace: Path, fault: Point) -> None:

@@ -1,14 +1,16 @@
-"""Kill seiqa at every write and rename, and flip bits in its store: nothing false may come of it.
+"""Kill seiqa at every write and rename, and damage its files: nothing false may come of it.
 
-    python benchmarks/kills.py [--every N] [--flips N] [--stops N]
+    python benchmarks/kills.py [--verbs VERB,…] [--every N] [--from N] [--flips N] [--stops N]
+        [--rounds N] [--seed N]
 
-Prints, for `features`, `train` and `submit` on a small run: at how many points the step was killed,
-how many different states of the files that left, and in how many of these a table was joined
-wrongly, files of two runs were taken for one, a traceback appeared or the step did not succeed
-afterwards. Then how many flipped bits in shards were believed, and what was left of an extraction
-that was told to stop or killed in its first seconds. All but the number of points and states, of
-bits and of rows kept are to be 0. Kills are injected by `strace` before each system call that
-changes files; without strace, before the changes that Python's audit events tell of.
+Prints, for each verb on a small run: at how many points the step was killed, how many different
+states of the files that left, and in how many of these a table was joined wrongly, files of two
+runs were taken for one, rows were lost, a traceback appeared or the step did not succeed
+afterwards. Then how many flipped bits in the store and in run folders were believed
+(`damage.py`), what was left of an extraction that was told to stop or killed in its first seconds,
+and what came of kills at random moments (`sudden.py`). All but the number of points and states, of
+kills, of bits and of rows kept are to be 0. Kills are injected by `strace` before each system call
+that changes files; without strace, before the changes that Python's audit events tell of.
 """
 
 from __future__ import annotations
@@ -16,59 +18,107 @@ from __future__ import annotations
 # ruff: noqa: T201
 import argparse
 import json
-import os
-import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
-from killable import ROOT, Bench, Command
-from PIL import Image
+from damage import flip_bits, flip_results, table_by_pixels
+from killable import ROOT, SCORED, Bench, Command
+from sudden import kill_at_random, stop_early
 
-VERBS = ("features", "train", "submit")
+RUN_VERBS = ("features", "train", "submit")
+STORE_VERBS = ("compact", "prune")
+VERBS = (*RUN_VERBS, "score", *STORE_VERBS)
 WRONG = (
-    "misjoins", "tracebacks", "mixed", "other results", "failed afterwards", "left lying",
+    "misjoins", "tracebacks", "mixed", "other results", "lost", "failed afterwards", "left lying",
 )  # fmt: skip
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
 _NAMES = re.compile(r"(?<=\.seiqa-)[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}|(?<=part-)[0-9a-f]{32}")
 
 State = tuple[tuple[str, int], ...]
 
 
-def kill_everywhere(bench: Bench, verb: str, every: int = 1) -> Counter[str]:
-    """Kill a step of run b on a copy of run a (features) or b, and look at what is left.
+def kill_everywhere(bench: Bench, verb: str, every: int = 1, first: int = 0) -> Counter[str]:
+    """Kill a step on copies of what it starts from, and look at what is left.
 
-    What `features` computes it has to compute anew each time. States in which the same files are
-    the old ones, and the others have one length, are looked at once.
+    `features` starts from run a, and has to compute everything anew; `train` and `submit` from run
+    b; `score` from an earlier file of scores. States in which the same files are the old ones, and
+    the others have one length, are looked at once.
     """
     figures = Counter(dict.fromkeys(("points", "kills", "states", *WRONG), 0))
     command = bench.command(verb, "b", run="x")
-    old = "a" if verb == "features" else "b"
-    stored = "no such cache" if verb == "features" else None
-    bench.copy(old, cache=stored)
+    if verb in STORE_VERBS:
+        make_crowded_store(bench)
+    prepare(bench, verb)
     points = bench.points(command)
     figures["points"] = len(points)
+    expected = (bench.folder / "x" / SCORED).read_bytes() if verb == "score" else b""
     seen: set[State] = set()
-    for point in islice(points, None, None, every):
-        bench.copy(old, cache=stored)
+    for point in islice(points, first, None, every):
+        prepare(bench, verb)
         code, _ = bench.call(command, point)
         figures["kills"] += code == -signal.SIGKILL
-        left = state(bench, old)
-        if left not in seen:
-            seen.add(left)
-            look(bench, verb, command, figures)
+        left = state(bench, "a" if verb == "features" else "b")
+        if left in seen:
+            continue
+        seen.add(left)
+        if verb in RUN_VERBS:
+            look_at_run(bench, verb, figures)
+        elif verb == "score":
+            look_at_scores(bench, command, expected, figures)
+        else:
+            look_at_store(bench, figures)
+        code, err = bench.call(command)
+        figures["tracebacks"] += "Traceback" in err
+        figures["failed afterwards"] += code != 0
+        if verb == "score":
+            figures["other results"] += (bench.folder / "x" / SCORED).read_bytes() != expected
+        figures["left lying"] += any((bench.folder / "x").rglob(".seiqa-*"))
+        figures["left lying"] += any((bench.folder / "cache").rglob(".seiqa-*"))
     figures["states"] = len(seen)
     return figures
+
+
+def prepare(bench: Bench, verb: str) -> None:
+    """Put back what a verb starts from."""
+    store = {"features": "no such store", "score": "no such store", "submit": None, "train": None}
+    bench.copy("a" if verb == "features" else "b", cache=store.get(verb, "crowded"))
+    if verb == "score":
+        (bench.folder / "x" / SCORED).write_text("earlier\n")
+
+
+def make_crowded_store(bench: Bench) -> None:
+    """A store called crowded: several shards per block, one damaged, and rows of another version.
+
+    The damaged one holds nothing that others do not.
+    """
+    crowded = bench.folder / "crowded"
+    shutil.rmtree(crowded, ignore_errors=True)
+    shutil.rmtree(bench.folder / "cache", ignore_errors=True)
+    table = pd.read_csv(bench.folder / "b.csv")
+    for number in range(3):
+        table.iloc[: 5 * (number + 1)].to_csv(bench.folder / "some.csv", index=False)
+        bench.succeed(bench.command("features", "some", run="some"))
+    (bench.folder / "cache").rename(crowded)
+    for block in [manifest.parent for manifest in crowded.glob("*/*/manifest.json")]:
+        part = next(iter(block.glob("part-*.parquet")))
+        shutil.copy(part, part.with_name(f"{part.name}.damaged"))
+        ingredients = {**json.loads((block / "manifest.json").read_text()), "version": -1}
+        old = shutil.copytree(block, block.with_name(f"{fingerprint(ingredients)}-3"))
+        (old / "manifest.json").write_text(json.dumps(ingredients))
+
+
+def fingerprint(ingredients: dict[str, object]) -> str:
+    """That of a block, by which its folder is called."""
+    from seiqa_features.table.upkeep import _fingerprint
+
+    return _fingerprint(ingredients)
 
 
 def state(bench: Bench, old: str) -> State:
@@ -87,7 +137,7 @@ def state(bench: Bench, old: str) -> State:
     return tuple(sorted(found))
 
 
-def look(bench: Bench, verb: str, command: Command, figures: Counter[str]) -> None:
+def look_at_run(bench: Bench, verb: str, figures: Counter[str]) -> None:
     """Count what is wrong with run x after a kill."""
     figures["misjoins"] += not joined_right(bench)
     for reader in ("report", "submit", "train"):
@@ -96,10 +146,25 @@ def look(bench: Bench, verb: str, command: Command, figures: Counter[str]) -> No
         figures["mixed"] += verb != "features" and code != 0  # old or new, it is of run b
         if reader == "train" and code == 0:
             figures["other results"] += final(bench, "x") != final(bench, "b")
-    code, err = bench.call(command)
+
+
+def look_at_scores(bench: Bench, command: Command, expected: bytes, figures: Counter[str]) -> None:
+    """Count what is wrong with a file of scores after a kill."""
+    found = (bench.folder / command[command.index("--out") + 1]).read_bytes()
+    figures["mixed"] += found not in (b"earlier\n", expected)
+
+
+def look_at_store(bench: Bench, figures: Counter[str]) -> None:
+    """Count what a store has lost by a kill, with whoever uses it next."""
+    store = bench.folder / "cache"
+    kept = shutil.copytree(store, bench.folder / "kept")
+    code, err = bench.call(bench.command("features", "b", run="x"))
     figures["tracebacks"] += "Traceback" in err
     figures["failed afterwards"] += code != 0
-    figures["left lying"] += any((bench.folder / "x").rglob(".seiqa-*"))
+    figures["misjoins"] += not joined_right(bench)
+    figures["lost"] += "extracting pairs" in err  # nothing had to be computed
+    shutil.rmtree(store)
+    kept.rename(store)
 
 
 def final(bench: Bench, run: str) -> float:
@@ -114,100 +179,31 @@ def joined_right(bench: Bench) -> bool:
     return any(found.equals(table_by_pixels(bench.folder / name)) for name in ("a", "b"))
 
 
-def table_by_pixels(run: Path) -> pd.DataFrame:
-    """Labels and scalar features of a run, in the order of the pixel keys."""
-    from pipelines.runs.folder import FEATURES, PAIRS
-    from seiqa_features.commits import current
-    from seiqa_features.table.table import read_table
-
-    pairs = pd.read_parquet(current(run / PAIRS))
-    table = read_table(current(run / FEATURES)).select_dtypes("float64")
-    joined = pairs.join(table, on="pair_id").set_index(["ref_key", "dist_key"]).sort_index()
-    return joined[["mos", *table.columns]]
-
-
-def flip_bits(bench: Bench, flips: int) -> Counter[str]:
-    """Flip one bit of one shard at a time, and extract again: believed if the table differs."""
-    figures = Counter(dict.fromkeys(("flips", "noticed", "believed", "failed"), 0))
-    bench.copy("b", cache="no such cache")
-    bench.succeed(bench.command("features", "b", run="x"))
-    shards = sorted((bench.folder / "cache").rglob("part-*.parquet"))
-    sound = {shard: shard.read_bytes() for shard in shards}
-    draw = random.Random(0)
-    expected = table_by_pixels(bench.folder / "b")
-    for _ in range(flips):
-        shard = draw.choice(shards)
-        content = bytearray(sound[shard])
-        bit = draw.randrange(8 * len(content))
-        content[bit // 8] ^= 1 << bit % 8
-        shard.write_bytes(content)
-        bench.copy("b")
-        code, err = bench.call(bench.command("features", "b", run="x"))
-        figures["flips"] += 1
-        figures["noticed"] += "damaged shard" in err
-        figures["believed"] += not table_by_pixels(bench.folder / "x").equals(expected)
-        figures["failed"] += code != 0
-        for extra in shard.parent.glob("part-*"):
-            extra.unlink()
-        shard.write_bytes(sound[shard])
-    return figures
-
-
-def stop_early(bench: Bench, stops: int) -> Iterator[str]:
-    """Stop extractions of larger pictures after some seconds of work: what is kept of it."""
-    rows = []
-    for number in range(20):
-        with Image.open(bench.folder / f"r{number % 4}.png") as scene:
-            scene.resize((512, 384)).save(bench.folder / f"large-r{number}.png")
-        for level in range(3):
-            with Image.open(bench.folder / f"d{number % 4}{level}.png") as degraded:
-                degraded.resize((512 + number, 384)).save(
-                    bench.folder / f"large-d{number}{level}.png"
-                )
-            rows.append((f"large-r{number}.png", f"large-d{number}{level}.png"))
-    pd.DataFrame(rows, columns=["ref", "dist"]).to_csv(bench.folder / "large.csv", index=False)
-    cache, draw = bench.folder / "early", random.Random(0)
-    for number in range(stops):
-        shutil.rmtree(cache, ignore_errors=True)
-        child = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pipelines.cli", "features", "large.csv"),
-                *("--config", "classical", "--run", "early-run", "--cache", "early"),
-            ],
-            cwd=bench.folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        while not (cache / "images.sqlite").exists():
-            time.sleep(0.01)
-        told, worked = SIGNALS[number % len(SIGNALS)], draw.uniform(4, 12)
-        time.sleep(worked)
-        child.send_signal(told)
-        start = time.perf_counter()
-        code = child.wait()
-        ending = time.perf_counter() - start
-        parts = [pq.read_metadata(part).num_rows for part in cache.rglob("part-*.parquet")]
-        yield (
-            f"{told.name} after {worked:4.1f} s of work: ended within {ending:.2f} s (code {code}),"
-            f" {min(parts, default=0)} pairs whole, {sum(parts)} rows of blocks kept"
-        )
-
-
 def main() -> None:
     """Kill at every point, and print what was left each time."""
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--verbs", default=",".join(VERBS))
     options.add_argument("--every", type=int, default=1, help="of the points, which to kill at")
+    options.add_argument("--from", type=int, default=0, dest="first", help="the first of them")
     options.add_argument("--flips", type=int, default=400)
     options.add_argument("--stops", type=int, default=8)
+    options.add_argument("--rounds", type=int, default=100, help="kills at random moments")
+    options.add_argument("--seed", type=int, default=0, help="of flips and random moments")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="seiqa-kills-") as folder:
         bench = Bench(Path(folder))
-        for verb in VERBS:
+        for verb in filter(None, chosen.verbs.split(",")):
             start = time.perf_counter()
-            figures = kill_everywhere(bench, verb, chosen.every)
+            figures = kill_everywhere(bench, verb, chosen.every, chosen.first)
             print(verb, dict(figures), f"{time.perf_counter() - start:.0f} s", flush=True)
-        print("shards", dict(flip_bits(bench, chosen.flips)), flush=True)
+        if chosen.flips:
+            print("shards", dict(flip_bits(bench, chosen.flips, chosen.seed)), flush=True)
+            print("results", dict(flip_results(bench, chosen.flips, chosen.seed)), flush=True)
         for line in stop_early(bench, chosen.stops):
             print(line, flush=True)
+        if chosen.rounds:
+            found = kill_at_random(bench, chosen.rounds, chosen.seed)
+            print("random moments", dict(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ class Labels(Record):
 class Seconds(Record):
     """Wall-clock seconds, ``evaluate`` of the whole evaluation."""
 
-    evaluate: Number
+    evaluate: Number = math.nan
 
 
 class Figures(Record):
@@ -198,7 +198,8 @@ class Figures(Record):
         Description of how rows were held out.
     label : Labels; seconds : Seconds
     seconds_per_row : float
-        Time to predict one row.
+        Time to predict one row. This and ``seconds`` are NaN in a model card: equal trainings have
+        equal cards.
     """
 
     honest: Summary
@@ -223,8 +224,8 @@ class Figures(Record):
     groups: int
     splitter: str
     label: Labels
-    seconds: Seconds
-    seconds_per_row: Number
+    seconds: Seconds = Seconds()
+    seconds_per_row: Number = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, text, lists and dictionaries."""

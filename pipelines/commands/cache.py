@@ -68,9 +68,11 @@ def prune(
     ] = False,
 ) -> None:
     """Remove rows that the installed versions cannot use, and shards set aside as damaged."""
-    from seiqa_features.table.upkeep import remove, useless
+    from seiqa_features.table.upkeep import remove, sweep_store, useless
 
     root, total = _root(cache), 0
+    if not dry_run:
+        sweep_store(root)
     for removal in list(useless(root)):
         if not dry_run:
             remove(removal)

@@ -43,7 +43,7 @@ def model_card(
             **collection_facts(training, metrics),
             "scores lie in": f"{low:g} to {high:g}",
         },
-        "evaluation": metrics.model_dump(mode="json"),
+        "evaluation": metrics.for_card(),
         "features": {
             "columns": meta["columns"],
             "unavailable": ", ".join(meta["unavailable"]) or "none",
@@ -62,11 +62,11 @@ def model_card(
 
 
 def _kinds(training: pd.DataFrame) -> str:
-    """Kinds seen in training, in order of appearance, with their numbers of pairs."""
+    """Kinds seen in training, by name, with their numbers of pairs."""
     kinds = known_kinds(training)
     if kinds is None:
         return "not known"
-    counts = kinds.value_counts(sort=False)
+    counts = kinds.value_counts().sort_index()
     named = [f"{kind} ({count} pairs)" for kind, count in counts.items()]
     unknown = int(kinds.isna().sum())
     return ", ".join([*named, *([f"not known ({unknown} pairs)"] if unknown else [])])

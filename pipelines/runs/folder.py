@@ -18,7 +18,15 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from pipelines.runs.record import Features, Record, read_record, require_unchanged
+from pipelines.runs.outputs import require_folder
+from pipelines.runs.record import (
+    MODEL,
+    RECORD,
+    Features,
+    Record,
+    read_record,
+    require_unchanged,
+)
 from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
 from seiqa_features.errors import DataError, StoreError
@@ -36,6 +44,12 @@ REPORT = "report.html"
 BUNDLE_MANIFEST = f"{BUNDLE}/bundle.json"
 LOCK = ".lock"
 
+RESULTS = (
+    PAIRS, FEATURES, FEATURES_META, METRICS, PREDICTIONS, SCORES, SUBMISSION, SETTINGS, ORDERS,
+    ORDERS_FEATURES, REPORT, BUNDLE_MANIFEST, MODEL, RECORD, LOCK,
+)  # fmt: skip
+"""Files that some step writes to a run folder."""
+
 
 @contextmanager
 def exclusive(run: Path) -> Iterator[None]:
@@ -48,8 +62,11 @@ def exclusive(run: Path) -> Iterator[None]:
     ------
     StoreError
         Another process holds the lock.
+    UsageError, OutputError
+        The folder cannot hold a run's results; see `require_folder`.
     """
     place = local_side(run)
+    require_folder(place, files=RESULTS, folders=[BUNDLE])
     for folder in dict.fromkeys((run, place)):
         folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place / LOCK, timeout=0, is_singleton=True)

@@ -138,6 +138,11 @@ class Metrics(Figures):
         """The figures with the fields that the run adds."""
         return cls.model_validate({**figures.to_dict(), **more})
 
+    def for_card(self) -> dict[str, Any]:
+        """The content of metrics.json without times, which equal trainings do not share."""
+        untimed: Any = {"seconds": True, "seconds_per_row": True, "sense": {"seconds"}}
+        return self.model_dump(mode="json", exclude=untimed)
+
 
 def learners_worth(figures: Figures) -> dict[str, float]:
     """Weight of each learner, or its own final if the fusion has no weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,39 @@ def require_writable(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise cannot_write(out, error) from None
+
+
+def require_folder(folder: Path, *, files: Iterable[str], folders: Iterable[str]) -> None:
+    """Create a folder for results if needed; fail before any work if it cannot hold them.
+
+    Parameters
+    ----------
+    files, folders : Iterable[str]
+        Results to be written to it, by their paths within it.
+
+    Raises
+    ------
+    UsageError
+        It is a file, or lies in one; or something else has the name of a result.
+    OutputError
+        The operating system does not allow it.
+    """
+    try:
+        for place in (folder, *folder.parents):
+            if place.exists() and not place.is_dir():
+                raise UsageError(f"{place}: is no folder; name another place for the results")
+        for place in (folder / name for name in files):
+            if place.is_dir():
+                raise UsageError(f"{place}: is a folder; remove it or name another place")
+        for place in (folder / name for name in folders):
+            if place.exists() and not place.is_dir():
+                raise UsageError(f"{place}: is no folder; remove it or name another place")
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = temporary_in(folder)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise cannot_write(folder, error) from None
 
 
 def cannot_write(out: Path, error: OSError) -> OutputError:

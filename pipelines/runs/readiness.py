@@ -6,45 +6,39 @@ identical, and therefore which pairs stay together.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pipelines.runs import folder
-from pipelines.scales import label_range_of, require_names
+from pipelines.scales import collections_of, label_range_of, require_names
 from pipelines.settings import Settings
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.files import path_text
 from seiqa_features.table.recipe import Recipe
 
 if TYPE_CHECKING:
     from pipelines.runs.model import Splits
 
-RESULTS = (
-    folder.PAIRS, folder.FEATURES, folder.FEATURES_META, folder.METRICS, folder.PREDICTIONS,
-    folder.SCORES, folder.SUBMISSION, folder.SETTINGS, folder.REPORT,
-)  # fmt: skip
-
 NO_LABELS = "no labelled training pair; add Train_scores.xlsx or a column mos"
 
 
 def before_decoding(settings: Settings, found: Found) -> None:
-    """Refuse data that cannot be trained on whatever its pictures contain, and blocked outputs.
+    """Refuse data that cannot be trained on whatever its pictures contain.
 
     Raises
     ------
     DataError, TableError
-        Too few labels, constant labels, or labels far from the rest; groups that allow no folds.
+        Too few labels, constant labels, labels far from the rest or outside the range of the
+        settings; groups that allow no folds; collections too small for their scale to be found.
     UsageError
-        A folder in the run folder has the name of an output file.
+        The settings name a collection that does not exist.
     """
     from seiqa_models.core.canonical import codes_of
     from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, require_groups
 
-    for name in RESULTS:
-        if (settings.run / name).is_dir():
-            raise UsageError(f"{settings.run / name}: is a folder; remove it or name another --run")
     require_names(settings, found)
     rows = [(pair, order) for order, pair in enumerate(found.pairs) if _is_for_training(pair)]
     if not rows:
@@ -56,13 +50,19 @@ def before_decoding(settings: Settings, found: Found) -> None:
         ],
         columns=["mos", "group_id", "order", "pair_id", "collection"],
     )
-    require_training_labels(training if found.collections else training.drop(columns="collection"))
-    if missing := found.collections.keys() - set(training["collection"]):
+    training = training if found.collections else training.drop(columns="collection")
+    training.attrs = {
+        "source": path_text(found.source),
+        "label_range": found.label_range,
+        "collections": {name: asdict(facts) for name, facts in found.collections.items()},
+    }
+    require_training_labels(training)
+    if missing := found.collections.keys() - set(training.get("collection", [])):
         raise DataError([f"collection {min(missing)}: {NO_LABELS}; or leave it out"])
-    if found.collections:
-        require_scales(settings, training)
     # Copies of a reference are one group, which only decoding will show.
     require_groups(codes_of(training["group_id"])[0], MIN_GROUPS_TO_EVALUATE)
+    label_range_of(settings, training)
+    require_scales(settings, training)
     if all(pair.group for pair, _ in rows):
         chosen = "block" if found.neighbours_alike else settings.splits
         _require_some_folds(settings, training, chosen)
@@ -97,20 +97,25 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
         raise DataError([f"{pairs.attrs['source']}: {NO_LABELS}"])
     require_training_labels(training)
     label_range_of(settings, training)
+    require_scales(settings, training, blocks=splits.blocks)
     return _require_folds(settings, training, blocks=splits.blocks)
 
 
-def require_scales(settings: Settings, training: pd.DataFrame) -> None:
+def require_scales(settings: Settings, training: pd.DataFrame, *, blocks: bool = False) -> None:
     """Check that the scale of every collection can be found in every training part."""
     from seiqa_models.core.canonical import codes_of
     from seiqa_models.evaluation.evaluate import require_collections
 
-    groups, collections = codes_of(training["group_id"])[0], codes_of(training["collection"])
+    collections = collections_of(settings, training)
+    if collections is None:
+        return
+    codes, names = codes_of(collections)
     require_collections(
         training["mos"].to_numpy(float),
-        groups,
-        collections[0],
-        [str(name) for name in collections[1]],
+        codes_of(training["group_id"])[0],
+        codes,
+        [str(name) for name in names],
+        training["order"].to_numpy(float) if blocks else None,
         scale=settings.scale,
         n_splits=settings.folds,
         seed=settings.seed,

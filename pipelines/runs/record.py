@@ -22,6 +22,7 @@ from seiqa_features.spending import Spent
 from seiqa_features.table.recipe import Recipe
 
 RECORD = "run.json"
+CHECKSUM = "checksum"
 MODEL = "bundle/model.skops"
 
 PAIR_COLUMNS = (
@@ -87,8 +88,15 @@ class Record(BaseModel):
         return same_model and self.scores.features == self.features.digest
 
     def save(self, folder: Path) -> None:
-        """Write run.json into a folder."""
-        (folder / RECORD).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        """Write run.json into a folder, with a checksum of its own content."""
+        content = {**self.model_dump(mode="json"), CHECKSUM: self.checksum}
+        (folder / RECORD).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    @property
+    def checksum(self) -> str:
+        """32 hex digits over the content."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def read_record(run: Path) -> Record | None:
@@ -101,14 +109,19 @@ def read_record(run: Path) -> Record | None:
     """
     path = current(run / RECORD)
     try:
-        return Record.model_validate_json(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        checksum = content.pop(CHECKSUM, None) if isinstance(content, dict) else None
+        record = Record.model_validate(content)
+        if checksum not in (None, record.checksum):
+            raise ValueError("its checksum differs")
     except FileNotFoundError:
         return None
-    except ValidationError as error:
-        what = error.errors()[0]["msg"]
+    except (ValueError, RecursionError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise DataError(
             [f"{path}: not a record of this version of seiqa ({what}); run `seiqa run` again"]
         ) from None
+    return record
 
 
 def checksums(folder: Path, names: Iterable[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from pipelines.sense import edits
 from pipelines.sense.edits import Edit
 from pipelines.sense.scenes import Scene, Share
 from seiqa_features.datasets.pairs import Found, Pair
+from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import load_rgb
 
 REFERENCES = 20
@@ -65,7 +66,7 @@ def every_edit() -> dict[str, Edit]:
 
 
 def references_of(pairs: pd.DataFrame) -> list[Reference]:
-    """Up to `REFERENCES` references of the training rows, by pixel key.
+    """Up to `REFERENCES` references of the training rows, by pixel key, whatever the rows' order.
 
     Parameters
     ----------
@@ -73,9 +74,9 @@ def references_of(pairs: pd.DataFrame) -> list[Reference]:
         A pair table; the labelled rows of split train are used.
     """
     rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
-    rows = rows.drop_duplicates("ref_key").sort_values("ref_key")[:REFERENCES]
+    rows = rows.sort_values(["ref_key", "group_id"]).drop_duplicates("ref_key")[:REFERENCES]
     columns = zip(rows["ref_key"], rows["ref_path"], rows["group_id"], strict=True)
-    return [Reference(key, Path(path), str(group)) for key, path, group in columns]
+    return [Reference(key, text_path(path), str(group)) for key, path, group in columns]
 
 
 def write_pairs(references: list[Reference], folder: Path) -> tuple[Found, pd.DataFrame]:

@@ -86,15 +86,15 @@ def features(
         The Ray cluster cannot be used.
     """
     recipe, data = Recipe.parse(settings.features), settings.named_data()
-    listed = find_pairs(data, settings.dmos)
-    if to_train:
-        before_decoding(settings, listed)  # first: it takes no time
-        check_learners(settings)
-    if (cluster := settings.cluster()) is not None:
-        require_answer(cluster)
-    runtime = settings.runtime()
-    recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
     with exclusive(settings.run), spending() as spent:
+        listed = find_pairs(data, settings.dmos)
+        if to_train:
+            before_decoding(settings, listed)  # first: it takes no time
+            check_learners(settings)
+        if (cluster := settings.cluster()) is not None:
+            require_answer(cluster)
+        runtime = settings.runtime()
+        recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
         found, left_out = checked_pairs(settings, listed, on_image)
         splits = choose_splits(settings, found) if to_train else None
         if splits is not None:
@@ -120,9 +120,7 @@ def features(
             "unavailable": unavailable,
             "left_out": left_out,
             "failed": found.loc[~found["pair_id"].isin(pairs["pair_id"]), "pair_id"].tolist(),
-            "data": str(data[0].resolve())
-            if len(data) == 1
-            else [str(path.resolve()) for path in data],
+            "data": [str(path.resolve()) for path in data] if data[1:] else str(data[0].resolve()),
             "cache": str(settings.cache.resolve()),
             "seconds_per_pair": seconds,
             "device": runtime.device if _runs_on_gpu(recipe) else "cpu",

@@ -86,18 +86,20 @@ def finetune(
     recipe = settings.finetune
     model = model_of(recipe.base)
     View.parse(recipe.view)
-    listed = find_pairs(settings.named_data(), settings.dmos)
-    if len(listed.collections) > 1:
-        raise UsageError(
-            f"{listed.source}: finetune needs labels on one scale, and these are the collections"
-            f" {', '.join(listed.collections)}; name the data of one"
-        )
-    before_decoding(settings, listed)
-    require_class()
-    runtime = settings.runtime()
-    runtime.bind(Recipe.parse({model.name: [recipe.view]}))  # fetches what is missing, or says so
-    files = {weight.name: runtime.weight_files.verified(weight) for weight in model.files}
+    data = settings.named_data()
     with exclusive(settings.run):
+        listed = find_pairs(data, settings.dmos)
+        if len(listed.collections) > 1:
+            raise UsageError(
+                f"{listed.source}: finetune needs labels on one scale, and these are the"
+                f" collections {', '.join(listed.collections)}; name the data of one"
+            )
+        before_decoding(settings, listed)
+        require_class()
+        runtime = settings.runtime()
+        # This fetches what is missing, or says so.
+        runtime.bind(Recipe.parse({model.name: [recipe.view]}))
+        files = {weight.name: runtime.weight_files.verified(weight) for weight in model.files}
         found, left_out = checked_pairs(settings, listed, on_image)
         splits = choose_splits(settings, found)
         require_trainable(settings, found, splits)

@@ -222,7 +222,7 @@ def _card(
             **collection_facts(training, metrics),
             "scores lie in": f"{metrics.label.min:g} to {metrics.label.max:g}",
         },
-        "evaluation": metrics.model_dump(mode="json"),
+        "evaluation": metrics.for_card(),
         "features": columns["features"],
         "limits": "The estimate holds for new references of the same kind of pictures and"
         " distortions, and for columns computed in the same way.",

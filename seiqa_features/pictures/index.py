@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -28,13 +30,15 @@ logger = logging.getLogger(__name__)
 
 _UNUSABLE = "{}: cannot use it as cache ({}); name another with --cache"
 
-BATCH = 256  # files decoded between writes of the index
+BATCH = 256  # files handed to the threads at once
+FLUSH_SECONDS = 5.0  # longest time for which decoded files are not in the index
 PATIENCE = 20.0  # seconds to wait while another process locks the index
 
 _TYPES = {"path": "TEXT PRIMARY KEY", "stamp": "TEXT NOT NULL", "key": "TEXT NOT NULL",
-          "width": "INTEGER NOT NULL", "height": "INTEGER NOT NULL"}  # fmt: skip
+          "width": "INTEGER NOT NULL", "height": "INTEGER NOT NULL",
+          "checksum": "TEXT NOT NULL"}  # fmt: skip
 _COLUMNS = ", ".join(_TYPES)
-_CREATE = f"CREATE TABLE IF NOT EXISTS images ({', '.join(map(' '.join, _TYPES.items()))})"
+_CREATE = f"CREATE TABLE IF NOT EXISTS pictures ({', '.join(map(' '.join, _TYPES.items()))})"
 _ASKED = 500  # paths in one query; SQLite allows at least 999
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _ENVIRONMENT = frozenset({
@@ -77,7 +81,7 @@ class ImageIndex:
             problem = reason(error)
         if problem:
             raise StoreError(_UNUSABLE.format(folder, problem))
-        self._do(f"SELECT {_COLUMNS} FROM images LIMIT 1")
+        self._do(f"SELECT {_COLUMNS} FROM pictures LIMIT 1")
 
     def scan(
         self,
@@ -99,19 +103,22 @@ class ImageIndex:
         known = self._known(stamps)
         missing = [path for path in stamps if path not in known]
         problems: dict[Path, str] = {}
-        pool = ThreadPoolExecutor(workers)
+        fresh: dict[Path, ImageInfo] = {}
+        pool, written = ThreadPoolExecutor(workers), time.monotonic()
         try:
             for start in range(0, len(missing), BATCH):
                 batch = missing[start : start + BATCH]
                 for done, info in enumerate(pool.map(_inspect, batch), start + 1):
                     path = missing[done - 1]
                     if isinstance(info, ImageInfo):
-                        known[path] = info
+                        known[path] = fresh[path] = info
                     else:
                         problems[path] = info
                     on_image(done, len(missing))
-                # Per batch, so that the work of an interrupted scan is not lost.
-                self._remember({path: known[path] for path in batch if path in known}, stamps)
+                    # Often, so that an interrupted scan loses little.
+                    if done == len(missing) or time.monotonic() - written > FLUSH_SECONDS:
+                        self._remember(fresh, stamps)
+                        fresh, written = {}, time.monotonic()
         finally:
             pool.shutdown(cancel_futures=True)
         return known, problems
@@ -121,28 +128,28 @@ class ImageIndex:
         rows = self._rows(sorted(set(names.values())))
         found = {}
         for path, name in names.items():
-            stamp, *info = rows.get(name, (None,))
-            if stamp == stamps[path] and [type(value) for value in info] == [str, int, int]:
-                found[path] = ImageInfo(*info)
+            stamp, key, width, height, checksum = rows.get(name, (None,) * 5)
+            if stamp == stamps[path] and checksum == _checksum(name, stamp, key, width, height):
+                found[path] = ImageInfo(key, width, height)
         return found
 
     def _rows(self, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        """Stamp, key, width and height of the indexed files, by name."""
+        """The columns of the indexed files after their name, by name."""
         rows: dict[str, tuple[Any, ...]] = {}
         for start in range(0, len(names), _ASKED):
             asked = names[start : start + _ASKED]
-            query = f"SELECT {_COLUMNS} FROM images WHERE path IN ({', '.join('?' * len(asked))})"
+            query = f"SELECT {_COLUMNS} FROM pictures WHERE path IN ({', '.join('?' * len(asked))})"
             found = self._do(query, asked)
             rows |= {name: tuple(row) for name, *row in found}
         return rows
 
     def _remember(self, infos: dict[Path, ImageInfo], stamps: dict[Path, str]) -> None:
-        insert = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)"
+        insert = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)"
         rows = [
             (_name(path), stamps[path], info.key, info.width, info.height)
             for path, info in infos.items()
         ]
-        self._do(insert, rows, many=True)
+        self._do(insert, [(*row, _checksum(*row)) for row in rows], many=True)
 
     def _do(self, statement: str, values: Sequence[Any] = (), *, many: bool = False) -> list[Any]:
         """Rows returned by a statement (for `many` values); retried on a new index if damaged."""
@@ -193,6 +200,11 @@ def _name(path: Path) -> str:
     if isinstance(path, RemotePath):
         return path_text(path)
     return path_text(os.path.abspath(path))  # noqa: PTH100 — resolve() would follow links
+
+
+def _checksum(*row: object) -> str:
+    """16 hex digits over the other columns of a row, whatever their types."""
+    return hashlib.blake2b(repr(row).encode(), digest_size=8).hexdigest()
 
 
 def _inspect(path: Path) -> ImageInfo | str:

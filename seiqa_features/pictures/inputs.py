@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from seiqa_features.errors import DataError
-from seiqa_features.files import reason
+from seiqa_features.files import reason, text_path
 from seiqa_features.pictures.colour import OVERSHOOT, levels
 from seiqa_features.pictures.decoding import (
     check_size,
@@ -138,9 +138,12 @@ def both_sides(
     DataError
         It lacks a column ref or dist, or the sequences differ in length.
     """
-    if isinstance(pairs, pd.DataFrame) and "ref_path" in pairs:
-        names = {"ref_path": "ref", "dist_path": "dist"}
-        pairs = pairs.set_index("pair_id").rename(columns=names)
+    of_files = ("ref_path", "dist_path")
+    if isinstance(pairs, pd.DataFrame) and dist is None and set(of_files) <= set(pairs.columns):
+        sides: list[list[Picture]] = [
+            [text_path(str(path)) for path in pairs[name]] for name in of_files
+        ]
+        return pd.Index(pairs["pair_id"]), sides[0], sides[1]
     if isinstance(pairs, pd.DataFrame) and dist is None:
         missing = [name for name in ("ref", "dist") if name not in pairs]
         if missing:

@@ -18,9 +18,10 @@ from filelock import FileLock, Timeout
 
 from seiqa_features.errors import SeiqaError, StoreError
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.files import reason, sweep, write_whole
+from seiqa_features.files import reason, sweep, temporary_in, write_whole
 from seiqa_features.pictures.views import View
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.remote.paths import RemotePath
 from seiqa_features.remote.places import parts_of_file, remove_tree
 from seiqa_features.table.merging import FULL_ROWS, merge, set_aside
 from seiqa_features.table.recipe import Block
@@ -163,7 +164,7 @@ def useless(root: Path) -> Iterator[Removal]:
 
 
 def remove(removal: Removal) -> None:
-    """Remove it, and what killed processes left beside it.
+    """Remove it; a folder disappears as a whole, even if the process is killed.
 
     Raises
     ------
@@ -172,14 +173,27 @@ def remove(removal: Removal) -> None:
     """
     try:
         if removal.path.is_dir():
-            remove_tree(removal.path)
+            doomed = removal.path
+            if not isinstance(doomed, RemotePath):
+                doomed = doomed.rename(temporary_in(doomed.parent))
+            remove_tree(doomed)
         else:
             removal.path.unlink(missing_ok=True)
-            sweep(removal.path.parent)
     except OSError as error:
         raise StoreError(
             f"{removal.path}: cannot be removed ({reason(error)}); check its permissions"
         ) from None
+
+
+def sweep_store(root: Path) -> None:
+    """Remove what killed processes left in a store on a local disk; others keep nothing half."""
+    if isinstance(root, RemotePath):
+        return
+    for manifest in root.glob(f"*/*/{MANIFEST}"):
+        sweep(manifest.parent)
+    for extractor in root.iterdir():
+        if extractor.is_dir():
+            sweep(extractor)
 
 
 def _compact(cached: Cached) -> None:

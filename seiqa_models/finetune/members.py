@@ -20,7 +20,7 @@ from seiqa_features.extractors.multimodal.finetuned import (
 )
 from seiqa_features.extractors.multimodal.models import Model
 from seiqa_features.extractors.multimodal.reading import Pixels
-from seiqa_features.files import write_whole
+from seiqa_features.files import text_path, write_whole
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.views import View
 from seiqa_features.spending import Spent
@@ -199,7 +199,7 @@ class _Pictures:
     def __call__(self, row: int) -> tuple[Pixels, Pixels]:
         if row in self._kept:
             return self._kept[row]
-        ref, dist = (load_rgb(Path(path)) for path in self._paths[row])
+        ref, dist = (load_rgb(text_path(path)) for path in self._paths[row])
         both = (
             self._view.prepare(ref, ref.size, "bicubic")[0],
             self._view.prepare(dist, ref.size, "bicubic")[0],

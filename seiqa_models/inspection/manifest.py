@@ -79,12 +79,19 @@ def _card(content: dict[str, Any]) -> dict[str, Any]:
 
 
 class Manifest(_Typed):
-    """The content of bundle.json, except `format`."""
+    """The content of bundle.json, except `format` and `checksum`."""
 
     model: ModelFile
     versions: dict[str, Text]
     recipe: Content
     card: Annotated[Content, AfterValidator(_card)]
+
+    @property
+    def checksum(self) -> str:
+        """32 hex digits over the content, by which a damaged file is noticed."""
+        saved = json.loads(json.dumps(self.model_dump()))  # as it is read back
+        text = json.dumps(saved, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def to_json(self) -> str:
         """The text of bundle.json: with the format, and one line for each member of the model file.
@@ -94,7 +101,9 @@ class Manifest(_Typed):
         ValueError
             The recipe or the card holds a number that is not finite, which JSON cannot represent.
         """
-        content = {"format": FORMAT_VERSION, **self.model_dump()}
+        content = {
+            "format": FORMAT_VERSION, "checksum": self.checksum, **self.model_dump(),
+        }  # fmt: skip
         return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -111,8 +120,9 @@ def parse_manifest(text: bytes, name: str) -> Manifest:
     Raises
     ------
     TableError
-        It is not JSON, has another format version, lacks an entry, or an entry has the wrong type.
-        The message is one line that names the first problem.
+        It is not JSON, has another format version, lacks an entry, an entry has the wrong type, or
+        the content differs from what its checksum was computed from; older bundles have none. The
+        message is one line that names the first problem.
     """
     try:
         content = json.loads(text.decode("utf-8"), parse_constant=_refuse)
@@ -124,10 +134,14 @@ def parse_manifest(text: bytes, name: str) -> Manifest:
         raise TableError(
             f"{name} has bundle format {shown}, this version reads {FORMAT_VERSION}: train again"
         )
+    told = {"format", "checksum"}
     try:
-        return Manifest.model_validate({k: v for k, v in content.items() if k != "format"})
+        manifest = Manifest.model_validate({k: v for k, v in content.items() if k not in told})
     except ValidationError as error:
         raise TableError(f"{name}: {_complaint(error)}: train again") from None
+    if "checksum" in content and content["checksum"] != manifest.checksum:
+        raise TableError(f"{name} is not what was saved (its checksum differs): train again")
+    return manifest
 
 
 def _refuse(constant: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
 from seiqa_models.evaluation.evaluate import evaluate
-from seiqa_models.inspection.manifest import FORMAT_VERSION
+from seiqa_models.inspection.manifest import FORMAT_VERSION, parse_manifest
 from seiqa_models.learners.registry import LEARNERS
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import REPRESENTATIONS
@@ -116,6 +117,22 @@ def test_a_changed_model_file_is_refused(saved):
     (saved / "model.skops").write_bytes(bytes(model))
     with pytest.raises(TableError, match="SHA-256 differs"):
         load_bundle(saved)
+
+
+def test_no_flipped_bit_of_the_manifest_is_believed(saved):
+    path, draw = saved / "bundle.json", random.Random(0)
+    sound = path.read_bytes()
+    expected = parse_manifest(sound, "bundle.json")
+    refused = 0
+    for _ in range(200):
+        content = bytearray(sound)
+        bit = draw.randrange(8 * len(content))
+        content[bit // 8] ^= 1 << bit % 8
+        try:
+            assert parse_manifest(bytes(content), "bundle.json") == expected
+        except TableError:
+            refused += 1
+    assert refused > 100  # the others are blanks, or an escape for the same character
 
 
 def test_a_type_that_is_not_allowed_is_refused(saved):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from seiqa_models.bundle import MODEL_FILE, save_bundle
+from seiqa_models.core.orders import Orders
 from seiqa_models.evaluation.ablation import feature_ablation
 from seiqa_models.evaluation.evaluate import Evaluation, evaluate
 from seiqa_models.stack.regressor import SeiqaRegressor
@@ -61,6 +62,32 @@ def test_permuted_rows_give_the_same_estimate_and_the_same_bytes(case, given, tm
     pd.testing.assert_frame_equal(two.regressor.oof_.loc[X.index], one.regressor.oof_)
     assert figures(one) == figures(two)
     saved = [bundle_bytes(e.regressor, tmp_path / str(i)) for i, e in enumerate((one, two))]
+    assert saved[0] == saved[1]
+
+
+def test_permuted_rows_of_collections_with_orders_give_the_same_bytes(make_table, tmp_path):
+    X, y, groups = make_table(n_groups=12, rows=5, d=4)
+    collections = np.resize(np.repeat(["north", "south"], 5), len(y))
+    y = y.mask(collections == "south", 20 * y)
+    scenes = np.repeat([f"ref{g}" for g in range(12)], 2)
+    shown = X.iloc[np.repeat(np.arange(0, 60, 5), 2)].set_axis([f"made{i}" for i in range(24)])
+    orders = Orders(shown, scenes, scenes, np.resize([True, False], 24))
+    stack = SeiqaRegressor(("ridge",), n_splits=2, scale="north")
+    saved = []
+    for name, new, made in (
+        ("one", np.arange(60), np.arange(24)),
+        ("two", shuffled(60), shuffled(24)),
+    ):
+        stack.fit(
+            X.iloc[new],
+            y.iloc[new],
+            groups[new],
+            collections=collections[new],
+            orders=orders.take(made),
+        )
+        assert stack.unrelated_ is not None
+        assert set(stack.scales_["maps"]) == {"north", "south"}
+        saved.append(bundle_bytes(stack, tmp_path / name))
     assert saved[0] == saved[1]
 
 

@@ -15,12 +15,13 @@ import pytest
 
 from pipelines import steps
 from pipelines.runs.folder import exclusive, read_json, read_run, require_training
+from pipelines.runs.metrics import read_metrics
 from pipelines.runs.reading import read
 from pipelines.runs.record import MODEL, Record, checksums, read_record
 from pipelines.runs.writing import write_features, write_scores, write_training
 from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
-from seiqa_features.errors import DataError, StoreError
+from seiqa_features.errors import DataError, OutputError, StoreError
 from seiqa_features.table.keys import KEYS
 from seiqa_models.bundle import load_bundle
 from tests.killing import Faults, full_disk_at, killed_at
@@ -43,7 +44,7 @@ def struck(
     """A run folder after each point at which the work on it can be struck, and after none."""
     for nth in range(1, MANY):
         copy = copy_of(settings)
-        refused = suppress(StoreError, OSError)
+        refused = suppress(StoreError, OutputError, OSError)
         with fault(nth, copy.run) as faults, refused:  # type: ignore[operator]
             work(copy)
         yield copy
@@ -99,7 +100,7 @@ def training_in(run: Path) -> list[str]:
     """Checksums of a training's results, which is whole and one, as a reader finds them."""
     require_training(run, "metrics.json", "predictions.csv", "bundle/bundle.json", MODEL)
     card = json.loads(current(run / "bundle" / "bundle.json").read_text())["card"]
-    assert card["evaluation"] == read_json(run / "metrics.json")
+    assert card["evaluation"] == read_metrics(current(run / "metrics.json")).for_card()
     results = [current(run / name) for name in ("metrics.json", "predictions.csv")]
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in results]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,17 +97,55 @@ def test_groups_that_only_pixels_tell_are_judged_before_extraction(
     assert len(decoded) == 25
 
 
+@pytest.mark.parametrize("verb", ["features", "run"])
 def test_an_output_in_the_way_is_named_first(
-    cli: Cli, write: Callable[..., Path], quick: Path, decoded: list[Path], tmp_path: Path
+    verb: str,
+    cli: Cli,
+    write: Callable[..., Path],
+    quick: Path,
+    decoded: list[Path],
+    tmp_path: Path,
 ) -> None:
-    (tmp_path / "run" / "report.html").mkdir(parents=True)
-    code, _, err = cli("run", write(LABELS), "--config", quick, "--run", "run")
+    for name in ("report.html", "run.json", "bundle/model.skops", ".lock"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+        code, _, err = cli(verb, write(LABELS), "--config", quick, "--run", "run")
+        assert (code, decoded) == (2, [])
+        assert f"{name}: is a folder; remove it or name another place" in err
+        shutil.rmtree(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "bundle").write_text("")
+    code, _, err = cli(verb, "m.csv", "--config", quick, "--run", "run")
     assert (code, decoded) == (2, [])
-    assert "report.html: is a folder; remove it or name another --run" in err
+    assert err.endswith("seiqa: run/bundle: is no folder; remove it or name another place\n")
     (tmp_path / "file").write_text("")
-    code, _, err = cli("run", write(LABELS), "--config", quick, "--run", "file")
+    for run in ("file", "file/run"):
+        code, _, err = cli(verb, "m.csv", "--config", quick, "--run", run)
+        assert (code, decoded) == (2, [])
+        assert err.endswith("seiqa: file: is no folder; name another place for the results\n")
+    code, _, err = cli(verb, "m.csv", "--config", quick, "--run", "/proc/run")
     assert (code, decoded) == (1, [])
-    assert err.splitlines()[-1].startswith("seiqa: file: ")
+    assert "seiqa: /proc/run: cannot be written (" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"label_range": [0, 2]}, "labels go from 0 to 3, outside the label_range 0 to 2"),
+        ({"scale": "0..5"}, "with 8 rows held out, collection "),
+    ],
+)
+def test_settings_that_the_labels_do_not_allow_are_refused_before_decoding(
+    more: dict[str, object],
+    said: str,
+    cli: Cli,
+    write: Callable[..., Path],
+    quick: Path,
+    decoded: list[Path],
+) -> None:
+    quick.write_text(yaml.safe_dump({**yaml.safe_load(quick.read_text()), **more}))
+    code, _, err = cli("run", write(LABELS), "--config", quick, "--run", "run")
+    assert (code, decoded) == (3, [])
+    assert said in err
 
 
 def test_a_learner_that_needs_more_rows_is_tried_before_extraction(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,22 @@ def test_a_whole_training_of_another_run(finished: TwoRuns, copy_of: Copy) -> No
     record.save(settings.run)
     for step in (steps.report, steps.score_test):
         assert "its training is of other features" in refusal(lambda step=step: step(settings))  # type: ignore[misc]
+
+
+def test_no_flipped_bit_of_the_record_is_believed(finished: TwoRuns, tmp_path: Path) -> None:
+    expected, draw = read_record(finished.first.run), random.Random(0)
+    sound = (finished.first.run / "run.json").read_bytes()
+    refused = 0
+    for _ in range(200):
+        content = bytearray(sound)
+        bit = draw.randrange(8 * len(content))
+        content[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "run.json").write_bytes(content)
+        try:
+            assert read_record(tmp_path) == expected
+        except DataError:
+            refused += 1
+    assert refused > 100
 
 
 def test_new_features_beside_an_old_training(finished: TwoRuns, copy_of: Copy) -> None:

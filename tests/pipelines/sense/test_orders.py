@@ -23,6 +23,7 @@ from pipelines.sense.orders import (
     references_of,
     write_pairs,
 )
+from seiqa_features.files import path_text
 from seiqa_features.pictures.decoding import load_rgb
 from tests.conftest import make_texture
 from tests.pipelines.conftest import Cli
@@ -64,6 +65,22 @@ def test_two_references_have_no_third_picture(references: list[Reference], tmp_p
     _, rows = write_pairs(references[:2], made)
     assert len(rows) == 2 * len(every_edit())
     assert "a third picture" not in set(rows["edit"])
+
+
+def test_references_do_not_depend_on_the_order_of_rows() -> None:
+    """A reference in two groups has one group here; names are the paths they were."""
+    odd = Path(r"pictures/p\x41.png")
+    pairs = pd.DataFrame(
+        {
+            "ref_key": ["b", "a", "a", "c"],
+            "ref_path": [path_text(odd), "a.png", "a.png", "c.png"],
+            "group_id": ["2", "1", "0", "3"],
+            "split": ["train", "train", "train", "test"],
+            "mos": [1.0, 2.0, 3.0, 4.0],
+        }
+    )
+    expected = [Reference("a", Path("a.png"), "0"), Reference("b", odd, "2")]
+    assert references_of(pairs) == references_of(pairs.iloc[::-1]) == expected
 
 
 def test_a_lone_reference_takes_no_pixels_of_another(

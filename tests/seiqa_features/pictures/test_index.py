@@ -140,7 +140,7 @@ def _no_database(file: Path) -> None:
 
 def _another_schema(file: Path) -> None:
     with closing(sqlite3.connect(file)) as database, database:
-        database.execute("CREATE TABLE images (name TEXT)")
+        database.execute("CREATE TABLE pictures (name TEXT)")
 
 
 def _damaged_pages(file: Path) -> None:
@@ -151,12 +151,36 @@ def _damaged_pages(file: Path) -> None:
 
 def _no_utf8(file: Path) -> None:
     with closing(sqlite3.connect(file)) as database, database:
-        database.execute("UPDATE images SET key = CAST(x'ff' AS TEXT)")
+        database.execute("UPDATE pictures SET key = CAST(x'ff' AS TEXT)")
 
 
 def _another_type(file: Path) -> None:
     with closing(sqlite3.connect(file)) as database, database:
-        database.execute("UPDATE images SET width = 'wide'")
+        database.execute("UPDATE pictures SET width = 'wide'")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "key = 'f' || substr(key, 2)",
+        "width = width + 1",
+        "height = height - 1",
+        "path = replace(path, 'a.png', 'b.png')",
+    ],
+)
+def test_no_changed_value_is_believed(
+    change: str, tmp_path: Path, save_picture: Callable[..., Path]
+) -> None:
+    """SQLite itself does not notice flipped bits in a value."""
+    paths = [save_picture(tmp_path / "a.png", seed=1)]
+    expected = ImageIndex(tmp_path / "cache").scan(paths)
+    if change.startswith("path"):
+        paths = [save_picture(tmp_path / "b.png", seed=2)]
+        shutil.copystat(tmp_path / "a.png", tmp_path / "b.png")
+        expected = ImageIndex(tmp_path / "other").scan(paths)
+    with closing(sqlite3.connect(tmp_path / "cache" / "images.sqlite")) as database, database:
+        database.execute(f"UPDATE pictures SET {change}")
+    assert ImageIndex(tmp_path / "cache").scan(paths) == expected
 
 
 @pytest.mark.parametrize(
@@ -273,7 +297,7 @@ def test_an_interrupted_scan_is_not_lost(
     save_picture: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(index_module, "BATCH", 2)
+    monkeypatch.setattr(index_module, "FLUSH_SECONDS", -1.0)
     paths = [save_picture(tmp_path / f"{i}.png", seed=i) for i in range(5)]
 
     def interrupt(done: int, *_: int) -> None:
@@ -284,4 +308,4 @@ def test_an_interrupted_scan_is_not_lost(
         index.scan(paths, on_image=interrupt)
     counts: list[tuple[int, int]] = []
     index.scan(paths, on_image=lambda done, total: counts.append((done, total)))
-    assert counts[-1] == (3, 3)  # the first batch of two was remembered
+    assert counts[-1] == (3, 3)  # the first two were remembered

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
+from seiqa_features.files import path_text
 from seiqa_features.pictures.colour import warn_clamped
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.inputs import as_rgb, both_sides, is_picture
@@ -216,6 +217,14 @@ def test_a_decompression_bomb_is_not_unpacked(tmp_path: Path) -> None:
         (tmp_path / "bomb.png").write_bytes(png)
         with pytest.raises(DataError, match=r"^dist: .*bomb\.png: .*89478485"):
             as_rgb(tmp_path / "bomb.png", name="dist")
+
+
+def test_a_pair_table_names_its_files_as_text() -> None:
+    odd = Path(r"p\x41.png")
+    names = [path_text(odd)]
+    table = pd.DataFrame({"pair_id": ["a"], "ref_path": names, "dist_path": names})
+    index, refs, dists = both_sides(table, None)
+    assert (list(index), refs, dists) == (["a"], [odd], [odd])
 
 
 def test_both_sides_come_from_a_table_or_from_two_sequences() -> None:

@@ -23,6 +23,7 @@ from seiqa_features.extractors.specs import ExtractorSpec, Output
 from seiqa_features.files import temporary_in
 from seiqa_features.pictures.views import View
 from seiqa_features.table import merging
+from seiqa_features.table.keys import Wanted
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import FORMAT, block_schema
 from seiqa_features.table.store import Store
@@ -256,6 +257,31 @@ def flip(content: bytes, bit: int) -> bytes:
     changed = bytearray(content)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
+
+
+def test_flipped_bits_of_the_footer_hide_rows_at_worst(store: Store) -> None:
+    """Parquet's statistics, which tell where a key can be, have no checksum; nor is all text."""
+    rows = [row(number, number / 7) for number in range(3)]
+    store.append(BLOCK, rows)
+    part = only_part(store)
+    sound, wanted = part.read_bytes(), Wanted(["ref"] * 3, [f"dist{n}" for n in range(3)])
+    footer = int.from_bytes(sound[-8:-4], "little") + 8
+    places = [
+        place
+        for text in (b"ref", b"dist0", b"dist2")
+        for place in range(len(sound) - footer, len(sound))
+        if sound.startswith(text, place)
+    ]
+    assert len(places) > 5
+    for place in places:
+        for bit in (0, 4, 7):  # another letter, or no UTF-8
+            part.write_bytes(flip(sound, 8 * place + bit))
+            fresh = others(store)
+            fresh.has(BLOCK, wanted)
+            for positions, found in fresh.find(BLOCK, wanted):
+                values = [rows[int(position)]["value"] for position in positions]
+                assert found.column("value").to_pylist() == values
+            part.with_name(f"{part.name}.damaged").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("seed", range(3))

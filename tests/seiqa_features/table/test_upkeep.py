@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from seiqa_features.table import upkeep
 from seiqa_features.table.recipe import Block, Recipe
 from seiqa_features.table.shards import OLD_FORMAT
 from seiqa_features.table.store import LOCK, MANIFEST, Store
+from tests.killing import killed_at
 
 GMS, COLOUR = Recipe.parse({"gms": ["max64"], "colour": ["s48"]}).blocks
 
@@ -132,6 +134,27 @@ def test_rows_of_other_versions(changes: dict[str, object], why: str, root: Path
     upkeep.remove(removal)
     assert not old.exists()
     assert [cached.name for cached in upkeep.survey(root)] == [COLOUR.name]
+
+
+def test_a_removal_that_is_killed_anywhere_is_finished_by_the_next(root: Path) -> None:
+    kept = Store(root).keys(COLOUR)
+    for nth in range(1, 20):
+        Store(root).append(GMS, rows(GMS, range(5)))
+        outdate(root, GMS, version=-1)
+        with killed_at(nth, root) as faults:
+            for removal in upkeep.useless(root):
+                upkeep.remove(removal)
+        for left in root.rglob("*.tmp"):  # of a process that has ended
+            left.rename(left.with_name(left.name.replace(f"-{os.getpid()}-", "-999999999-")))
+        upkeep.sweep_store(root)
+        for removal in upkeep.useless(root):
+            upkeep.remove(removal)
+        assert sorted(path.name for path in root.iterdir()) == [COLOUR.spec.name, GMS.spec.name]
+        assert not list((root / GMS.spec.name).iterdir())
+        assert Store(root).keys(COLOUR) == kept
+        if faults.count < nth:
+            return
+    raise AssertionError("it never came to an end")
 
 
 def test_a_full_disk_while_merging(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
