@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, say_few_groups, say_kinds, say_purpose
+from pipelines.commands.console import bars, say, say_few_groups, say_kinds, say_purpose
 from pipelines.commands.options import Config, Seed, Workers
 
 Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .parquet, …")]
@@ -45,17 +45,17 @@ def fit_table(
     honest, single = metrics.honest, metrics.best_single
     low, high = honest.interval
     if metrics.unlabelled:
-        typer.echo(f"seiqa: {metrics.unlabelled} rows without a label left out", err=True)
-    typer.echo(
+        say(f"seiqa: {metrics.unlabelled} rows without a label left out", err=True)
+    say(
         f"honest estimate: final {honest.final:.4f} ({low:.3f} to {high:.3f}),"
         f" SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f} on {metrics.n} rows,"
-        f" {metrics.splitter}\n"
-        f"best single column: final {single.final:.4f} ({single.name})"
+        f" {metrics.splitter}"
     )
+    say(f"best single column: final {single.final:.4f} ({single.name})")
     say_few_groups(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
-    typer.echo(f"metrics, predictions and bundle in {out}; report in {render_report(out)}")
+    say(f"metrics, predictions and bundle in {out}; report in {render_report(out)}")
 
 
 def predict_table(
@@ -69,7 +69,7 @@ def predict_table(
     from seiqa_features.tabular.inert import inert_csv
 
     if out is not None:
-        require_writable(out)
+        require_writable(out, inputs=[table])
 
     from pipelines.runs.tables import predict_table as predict
 
@@ -78,4 +78,4 @@ def predict_table(
         typer.echo(inert_csv(scored).encode(), nl=False)  # UTF-8 as in a file, wherever it goes
         return
     write_whole(out, inert_csv(scored))
-    typer.echo(f"{len(scored)} scores in {out}")
+    say(f"{len(scored)} scores in {out}")

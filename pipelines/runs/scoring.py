@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +61,8 @@ def list_folders(*, ref: Path, dist: Path) -> Listed:
     return Listed(found, rows, [pair.pair_id for pair in found.pairs])
 
 
-def check_output(out: Path) -> None:
-    """Fail before hours of scoring if the scores cannot be written.
+def check_output(out: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """Fail before hours of scoring if the scores cannot be written; `inputs` must not be replaced.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def check_output(out: Path) -> None:
     """
     if out.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--out {out}: expected a name that ends in {', '.join(SUFFIXES)}")
-    require_writable(out)
+    require_writable(out, inputs=inputs)
 
 
 def score_listed(
