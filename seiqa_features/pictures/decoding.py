@@ -197,8 +197,8 @@ def _require_seen(image: Image.Image, name: str) -> None:
     """Refuse a picture of deeper samples that is black in the 8 bits that Pillow keeps of them."""
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
         return
-    colours = image.getbands()[: 1 if image.mode.startswith("L") else 3]
-    if max(image.getchannel(band).getextrema()[1] for band in colours) <= 1:  # 1: by rounding
+    colours = np.atleast_3d(np.asarray(image))[..., : 1 if image.mode.startswith("L") else 3]
+    if colours.max() <= 1:  # 1: by rounding
         raise DataError(
             [f"{name}: samples of more than 8 bits, all of them black in 8 bits; save it with 8"
              " bits, or scaled to the largest value that it states"]
