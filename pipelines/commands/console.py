@@ -130,6 +130,16 @@ def say_few_groups(metrics: Metrics) -> None:
         )
 
 
+def say_sampled(metrics: Metrics) -> None:
+    """Print which learners did not learn from all rows."""
+    for size in sorted(set(metrics.sampled.values())):
+        names = [name for name, rows in metrics.sampled.items() if rows == size]
+        say(
+            f"{', '.join(names)}: fitted on {size} of {metrics.n} rows, drawn at random, because"
+            " the time grows with the cube of their number"
+        )
+
+
 def say_purpose(metrics: Metrics) -> None:
     """Print what a stack for pictures from anywhere loses on new scenes of its own collection."""
     if at_home := metrics.at_home:
@@ -195,8 +205,7 @@ def _show_records(console: Console, names: Sequence[str], *rows: Sequence[str]) 
     from rich.table import Table
 
     for number, row in enumerate(rows):
-        if number:
-            sys.stdout.write("\n")
+        sys.stdout.write("\n" if number else "")
         block = Table.grid(padding=(0, GAP, 0, 0))
         block.add_column(no_wrap=True)
         for name, value in zip(names, row, strict=True):

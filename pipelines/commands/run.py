@@ -14,6 +14,7 @@ from pipelines.commands.console import (
     say_laboratories,
     say_left_out,
     say_purpose,
+    say_sampled,
     say_sense,
 )
 from pipelines.commands.options import (
@@ -186,6 +187,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
         f" on {metrics.n} pairs, {metrics.splitter}"
     )
     say_few_groups(metrics)
+    say_sampled(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
     say_laboratories(metrics)
