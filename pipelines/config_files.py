@@ -18,6 +18,8 @@ AnyPath = Annotated[Path, AfterValidator(as_path)]
 """A local path, or one in an object store."""
 
 CONFIGS = Path(__file__).parent / "configs"
+MAX_CHARACTERS = 100_000
+"""Longest configuration that is read: those of the project have some thousand characters."""
 
 
 class _Once(yaml.SafeLoader):
@@ -34,7 +36,11 @@ class ConfigFile(YamlConfigSettingsSource):
     """Settings of a YAML file."""
 
     def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
-        return dict(yaml.load(file_path.read_text(encoding=self.yaml_file_encoding), _Once) or {})
+        with file_path.open(encoding=self.yaml_file_encoding) as file:
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise yaml.YAMLError(f"more than {MAX_CHARACTERS} characters")
+        return dict(yaml.load(text, _Once) or {})
 
 
 def config_path(config: str) -> Path:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from seiqa_features.errors import DataError, printable
 from seiqa_features.remote.paths import RemotePath
@@ -72,9 +73,19 @@ def require_regular(path: Path) -> None:
         raise DataError([f"{path}: {problem}"])
 
 
+def is_open_device(file: Any) -> bool:
+    """Whether an open file is a device; objects that only read like a file are none."""
+    try:
+        mode = os.fstat(file.fileno()).st_mode
+    except (AttributeError, OSError, ValueError, TypeError):
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
 def reason(error: Exception) -> str:
     """The system's message for a failed call, without the path, which the caller adds."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    said = str(getattr(error, "strerror", None) or error)
+    return " ".join(said.split()) or type(error).__name__
 
 
 def path_text(path: Path | str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say_json, say_left_out
+from pipelines.commands.console import bars, say, say_json, say_left_out
 from pipelines.commands.options import Cache, Config, Data, Json, Run, Workers
 
 if TYPE_CHECKING:
@@ -31,19 +31,19 @@ def audit(
     from pipelines.runs.folder import write_json
     from pipelines.runs.outputs import require_writable
     from pipelines.settings import load_settings
-    from seiqa_features.errors import printable
     from seiqa_models.audit.rendering import render
 
     settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
     if out is not None:
-        require_writable(out)
+        require_writable(out, inputs=settings.named_data())
     with bars("checking images") as (progress,):
         found, left_out = audit_data(settings, on_image=progress)
     say_left_out(left_out)
     if json:
         say_json(found)
     else:
-        typer.echo("\n".join(map(printable, render(found).splitlines())))
+        for line in render(found).splitlines():
+            say(line)
     if out is not None:
         write_json(out, found)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, show_table
+from pipelines.commands.console import bars, say, show_table
 from pipelines.commands.options import Cache
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def stats(cache: Cache = None) -> None:
     ]
     show_table(("block", "rows", "shards", "MB", "outdated because", "damaged shards"), rows)
     total = sum(block.size for block in blocks)
-    typer.echo(f"{root}: {len(blocks)} blocks, {total / MEGABYTE:.1f} MB")
+    say(f"{root}: {len(blocks)} blocks, {total / MEGABYTE:.1f} MB")
 
 
 @app.command()
@@ -55,9 +55,9 @@ def compact(cache: Cache = None) -> None:
     with bars("merging blocks") as (on_block,):
         busy = upkeep.compact(root, on_block=on_block)
     for line in busy:
-        typer.echo(f"seiqa: left out: {line}", err=True)
+        say(f"seiqa: left out: {line}", err=True)
     shards = sum(len(block.shards) for block in upkeep.survey(root))
-    typer.echo(f"{root}: {shards} shards")
+    say(f"{root}: {shards} shards")
 
 
 @app.command()
@@ -77,8 +77,8 @@ def prune(
         if not dry_run:
             remove(removal)
         total += removal.size
-        typer.echo(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
-    typer.echo(f"{root}: {total / MEGABYTE:.1f} MB {'to remove' if dry_run else 'removed'}")
+        say(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
+    say(f"{root}: {total / MEGABYTE:.1f} MB {'to remove' if dry_run else 'removed'}")
 
 
 def _root(cache: Path | None) -> Path:

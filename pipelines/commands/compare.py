@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import say_json, show_table
+from pipelines.commands.console import say, say_json, show_table
 from pipelines.commands.options import Json
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def compare(runs: Runs, json: Json = False) -> None:
     memory, then that of a GPU. A second table has the share of relations that each model keeps (see
     `seiqa sense`), where that was found in training.
     """
-    from seiqa_features.errors import DataError, UsageError, printable
+    from seiqa_features.errors import DataError, UsageError
 
     if len(runs) < 2:
         raise UsageError("compare needs two run folders or more; the first is the baseline")
@@ -65,7 +65,7 @@ def compare(runs: Runs, json: Json = False) -> None:
         show_table(COLUMNS, [_row(run) for run in (first, *others)])
         _show_sense([first, *others])
         for line in map(sentence, found):
-            typer.echo(printable(line))
+            say(line)
     if problems:
         raise DataError(problems)
 

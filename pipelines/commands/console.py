@@ -67,10 +67,15 @@ def debugging() -> bool:
     return verbose or bool(os.environ.get("SEIQA_DEBUG"))
 
 
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, whatever names it contains, on standard output or error."""
+    typer.echo(printable(line), err=err)
+
+
 def say_aside(line: str) -> None:
     """Print what helps to understand a result, on standard error, unless the user wants quiet."""
     if not is_quiet():
-        typer.echo(line, err=True)
+        say(line, err=True)
 
 
 def say_json(value: Any) -> None:
@@ -83,14 +88,14 @@ def say_json(value: Any) -> None:
 def fail(message: str, code: int) -> None:
     """Print what is wrong, line by line, and exit."""
     for line in message.splitlines():
-        typer.echo(f"seiqa: {printable(line)}", err=True)
+        say(f"seiqa: {line}", err=True)
     sys.exit(code)
 
 
 def say_left_out(problems: Sequence[str]) -> None:
     """List the pairs that are left out at the user's request."""
     for line in problems:
-        typer.echo(f"seiqa: left out: {printable(line)}", err=True)
+        say(f"seiqa: left out: {line}", err=True)
 
 
 def say_kinds(metrics: Metrics) -> None:
@@ -98,20 +103,20 @@ def say_kinds(metrics: Metrics) -> None:
     for name, without_kinds in (metrics.without_kinds or {}).items():
         gain = without_kinds.gain
         low, high = gain.interval
-        typer.echo(
+        say(
             f"without kinds of distortion, {name} alone: final {without_kinds.final:.4f};"
             f" the stack minus that {gain.difference:+.4f} ({low:+.4f} to {high:+.4f})"
         )
     if transfer := metrics.transfer:
         low, high = transfer.interval
-        typer.echo(
+        say(
             f"a kind of distortion never seen: final {transfer.final:.4f}"
             f" ({low:.3f} to {high:.3f}) on {transfer.n} rows; once seen"
             f" {transfer.by_group.final:.4f}, best single feature"
             f" {transfer.best_single.final:.4f}"
         )
     elif reason := metrics.transfer_left_out:
-        typer.echo(f"seiqa: no estimate for kinds of distortion never seen: {reason}", err=True)
+        say(f"seiqa: no estimate for kinds of distortion never seen: {reason}", err=True)
 
 
 def say_few_groups(metrics: Metrics) -> None:
@@ -119,7 +124,7 @@ def say_few_groups(metrics: Metrics) -> None:
     from seiqa_models.core.checks import FEW_GROUPS
 
     if metrics.groups < FEW_GROUPS:
-        typer.echo(
+        say(
             f"caution: {metrics.groups} scenes are few; a claim on fewer than {FEW_GROUPS} can"
             " be further off than its interval says"
         )
@@ -129,7 +134,7 @@ def say_sampled(metrics: Metrics) -> None:
     """Print which learners did not learn from all rows."""
     for size in sorted(set(metrics.sampled.values())):
         names = [name for name, rows in metrics.sampled.items() if rows == size]
-        typer.echo(
+        say(
             f"{', '.join(names)}: fitted on {size} of {metrics.n} rows, drawn at random, because"
             " the time grows with the cube of their number"
         )
@@ -139,7 +144,7 @@ def say_purpose(metrics: Metrics) -> None:
     """Print what a stack for pictures from anywhere loses on new scenes of its own collection."""
     if at_home := metrics.at_home:
         cost = at_home.final - metrics.honest.final
-        typer.echo(
+        say(
             f"purpose {metrics.purpose}: costs {cost:.4f} on new scenes of this collection,"
             f" where purpose home has {at_home.final:.4f}"
         )
@@ -149,12 +154,12 @@ def say_laboratories(metrics: Metrics) -> None:
     """Print how well models that have seen nothing of a collection rank its pairs."""
     cells = metrics.laboratories or []
     if metrics.scales is not None:
-        typer.echo(f"scale of the scores: {metrics.scales['scale']}")
+        say(f"scale of the scores: {metrics.scales['scale']}")
     for name in sorted({cell.judged_on for cell in cells}):
         # Of all others together, or of the only other one: the last that has not seen it.
         *_, found = [cell for cell in cells if cell.judged_on == name and cell.left_out
                      and cell.scored_as is None]  # fmt: skip
-        typer.echo(
+        say(
             f"collection {name} from {' and '.join(found.trained_on)}: SROCC {found.srocc:.4f},"
             f" within scenes {found.within:.4f}, PLCC {found.plcc:.4f} after a monotone mapping,"
             f" on {found.n} pairs"
@@ -165,13 +170,13 @@ def say_sense(metrics: Metrics) -> None:
     """Print how many relations that hold by construction the model keeps."""
     if found := metrics.sense:
         kind, share = found.least
-        typer.echo(
+        say(
             f"common sense: keeps {found.mean:.3f} of the orders that hold by construction (mean of"
             f" {len(found.shares)} classes, {found.photographs} photographs, {found.seconds:.0f}"
             f" s); least kept: {kind}, {share:.3f}"
         )
     elif reason := metrics.sense_left_out:
-        typer.echo(f"seiqa: common sense was not tried: {reason}", err=True)
+        say(f"seiqa: common sense was not tried: {reason}", err=True)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -200,8 +205,7 @@ def _show_records(console: Console, names: Sequence[str], *rows: Sequence[str]) 
     from rich.table import Table
 
     for number, row in enumerate(rows):
-        if number:
-            sys.stdout.write("\n")
+        sys.stdout.write("\n" if number else "")
         block = Table.grid(padding=(0, GAP, 0, 0))
         block.add_column(no_wrap=True)
         for name, value in zip(names, row, strict=True):
@@ -225,17 +229,22 @@ def bars(*names: str) -> Iterator[list[Callback]]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), disable=is_quiet()) as display:
+    display = Progress(*columns, console=Console(stderr=True), disable=is_quiet())
 
-        def bar(name: str) -> Callback:
-            task = display.add_task(name, visible=False, start=False, total=None, rate="")
+    def bar(name: str) -> Callback:
+        task = display.add_task(name, visible=False, start=False, total=None, rate="")
 
-            def report(done: int, total: int) -> None:
-                display.start_task(task)
-                elapsed = display.tasks[task].elapsed or 0.0
-                rate = f"{done / elapsed:.1f}/s" if elapsed > 1 else ""
-                display.update(task, completed=done, total=total, visible=True, rate=rate)
+        def report(done: int, total: int) -> None:
+            display.start()
+            display.start_task(task)
+            elapsed = display.tasks[task].elapsed or 0.0
+            rate = f"{done / elapsed:.1f}/s" if elapsed > 1 else ""
+            display.update(task, completed=done, total=total, visible=True, rate=rate)
 
-            return report
+        return report
 
+    try:
         yield [bar(name) for name in names]
+    finally:
+        if display.live.is_started:  # otherwise it would print an empty line
+            display.stop()

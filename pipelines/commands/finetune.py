@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
-import typer
-
-from pipelines.commands.console import bars, say_left_out
+from pipelines.commands.console import bars, say, say_left_out
 from pipelines.commands.options import (
     Cache,
     Config,
@@ -44,15 +43,15 @@ def finetune(
             settings,
             on_image=images,
             on_pair=pairs,
-            say=lambda line: typer.echo(line, err=True),
+            say=partial(say, err=True),
         )
     say_left_out(done.left_out)
     label, score = done.predictions["mos"].to_numpy(), done.predictions["score"].to_numpy()
-    typer.echo(
+    say(
         f"fine-tuned model in {done.folder}; out-of-fold SROCC {srocc(label, score):.4f}, PLCC"
         f" {plcc(label, score):.4f} on {len(label)} pairs"
     )
-    typer.echo(
+    say(
         f"now `seiqa run {settings.data} --config {settings.config} --run {settings.run}` estimates"
         " and makes the bundle for `seiqa score`"
     )

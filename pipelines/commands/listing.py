@@ -19,7 +19,7 @@ def extractors(
     json: Json = False,
 ) -> None:
     """List all extractors, or everything about one: outputs, weights, licence, cost."""
-    from pipelines.commands.console import say_aside, say_json, show_table
+    from pipelines.commands.console import say, say_aside, say_json, show_table
     from seiqa_features.extractors.registry import all_extractors, get_extractor
 
     if name is not None:
@@ -28,7 +28,7 @@ def extractors(
             say_json(as_object(spec))
             return
         for key, value in details(spec):
-            typer.echo(f"{key:>11}  {value}")
+            say(f"{key:>11}  {value}")
         return
     specs = [entry.spec for entry in all_extractors().values()]
     if json:

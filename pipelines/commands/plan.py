@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands.console import say
 from pipelines.commands.options import Config, Data, PrecisionOption, Workers
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def plan(
     )
     where = f"{device.lower()} and {settings.workers} cores" if gpu else f"{settings.workers} cores"
     for name, value in [("machine", where), *lines(planned)]:
-        typer.echo(f"{name:>12}  {value}")
+        say(f"{name:>12}  {value}")
 
 
 def lines(planned: Plan) -> list[tuple[str, str]]:

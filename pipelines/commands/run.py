@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from pipelines.commands.console import (
     bars,
+    say,
     say_aside,
     say_few_groups,
     say_json,
@@ -50,7 +49,7 @@ def check(
     from seiqa_features.datasets.pairs import build_pairs
     from seiqa_features.datasets.scenes import one_group_per_scene, reference_scenes
     from seiqa_features.datasets.summary import shared_scenes, summarise
-    from seiqa_features.errors import DataError, printable
+    from seiqa_features.errors import DataError
     from seiqa_features.pictures.index import ImageIndex
 
     settings = _settings(data=data, cache=cache, workers=workers, announce=False)
@@ -68,7 +67,7 @@ def check(
         say_json({**dict(lines), "left out": found.left_out, "problems": problems})
     else:
         for name, value in lines:
-            typer.echo(f"{name:>22}  {printable(value)}")
+            say(f"{name:>22}  {value}")
     say_left_out(found.left_out)
     if problems:
         raise DataError(problems)
@@ -104,7 +103,7 @@ def submit(data: Data = None, config: Config = None, run: Run = None, score_as: 
     from pipelines import steps
 
     settings = _settings(data=data, config=config, run=run, score_as=score_as)
-    typer.echo(f"submission in {steps.submit(settings)}")
+    say(f"submission in {steps.submit(settings)}")
 
 
 def report(data: Data = None, config: Config = None, run: Run = None) -> None:
@@ -157,7 +156,7 @@ def _features(settings: Settings, *, to_train: bool = False) -> Features:
             settings, to_train=to_train, on_image=images, on_pair=pairs, on_order=orders
         )
     say_left_out(done.left_out)
-    typer.echo(
+    say(
         f"features: {done.report.computed} pairs computed, {done.report.cached} already in the"
         f" store, {done.report.seconds:.1f} s"
     )
@@ -182,7 +181,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
     honest = metrics.honest
     low, high = honest.interval
     labels = "MOS" if metrics.label_kind == "MOS" else f"{metrics.label_kind}s"
-    typer.echo(
+    say(
         f"honest estimate against {labels}: final {honest.final:.4f}"
         f" ({low:.3f} to {high:.3f}), SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f}"
         f" on {metrics.n} pairs, {metrics.splitter}"
@@ -194,7 +193,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
     say_laboratories(metrics)
     say_sense(metrics)
     if metrics.splits is not None:
-        typer.echo(f"splits by {metrics.splits.by}: {metrics.splits.why}")
+        say(f"splits by {metrics.splits.by}: {metrics.splits.why}")
 
 
 def _finish(settings: Settings, done: Features) -> None:
@@ -207,13 +206,13 @@ def _finish(settings: Settings, done: Features) -> None:
     if not (pairs["split"] == "test").any():
         return
     if pairs.attrs["label_range"] == list(SCORE_RANGE):
-        typer.echo(f"submission in {steps.submit(settings, done)}")
+        say(f"submission in {steps.submit(settings, done)}")
     else:
         steps.score_test(settings, done)
-        typer.echo(f"scores of the test pairs in {settings.run / SCORES}")
+        say(f"scores of the test pairs in {settings.run / SCORES}")
 
 
 def _report(settings: Settings) -> None:
     from pipelines import steps
 
-    typer.echo(f"report in {steps.report(settings)}")
+    say(f"report in {steps.report(settings)}")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.console import say
 from pipelines.commands.options import As, Device, Weights, Workers
 
 
@@ -50,11 +51,11 @@ def serve(
     runtime = Runtime(WeightFiles(folder), device=device or "auto")
     scorer = Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
     if not is_local(host):
-        typer.echo(f"anyone who can reach port {port} of this machine can use the page", err=True)
+        say(f"anyone who can reach port {port} of this machine can use the page", err=True)
     run(
         scorer,
         host=host,
         port=port,
         limits=Limits(upload=max_upload_mb * MB, pixels=pixels),
-        on_ready=lambda address: typer.echo(f"seiqa on {address} (stop it with Ctrl+C)"),
+        on_ready=lambda address: say(f"seiqa on {address} (stop it with Ctrl+C)"),
     )

@@ -9,6 +9,7 @@ import typer
 
 from pipelines.commands.console import (
     bars,
+    say,
     say_few_groups,
     say_kinds,
     say_laboratories,
@@ -66,20 +67,20 @@ def fit_table(
     honest, single = metrics.honest, metrics.best_single
     low, high = honest.interval
     if metrics.unlabelled:
-        typer.echo(f"seiqa: {metrics.unlabelled} rows without a label left out", err=True)
-    typer.echo(
+        say(f"seiqa: {metrics.unlabelled} rows without a label left out", err=True)
+    say(
         f"honest estimate: final {honest.final:.4f} ({low:.3f} to {high:.3f}),"
         f" SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f} on {metrics.n} rows,"
-        f" {metrics.splitter}\n"
-        f"best single column: final {single.final:.4f} ({single.name})"
+        f" {metrics.splitter}"
     )
+    say(f"best single column: final {single.final:.4f} ({single.name})")
     say_few_groups(metrics)
     say_sampled(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
     say_laboratories(metrics)
     where = settings.run
-    typer.echo(f"metrics, predictions and bundle in {where}; report in {render_report(where)}")
+    say(f"metrics, predictions and bundle in {where}; report in {render_report(where)}")
 
 
 def _say_read(found: Labelled) -> None:
@@ -112,7 +113,7 @@ def predict_table(
 
     if out is not None:
         out = as_path(out)
-        require_writable(out)
+        require_writable(out, inputs=[table])
 
     from pipelines.tables.fitting import predict_table as predict
 
@@ -121,4 +122,4 @@ def predict_table(
         typer.echo(inert_csv(scored).encode(), nl=False)  # UTF-8 as in a file, wherever it goes
         return
     write_whole(out, inert_csv(scored))
-    typer.echo(f"{len(scored)} scores in {out}")
+    say(f"{len(scored)} scores in {out}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say_aside, say_json, say_left_out, show_table
+from pipelines.commands.console import bars, say, say_aside, say_json, say_left_out, show_table
 from pipelines.commands.options import (
     As,
     BundleDir,
@@ -62,7 +62,7 @@ def demo(
             say_aside(line)
         return
     try:
-        typer.echo(_write_semantic(folder, seed) if semantic else _write_rated(folder))
+        say(_write_semantic(folder, seed) if semantic else _write_rated(folder))
     except ValueError as error:
         raise DataError([str(error)]) from None
 
@@ -123,7 +123,7 @@ def score(
     from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
     from pipelines.settings import DEFAULT_CACHE
 
-    check_output(out)
+    check_output(out, inputs=images)
     cluster = _cluster(engine, ray_address)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
@@ -136,7 +136,7 @@ def score(
             on_image=on_image, on_pair=on_pair,
         )  # fmt: skip
     say_left_out(left_out)
-    typer.echo(f"scores in {out}")
+    say(f"scores in {out}")
 
 
 def _cluster(engine: str | None, address: str | None) -> Cluster | None:
@@ -219,7 +219,7 @@ def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, j
     if heatmap is not None:
         if heatmap.suffix.lower() != ".png":
             raise UsageError(f"--heatmap {heatmap}: expected a name that ends in .png")
-        require_writable(heatmap)
+        require_writable(heatmap, inputs=images)
 
 
 def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, json: bool) -> None:
@@ -246,8 +246,8 @@ def _say_score(scored: Score) -> None:
     typer.echo(AGREE if scored.agree else DISAGREE)
     if scored.unfamiliar:
         typer.echo(UNFAMILIAR)
-    moved = {name: part for name, part in scored.contributions.items() if name != "baseline"}
-    rows = [("a typical pair", f"{scored.contributions['baseline']:.2f}")]
+    moved = dict(scored.contributions)
+    rows = [("a typical pair", f"{moved.pop('baseline'):.2f}")]
     rows += [
         (name, f"{part:+z.2f}") for name, part in sorted(moved.items(), key=lambda x: -abs(x[1]))
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipelines.commands.console import say
 from pipelines.commands.options import Config, Json, Weights
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def list_weights(config: Config = None, weights: Weights = None, json: Json = Fa
     ]
     show_table(("weights", "MB", "licence", "for", "file"), rows)
     total = sum(weight.megabytes for weight in needed)
-    typer.echo(f"{len(needed)} files, {total} MB, {len(weight_files.missing(needed))} missing")
+    say(f"{len(needed)} files, {total} MB, {len(weight_files.missing(needed))} missing")
 
 
 @app.command()
@@ -56,7 +57,7 @@ def fetch(config: Config = None, weights: Weights = None) -> None:
     """Download what is missing into the libraries' own caches and record its SHA-256."""
     settings, needed = _needed(config, weights)
     files = settings.runtime().weight_files.fetch(needed)
-    typer.echo(f"{len(files)} files are there")
+    say(f"{len(files)} files are there")
 
 
 @app.command()
@@ -67,9 +68,9 @@ def verify(config: Config = None, weights: Weights = None) -> None:
     missing = weight_files.missing(needed)
     for weight in needed:
         if weight in missing:
-            typer.echo(f"missing   {weight.name}")
+            say(f"missing   {weight.name}")
         else:
-            typer.echo(f"verified  {weight.name}  {weight_files.verified(weight)}")
+            say(f"verified  {weight.name}  {weight_files.verified(weight)}")
 
 
 def _needed(config: str | None, weights: Path | None) -> tuple[Settings, dict[Weight, list[str]]]:

@@ -18,13 +18,18 @@ from seiqa_features.remote.paths import RemotePath
 from seiqa_features.tabular.inert import inert_csv
 
 
-def require_writable(out: Path) -> None:
+def require_writable(out: Path, *, inputs: Iterable[Path] = ()) -> None:
     """Fail before any work if a file cannot be written; the check leaves nothing behind.
+
+    Parameters
+    ----------
+    inputs : Iterable[Path]
+        What the command reads: the output must not replace it.
 
     Raises
     ------
     UsageError
-        It is a folder or a device, or its folder does not exist.
+        It is a folder, a device or one of the inputs, or its folder does not exist.
     OutputError
         The operating system does not allow it.
     """
@@ -37,6 +42,9 @@ def require_writable(out: Path) -> None:
             raise UsageError(f"{out}: is a folder; name a file to write")
         if out.exists() and not out.is_file():
             raise UsageError(f"{out}: is no regular file; name another")
+        read = [path for path in inputs if not isinstance(path, RemotePath) and path.exists()]
+        if out.exists() and any(out.samefile(path) for path in read):
+            raise UsageError(f"{out}: is what is read, and would be replaced; name another")
         if not folder.is_dir():
             raise UsageError(f"{out}: cannot be written, there is no folder {out.parent}")
         probe = temporary_in(folder)

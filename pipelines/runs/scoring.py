@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,8 @@ def list_folders(*, ref: Path, dist: Path) -> Listed:
     return Listed(rows, part)
 
 
-def check_output(out: Path) -> None:
-    """Fail before hours of scoring if the scores cannot be written.
+def check_output(out: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """Fail before hours of scoring if the scores cannot be written; `inputs` must not be replaced.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def check_output(out: Path) -> None:
     """
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"--out {out}: expected a name that ends in {', '.join(FORMATS)}")
-    require_writable(out)
+    require_writable(out, inputs=inputs)
 
 
 def score_listed(

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 
-from PIL import Image, _imaging
+from PIL import Image, UnidentifiedImageError, _imaging
 
 from seiqa_features.errors import DataError, SeiqaError
 from seiqa_features.files import reason
@@ -40,12 +40,24 @@ def refusing(name: str) -> Iterator[None]:
     except SeiqaError:
         raise
     except Image.DecompressionBombError:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow refuses above this
-        raise DataError([f"{name}: more than {most} pixels; scale it down"]) from None
+        most = Image.MAX_IMAGE_PIXELS  # Pillow itself refuses above twice as many
+        raise DataError([f"{name}: too many pixels; expected at most {most}; scale it down"]) from (
+            None
+        )
     except MemoryError:
         raise DataError([f"{name}: needs more memory than there is; scale it down"]) from None
+    except UnidentifiedImageError:  # its message is about the object that was opened
+        raise damaged(name, "its header makes no sense") from None
     except Exception as error:  # see module docstring
         raise damaged(name, reason(error)) from None
+
+
+INSTALL = "pip install 'seiqa[formats]'"
+
+
+def needs(name: str, what: str, package: str) -> DataError:
+    """The error for a kind of picture whose package is not installed."""
+    return DataError([f"{name}: {what} needs the package {package}: {INSTALL}"])
 
 
 def damaged(name: str, why: str) -> DataError:

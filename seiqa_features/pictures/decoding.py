@@ -14,11 +14,12 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import reason, require_regular
-from seiqa_features.pictures import jpeg, jxl, png, tiff, tiff_samples
+from seiqa_features.pictures import boxes, jpeg, png, tiff, tiff_samples
 from seiqa_features.pictures.boundary import refusing
 from seiqa_features.pictures.colour import to_rgb
 from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
@@ -27,7 +28,7 @@ from seiqa_features.remote.paths import RemotePath
 MIN_SIDE = 16
 MAX_ASPECT = 100  # enlarging the short side of a longer strip for a view could exhaust memory
 MAX_PIXELS = 89_478_485  # Pillow's own threshold for decompression bombs
-DECODE_RULES = 2  # increase when a rule below changes: known files are then decoded again
+DECODE_RULES = 3  # increase when a rule below changes: known files are then decoded again
 KEY_RULES = 1  # increase when equal pixels get another hash: stored rows are then not found
 
 _ORIENTATION = 0x0112
@@ -95,8 +96,8 @@ def read_rgb(file: BinaryIO, *, name: str, max_pixels: int | None = None) -> Ima
             return _finished(png.decode(file, name=name, check_size=sizes), name)
         if head.startswith(tiff.SIGNATURES):
             tiff.require_directory(file, name=name)
-        if decoders == (jxl.FORMAT,):
-            sizes(*jxl.size(file))  # its decoder would unpack it before stating the size
+        if decoders == (boxes.JXL,):
+            sizes(*boxes.jxl_size(file))  # its decoder would unpack it before stating the size
         try:
             file.seek(0)
             with Image.open(file, formats=decoders) as image:
@@ -152,8 +153,58 @@ def _decoded(
                 raise DataError([f"{name}: Pillow misreads this kind of TIFF; give the path"])
             return _finished(tiff_samples.read(file, name=name, check_size=sizes), name)
         bits = stated
+    if file is not None and image.format == "JPEG2000":
+        return _finished(_jpeg2000(image, file, name), name)
+    deep = _is_deep(image)
     image.load()
+    if deep:
+        _require_seen(image, name)
     return _finished(image, name, bits)
+
+
+def _jpeg2000(image: Image.Image, file: BinaryIO, name: str) -> Image.Image:
+    """A JPEG 2000 that Pillow has opened, loaded by the precision and profile that it states.
+
+    Pillow ignores both: it shifts samples of fewer than 8 bits to 8, and with rounding those of
+    colours with more, whereby white overflows to black.
+    """
+    stated = boxes.jpeg2000(file)
+    if stated.signed:
+        raise DataError(
+            [f"{name}: samples with a sign do not say which of them is white; convert it to 8 bits"]
+        )
+    if max(stated.bits) > 8 and image.mode != "I;16":
+        return boxes.deep_jpeg2000(file, stated, name)
+    image.load()
+    if min(stated.bits) < 8 and len(stated.bits) == len(image.getbands()) and image.mode != "P":
+        shifts = [8 - bits for bits in stated.bits]
+        image = image.point([(i >> by) * 255 // (255 >> by) for by in shifts for i in range(256)])
+    if stated.profile is not None:
+        image.info["icc_profile"] = stated.profile
+    return image
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether Pillow is about to reduce the samples of an opened PPM or SGI to 8 bits."""
+    if image.format not in ("PPM", "SGI") or not isinstance(image, ImageFile) or not image.tile:
+        return False
+    tile = image.tile[0]
+    last = tile.args[-1] if isinstance(tile.args, tuple) else None
+    if image.format == "PPM":
+        return isinstance(last, int) and last > 255
+    return tile.codec_name == "SGI16" or last == 2  # bytes per sample
+
+
+def _require_seen(image: Image.Image, name: str) -> None:
+    """Refuse a picture of deeper samples that is black in the 8 bits that Pillow keeps of them."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+        return
+    colours = np.atleast_3d(np.asarray(image))[..., : 1 if image.mode.startswith("L") else 3]
+    if colours.max() <= 1:  # 1: by rounding
+        raise DataError(
+            [f"{name}: samples of more than 8 bits, all of them black in 8 bits; save it with 8"
+             " bits, or scaled to the largest value that it states"]
+        )  # fmt: skip
 
 
 def _finished(image: Image.Image, name: str, bits: int = 16) -> Image.Image:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from PIL import Image, features
 
-from seiqa_features.errors import DataError
-from seiqa_features.pictures import jxl
+from seiqa_features.pictures import boxes
+from seiqa_features.pictures.boundary import needs
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Extra:
 
 EXTRAS = (
     Extra("HEIF", (".heic", ".heif", ".hif"), "pillow-heif", "pillow_heif", "register_heif_opener"),
-    Extra(jxl.FORMAT, (".jxl",), "pillow-jxl-plugin", "pillow_jxl"),
+    Extra(boxes.JXL, (".jxl",), "pillow-jxl-plugin", "pillow_jxl"),
 )
 
 _BUILT_IN = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
@@ -54,7 +54,6 @@ SUFFIXES = frozenset(
 """Suffixes of picture files, in lower case."""
 
 ACCEPTED = "PNG, JPEG, WebP, AVIF, JPEG 2000, TIFF, GIF, BMP, PPM, QOI, SGI, PCX or TGA"
-INSTALL = "pip install 'seiqa[formats]'"
 
 _SIGNATURES = (
     (b"%!PS", "PostScript"),
@@ -107,9 +106,7 @@ def decoders_for(head: bytes, name: str) -> tuple[str, ...]:
     try:
         module = importlib.import_module(extra.module)
     except ImportError:
-        raise DataError(
-            [f"{name}: a {extra.format} picture needs the package {extra.package}: {INSTALL}"]
-        ) from None
+        raise needs(name, f"a {extra.format} picture", extra.package) from None
     if extra.opener and extra.format not in Image.OPEN:
         getattr(module, extra.opener)()
     return (extra.format,)
@@ -119,7 +116,7 @@ def _extra(head: bytes) -> Extra | None:
     heif, jpeg_xl = EXTRAS
     if brands := _brands(head):
         return heif if brands & _HEIF_BRANDS and not brands & _AVIF_BRANDS else None
-    return jpeg_xl if head.startswith((jxl.CODESTREAM, jxl.CONTAINER)) else None
+    return jpeg_xl if head.startswith((boxes.CODESTREAM, boxes.CONTAINER)) else None
 
 
 def _brands(head: bytes) -> set[bytes]:

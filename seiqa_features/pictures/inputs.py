@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from seiqa_features.errors import DataError
-from seiqa_features.files import reason, text_path
+from seiqa_features.files import is_open_device, reason, text_path
 from seiqa_features.pictures.colour import OVERSHOOT, levels
 from seiqa_features.pictures.decoding import (
     check_size,
@@ -194,18 +194,26 @@ def _content(picture: Any, name: str) -> bytes:
     if isinstance(picture, BYTES):
         return bytes(picture)
     try:
-        if picture.seekable():
+        if is_open_device(picture):
+            raise DataError([f"{name}: an open device, which may have no end; expected a file"])
+        if getattr(picture, "seekable", bool)():
             picture.seek(0)
         content = picture.read()
-    except (OSError, ValueError, AttributeError) as error:  # closed, a pipe that broke, …
+    except DataError:
+        raise
+    except Exception as error:  # closed, a broken pipe, a damaged archive, a lost connection, …
         raise DataError([f"{name}: an open file that cannot be read ({reason(error)})"]) from None
-    if not isinstance(content, bytes):
+    if isinstance(content, str):
         raise DataError([f'{name}: a file opened as text; open it with mode "rb"'])
-    return content
+    if not isinstance(content, BYTES):
+        raise DataError([f"{name}: reading it gave a {type(content).__name__}; expected bytes"])
+    return bytes(content)
 
 
 def _pixels_last(tensor: torch.Tensor, name: str) -> NDArray[Any]:
     """[H, W] or [H, W, C] on the CPU."""
+    if tensor.is_nested:
+        raise DataError([f"{name}: a nested tensor; pass its pictures one by one"])
     if tensor.ndim == 4 and len(tensor) == 1:
         tensor = tensor[0]
     planes = tensor.ndim == 3 and tensor.shape[0] in CHANNELS

@@ -22,7 +22,8 @@ from seiqa_features.pictures.boundary import damaged
 from seiqa_features.pictures.colour import eight_bit
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB, PALETTE = 0, 2, 3  # colour types
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # colour types
+_SAMPLES = {RGB: 3, GREY_ALPHA: 2, RGB_ALPHA: 4}
 MAX_PROFILE = 64 * 2**20  # bytes of an ICC profile: more is a bomb, not a profile
 
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
@@ -53,16 +54,16 @@ class Png:
         return self._written(self.depth, b"".join(self.data))
 
     def low_bytes(self) -> Image.Image:
-        """The low bytes of 16-bit RGB samples as a separate picture.
+        """The low bytes of 16-bit RGB or alpha samples as a separate picture.
 
         Pillow keeps the high bytes. PNG filters process each byte of a pixel separately, so
         removing every other byte of the filtered rows gives valid rows of an 8-bit picture.
         """
         rows = np.frombuffer(zlib.decompress(b"".join(self.data)), np.uint8)
-        kept, at = [], 0
+        kept, at, pixel = [], 0, 2 * _SAMPLES[self.colour]
         for width, height in self._passes():
-            end = at + height * (1 + 6 * width)
-            filtered = rows[at:end].reshape(height, 1 + 6 * width)
+            end = at + height * (1 + pixel * width)
+            filtered = rows[at:end].reshape(height, 1 + pixel * width)
             kept.append(np.hstack([filtered[:, :1], filtered[:, 2::2]]).tobytes())
             at = end
         with Image.open(
@@ -100,7 +101,7 @@ def decode(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None])
         image.load()
     if png.profile is not None:
         image.info["icc_profile"] = png.profile
-    if png.depth == 16 and png.colour == RGB and (png.key or not image.getbbox()):
+    if png.depth == 16 and png.colour in _SAMPLES and (png.key or _is_black(image)):
         return _wide(image, png, name)
     if png.key is not None:
         scale = 255 // (2**png.depth - 1) if 1 < png.depth < 8 else 1  # as Pillow scales samples
@@ -108,10 +109,19 @@ def decode(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None])
     return image
 
 
+def _is_black(image: Image.Image) -> bool:
+    return not (image.getchannel("L") if image.mode == "LA" else image.convert("RGB")).getbbox()
+
+
 def _wide(image: Image.Image, png: Png, name: str) -> Image.Image:
-    """A 16-bit colour picture whose low bytes matter: for a colour key, or as the only content."""
-    high, low = (np.asarray(part).astype(np.uint16) for part in (image, png.low_bytes()))
+    """A 16-bit picture whose low bytes matter: for a colour key, or as the only content."""
+    # Pillow opens grey with alpha as LA with 8 bits, but as RGBA with 16.
+    parts = image, png.low_bytes().convert(image.mode)
+    high, low = (np.asarray(part).astype(np.uint16) for part in parts)
     samples = high << 8 | low
+    if png.colour in (GREY_ALPHA, RGB_ALPHA):
+        eight_bit(samples[..., :-1], bits=16, name=name)
+        return image  # black, in 16 bits too
     wide = Image.fromarray(eight_bit(samples, bits=16, name=name))
     if png.key is not None:
         seen = (samples != np.array(png.key, np.uint16)).any(axis=2)
@@ -160,6 +170,8 @@ def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -
             break
     if png is None or not png.data:
         raise damaged(name, "no pixel data in it")
+    if png.colour == PALETTE and not any(chunk[4:8] == b"PLTE" for chunk in png.others):
+        raise damaged(name, "no palette in it")
     return png
 
 
@@ -184,7 +196,9 @@ def _chunks(file: BinaryIO, name: str) -> Iterator[tuple[bytes, bytes, bool]]:
 def _header(content: bytes, name: str) -> Png:
     if len(content) != 13:
         raise damaged(name, "its IHDR chunk has another length than 13")
-    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", content)
+    width, height, depth, colour, *methods, interlaced = struct.unpack(">IIBBBBB", content)
+    if any(methods):
+        raise damaged(name, "unknown method of compression or filtering")
     return Png(width, height, depth, colour, bool(interlaced))
 
 

@@ -2,7 +2,8 @@
 
 Pillow correctly decodes 8-bit samples and the common 16-bit layouts; it misreads planar 16-bit
 colours, ignores white-is-zero, and supports neither planar extra samples nor floating-point
-colours. Those are handled by `seiqa_features.pictures.tiff_samples`.
+colours, WebP within TIFF, or uncompressed YCbCr. Those are handled by
+`seiqa_features.pictures.tiff_samples`.
 Source: Adobe, "TIFF Revision 6.0", 1992, sections 8 and 19.
 """
 
@@ -21,9 +22,9 @@ CLASSIC, BIG = (b"II*\x00", b"MM\x00*"), (b"II+\x00\x08\x00", b"MM\x00+\x00\x08"
 SIGNATURES = CLASSIC + BIG
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # SampleFormat
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5  # PhotometricInterpretation
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, YCBCR = 0, 1, 2, 5, 6  # PhotometricInterpretation
 PLANAR = 2  # PlanarConfiguration
-UNCOMPRESSED, DEFLATE = 1, (8, 32946)  # Compression
+UNCOMPRESSED, DEFLATE, WEBP = 1, (8, 32946), 50001  # Compression
 
 BITS, COMPRESSION, PHOTOMETRIC, PLANAR_CONFIGURATION, FORMAT = 258, 259, 262, 284, 339
 EXTRA = 338  # ExtraSamples: samples in addition to the colours
@@ -47,7 +48,9 @@ def stated_bits(image: TiffImageFile) -> int | None:
     if formats != {UNSIGNED} or len(bits) != 1 or LOW in tags or HIGH in tags:
         return None
     (depth,) = bits
-    photometric = tags.get(PHOTOMETRIC)
+    photometric, compression = tags.get(PHOTOMETRIC), tags.get(COMPRESSION, UNCOMPRESSED)
+    if compression == WEBP or (photometric == YCBCR and compression == UNCOMPRESSED):
+        return None
     chunky = tags.get(PLANAR_CONFIGURATION, 1) != PLANAR
     if depth <= 8:
         return 8 if chunky or EXTRA not in tags else None

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
-from seiqa_features.pictures.boundary import damaged
+from seiqa_features.pictures.boundary import damaged, needs
 from seiqa_features.pictures.colour import eight_bit, levels
-from seiqa_features.pictures.formats import INSTALL
 from seiqa_features.pictures.tiff import (
     BLACK_IS_ZERO,
     CMYK,
@@ -71,10 +70,8 @@ def read(file: BinaryIO, *, name: str, check_size: Callable[[int, int], None]) -
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
-            raise DataError(
-                [f"{name}: {page.compression.name} in a TIFF of this kind needs the package"
-                 f" imagecodecs: {INSTALL}"]
-            ) from None  # fmt: skip
+            what = f"{page.compression.name} in a TIFF of this kind"
+            raise needs(name, what, "imagecodecs") from None
         image = _picture(samples, layout, name)
         if PROFILE in page.tags:
             image.info["icc_profile"] = page.tags[PROFILE].value
@@ -101,7 +98,8 @@ def _layout(page: Any, name: str) -> _Layout:
     """The layout stated by the tags of a `tifffile.TiffPage`, if supported."""
     colours = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}.get(int(page.photometric))
     extras = page.samplesperpixel - (colours or 0)
-    if colours is None or not 0 <= extras <= 1 or page.imagedepth != 1:
+    most = 0 if colours == 4 else 1  # Pillow has no mode for CMYK with alpha
+    if colours is None or not 0 <= extras <= most or page.imagedepth != 1:
         raise DataError(
             [f"{name}: a TIFF of {page.samplesperpixel} samples a pixel and photometric"
              f" interpretation {int(page.photometric)}; convert it to grey or RGB"]

@@ -32,6 +32,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 SAMPLE = 100  # number of rows used to test a separator
+_SEARCHED = 100 * SAMPLE  # rows among which they are sought: a file may have a million blank ones
 
 _COMMAS: dict[str, Commas] = {",": "never", ";": "always"}
 _NAMED = re.compile(r"sep=([,;\t|])(?:\r\n?|\n)", re.I)  # Excel's own declaration
@@ -112,7 +113,8 @@ def _dialect(text: str) -> Dialect:
     for separator in SEPARATORS:
         records = Dialect.of(separator, text).records(_lines(text))
         try:
-            sample = itertools.islice(filter(_is_filled, records), SAMPLE)
+            searched = itertools.islice(records, _SEARCHED)
+            sample = itertools.islice(filter(_is_filled, searched), SAMPLE)
             first, *widths = (len(row) for row in sample)
         except (csv.Error, ValueError):  # a cell of 128 KB, or no row at all
             continue

@@ -29,6 +29,9 @@ from seiqa_features.tabular.grid import MAX_COLUMNS, Grid
 MAX_CELLS = 300_000
 """Limit on cells and rows of a sheet and texts of a workbook: openpyxl parses it in seconds."""
 
+MAX_RANGES = 30_000
+"""Limit on merged cells and on columns with a width of their own: Excel has 16 384 columns."""
+
 MAX_ROW = 1_048_576  # Excel's last
 MAX_PADDED = 10 * MAX_CELLS
 """Limit on cells including those that openpyxl adds to pad rows."""
@@ -41,8 +44,10 @@ MAX_BYTES_BESIDE = 1_000_000
 
 _SHOWN = 8
 _ENCRYPTED = b"\xd0\xcf\x11\xe0"  # a protected workbook, or one from Excel 2003
+_TYPES = "[Content_Types].xml"  # in every file of Office Open XML
 _LARGE = re.compile(r"worksheets/[^/]+$|sharedStrings")
 _COUNTED = re.compile(rb"<(?:\w+:)?(?:c|row|si)[\s/>]")
+_RANGE = re.compile(rb"<(?:\w+:)?(?:col|mergeCell)[\s/>]")
 _MARKED = re.compile(rb"hidden=|<(?:\w+:)?(?:f|mergeCell)[\s/>]")
 _MAIN = "{*}"  # ElementTree wildcard: ordinary and strict workbooks use different namespaces
 
@@ -93,9 +98,14 @@ def _require_bounded(path: Path) -> None:
         sizes += [part.file_size - MAX_BYTES_BESIDE for part in parts if part not in large]
         if max(sizes) > 0:
             raise ValueError("it unpacks to too many bytes; save the sheet as .csv")
+        if _TYPES not in archive.namelist():
+            raise ValueError("it is no Excel workbook (.xlsx)")
         for part in large:
-            if len(_COUNTED.findall(archive.read(part))) > MAX_CELLS:
+            content = archive.read(part)
+            if len(_COUNTED.findall(content)) > MAX_CELLS:
                 raise ValueError(f"more than {MAX_CELLS} cells; save the sheet as .csv")
+            if len(_RANGE.findall(content)) > MAX_RANGES:
+                raise ValueError("too many merged cells or columns; save the sheet as .csv")
 
 
 def _first_filled(workbook: Any, wanted: str | None) -> tuple[Any, dict[int, list[str]]]:
@@ -157,7 +167,7 @@ def _require_plain(path: Path, part: str, used_rows: range, width: int) -> None:
     if not _MARKED.search(content):
         return
     rows: list[int] = []
-    columns: list[str] = []
+    columns: dict[str, None] = {}  # in order, each once
     row = 0
     for _, element in ElementTree.iterparse(io.BytesIO(content)):
         kind = element.tag.rpartition("}")[2]
@@ -168,14 +178,17 @@ def _require_plain(path: Path, part: str, used_rows: range, width: int) -> None:
             element.clear()
         elif kind == "col" and hidden:
             first, last = (int(element.get(end, 0)) for end in ("min", "max"))
-            columns += map(get_column_letter, range(max(first, 1), min(last, width) + 1))
+            found = range(max(first, 1), min(last, width) + 1)
+            columns.update(dict.fromkeys(map(get_column_letter, found)))
         elif kind == "c":
             _require_computed(element)
         elif kind == "mergeCell":
             _require_outside(element.get("ref", ""), used_rows, width)
-    for what, found in (("rows", rows), ("columns", columns)):
-        if found:
-            _log.warning("%s: hidden %s are read like the others: %s", path, what, _some(found))
+    for what, hidden_ones in (("rows", rows), ("columns", list(columns))):
+        if hidden_ones:
+            _log.warning(
+                "%s: hidden %s are read like the others: %s", path, what, _some(hidden_ones)
+            )
 
 
 def _require_computed(cell: ElementTree.Element) -> None:

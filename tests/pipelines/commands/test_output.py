@@ -53,6 +53,25 @@ def test_names_that_no_encoding_holds(tmp_path: Path) -> None:
 
 
 @POSIX
+def test_names_reach_standard_output_on_one_line(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "esc\x1b[2J\nnext"
+    (folder / "cache").mkdir(parents=True)
+    code, out, err = cli("cache", "stats", "--cache", folder / "cache")
+    assert (code, err) == (0, "")
+    assert out.endswith("esc\\x1b[2J\\x0anext/cache: 0 blocks, 0.0 MB\n")
+    assert "\x1b" not in out
+
+
+def test_work_that_fails_before_it_begins_prints_its_error_alone(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("ref,dist\na.png,b.png\n")
+    (tmp_path / "c").write_text("no folder")
+    code, _, err = cli("check", "m.csv", "--cache", "c")
+    assert code == 1
+    (line,) = err.splitlines()
+    assert line.startswith("seiqa: c: cannot use it as cache")
+
+
+@POSIX
 def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*SEIQA, "extractors"],

@@ -288,6 +288,26 @@ def test_wrong_usage_is_told_before_any_work(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dist", "full.csv", "ref"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", "t.csv", "--out", "t.csv"],
+        ["score", "t.csv", "--out", "link.csv"],
+        ["score", "a.png", "b.png", "--heatmap", "b.png"],
+        ["predict-table", "t.csv", "--bundle", "m", "--out", "t.csv"],
+        ["audit", "t.csv", "--out", "t.csv"],
+    ],
+)
+def test_nothing_that_is_read_is_replaced(arguments: list[str], cli: Cli, tmp_path: Path) -> None:
+    for name in ("t.csv", "a.png", "b.png"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "link.csv").symlink_to("t.csv")
+    code, _, err = cli(*arguments)
+    assert code == 2
+    assert err == f"seiqa: {arguments[-1]}: is what is read, and would be replaced; name another\n"
+    assert {path.read_text() for path in tmp_path.iterdir() if path.is_file()} == {"mine"}
+
+
 def test_a_place_that_cannot_be_written_is_told_before_any_work(
     cli: Cli, manifest: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from seiqa_features.datasets import manifest
 from seiqa_features.datasets.pairs import Found
+from seiqa_features.errors import DataError
 
 BOUNDED = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -98,3 +100,40 @@ def test_groups_that_look_alike_stay_apart(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("\n".join(["ref,dist,group", *lines]), encoding="utf-8")
     found = manifest.read(tmp_path / "m.csv")
     assert [pair.group for pair in found.pairs] == list(GROUPS)
+
+
+studies = st.one_of(st.sampled_from(["A", "a", "01", "1", "NA", "", " "]), words)
+rates = st.one_of(st.sampled_from(["", "NA", "0.25", "0", "-1", "inf", "1e400", "x", "1,5"]), words)
+numbers = st.one_of(st.sampled_from(["", "1", "2.5", "inf", "1e400", "NaN", "x"]), words)
+Cells = tuple[str, str, str, str, str]
+
+
+@BOUNDED
+@given(rows=st.lists(st.tuples(studies, words, rates, numbers, numbers), min_size=1, max_size=6))
+def test_collections_codecs_and_rates_are_read_or_refused_row_by_row(
+    tmp_path: Path, rows: list[Cells]
+) -> None:
+    names = ["collection", "codec", "bpp", "mos", "dmos", "ref", "dist"]
+    cells = [dict(zip(names, (*row, "a.png", f"{n}.png"), strict=True))
+             for n, row in enumerate(rows)]  # fmt: skip
+    path = tmp_path / "m.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names, quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        writer.writerows(cells)
+    found = manifest.read(path)
+    assert all("\n" not in DataError([line]).problems[0] for line in found.problems)
+    refused_as_a_whole = len(found.problems) == 1 and not found.pairs
+    assert refused_as_a_whole or len(found.pairs) + len(found.problems) >= len(rows)
+    for pair in found.pairs:
+        row = cells[int(pair.dist.stem)]
+        assert (pair.codec or "") == as_read(row["codec"])
+        assert pair.collection in (None, as_read(row["collection"]))
+        assert pair.bpp is None or 0 < pair.bpp < math.inf
+        assert pair.mos is None or math.isfinite(pair.mos)
+        assert found.collections == {} or pair.collection in {None, *found.collections}
+
+
+def as_read(cell: str) -> str:
+    """The text of a cell: without blanks around it and the apostrophe of `inert`."""
+    return (cell[1:] if _APOSTROPHE.match(cell) else cell).strip()

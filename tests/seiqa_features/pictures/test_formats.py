@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from seiqa_features.errors import DataError
-from seiqa_features.pictures import decoding, formats, jxl
+from seiqa_features.pictures import decoding, formats
+from seiqa_features.pictures.boundary import INSTALL
+from seiqa_features.pictures.boxes import jxl_size
 from seiqa_features.pictures.decoding import load_rgb, read_rgb
 from seiqa_features.pictures.formats import EXTRAS, FORMATS, SUFFIXES
 from tests.conftest import make_texture
@@ -160,7 +162,7 @@ def test_the_size_of_a_jpeg_xl_is_known_before_it_is_decoded(
     pytest.importorskip("pillow_jxl", reason="the extra `formats` is not installed")
     file = io.BytesIO()
     Image.new("RGB", size).save(file, "JXL", **boxes)
-    assert jxl.size(file) == size
+    assert jxl_size(file) == size
     monkeypatch.setattr(decoding, "MAX_PIXELS", size[0] * size[1] - 1)
     monkeypatch.setattr(Image, "open", None)
     assert f"{size[0]}×{size[1]} pixels; expected at most" in refused(file.getvalue())
@@ -179,7 +181,7 @@ def test_the_size_of_a_jpeg_xl_is_known_before_it_is_decoded(
 )
 def test_sizes_of_jpeg_xl_as_the_standard_writes_them(header: int, size: tuple[int, int]) -> None:
     content = b"\xff\x0a" + header.to_bytes(8, "little")
-    assert jxl.size(io.BytesIO(content)) == size
+    assert jxl_size(io.BytesIO(content)) == size
 
 
 def test_a_container_without_a_picture_is_damaged() -> None:
@@ -217,6 +219,6 @@ def test_the_page_states_the_limits_of_the_code() -> None:
         f"at least {decoding.MIN_SIDE} pixels on each side",
         f"at most {pixels} pixels",
         f"at most {decoding.MAX_ASPECT} times as long as wide",
-        formats.INSTALL,
+        INSTALL,
     ):
         assert said in text

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,7 +23,7 @@ from seiqa_features.errors import DataError
 from seiqa_features.files import path_text
 from seiqa_features.pictures.colour import warn_clamped
 from seiqa_features.pictures.decoding import load_rgb
-from seiqa_features.pictures.inputs import as_rgb, both_sides, is_picture
+from seiqa_features.pictures.inputs import as_rgb, both_batches, both_sides, is_picture
 
 Texture = Callable[..., NDArray[np.uint8]]
 FORMS: dict[str, Callable[[NDArray[np.uint8]], object]] = {
@@ -250,3 +254,91 @@ def test_both_sides_come_from_a_table_or_from_two_sequences() -> None:
 def test_half_a_batch_is_refused(arguments: tuple[object, object], expected: str) -> None:
     with pytest.raises(DataError, match=expected):
         both_sides(*arguments)  # type: ignore[arg-type]
+
+
+class Reader:
+    """Something that only reads like a file."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    def read(self) -> object:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def test_a_reader_that_cannot_seek_is_read_from_where_it_is() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(file, "PNG")
+    for content in (file.getvalue(), bytearray(file.getvalue())):
+        assert as_rgb(Reader(content), name="ref").getpixel((0, 0)) == (255, 0, 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (EOFError("the archive ended"), "cannot be read (the archive ended)"),
+        (zlib.error("bad\nblock"), "cannot be read (bad block)"),
+        (KeyError(), "cannot be read (KeyError)"),
+        (None, "gave a NoneType; expected bytes"),
+        ("text", "opened as text"),
+    ],
+)
+def test_whatever_reading_raises_is_one_line(answer: object, said: str) -> None:
+    with pytest.raises(DataError, match=re.escape(said)) as refused:
+        as_rgb(Reader(answer), name="ref")  # type: ignore[arg-type]
+    assert len(refused.value.problems) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device")
+def test_an_open_device_is_not_read() -> None:
+    with (
+        Path("/dev/zero").open("rb") as file,
+        pytest.raises(DataError, match="may have no end"),
+    ):
+        as_rgb(file, name="ref")
+
+
+def test_a_nested_tensor_is_refused() -> None:
+    nested = torch.nested.nested_tensor([torch.zeros(3, 20, 20)], layout=torch.jagged)
+    with pytest.raises(DataError, match="nested tensor"):
+        as_rgb(nested, name="ref")
+
+
+sides = st.lists(st.integers(0, 40), max_size=5)
+kinds = st.sampled_from(["u1", "i1", "u2", "i8", "f2", "f4", "f8", "c8", "?", "O", "M8[s]", "U3"])
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(shape=sides, kind=kinds, value=st.sampled_from([0, 1, 0.5, -1, 300, np.nan, np.inf]))
+def test_any_array_or_tensor_is_pixels_or_one_line(
+    shape: list[int], kind: str, value: float
+) -> None:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        array = np.full(shape, value).astype(kind)
+    forms: list[object] = [array]
+    if array.dtype.kind in "uifcb" and kind != "u2":
+        forms.append(torch.from_numpy(array))
+    for form in forms:
+        try:
+            rgb = as_rgb(form, name="ref")  # type: ignore[arg-type]
+        except DataError as error:
+            (line,) = error.problems
+            assert line.startswith("ref: ")
+        else:
+            assert rgb.mode == "RGB"
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(dist=sides, ref=sides)
+def test_any_two_batches_are_pairs_or_refused(dist: list[int], ref: list[int]) -> None:
+    fit = len(dist) == len(ref) == 4 and ref[0] in (1, dist[0])
+    batches = torch.zeros(dist), torch.zeros(ref)
+    if fit:
+        refs, dists = both_batches(*batches)
+        assert len(refs) == len(dists) == dist[0]
+    else:
+        with pytest.raises(DataError, match="expected"):
+            both_batches(*batches)

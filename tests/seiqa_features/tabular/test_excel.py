@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seiqa_features.errors import DataError
+from seiqa_features.tabular.excel import MAX_RANGES
 from seiqa_features.tabular.reading import TextTable, read_text_table
 
 ROWS = [["name", "score"], ["000001.png", 3.5], [17, 2], ["x", None]]
@@ -211,6 +212,31 @@ def test_bombs_beside_the_sheet(book: Book) -> None:
     edit(path, SHEET, lambda xml: b"<!DOCTYPE l [" + laughs + b"]>" + xml.split(b"?>", 1)[-1])
     edit(path, SHEET, lambda xml: xml.replace(b"<v>3.5</v>", b"<v>&e11;</v>"))
     refusal(path)
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        b"<cols>" + b'<col min="1" max="16384" hidden="1"/>' * (MAX_RANGES + 1) + b"</cols>",
+        b'<mergeCell ref="Z8:Z9"/>' * (MAX_RANGES + 1),
+    ],
+    ids=["columns", "merged cells"],
+)
+def test_ranges_without_end_are_refused(book: Book, ranges: bytes) -> None:
+    path = edit(book(ROWS), SHEET, lambda xml: xml.replace(b"<sheetData>", ranges + b"<sheetData>"))
+    with pytest.raises(DataError, match="too many merged cells or columns"):
+        read_text_table(path)
+
+
+def test_a_hidden_column_described_twice_is_named_once(
+    book: Book, caplog: pytest.LogCaptureFixture
+) -> None:
+    columns = b"<cols>" + b'<col min="1" max="2" hidden="1"/>' * 3 + b"</cols>"
+    path = edit(
+        book(ROWS), SHEET, lambda xml: xml.replace(b"<sheetData>", columns + b"<sheetData>")
+    )
+    read_text_table(path)
+    assert caplog.messages == [f"{path}: hidden columns are read like the others: A, B"]
 
 
 def test_other_files_called_xlsx(book: Book, tmp_path: Path) -> None:
