@@ -132,7 +132,9 @@ class Settings(BaseSettings):
         False, description="learn from constructed pairs which pictures show nothing of a reference"
     )
     sense: bool = Field(
-        True, description="judge the trained model by relations that hold by construction"
+        True,
+        description="try the trained model on made distortions: relations that hold by"
+        " construction, and what its scores mean in words",
     )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 

@@ -26,7 +26,9 @@ from seiqa_features.pictures.inputs import Picture, both_sides, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.store import Store
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
+from seiqa_models.anchors import in_words
 from seiqa_models.bundle import Bundle, load_built_in, load_bundle
+from seiqa_models.card import ladders_of
 from seiqa_models.compatibility import matching_recipe
 from seiqa_models.evaluation.contributions import contributions_of_row
 from seiqa_models.interface import ScorerInterface
@@ -123,10 +125,12 @@ class Scorer(ScorerInterface):
             raise DataError(list(failures.values()))
         (predicted,) = self._predict(table).to_dict("records")
         named = {str(name): value for name, value in predicted.items()}
+        value = named.pop("score")
         return Score(
-            named.pop("score"),
+            value,
             **named,
             scale=self._scale,
+            like=in_words(ladders_of(self.bundle.card), value, self.as_collection),
             explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
             draw=self._recent.keep(one, other),
         )

@@ -21,6 +21,7 @@ from pipelines.commands.options import (
     Weights,
     Workers,
 )
+from seiqa_features.errors import printable
 
 if TYPE_CHECKING:
     from seiqa_features.extraction.connecting import Cluster
@@ -243,6 +244,8 @@ def _say_score(scored: Score) -> None:
     typer.echo(repr(scored))
     if scored.identical:
         return
+    if scored.like:
+        typer.echo(printable(scored.like))
     typer.echo(AGREE if scored.agree else DISAGREE)
     if scored.unfamiliar:
         typer.echo(UNFAMILIAR)
@@ -255,5 +258,5 @@ def _say_score(scored: Score) -> None:
 
 
 def _as_object(scored: Score) -> dict[str, Any]:
-    names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "contributions")
+    names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "like", "contributions")
     return {"score": float(scored), **{name: getattr(scored, name) for name in names}}

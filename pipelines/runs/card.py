@@ -43,7 +43,8 @@ def model_card(
             **_collections(training, metrics),
             "scores lie in": f"{low:g} to {high:g}",
         },
-        "evaluation": metrics.model_dump(mode="json"),
+        "evaluation": metrics.model_dump(mode="json", exclude={"anchors"}),
+        "anchors": [ladder.model_dump(mode="json") for ladder in metrics.anchors or []],
         "features": {
             "columns": meta["columns"],
             "unavailable": ", ".join(meta["unavailable"]) or "none",
