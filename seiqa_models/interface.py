@@ -87,8 +87,14 @@ class ScorerInterface(ABC):
         vars(other).update(vars(self), as_collection=collection)
         return other
 
-    def __repr__(self) -> str:
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest score of the bundle."""
         low, high = self.bundle.regressor.label_range_
+        return float(low), float(high)
+
+    def __repr__(self) -> str:
+        low, high = self.scale
         name = self.bundle.card.get("name", "a bundle without a name")
         features = ", ".join(dict.fromkeys(block.spec.name for block in self.recipe.blocks))
         where = f"device {self.runtime.device}; scale {low:g} to {high:g}"

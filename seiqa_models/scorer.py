@@ -119,7 +119,7 @@ class Scorer(ScorerInterface):
         """
         one, other = pair_as_rgb(ref, dist)
         if pixel_key(one) == pixel_key(other):
-            return Score.of_identical(self._scale)
+            return Score.of_identical(self.scale)
         table, failures = self._compute({"0": (held(one), held(other))})
         if failures:
             raise DataError(list(failures.values()))
@@ -129,7 +129,7 @@ class Scorer(ScorerInterface):
         return Score(
             value,
             **named,
-            scale=self._scale,
+            scale=self.scale,
             like=in_words(ladders_of(self.bundle.card), value, self.as_collection),
             explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
             draw=self._recent.keep(one, other),
@@ -185,7 +185,7 @@ class Scorer(ScorerInterface):
         for line in problems:
             logger.warning("left out: %s", line)
         numbers = pd.Index(map(str, range(len(refs))))
-        return settled(self._predict(table), numbers, identical, self._scale[1]).set_axis(index)
+        return settled(self._predict(table), numbers, identical, self.scale[1]).set_axis(index)
 
     def score_pairs(
         self,
@@ -244,7 +244,7 @@ class Scorer(ScorerInterface):
             raise DataError([*left_out, "no usable pair is left"])
         kept = pairs["pair_id"][equal | pairs["pair_id"].isin(predicted.index)]
         identical = set(pairs["pair_id"][equal])
-        return settled(predicted, pd.Index(kept), identical, self._scale[1]), left_out
+        return settled(predicted, pd.Index(kept), identical, self.scale[1]), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -253,12 +253,6 @@ class Scorer(ScorerInterface):
             return compute_table(
                 pairs, self.recipe, self.runtime, workers=self.workers, on_pair=on_pair
             )
-
-    @property
-    def _scale(self) -> tuple[float, float]:
-        """The lowest and highest score of the bundle."""
-        low, high = self.bundle.regressor.label_range_
-        return float(low), float(high)
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         return predicted_scores(self.bundle.regressor, table, self.as_collection)

@@ -109,13 +109,11 @@ def _written(reference: Reference, folder: Path) -> list[Pair]:
 def _ladder(
     name: str, unit: str, scores: dict[str | None, pd.DataFrame], references: int
 ) -> Ladder:
+    def median(score: pd.Series, dose: float) -> float:
+        return round(float(score[score.index.str.startswith(f"{name}/{dose:g}/")].median()), 4)
+
     medians = {
-        whose: [
-            round(
-                float(table["score"][table.index.str.startswith(f"{name}/{dose:g}/")].median()), 4
-            )
-            for dose in LADDERS[name, unit]
-        ]
+        whose: [median(table["score"], dose) for dose in LADDERS[name, unit]]
         for whose, table in scores.items()
     }
     return Ladder(

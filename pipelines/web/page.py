@@ -68,9 +68,8 @@ class Page:
         self._turns = Turns()
         self.folder = folder
         self.limits = limits
-        low, high = scorer.bundle.regressor.label_range_
         self.model = str(scorer.bundle.card.get("name", "without a name"))
-        self.scale = Scale(low, high, scorer.bundle.card["label_kind"] == "pseudo-label")
+        self.scale = Scale(*scorer.scale, scorer.bundle.card["label_kind"] == "pseudo-label")
 
     @property
     def observers(self) -> list[str]:

@@ -151,7 +151,7 @@ def test_a_run_with_everything_has_every_section(full: Page) -> None:
 def test_scores_are_put_into_words(full: Page, plain: Page) -> None:
     said = "after a program has degraded them: medians over 4 of them. They are the model's own"
     assert said in full.text
-    assert "JPEG quality 40 3.52" in full.text
+    assert "JPEG quality 403.52" in full.text.replace("\n", "")
     assert "made distortion" not in plain.text
 
 
