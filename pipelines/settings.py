@@ -28,7 +28,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from pipelines.config_files import ConfigFile, LocalPath, config_path
+from pipelines.config_files import ConfigFile, LocalPath, config_path, with_tiles
 from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         False, description="leave out features whose weights are missing"
     )
     features: dict[str, list[str]] = Field(description="extractor -> views")
+    tiles: bool = Field(
+        False, description="look at large pictures in tiles, too: small damage is not shrunk away"
+    )
     finetune: Recipe | None = Field(
         None, description="multimodal model that `seiqa finetune` trains, as one more feature"
     )
@@ -132,9 +135,7 @@ class Settings(BaseSettings):
         False, description="learn from constructed pairs which pictures show nothing of a reference"
     )
     sense: bool = Field(
-        True,
-        description="try the trained model on made distortions: relations that hold by"
-        " construction, and what its scores mean in words",
+        True, description="try the trained model on made distortions; they put scores into words"
     )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 
@@ -262,8 +263,9 @@ def load_settings(**flags: Any) -> Settings:
     if settings.run == Path():
         settings.run = _default_run(settings)
     if settings.finetune is not None:
-        trained = {settings.finetuned_feature: [settings.finetune.view]}
-        settings.features = {**settings.features, **trained}
+        settings.features |= {settings.finetuned_feature: [settings.finetune.view]}
+    if settings.tiles:
+        settings.features = with_tiles(settings.features)
     return settings
 
 
