@@ -94,8 +94,10 @@ test: $(VENV)/.dev ## the tests, without the slow ones
 test-slow: $(VENV)/.dev ## those that take minutes: kills at every write, flipped bits
 	$(BIN)/pytest -m slow
 
-notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
-	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks
+notebooks: $(VENV)/.dev demo ## run the notebooks on the demo's run, in Jupyter's kernel, into runs/notebooks
+	mkdir -p runs/notebooks
+	cp notebooks/*.ipynb runs/notebooks
+	$(BIN)/pytest --nbmake --overwrite --nbmake-timeout 120 --force-enable-socket runs/notebooks
 
 lint: $(VENV)/.dev lint-files ## ruff, mypy, the import contract, container, workflow, citation
 	$(BIN)/ruff check .
@@ -108,7 +110,7 @@ lint-files: $(VENV)/.dev
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-docs: $(VENV)/.dev ## build the documentation into site/; a broken link or docstring is an error
+docs: $(VENV)/.dev ## build the documentation into site/, with the notebooks as make notebooks ran them
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 dist: $(VENV)/.dev ## build sdist and wheel into dist/ [HOME_URL=https://…, for a release]

@@ -21,8 +21,8 @@ from seiqa_features.files import text_path, write_whole
 SHOWN = 12
 """Pairs shown as pictures for each run compared with the first."""
 
-REFERENCE_SHOWN = 3
-"""Of these, those of one reference: otherwise a single scene can fill the gallery."""
+GROUP_SHOWN = 3
+"""Of these, those of one group: otherwise a single scene can fill the gallery."""
 
 
 def write_comparison(
@@ -39,7 +39,16 @@ def write_comparison(
     found : sequence of dict
         Results of `pipelines.report.comparing.against`.
     """
-    compared = {result["run"]: result for result in found}
+    runs = [first, *others]
+    short = {run.folder.name for run in runs}
+    names = {
+        str(run.folder): run.folder.name if len(short) == len(runs) else str(run.folder)
+        for run in runs
+    }
+    compared = {
+        result["run"]: {**result, "run": names[result["run"]], "first": names[result["first"]]}
+        for result in found
+    }
     pages = [
         _against(run, first, compared[str(run.folder)])
         for run in others
@@ -48,7 +57,7 @@ def write_comparison(
     jinja = environment()
     script, script_hash = hashed_script(jinja)
     page = jinja.get_template("comparison.html.j2").render(
-        runs=[first, *others], compared=pages, script=script, script_hash=script_hash
+        runs=runs, names=names, compared=pages, script=script, script_hash=script_hash
     )
     write_whole(path, page.encode())
 
@@ -101,9 +110,9 @@ def _pictures_of(folder: Path) -> pd.DataFrame | None:
 
 def _cards(most: pd.DataFrame, pictures: pd.DataFrame | None) -> list[dict[str, Any]]:
     """The pairs with the largest differences, with their pictures where there are some."""
+    most = most[most.groupby("group_id").cumcount() < GROUP_SHOWN]
     if pictures is not None:
         most = most.join(pictures)
-        most = most[most.groupby("ref_path", dropna=False).cumcount() < REFERENCE_SHOWN]
     cards = []
     for name, row in zip(most.index[:SHOWN], most.to_dict("records"), strict=False):
         paths = [] if pictures is None else [row["ref_path"], row["dist_path"]]

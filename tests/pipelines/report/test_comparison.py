@@ -48,7 +48,7 @@ def page(runs: list[Path]) -> Path:
 
 def test_the_pairs_that_differ_most_come_first(page: Path, runs: list[Path]) -> None:
     text = page.read_text()
-    first, second = runs
+    first, second = (run.name for run in runs)
     names = [f"pair{number}</code>" for number in range(16)]
     order = sorted((text.find(name), name) for name in names if name in text)
     assert order[0][1] == "pair2</code>"

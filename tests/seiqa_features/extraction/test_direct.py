@@ -101,7 +101,7 @@ def test_tiles_are_pooled_to_mean_and_worst(
         assert content(compute_table(in_memory(files), recipe, cpu)[0]) == content(table)
 
 
-def test_no_more_than_some_tiles_are_in_work(cpu: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_than_some_tiles_are_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
     (block,) = Recipe.parse({"psnr": ["tiles128"]}).blocks
     sizes = []
 
