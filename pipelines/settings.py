@@ -102,13 +102,9 @@ class Settings(BaseSettings):
         DEFAULT_FOLDER, description="folder of your own weights, and of the recorded checksums"
     )
     weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")
-    skip_unavailable: bool = Field(
-        False, description="leave out features whose weights are missing"
-    )
+    skip_unavailable: bool = Field(False, description="leave out features without their weights")
     features: dict[str, list[str]] = Field(description="extractor -> views")
-    tiles: bool = Field(
-        False, description="look at large pictures in tiles, too: small damage is not shrunk away"
-    )
+    tiles: bool = Field(False, description="see large pictures in tiles, too, at their own size")
     finetune: Recipe | None = Field(
         None, description="multimodal model that `seiqa finetune` trains, as one more feature"
     )

@@ -11,16 +11,8 @@ import typer
 
 from pipelines.commands.console import bars, say_aside, say_json, say_left_out, show_table
 from pipelines.commands.options import (
-    As,
-    BundleDir,
-    Device,
-    EngineOption,
-    Json,
-    KeepGoing,
-    RayAddress,
-    Weights,
-    Workers,
-)
+    As, BundleDir, Device, EngineOption, Json, KeepGoing, RayAddress, Weights, Workers,
+)  # fmt: skip
 from seiqa_features.errors import printable
 
 if TYPE_CHECKING:
@@ -244,11 +236,9 @@ def _say_score(scored: Score) -> None:
     typer.echo(repr(scored))
     if scored.identical:
         return
-    if scored.like:
-        typer.echo(printable(scored.like))
-    typer.echo(AGREE if scored.agree else DISAGREE)
-    if scored.unfamiliar:
-        typer.echo(UNFAMILIAR)
+    said = (scored.like, AGREE if scored.agree else DISAGREE, UNFAMILIAR * scored.unfamiliar)
+    for line in filter(None, said):
+        typer.echo(printable(line))
     moved = {name: part for name, part in scored.contributions.items() if name != "baseline"}
     rows = [("a typical pair", f"{scored.contributions['baseline']:.2f}")]
     rows += [

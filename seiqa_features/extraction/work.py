@@ -41,7 +41,7 @@ Crops = NDArray[np.uint8]
 """A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid or tiles."""
 
 TILES = 8
-"""Tiles processed at a time: memory does not grow with the picture beyond its pixels."""
+"""Tiles processed at a time, which bounds the memory."""
 
 Send = Callable[[Sequence[Crops]], "torch.Tensor"]
 """Puts n pictures of one shape on a device: uint8 [n · K, 3, H, W]."""
