@@ -4,7 +4,7 @@ The folder holds the human-scored pairs of two laboratories, each with recipe*.c
 render*.py, which recreates the distorted pictures from the references: TID2013 (`tid2013_kodak` and
 `tid2013_kodak_more`) and LIVE release 2 (`live_r2`). Everything else is as for any data set.
 
-With `--anchors` nothing is trained: the scores that the built-in model gives to made distortions
+With `--anchors` nothing is trained: the scores that the built-in model gives to known degradations
 are found anew and put into its card, as the training does.
 """
 
@@ -120,7 +120,7 @@ def main(
 
 
 def put_anchors_in_box(data: Path, run: Path) -> None:
-    """Find the built-in model's scores of made distortions of its references, for its card."""
+    """Find the built-in model's scores of known degradations of its references, for its card."""
     bundle = load_bundle(BOXED)
     found = find_anchors(load_settings(run=run, config="boxed"), bundle, _references(data))
     if found is None:

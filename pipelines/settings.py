@@ -131,7 +131,7 @@ class Settings(BaseSettings):
         False, description="learn from constructed pairs which pictures show nothing of a reference"
     )
     sense: bool = Field(
-        True, description="try the trained model on made distortions; they put scores into words"
+        True, description="try the trained model on edited photographs; say what its scores mean"
     )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 

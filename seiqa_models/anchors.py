@@ -1,4 +1,4 @@
-"""Anchors: made distortions of rising strength, with the scores that the model itself gives them.
+"""Anchors: degradations of rising strength, with the scores that the model itself gives them.
 
 A score of 3.1 says little to somebody who sees it for the first time; that the model gives such
 scores to JPEG files of quality 20 says more. Anchors are no opinions of people.

@@ -117,7 +117,7 @@ def _anchors(content: Any) -> str:
         for ladder in ladders
         for place, score in enumerate(ladder.scores)
     ]
-    table = "\n".join(["| made distortion | score |", "|---|---|", *rows])
+    table = "\n".join(["| degradation | score |", "|---|---|", *rows])
     return f"{MEANING.format(references=ladders[0].references)}\n\n{table}"
 
 

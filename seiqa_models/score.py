@@ -103,7 +103,7 @@ class Score(float):
     scale : (float, float) or None
         Lowest and highest score of the model.
     like : str or None
-        Which made distortions the model gives such scores, in words; None if the bundle does not
+        Which degradations get such scores from the model, in words; None if the bundle does not
         say, and for identical pictures.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.

@@ -38,7 +38,7 @@ def score_html(
     scale : (float, float), optional
         Lowest and highest score; if unknown, only the interval is drawn.
     like : str, optional
-        Which made distortions score alike, in words.
+        Which degradations get such scores, in words.
     facts : sequence of str
         Additional facts to show.
     contributions : mapping of str to float

@@ -168,7 +168,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
 
     names = (
         "training folds", "leaving features out", "scoring photographs",
-        "scoring made distortions", "judging collections",
+        "scoring degradations", "judging collections",
     )  # fmt: skip
     with bars(*names) as (folds, ablation, sense, anchors, laboratories):
         metrics = steps.train(

@@ -11,8 +11,16 @@ import typer
 
 from pipelines.commands.console import bars, say_aside, say_json, say_left_out, show_table
 from pipelines.commands.options import (
-    As, BundleDir, Device, EngineOption, Json, KeepGoing, RayAddress, Weights, Workers,
-)  # fmt: skip
+    As,
+    BundleDir,
+    Device,
+    EngineOption,
+    Json,
+    KeepGoing,
+    RayAddress,
+    Weights,
+    Workers,
+)
 from seiqa_features.errors import printable
 
 if TYPE_CHECKING:

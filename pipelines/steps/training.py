@@ -45,8 +45,8 @@ def train(
 
     Rows for training are those of split train that have a label. Labelled rows of val and test are
     never trained on; the fitted stack's score on them is reported as held out. Finally the stack is
-    tested on a suite of relations (`pipelines.sense`), and scores made distortions by which its
-    scores can be put into words, each limited to about a minute.
+    tested on a suite of relations (`pipelines.sense`), and scores known degradations of training
+    references, by which scores can be put into words; each is limited to about a minute.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _anchors(
     meta: dict[str, Any],
     on_pair: Progress,
 ) -> list[Ladder] | None:
-    """The fitted stack's scores of made distortions, unless the setting sense is off."""
+    """The fitted stack's scores of known degradations, unless the setting sense is off."""
     from pipelines.sense.anchors import find_anchors
     from seiqa_models.bundle import Bundle
 

@@ -1,4 +1,4 @@
-"""Scores in words: between which doses of a made distortion a score lies."""
+"""Scores in words: between which doses of a degradation a score lies."""
 
 from __future__ import annotations
 
@@ -96,6 +96,7 @@ def test_the_built_in_model_has_falling_ladders_for_all_observers() -> None:
         assert set(found.as_collections) == set(bundle.regressor.collections_)
         for scores in (found.scores, *found.as_collections.values()):
             assert scores == sorted(scores, reverse=True)
+    assert render_card(bundle.card) == (BOXED / "card.md").read_text()
 
 
 def test_a_new_card_leaves_the_model_as_it_is(tmp_path: Path) -> None:
