@@ -66,8 +66,8 @@ def _against(run: Trained, first: Trained, found: dict[str, Any]) -> dict[str, A
     """The content of the section about one run."""
     both = shared_pairs(run, first).rename(columns={"score": "score_first"})
     both["apart"] = both["score_run"] - both["score_first"]
-    errors = ((both[name] - both["mos"]).abs() for name in ("score_first", "score_run"))
-    gain = np.subtract(*errors).to_numpy()
+    before, after = ((both[name] - both["mos"]).abs() for name in ("score_first", "score_run"))
+    gain = (before - after).to_numpy()
     both["nearer"] = np.select([gain > 0, gain < 0], [found["run"], found["first"]], "neither")
     most = both.iloc[np.argsort(-both["apart"].abs().to_numpy(), kind="stable")]
     most = most[most["apart"] != 0]
@@ -118,5 +118,6 @@ def _cards(most: pd.DataFrame, pictures: pd.DataFrame | None) -> list[dict[str, 
         paths = [] if pictures is None else [row["ref_path"], row["dist_path"]]
         known = paths and all(isinstance(path, str) for path in paths)
         shown = triple(text_path(paths[0]), text_path(paths[1])) if known else []
-        cards.append({**row, "pair_id": str(name), "pictures": shown})
+        facts = {str(column): value for column, value in row.items()}
+        cards.append({**facts, "pair_id": str(name), "pictures": shown})
     return cards

@@ -96,7 +96,7 @@ def _written(reference: Reference, folder: Path) -> list[Pair]:
     scene, rng = Scene(reference.key, picture, (0, 0, 1, 1), ()), np.random.default_rng(0)
     ref = folder / "reference.png"
     picture.save(ref, compress_level=1)
-    pairs = []
+    pairs: list[Pair] = []
     for (name, _), ladder in LADDERS.items():
         for dose, edit in ladder.items():
             path = folder / f"{len(pairs)}.png"

@@ -94,7 +94,7 @@ def _one_pair(page: Page, observers: list[gr.Dropdown]) -> None:
     examples.load_input_event.then(**score)
     # A result and an error belong to their pictures and observers: another choice clears both.
     gr.on(
-        [box.input for box in (ref, dist, *observers)], None, None, results,
+        [ref.input, dist.input, *(choice.input for choice in observers)], None, None, results,
         js=f"() => {{ {CLOSE_ERRORS} return ['', null, '']; }}",
     )  # fmt: skip
     for role, box in (("reference", ref), ("degraded picture", dist)):
