@@ -12,9 +12,12 @@ from pydantic import AfterValidator
 from pydantic_settings import YamlConfigSettingsSource
 
 from seiqa_features.errors import UsageError
-from seiqa_features.files import local_path
+from seiqa_features.remote.places import as_path, local_path
 
 LocalPath = Annotated[Path, AfterValidator(local_path)]
+AnyPath = Annotated[Path, AfterValidator(as_path)]
+"""A local path, or one in an object store."""
+
 CONFIGS = Path(__file__).parent / "configs"
 
 TILES = "tiles512"

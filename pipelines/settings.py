@@ -28,20 +28,20 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from pipelines.config_files import ConfigFile, LocalPath, config_path, with_tiles
+from pipelines.config_files import AnyPath, ConfigFile, LocalPath, config_path, with_tiles
 from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.remote.places import local_side
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.finetune.recipe import Recipe
 
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
 
-MAX_WORKERS = 1024
-"""More threads than any machine has cores must be a mistake."""
+MAX_WORKERS = 1024  # more threads than any machine has cores must be a mistake
 
 MAX_SEED = 2**31 - 1
 """Largest seed that all of the learners' libraries accept."""
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
 
-    data: Annotated[LocalPath | tuple[LocalPath, ...] | None, NoDecode] = Field(
+    data: Annotated[AnyPath | tuple[AnyPath, ...] | None, NoDecode] = Field(
         None, description="data set folder or CSV manifest; several are collections"
     )
     dmos: tuple[str, ...] = Field(
@@ -81,8 +81,8 @@ class Settings(BaseSettings):
         None, description="score as this collection's observers (null: as all have in common)"
     )
     config: str = Field(DEFAULT_CONFIG, description="name in pipelines/configs, or a YAML file")
-    run: LocalPath = Field(Path(), description="folder that gets all results of this run")
-    cache: LocalPath = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
+    run: AnyPath = Field(Path(), description="folder that gets all results of this run")
+    cache: AnyPath = Field(DEFAULT_CACHE, description="feature store, shared by all runs")
     workers: int = Field(
         os.cpu_count() or 1, ge=1, le=MAX_WORKERS, description="worker threads and processes"
     )
@@ -219,11 +219,11 @@ class Settings(BaseSettings):
             device=self.device,
             precision=self.precision,
             gpu_memory=self.gpu_memory,
-            scratch=self.cache / "scratch",
+            scratch=local_side(self.cache) / "scratch",
         )
 
     def cluster(self) -> Cluster | None:
-        """The cluster to extract on, None for this process."""
+        """Where to extract, None for this process."""
         return Cluster(self.ray_address) if self.engine == "ray" else None
 
     def save(self, path: Path) -> None:

@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from seiqa_features.errors import DataError, UsageError, printable
+from seiqa_features.errors import DataError, printable
+from seiqa_features.remote.paths import RemotePath
+from seiqa_features.remote.places import named_path
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -24,7 +27,6 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/")  # Path makes one slash of two
 _ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")
 _BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
@@ -75,39 +77,20 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
-def local_path(path: Path) -> Path:
-    """A path that may have been given as a URI of this machine, as `file:///data/pairs.csv`.
-
-    Raises
-    ------
-    UsageError
-        It is a URI of another kind, such as s3://…; only local paths are supported.
-    """
-    found = _URI.match(str(path))
-    if found is None:
-        return path
-    if found["scheme"] == "file":
-        return Path(str(path)[found.end() - 1 :])
-    uri = f"{found['scheme']}://{str(path)[found.end() :]}"
-    raise UsageError(
-        f"{uri}: expected a local path; object stores are not supported: mount the bucket, or copy"
-        " what is needed"
-    )
-
-
 def path_text(path: Path | str) -> str:
     r"""A path as text that tables, JSON and SQLite can store; `text_path` is the inverse.
 
-    It is the path itself, except that control characters and bytes that are not UTF-8 are written
-    as ``\xhh``. So is a backslash that would otherwise look like such an escape.
+    It is the path itself or its URI, except that control characters and bytes that are not UTF-8
+    are written as ``\xhh``. So is a backslash that would otherwise look like such an escape.
     """
-    return printable(_ESCAPED.sub(r"\\x5c", os.fspath(path)))
+    return printable(_ESCAPED.sub(r"\\x5c", str(path)))
 
 
 def text_path(text: str) -> Path:
     """The path that `path_text` wrote as text."""
     octets = text.encode("utf-8", "surrogateescape")
-    return Path(os.fsdecode(_BYTE.sub(lambda found: bytes([int(found[1], 16)]), octets)))
+    name = os.fsdecode(_BYTE.sub(lambda found: bytes([int(found[1], 16)]), octets))
+    return named_path(name)
 
 
 _HOST = hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
@@ -122,13 +105,19 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A killed process or a power cut leaves either the old file or the new one. If the block raises,
     the temporary file is removed and `path` is unchanged. Leftovers of killed processes in the
-    folder are removed first.
+    folder are removed first. For an object store the temporary path is local, and its content
+    becomes one object.
 
     Raises
     ------
     OSError
         The folder cannot be created, or the file cannot be written or renamed.
     """
+    if isinstance(path, RemotePath):
+        with TemporaryDirectory() as folder:
+            yield Path(folder) / path.name
+            path.upload(Path(folder) / path.name)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent)
     temporary = temporary_in(path.parent)

@@ -149,7 +149,7 @@ def load_bundle(folder: Path | str) -> Bundle:
         There is no bundle, its format version differs, its model file was changed or is unreadable,
         or the model holds a type that is not allowed.
     """
-    folder = Path(folder)
+    folder = Path(folder) if isinstance(folder, str) else folder
     manifest = _read_manifest(folder)
     path = current(folder / MODEL_FILE)
     try:

@@ -150,7 +150,7 @@ class Labels(Record):
 
 
 class Seconds(Record):
-    """Wall-clock seconds; ``evaluate``: of the whole evaluation."""
+    """Wall-clock seconds, ``evaluate`` of the whole evaluation."""
 
     evaluate: Number
 
@@ -191,12 +191,12 @@ class Figures(Record):
     calibrated : bool or None
         Whether the stack on all rows kept its calibration curve (one that does not raise PLCC is
         dropped); None if calibration is off.
+    sampled : dict of int
+        Learners fitted on a random sample of the rows, and its size.
     n, groups : int
-        Rows and groups.
     splitter : str
         Description of how rows were held out.
-    label : Labels
-    seconds : Seconds
+    label : Labels; seconds : Seconds
     seconds_per_row : float
         Time to predict one row.
     """
@@ -218,6 +218,7 @@ class Figures(Record):
     prediction_interval: PredictionInterval
     weights: Weights | None
     calibrated: bool | None
+    sampled: dict[str, int] = {}
     n: int
     groups: int
     splitter: str

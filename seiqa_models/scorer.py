@@ -24,6 +24,7 @@ from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.pictures.inputs import Picture, both_sides, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.remote.places import as_path
 from seiqa_features.table.store import Store
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.anchors import in_words
@@ -105,7 +106,7 @@ class Scorer(ScorerInterface):
         WeightsError, DeviceError
             Pretrained weights that it needs are missing, or the device does not exist.
         """
-        loaded = load_built_in() if bundle is None else load_bundle(bundle)
+        loaded = load_built_in() if bundle is None else load_bundle(as_path(bundle))
         options: Any = {"workers": workers, "runtime": runtime, "as_collection": as_collection}
         return cls(loaded, device=device, **options)
 
@@ -199,8 +200,7 @@ class Scorer(ScorerInterface):
     ) -> tuple[pd.DataFrame, list[str]]:
         """Score the pairs found by an adapter, using a feature store.
 
-        Features in the store are not computed again: a killed run resumes where it stopped. Memory
-        for the feature table does not grow with the number of pairs.
+        Features in the store are not computed again: a killed run resumes where it stopped.
 
         Parameters
         ----------
@@ -223,7 +223,8 @@ class Scorer(ScorerInterface):
         pairs, problems = build_pairs(
             found, ImageIndex(cache), workers=self.workers, on_image=on_image
         )
-        pairs = require_pairs(pairs, problems, keep_going=keep_going)
+        if not keep_going:
+            require_pairs(pairs, problems, keep_going=False)
         equal = pairs["ref_key"] == pairs["dist_key"]
         left_out, scores = [*found.left_out, *problems], []
         with self._one_at_a_time:
@@ -240,8 +241,6 @@ class Scorer(ScorerInterface):
                 left_out += failures.values()
                 scores.append(self._predict(table))
         predicted = pd.concat(scores)
-        if predicted.empty and not equal.any():
-            raise DataError([*left_out, "no usable pair is left"])
         kept = pairs["pair_id"][equal | pairs["pair_id"].isin(predicted.index)]
         identical = set(pairs["pair_id"][equal])
         return settled(predicted, pd.Index(kept), identical, self.scale[1]), left_out

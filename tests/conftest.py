@@ -6,17 +6,26 @@ to look at.
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import pytest_socket
 from numpy.typing import NDArray
 from PIL import Image
+from pyarrow import fs
 from scipy.ndimage import gaussian_filter
 
 from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.remote.paths import RemotePath
+
+if TYPE_CHECKING:
+    from tests.object_store import ObjectStore
 
 # Half a minute of every training, in other processes too; its own tests switch it on.
 os.environ["SEIQA_SENSE"] = "false"
@@ -69,6 +78,44 @@ def save_picture() -> Callable[..., Path]:
 def index(tmp_path: Path) -> ImageIndex:
     """An image index with an empty cache."""
     return ImageIndex(tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def _object_store() -> Iterator[ObjectStore]:
+    pytest_socket.enable_socket()  # a server needs one, and no test is running yet that must not
+    store = importlib.import_module("tests.object_store").ObjectStore()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def object_store(
+    _object_store: ObjectStore,
+    socket_enabled: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> ObjectStore:
+    """An S3-compatible server that the environment names; its requests are counted from now on."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _object_store.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    _object_store.requests.clear()
+    return _object_store
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore) -> RemotePath:
+    """An empty bucket on `object_store`."""
+    name = f"b{uuid.uuid4().hex}"
+    address = object_store.url.removeprefix("http://")
+    make = fs.S3FileSystem(
+        endpoint_override=address, scheme="http", allow_bucket_creation=True
+    ).create_dir
+    make(name)
+    object_store.requests.clear()
+    return RemotePath(f"s3://{name}")
 
 
 @pytest.fixture(scope="session")

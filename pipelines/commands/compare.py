@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best single", "kind unseen",
-    "minutes",
+    "s a pair", "training s", "GB",
 )  # fmt: skip
 Runs = Annotated[
     list[Path],
@@ -33,8 +34,10 @@ def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
     """Put trained runs side by side, and test each against the first on the pairs both predicted.
 
     final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
-    kind unseen: final on kinds of distortion that the training part lacked. A second table has the
-    share of relations that each model keeps (see `seiqa sense`), where that was found in training.
+    kind unseen: final on kinds of distortion that the training part lacked; s a pair: seconds for
+    the features of a pair and its score; training s: of the training, and of fine-tuning; GB: peak
+    memory, then that of a GPU. A second table has the share of relations that each model keeps (see
+    `seiqa sense`), where that was found in training.
     """
     from pipelines.report.comparing import against, read_trained
     from pipelines.runs.outputs import require_writable
@@ -100,11 +103,14 @@ def _show_sense(runs: list[Trained]) -> None:
 
 
 def _facts(run: Trained) -> dict[str, Any]:
-    """A run for JSON: its folder, configuration and the content of its metrics.json."""
+    """A run for JSON: folder, configuration, content of metrics.json, and what it took."""
+    from pipelines.runs.reading import read_effort
+
     return {
         "run": str(run.folder),
         "config": run.config,
         "metrics": run.metrics.model_dump(mode="json"),
+        "effort": asdict(read_effort(run.folder, run.metrics)),
     }
 
 
@@ -124,5 +130,20 @@ def _row(run: Trained) -> list[str]:
         f"{metrics.gap:+.4f}",
         f"{metrics.best_single.final:.4f}",
         f"{transfer.final:.4f}" if transfer else "",
-        f"{metrics.seconds.evaluate / 60:.1f}",
+        *_effort(run),
+    ]
+
+
+def _effort(run: Trained) -> list[str]:
+    """What a run took, as cells of the table; empty where it is not known."""
+    from pipelines.runs.reading import read_effort
+
+    effort = read_effort(run.folder, run.metrics)
+    seconds = (effort.seconds_per_pair, effort.training_seconds)
+    memory = [effort.gigabytes] if effort.gigabytes is not None else []
+    if effort.gpu_gigabytes:
+        memory.append(effort.gpu_gigabytes)
+    return [
+        *("" if value is None else f"{value:.3g}" for value in seconds),
+        " + ".join(f"{value:.2f}" for value in memory),
     ]

@@ -125,6 +125,16 @@ def say_few_groups(metrics: Metrics) -> None:
         )
 
 
+def say_sampled(metrics: Metrics) -> None:
+    """Print which learners did not learn from all rows."""
+    for size in sorted(set(metrics.sampled.values())):
+        names = [name for name, rows in metrics.sampled.items() if rows == size]
+        typer.echo(
+            f"{', '.join(names)}: fitted on {size} of {metrics.n} rows, drawn at random, because"
+            " the time grows with the cube of their number"
+        )
+
+
 def say_purpose(metrics: Metrics) -> None:
     """Print what a stack for pictures from anywhere loses on new scenes of its own collection."""
     if at_home := metrics.at_home:

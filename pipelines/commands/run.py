@@ -15,6 +15,7 @@ from pipelines.commands.console import (
     say_laboratories,
     say_left_out,
     say_purpose,
+    say_sampled,
     say_sense,
 )
 from pipelines.commands.options import (
@@ -189,6 +190,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
         f" on {metrics.n} pairs, {metrics.splitter}"
     )
     say_few_groups(metrics)
+    say_sampled(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
     say_laboratories(metrics)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, say_few_groups, say_kinds, say_purpose
+from pipelines.commands.console import bars, say_few_groups, say_kinds, say_purpose, say_sampled
 from pipelines.commands.options import Config, Seed, Workers
 
 Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .parquet, …")]
@@ -53,9 +53,11 @@ def fit_table(
         f"best single column: final {single.final:.4f} ({single.name})"
     )
     say_few_groups(metrics)
+    say_sampled(metrics)
     say_purpose(metrics)
     say_kinds(metrics)
-    typer.echo(f"metrics, predictions and bundle in {out}; report in {render_report(out)}")
+    where = settings.run
+    typer.echo(f"metrics, predictions and bundle in {where}; report in {render_report(where)}")
 
 
 def predict_table(
@@ -66,14 +68,16 @@ def predict_table(
     """Score every row of a table with a trained bundle."""
     from pipelines.runs.outputs import require_writable
     from seiqa_features.files import write_whole
+    from seiqa_features.remote.places import as_path
     from seiqa_features.tabular.inert import inert_csv
 
     if out is not None:
+        out = as_path(out)
         require_writable(out)
 
     from pipelines.runs.tables import predict_table as predict
 
-    scored = predict(table, bundle)
+    scored = predict(as_path(table), as_path(bundle))
     if out is None:
         typer.echo(inert_csv(scored).encode(), nl=False)  # UTF-8 as in a file, wherever it goes
         return

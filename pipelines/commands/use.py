@@ -112,9 +112,9 @@ def score(
     In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
     computed is kept, so that a stopped run continues where it was.
     """
-    from seiqa_features.files import local_path
+    from seiqa_features.remote.places import as_path
 
-    images, out = [local_path(path) for path in images], out and local_path(out)
+    images, out = [as_path(path) for path in images], out and as_path(out)
     _require_usage(images, out, heatmap, json)
     if out is None:
         scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
@@ -128,7 +128,7 @@ def score(
     cluster = _cluster(engine, ray_address)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
-    cache = local_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
+    cache = as_path(cache or os.environ.get("SEIQA_CACHE", DEFAULT_CACHE))
     scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
@@ -166,11 +166,12 @@ def load_scorer(
     _import_skops_quickly()
 
     from seiqa_features.extraction.runtime import Runtime
+    from seiqa_features.remote.places import as_path, local_side
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
     from seiqa_models.scorer import Scorer
 
     weight_files = WeightFiles(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
-    scratch = None if cache is None else cache / "scratch"
+    scratch = None if cache is None else local_side(as_path(cache)) / "scratch"
     runtime = Runtime(weight_files, device=device or "auto", scratch=scratch)
     return Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
 
@@ -235,8 +236,7 @@ def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, 
     for line in hints(before, after):
         say_aside(f"seiqa: {line}")
     if heatmap is not None and not write_heat_map(heatmap, scored):
-        same = "the pictures are the same, pixel by pixel"
-        say_aside(f"seiqa: {heatmap} was not written: {same}")
+        say_aside(f"seiqa: {heatmap} was not written: the pictures are the same, pixel by pixel")
 
 
 def _say_score(scored: Score) -> None:

@@ -13,6 +13,7 @@ from pipelines.runs.metrics import Metrics
 from pipelines.runs.reading import read_training
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
+from seiqa_features.remote.places import as_path
 from seiqa_features.tabular.inert import restored_table
 from seiqa_models.evaluation.compare import compare as paired_bootstrap
 
@@ -37,7 +38,7 @@ def read_trained(folders: list[Path]) -> list[Trained]:
         Folders without a finished training, or with files of several trainings; all are named.
     """
     problems, runs = [], []
-    for folder in folders:
+    for folder in map(as_path, folders):
         needed = (METRICS, PREDICTIONS, SETTINGS)
         if missing := [name for name in needed if not current(folder / name).is_file()]:
             problems.append(f"{folder}: no {missing[0]} in it; name the folder of a trained run")

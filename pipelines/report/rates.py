@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,7 @@ def _rate(row: Mapping[Any, Any]) -> float:
     """Bits per pixel: as stated, or from the size of a coded file; NaN if unknown."""
     if math.isfinite(row["bpp"]):
         return float(row["bpp"])
-    path = Path(text_path(str(row["dist_path"])))
+    path = text_path(str(row["dist_path"]))
     if path.suffix.lower() not in CODED or not path.is_file():
         return math.nan
     width, height = map(int, str(row["dist_size"]).split("×"))

@@ -23,6 +23,7 @@ from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.files import write_whole
+from seiqa_features.remote.places import local_side, parts_of_file
 from seiqa_features.table.keys import KEYS
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.table import read_table
@@ -41,15 +42,17 @@ def exclusive(run: Path) -> Iterator[None]:
     """Lock a run folder, created if missing, against all other processes.
 
     Writes that a killed process had committed to are completed first. The lock is reentrant within
-    a process.
+    a process. Object stores have no locks: there it holds against processes of this machine.
 
     Raises
     ------
     StoreError
         Another process holds the lock.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run / LOCK, timeout=0, is_singleton=True)
+    place = local_side(run)
+    for folder in dict.fromkeys((run, place)):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place / LOCK, timeout=0, is_singleton=True)
     try:
         lock.acquire()
     except Timeout:
@@ -63,11 +66,11 @@ def exclusive(run: Path) -> Iterator[None]:
     finally:
         if lock.lock_counter == 1:  # processes do not wait for it, so the file can go
             with suppress(OSError):
-                (run / LOCK).unlink()
+                (place / LOCK).unlink()
         lock.release()
         if not lock.is_locked:
             with suppress(OSError):  # stays unless empty
-                run.rmdir()
+                place.rmdir()
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def read_run(settings: Settings) -> Extracted:
             [f"{run}: its features are of another configuration or version;"
              " run `seiqa features` again"]
         )  # fmt: skip
-    pairs = pd.read_parquet(current(run / PAIRS))
+    pairs = pd.read_parquet(parts_of_file(current(run / PAIRS)))
     table = read_table(current(run / FEATURES)).loc[pairs["pair_id"]]
     constructed = _read_constructed(run, record.features) if settings.orders else None
     return Extracted(pairs, table, meta, record.features.digest, constructed)
@@ -152,7 +155,7 @@ def _read_constructed(run: Path, written: Features) -> Constructed:
              " run `seiqa features` again"]
         )  # fmt: skip
     require_unchanged(run, written, (ORDERS, ORDERS_FEATURES), step="features")
-    rows = pd.read_parquet(current(run / ORDERS))
+    rows = pd.read_parquet(parts_of_file(current(run / ORDERS)))
     return Constructed(rows, read_table(current(run / ORDERS_FEATURES)).loc[rows.index])
 
 

@@ -2,7 +2,8 @@
 
 It is the one file outside its run folder that a run writes. Lines are only ever appended: a new
 ledger is created together with its header, and a line is a single write at the end of the file, so
-that runs ending at the same time do not lose each other's lines. An existing header is left
+that runs ending at the same time do not lose each other's lines (except in an object store, where
+the ledger is read and written as a whole). An existing header is left
 unchanged: the user's own columns are left empty, and figures without a column are left out with a
 warning.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from pipelines.runs.metrics import Metrics
 from pipelines.settings import Settings
 from seiqa_features.files import create_whole
+from seiqa_features.remote.paths import RemotePath
 from seiqa_features.tabular.inert import inert
 
 LEDGER = "runs.csv"
@@ -80,19 +82,27 @@ def _append(path: Path, line: dict[str, object]) -> None:
     ValueError
         The file is not a ledger.
     """
+    if isinstance(path, RemotePath):  # has no end to write to
+        content = path.read_bytes() if path.exists() else _csv(list(COLUMNS))
+        path.write_bytes(content + _addition(path, content, line))
+        return
     if not path.exists():
         create_whole(path, _csv(list(COLUMNS)))
     with path.open("a+b", buffering=0) as file:  # every write goes to the file's current end
         file.seek(0)
-        content = file.read()
-        header = next(csv.reader(content.decode("utf-8-sig").splitlines()), [])
-        if not {"time", "run"} <= set(header):
-            raise ValueError("its first line is not the header of a ledger; move the file away")
-        if lacking := [name for name in COLUMNS if name not in header]:
-            _log.warning("%s: no column %s in it, left out", path, ", ".join(lacking))
-        # an editor may have left the last line unterminated
-        gap = b"" if content.endswith(b"\n") else b"\n"
-        file.write(gap + _csv([line.get(name) for name in header]))
+        file.write(_addition(path, file.read(), line))
+
+
+def _addition(path: Path, content: bytes, line: dict[str, object]) -> bytes:
+    """What to add to the content of a ledger for a line; raises ValueError as `_append`."""
+    header = next(csv.reader(content.decode("utf-8-sig").splitlines()), [])
+    if not {"time", "run"} <= set(header):
+        raise ValueError("its first line is not the header of a ledger; move the file away")
+    if lacking := [name for name in COLUMNS if name not in header]:
+        _log.warning("%s: no column %s in it, left out", path, ", ".join(lacking))
+    # an editor may have left the last line unterminated
+    gap = b"" if content.endswith(b"\n") else b"\n"
+    return gap + _csv([line.get(name) for name in header])
 
 
 def _csv(cells: list[object]) -> bytes:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
+from seiqa_features.spending import Spent
 from seiqa_features.table.recipe import Recipe
 
 RECORD = "run.json"
@@ -38,9 +39,13 @@ class Written(BaseModel):
 
 
 class Features(Written):
-    """Written by `features`; `digest` identifies the pairs and the recipe of their features."""
+    """Written by `features`; `digest` identifies the pairs and the recipe of their features.
+
+    `spent` is None if the store had every row.
+    """
 
     digest: str
+    spent: Spent | None = None
 
 
 class Training(Written):
@@ -48,6 +53,7 @@ class Training(Written):
 
     features: str | None
     settings: dict[str, Any]
+    spent: Spent | None = None
 
     @property
     def step(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pipelines.settings import Settings
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.spending import Spent, spending
 from seiqa_features.tabular.names import column_key
 from seiqa_features.tabular.numbers import read_number
 from seiqa_features.tabular.reading import TextTable, read_text_table
@@ -54,13 +55,15 @@ def fit_table(settings: Settings, roles: Roles, *, on_fold: Progress = unwatched
     TableError
         It holds columns that must not be features, or cannot be learned from.
     """
-    with exclusive(settings.run):
-        metrics = _fit(settings, roles, on_fold)
+    with exclusive(settings.run), spending() as spent:
+        metrics = _fit(settings, roles, on_fold, spent)
     note_run(settings, metrics)
     return metrics
 
 
-def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
+def _fit(
+    settings: Settings, roles: Roles, on_fold: Progress, spent: Callable[[], Spent]
+) -> Metrics:
     table, roles = by_role(read_text_table(settings.named_data()[0]), roles)
     X = feature_columns(table, roles)
     rows = labelled_rows(table, roles)
@@ -105,6 +108,7 @@ def _fit(settings: Settings, roles: Roles, on_fold: Progress) -> Metrics:
         evaluation.regressor,
         recipe={"table": columns},
         card=_card(settings, metrics, columns),
+        spent=spent(),
     )
     return metrics
 

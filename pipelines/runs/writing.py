@@ -39,6 +39,7 @@ from pipelines.runs.record import (
 from pipelines.settings import Settings
 from seiqa_features.commits import committing
 from seiqa_features.errors import StoreError
+from seiqa_features.spending import Spent
 from seiqa_features.table.table import write_table
 from seiqa_features.tabular.inert import inert_csv
 
@@ -68,6 +69,7 @@ def write_features(
     constructed: Constructed | None = None,
     *,
     digest: str,
+    spent: Spent | None = None,
 ) -> None:
     """Write the results of `features`.
 
@@ -81,6 +83,8 @@ def write_features(
         Only with the setting orders.
     digest : str
         See `pipelines.runs.record.features_digest`.
+    spent : Spent | None
+        None if nothing was computed; what the same features took earlier is then kept.
 
     Raises
     ------
@@ -99,7 +103,9 @@ def write_features(
             write_table(constructed.table, fresh / ORDERS_FEATURES, unavailable={})
             names += [ORDERS, ORDERS_FEATURES]
         files = checksums(fresh, names)
-        record.features = Features(files=files, digest=digest)
+        if spent is None and record.features is not None and record.features.digest == digest:
+            spent = record.features.spent
+        record.features = Features(files=files, digest=digest, spent=spent)
         record.save(fresh)
 
 
@@ -112,6 +118,7 @@ def write_training(
     recipe: dict[str, Any],
     card: dict[str, Any],
     features: str | None = None,
+    spent: Spent | None = None,
 ) -> None:
     """Write the results of a training: metrics, held-out predictions and bundle.
 
@@ -124,6 +131,8 @@ def write_training(
         See `seiqa_models.bundle.save_bundle`.
     features : str | None
         Digest of the features; None if the training was on a table.
+    spent : Spent | None
+        What the training took.
 
     Raises
     ------
@@ -142,6 +151,7 @@ def write_training(
             files=checksums(fresh, (METRICS, PREDICTIONS, BUNDLE_MANIFEST, MODEL)),
             features=features,
             settings=settings.model_dump(mode="json"),
+            spent=spent,
         )
         record.save(fresh)
 

@@ -8,7 +8,9 @@ nothing. Each edit takes a `Scene` and a generator and returns RGB pixels of the
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -130,6 +132,17 @@ def replaced(scene: Scene, _: np.random.Generator) -> Image.Image:
     donor = scene.others[0].resize(scene.picture.size, Image.Resampling.BICUBIC)
     result.paste(donor.crop(box), box[:2])
     return result
+
+
+def across(share: float, edit: Edit) -> Edit:
+    """An edit of the subject's box, applied to a random box that is this share of the picture."""
+
+    def widened(scene: Scene, rng: np.random.Generator) -> Image.Image:
+        side = math.sqrt(share)
+        left, top = rng.uniform(0, 1 - side, 2)
+        return edit(replace(scene, subject=(left, top, left + side, top + side)), rng)
+
+    return widened
 
 
 def inserted(scene: Scene, _: np.random.Generator) -> Image.Image:

@@ -7,7 +7,7 @@ reference whose pixels it contains, so that nothing made from a held-out referen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,8 @@ IDENTITY = "identity"
 RELATED: dict[str, Edit] = {
     "shift 2": edits.shift(2), "grey": edits.grey, "mirrored": edits.mirrored,
     "part covered": edits.covered, "part replaced": edits.replaced,
+    "mostly covered": edits.across(0.8, edits.covered),
+    "half replaced": edits.across(0.6, edits.replaced),
     "halves swapped": edits.swapped, "tiles shuffled": edits.shuffled,
     "blur 5": edits.blur(5), "JPEG 10": edits.jpeg(10), "noise 50": edits.noise(50),
     "tenth size": edits.rescaled(10),
@@ -40,12 +42,12 @@ RELATED: dict[str, Edit] = {
 """Of all sorts, and so strong that weaker ones need not be shown."""
 
 GONE: dict[str, Edit] = {
-    "another picture": edits.another(0), "mean colour": edits.flat(None), "black": edits.flat(0),
-    "static": edits.static,
+    "another picture": edits.another(0), "a third picture": edits.another(1),
+    "mean colour": edits.flat(None), "black": edits.flat(0), "static": edits.static,
 }  # fmt: skip
 
-DONATED = ("part replaced", "another picture")
-"""Edits that take pixels from another reference."""
+DONATED = {"part replaced": 0, "half replaced": 0, "another picture": 0, "a third picture": 1}
+"""Edits that take pixels from another reference, and from which one in `Scene.others`."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,7 @@ def write_pairs(references: list[Reference], folder: Path) -> tuple[Found, pd.Da
     Parameters
     ----------
     references : list of Reference
-        From `references_of`, one or more. The next one in the list is the donor of pixels; see
-        `Returns` for donors of another group and for single references.
+        From `references_of`, one or more. The next two in the list are the donors of pixels.
 
     Returns
     -------
@@ -91,33 +92,34 @@ def write_pairs(references: list[Reference], folder: Path) -> tuple[Found, pd.Da
         The pairs, without labels; pair_id is ``<pixel key>/<edit>``.
     pd.DataFrame
         Indexed by pair_id: `scene` (pixel key), `edit`, `group_id` and `donor`, the group whose
-        pixels were used, or the reference's own if there was none. A single reference has no pairs
-        that need a donor.
+        pixels were used, or the reference's own if there was none. One or two references have no
+        pairs that need more donors than there are.
     """
     found, rows = Found(folder), []
     for number, reference in enumerate(references):
-        donor = references[(number + 1) % len(references)]
-        for name, path, ref in _written(reference, donor, folder / f"{number:02d}"):
+        donors = [references[(number + step) % len(references)] for step in (1, 2)]
+        for name, path, ref in _written(reference, donors, folder / f"{number:02d}"):
             pair_id = f"{reference.key}/{name}"
             found.pairs.append(Pair(pair_id, ref, path, "train", group=reference.group))
-            giver = donor.group if name in DONATED else reference.group
-            rows.append((pair_id, reference.key, name, reference.group, giver))
+            giver = donors[DONATED[name]] if name in DONATED else reference
+            rows.append((pair_id, reference.key, name, reference.group, giver.group))
     table = pd.DataFrame(rows, columns=["pair_id", "scene", "edit", "group_id", "donor"])
     return found, table.set_index("pair_id")
 
 
 def _written(
-    reference: Reference, donor: Reference, folder: Path
+    reference: Reference, donors: Sequence[Reference], folder: Path
 ) -> Iterator[tuple[str, Path, Path]]:
     """Name, degraded file and reference file of each pair of one reference."""
     folder.mkdir()
     picture, rng = opened(reference.path), _generator(reference.key, IDENTITY)
-    scene = Scene(reference.key, picture, _busiest(picture, rng), (opened(donor.path),))
+    others = tuple(opened(donor.path) for donor in donors)
+    scene = Scene(reference.key, picture, _busiest(picture, rng), others)
     ref = folder / "reference.png"
     picture.save(ref, compress_level=1)
     yield IDENTITY, ref, ref
     for number, (name, edit) in enumerate(every_edit().items()):
-        if name in DONATED and donor.key == reference.key:
+        if name in DONATED and donors[DONATED[name]].key == reference.key:
             continue
         path = folder / f"{number}.png"
         edit(scene, _generator(reference.key, name)).save(path, compress_level=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import pandas as pd
+
 from pipelines.runs.changes import require_same_data
 from pipelines.runs.folder import (
     Extracted,
@@ -18,11 +20,13 @@ from pipelines.runs.writing import write_features
 from pipelines.sense.constructed import construct
 from pipelines.settings import Settings
 from seiqa_features.datasets import check_pairs, find_pairs
+from seiqa_features.datasets.pairs import Found
 from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.connecting import require_answer
 from seiqa_features.extraction.runner import RunReport
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.spending import spending
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 
@@ -90,14 +94,8 @@ def features(
         require_answer(cluster)
     runtime = settings.runtime()
     recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
-    with exclusive(settings.run):
-        found, left_out = check_pairs(
-            listed,
-            ImageIndex(settings.cache),
-            keep_going=settings.keep_going,
-            workers=settings.workers,
-            on_image=on_image,
-        )
+    with exclusive(settings.run), spending() as spent:
+        found, left_out = checked_pairs(settings, listed, on_image)
         splits = choose_splits(settings, found) if to_train else None
         if splits is not None:
             before_extraction(settings, found, splits, recipe)
@@ -131,9 +129,31 @@ def features(
             "versions": _versions(recipe),
         }
         digest = features_digest(pairs, recipe)
-        write_features(settings, pairs, table, meta, constructed, digest=digest)
+        write_features(
+            settings, pairs, table, meta, constructed,
+            digest=digest, spent=spent() if report.computed else None,
+        )  # fmt: skip
     extracted = Extracted(pairs, table, meta, digest, constructed)
     return Features(extracted, report, left_out, splits)
+
+
+def checked_pairs(
+    settings: Settings, listed: Found, on_image: Progress
+) -> tuple[pd.DataFrame, list[str]]:
+    """The pairs that a layout lists, with their pictures checked as the settings say.
+
+    Raises
+    ------
+    DataError
+        See `load_pairs`.
+    """
+    return check_pairs(
+        listed,
+        ImageIndex(settings.cache),
+        keep_going=settings.keep_going,
+        workers=settings.workers,
+        on_image=on_image,
+    )
 
 
 def read_unchanged(settings: Settings) -> Extracted:

@@ -16,10 +16,10 @@ from pipelines.runs.model import choose_splits
 from pipelines.runs.readiness import before_decoding, require_trainable
 from pipelines.scales import label_range_of
 from pipelines.settings import Settings
-from seiqa_features.datasets import check_pairs, find_pairs
+from pipelines.steps.extracting import checked_pairs
+from seiqa_features.datasets import find_pairs
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.multimodal.models import Model, model_of, require_class
-from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.pictures.views import View
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.recipe import Recipe
@@ -66,7 +66,8 @@ def finetune(
     Raises
     ------
     UsageError
-        The configuration has no setting finetune, or the base model does not exist.
+        The configuration has no setting finetune, the base model does not exist, or there are
+        several collections.
     WeightsError
         transformers is too old, or files of the base model are missing and cannot be fetched.
     DeviceError
@@ -85,20 +86,19 @@ def finetune(
     recipe = settings.finetune
     model = model_of(recipe.base)
     View.parse(recipe.view)
-    listed = find_pairs(settings.named_data())
+    listed = find_pairs(settings.named_data(), settings.dmos)
+    if len(listed.collections) > 1:
+        raise UsageError(
+            f"{listed.source}: finetune needs labels on one scale, and these are the collections"
+            f" {', '.join(listed.collections)}; name the data of one"
+        )
     before_decoding(settings, listed)
     require_class()
     runtime = settings.runtime()
     runtime.bind(Recipe.parse({model.name: [recipe.view]}))  # fetches what is missing, or says so
     files = {weight.name: runtime.weight_files.verified(weight) for weight in model.files}
     with exclusive(settings.run):
-        found, left_out = check_pairs(
-            listed,
-            ImageIndex(settings.cache),
-            keep_going=settings.keep_going,
-            workers=settings.workers,
-            on_image=on_image,
-        )
+        found, left_out = checked_pairs(settings, listed, on_image)
         splits = choose_splits(settings, found)
         require_trainable(settings, found, splits)
         pairs = found[(found["split"] == "train") & found["mos"].notna()].reset_index(drop=True)

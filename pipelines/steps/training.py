@@ -23,6 +23,7 @@ from pipelines.settings import Settings
 from pipelines.steps.extracting import Features, read_unchanged
 from pipelines.steps.laboratories import judge_collections, labels_of
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.spending import spending
 
 if TYPE_CHECKING:
     from seiqa_models.anchors import Ladder
@@ -62,7 +63,7 @@ def train(
     UsageError
         A learner or the fusion does not exist.
     """
-    with exclusive(settings.run):
+    with exclusive(settings.run), spending() as spent:
         found = done.extracted if done else read_unchanged(settings)
         splits = (done and done.splits) or choose_splits(settings, found.pairs)
         require_trainable(settings, found.pairs, splits)
@@ -97,6 +98,7 @@ def train(
             recipe=found.meta["recipe"],
             card=model_card(settings, training, found.meta, metrics),
             features=found.digest,
+            spent=spent(),
         )
     note_run(settings, metrics)
     return metrics

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from seiqa_features.costs.model import PairSize
+from seiqa_features.costs.pairs import PairSize
 from seiqa_features.datasets.pairs import Pair
 from seiqa_features.errors import DataError
 from seiqa_features.extractors.registry import get_extractor

@@ -31,6 +31,7 @@ from seiqa_features.files import require_regular
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.plugins import load_plugins
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.remote.places import as_path
 
 
 class Adapter(Protocol):
@@ -163,7 +164,7 @@ def load_pairs(
         with TemporaryDirectory() as folder:
             own = ImageIndex(Path(folder))
             return load_pairs(data, own, keep_going=keep_going, workers=workers, on_image=on_image)
-    paths = [Path(data)] if isinstance(data, Path | str) else [Path(path) for path in data]
+    paths = list(map(as_path, [data] if isinstance(data, Path | str) else data))
     return check_pairs(
         find_pairs(paths), index, keep_going=keep_going, workers=workers, on_image=on_image
     )

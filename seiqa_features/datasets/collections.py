@@ -16,6 +16,7 @@ from pathlib import Path
 
 from seiqa_features.datasets.pairs import Collection, Found
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.remote.paths import RemotePath
 
 TURNED = "−label"
 """How a label is computed from one that is higher for worse pictures."""
@@ -29,7 +30,9 @@ def collection_name(data: Path) -> str:
     >>> collection_name(Path("/data/live/labels.csv"))
     'live-labels'
     """
-    path = Path(os.path.realpath(data))  # unlike resolve(), it tolerates a loop of links
+    path = data
+    if not isinstance(data, RemotePath):
+        path = Path(os.path.realpath(data))  # unlike resolve(), it tolerates a loop of links
     return path.name if path.is_dir() else f"{path.parent.name}-{path.stem}"
 
 

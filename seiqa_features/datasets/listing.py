@@ -12,11 +12,14 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePath
 
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.files import reason
 from seiqa_features.pictures.formats import SUFFIXES
+from seiqa_features.remote.paths import RemotePath
+from seiqa_features.remote.places import named_path
 
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
 """Files that operating systems leave in folders: silently ignored."""
@@ -59,8 +62,9 @@ def list_pictures(
     def unreadable(error: OSError) -> None:
         found.problems.append(f"{error.filename}: folder cannot be read ({reason(error)})")
 
-    for place, folders, files in os.walk(folder, onerror=unreadable):
-        parent = Path(place)
+    walk = folder.walk if isinstance(folder, RemotePath) else partial(os.walk, folder)
+    for place, folders, files in walk(onerror=unreadable):
+        parent = place if isinstance(place, RemotePath) else Path(place)
         kept = []
         for name in sorted(folders):
             if name.lower() in _LITTER:
@@ -106,7 +110,8 @@ class Files:
     """The files that a table names, relative to a folder.
 
     A name that does not exist as written may exist in another Unicode form, or may have been
-    written with Windows backslashes.
+    written with Windows backslashes. It may be the URI of an object; a name relative to a folder in
+    an object store is taken as written, since its names have one form.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -121,7 +126,12 @@ class Files:
         return self._known[name]
 
     def _find(self, name: str) -> Path:
+        named = named_path(name)
+        if isinstance(named, RemotePath):
+            return named
         written, slashed = self._folder / name, name.replace("\\", "/")
+        if isinstance(written, RemotePath):  # asking for each would take longer than reading
+            return named if named.is_absolute() else self._folder / slashed
         try:
             if written.exists():
                 return written

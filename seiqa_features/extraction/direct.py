@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 from PIL import Image
@@ -18,7 +16,7 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Job, Load
 from seiqa_features.files import why_unreadable
 from seiqa_features.pictures.decoding import pixel_key
-from seiqa_features.pictures.inputs import Picture, as_rgb
+from seiqa_features.pictures.inputs import Picture, as_rgb, path_of
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block, Recipe
@@ -86,11 +84,11 @@ def gather(
     known: dict[tuple[str, object], Load] = {}
 
     def load(picture: Picture, name: str) -> Load:
-        path = os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
+        path = path_of(picture)
         key = (name, path or id(picture))
         if key not in known:
             decode = partial(as_rgb, picture, name=name)
-            lazy = path is not None and why_unreadable(Path(os.fsdecode(path))) is None
+            lazy = path is not None and why_unreadable(path) is None
             known[key] = decode if lazy else held(decode())
         return known[key]
 

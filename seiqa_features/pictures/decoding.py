@@ -22,6 +22,7 @@ from seiqa_features.pictures import jpeg, jxl, png, tiff, tiff_samples
 from seiqa_features.pictures.boundary import refusing
 from seiqa_features.pictures.colour import to_rgb
 from seiqa_features.pictures.formats import HEAD_BYTES, decoders_for, unknown
+from seiqa_features.remote.paths import RemotePath
 
 MIN_SIDE = 16
 MAX_ASPECT = 100  # enlarging the short side of a longer strip for a view could exhaust memory
@@ -50,7 +51,8 @@ def load_rgb(path: Path) -> Image.Image:
     DataError
         One line, if the file cannot be read or is refused by `read_rgb`.
     """
-    require_regular(path)
+    if not isinstance(path, RemotePath):  # reading an object tells what asking for it would
+        require_regular(path)
     try:
         with path.open("rb") as file:
             return read_rgb(file, name=str(path))

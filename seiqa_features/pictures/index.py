@@ -21,8 +21,12 @@ from seiqa_features.files import path_text, reason, why_unreadable
 from seiqa_features.pictures.decoding import DECODE_RULES, load_rgb, pixel_key
 from seiqa_features.pictures.formats import EXTRAS
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.remote.paths import RemotePath
+from seiqa_features.remote.places import local_side, stats
 
 logger = logging.getLogger(__name__)
+
+_UNUSABLE = "{}: cannot use it as cache ({}); name another with --cache"
 
 BATCH = 256  # files decoded between writes of the index
 PATIENCE = 20.0  # seconds to wait while another process locks the index
@@ -54,7 +58,8 @@ class ImageIndex:
 
     The change time is part of the key because, unlike the modification time, programs cannot reset
     it: an edit that keeps size and date is still detected. A damaged index is set aside and a new
-    one is started: its contents are recovered by decoding.
+    one is started: its contents are recovered by decoding. SQLite needs a local file: the index of
+    a folder in an object store is on its local side. Objects are known by their size and time.
 
     Raises
     ------
@@ -63,14 +68,15 @@ class ImageIndex:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "images.sqlite"
+        self._file = local_side(folder) / "images.sqlite"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            for place in dict.fromkeys((folder, self._file.parent)):
+                place.mkdir(parents=True, exist_ok=True)
             problem = why_unreadable(self._file) if self._file.exists() else None
         except (OSError, ValueError) as error:
             problem = reason(error)
         if problem:
-            raise self._unusable(problem)
+            raise StoreError(_UNUSABLE.format(folder, problem))
         self._do(f"SELECT {_COLUMNS} FROM images LIMIT 1")
 
     def scan(
@@ -89,7 +95,7 @@ class ImageIndex:
         tuple[dict[Path, ImageInfo], dict[Path, str]]
             The contents of each readable file, and one line for each file that cannot be read.
         """
-        stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}
+        stamps = _stamps(dict.fromkeys(paths))
         known = self._known(stamps)
         missing = [path for path in stamps if path not in known]
         problems: dict[Path, str] = {}
@@ -176,9 +182,7 @@ class ImageIndex:
             raise self._unusable(reason(error)) from None
 
     def _unusable(self, why: str) -> StoreError:
-        return StoreError(
-            f"{self._file.parent}: cannot use it as cache ({why}); name another with --cache"
-        )
+        return StoreError(_UNUSABLE.format(self._file.parent, why))
 
 
 class _DamagedError(Exception):
@@ -186,6 +190,8 @@ class _DamagedError(Exception):
 
 
 def _name(path: Path) -> str:
+    if isinstance(path, RemotePath):
+        return path_text(path)
     return path_text(os.path.abspath(path))  # noqa: PTH100 — resolve() would follow links
 
 
@@ -197,12 +203,19 @@ def _inspect(path: Path) -> ImageInfo | str:
     return ImageInfo(pixel_key(image), image.width, image.height)
 
 
-def _stamp(path: Path) -> str:
-    """Identifies a state of the file: equal stamps mean equal pixels; "" if it cannot be read."""
-    try:
-        stat = path.stat()
-    except (OSError, ValueError):
-        return ""  # decoding will report the problem
+def _stamps(paths: Iterable[Path]) -> dict[Path, str]:
+    """The stamp of each file; those of objects are asked for together."""
+    found = dict.fromkeys(paths, "")
+    remote = stats(path for path in found if isinstance(path, RemotePath))
+    for path in found:
+        with suppress(OSError, ValueError):  # decoding will report the problem
+            stat = remote[path] if isinstance(path, RemotePath) else path.stat()
+            found[path] = "" if stat is None else _stamp(stat)
+    return found
+
+
+def _stamp(stat: os.stat_result) -> str:
+    """Identifies a state of a file: equal stamps mean equal pixels."""
     decoder = f"{DECODE_RULES} {PIL.__version__}{_extras()}"  # versions may decode differently
     return f"{decoder} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 

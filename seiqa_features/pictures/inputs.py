@@ -25,6 +25,8 @@ from seiqa_features.pictures.decoding import (
     orientation,
     read_rgb,
 )
+from seiqa_features.remote.paths import RemotePath
+from seiqa_features.remote.places import named_path
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +50,13 @@ CHANNELS = (1, 3, 4)
 BYTES = (bytes, bytearray, memoryview)
 
 
+def path_of(picture: Picture) -> Path | None:
+    """The path that a picture is given by, None if it is not given by one."""
+    if isinstance(picture, RemotePath):
+        return picture
+    return named_path(os.fsdecode(picture)) if isinstance(picture, str | os.PathLike) else None
+
+
 def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     """The picture as 8-bit RGB, as `seiqa_features.pictures.decoding` returns it for a file.
 
@@ -63,9 +72,9 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     DataError
         It has an unsupported type, shape or value, or would be refused as a file.
     """
-    if isinstance(picture, str | os.PathLike):
+    if (path := path_of(picture)) is not None:
         try:
-            return load_rgb(Path(os.fsdecode(picture)))
+            return load_rgb(path)
         except DataError as error:
             raise DataError([f"{name}: {line}" for line in error.problems]) from None
     if isinstance(picture, BYTES) or _is_file(picture):

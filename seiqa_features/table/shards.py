@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seiqa_features.files import replacing, why_irregular
+from seiqa_features.remote.places import parts_of_file
 from seiqa_features.table.checksums import checksum, checksums
 from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block
@@ -202,7 +203,8 @@ def opened(path: Path, kind: ShardType) -> Iterator[Shard]:
     if problem := why_irregular(path):
         raise DamagedShardError(path, problem)
     with _as_damage(path):
-        file = pq.ParquetFile(path)  # six times as fast as pq.read_table on shards this small
+        # Six times as fast as pq.read_table on shards this small.
+        file = pq.ParquetFile(parts_of_file(path))
     with file:
         with _as_damage(path):
             shard = Shard(path, file, kind)

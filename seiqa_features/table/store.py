@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from seiqa_features.errors import StoreError
 from seiqa_features.files import write_whole
+from seiqa_features.remote.places import local_side
 from seiqa_features.table import merging
 from seiqa_features.table.keys import KEYS, PairKey, Wanted
 from seiqa_features.table.matching import matches
@@ -208,16 +209,24 @@ class Store:
     def _merge_crowded(self, block: Block, kind: ShardType) -> None:
         """Merge small shards if there are many; a failure costs only speed.
 
-        The lock keeps two processes from merging the same shards.
+        The lock keeps two processes from merging the same shards. On an object store it holds only
+        for this machine: what two machines merge at once is there twice, which does no harm.
         """
         folder, own = self.folder(block), self._latest[block].path
         with suppress(Timeout, OSError):
             while parts := merging.crowded([p for p in self._parts(block) if p != own], kind):
-                with FileLock(folder / LOCK, timeout=0):
+                with FileLock(lock_of(folder), timeout=0):
                     try:
                         merging.merge(parts, kind, folder)
                     except DamagedShardError as damage:
                         self._set_aside(damage, block, kind)
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that is locked while shards are merged."""
+    place = local_side(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    return place / LOCK
 
 
 def parts_of(folder: Path) -> list[Path]:

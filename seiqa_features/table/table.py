@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seiqa_features.errors import StoreError
+from seiqa_features.remote.places import parts_of_file
 from seiqa_features.table.keys import Wanted
 from seiqa_features.table.pairing import pair_embeddings
 from seiqa_features.table.recipe import Block, Recipe
@@ -144,5 +145,5 @@ def read_table(path: Path) -> pd.DataFrame:
     def dense(kind: pa.DataType) -> pd.ArrowDtype | None:
         return pd.ArrowDtype(kind) if pa.types.is_fixed_size_list(kind) else None
 
-    frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=dense)
+    frame: pd.DataFrame = pq.read_table(parts_of_file(path)).to_pandas(types_mapper=dense)
     return frame.set_index("pair_id")

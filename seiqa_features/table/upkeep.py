@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +21,11 @@ from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.files import reason, sweep, write_whole
 from seiqa_features.pictures.views import View
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.remote.places import parts_of_file, remove_tree
 from seiqa_features.table.merging import FULL_ROWS, merge, set_aside
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import FORMAT, OLD_FORMAT, DamagedShardError, ShardType, schema_of
-from seiqa_features.table.store import LOCK, MANIFEST, parts_of
+from seiqa_features.table.store import MANIFEST, lock_of, parts_of
 
 _FOLDER = re.compile(rf"(?P<fingerprint>[0-9a-f]{{16}})-({OLD_FORMAT}|{FORMAT})")
 
@@ -128,7 +128,8 @@ def compact(root: Path, *, on_block: Progress = unwatched) -> list[str]:
     blocks, busy = survey(root), []
     for number, cached in enumerate(blocks):
         try:
-            with FileLock(_made(cached) / LOCK, timeout=0):
+            cached.folder.mkdir(exist_ok=True)
+            with FileLock(lock_of(cached.folder), timeout=0):
                 _compact(cached)
         except Timeout:
             busy.append(f"{cached.name}: another process is merging its shards")
@@ -171,7 +172,7 @@ def remove(removal: Removal) -> None:
     """
     try:
         if removal.path.is_dir():
-            shutil.rmtree(removal.path)
+            remove_tree(removal.path)
         else:
             removal.path.unlink(missing_ok=True)
             sweep(removal.path.parent)
@@ -192,18 +193,13 @@ def _compact(cached: Cached) -> None:
             set_aside(damage, kind, cached.folder)
     for old in cached.folders[1:]:
         if [path.name for path in old.iterdir()] == [MANIFEST]:
-            shutil.rmtree(old)
+            remove_tree(old)
 
 
 def _is_compact(cached: Cached) -> bool:
     shards = cached.shards
     today = all(shard.parent == cached.folder for shard in shards)
     return today and (len(shards) <= 1 or len(shards) <= -(-cached.rows // FULL_ROWS))
-
-
-def _made(cached: Cached) -> Path:
-    cached.folder.mkdir(exist_ok=True)
-    return cached.folder
 
 
 def _shard_type(cached: Cached) -> ShardType:
@@ -227,7 +223,7 @@ def _fingerprint(ingredients: Mapping[str, Any]) -> str:
 
 def _rows(shard: Path) -> int:
     with suppress(OSError, pa.ArrowException, ValueError):
-        return int(pq.read_metadata(shard).num_rows)
+        return int(pq.read_metadata(parts_of_file(shard)).num_rows)
     return 0
 
 

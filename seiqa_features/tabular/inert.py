@@ -33,9 +33,9 @@ def restored(text: str) -> str:
     return text[1:] if _INERT.match(text) else text
 
 
-def inert_csv(rows: pd.DataFrame) -> str:
+def inert_csv(rows: pd.DataFrame, *, header: bool = True) -> str:
     """The rows as CSV, with column names and text made inert; the index is left out."""
-    return _mapped(rows, inert).to_csv(index=False, lineterminator="\n")
+    return _mapped(rows, inert).to_csv(index=False, header=header, lineterminator="\n")
 
 
 def restored_table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ names, and the groups 1, 01 and 1.0 stay distinct.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import reason, require_regular
+from seiqa_features.remote.places import local_copy
 from seiqa_features.tabular.delimited import read_delimited
 from seiqa_features.tabular.grid import Commas, Grid
 from seiqa_features.tabular.names import column_key, nearest, plain_name, require_distinct
@@ -54,6 +55,10 @@ class TextTable:
     @cached_property
     def _by_key(self) -> dict[str, str]:
         return {column_key(name): name for name in self.cells.columns}
+
+    def part(self, start: int, stop: int) -> TextTable:
+        """Some of the rows."""
+        return replace(self, cells=self.cells.iloc[start:stop], rows=self.rows[start:stop])
 
     def find(self, name: str) -> str | None:
         """The column that `name` means, as spelled in the file, or None."""
@@ -152,7 +157,8 @@ def read_text_table(path: Path, *, sheet: str | None = None) -> TextTable:
     """
     require_regular(path)
     try:
-        return _table(path, _read_excel(path, sheet) if sheet else _reader(path)(path))
+        with local_copy(path) as file:
+            return _table(path, _read_excel(file, sheet) if sheet else _reader(path)(file))
     except OSError as error:
         raise DataError([f"{path}: cannot be read ({reason(error)})"]) from None
     except DataError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,7 @@ def evaluation_figures(
         },
         "weights": _weights([result.weights for result in fits.by_group], final.weights_),
         "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
+        "sampled": sampled_learners(final.learners_, len(table.y)),
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
         "splitter": describe_folds(folds, table.order),
@@ -97,6 +99,17 @@ def evaluation_figures(
         figures["without_kinds"] = _untold(table, fits.untold, held_out, seed)
         figures["prediction_interval"]["transfer"] = _coverage(table, joined(fits.by_kind))
     return figures
+
+
+def sampled_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
+    """The learners that were fitted on a random sample of so many rows, and its size."""
+    found = {}
+    for name, learner in learners.items():
+        parameters = learner.get_params().items()
+        most = [value for key, value in parameters if key.rpartition("__")[2] == "max_rows"]
+        if most and min(most) < rows:
+            found[name] = int(min(most))
+    return found
 
 
 def _transfer(

@@ -23,9 +23,10 @@ from seiqa_features.extractors.multimodal.reading import Pixels
 from seiqa_features.files import write_whole
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.views import View
+from seiqa_features.spending import Spent
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.splits import Fold
-from seiqa_models.finetune.recipe import Recipe
+from seiqa_models.finetune.recipe import Recipe, line_to_label
 
 DONE, STARTED, LOG, OUT_OF_FOLD = "member.json", "started.json", "log.csv", "out_of_fold.csv"
 
@@ -187,26 +188,6 @@ def _train(
     (folder / STATE).unlink(missing_ok=True)
 
 
-def line_to_label(
-    numbers: FloatVector, label: FloatVector, label_range: tuple[float, float], scale: str
-) -> tuple[float, float]:
-    """Slope and intercept from a member's numbers for its training rows to the label.
-
-    Parameters
-    ----------
-    scale : str
-        See `Recipe.scale`.
-    """
-    spread = float(np.ptp(numbers))
-    if spread == 0:
-        return 0.0, float(label.mean())
-    if scale == "min_max":
-        slope = (label_range[1] - label_range[0]) / spread
-        return slope, label_range[0] - slope * float(numbers.min())
-    slope = float(np.cov(numbers, label, bias=True)[0, 1] / numbers.var())
-    return slope, float(label.mean() - slope * numbers.mean())
-
-
 class _Pictures:
     """Both pictures of a row in a view, kept in memory after the first time."""
 
@@ -239,6 +220,18 @@ def _require_same_work(folder: Path, identity: str) -> None:
             )  # fmt: skip
         return
     write_whole(path, json.dumps({"identity": identity}))
+
+
+def read_spent(folder: Path) -> Spent | None:
+    """What all epochs of the fine-tuning in a folder took; None if it has no log."""
+    if not (folder / LOG).is_file():
+        return None
+    log = pd.read_csv(folder / LOG)
+    return Spent(
+        seconds=float(log["seconds"].sum()),
+        gigabytes=float(log["gigabytes"].max()),
+        gpu_gigabytes=float(log["gpu_gigabytes"].max()),
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""RedpanQA's recipe, and what a fine-tuning needs of memory and time."""
+"""RedpanQA's recipe, its scale, and what a fine-tuning needs of memory and time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from seiqa_features.errors import DeviceError, UsageError
-from seiqa_features.extractors.multimodal.models import PRESETS, Model
+from seiqa_features.errors import UsageError
+from seiqa_features.extractors.multimodal.models import (
+    Model,
+    require_bfloat16,
+    require_memory,
+)
+from seiqa_models.core.arrays import FloatVector
 
 TOKENS = 600
 """Of a pair of pictures of 512×384 pixels and the task."""
@@ -63,6 +69,26 @@ class Recipe(BaseModel):
     batch: int = Field(16, ge=2)
     scale: Literal["min_max", "line"] = "min_max"
     four_bit: bool = False
+
+
+def line_to_label(
+    numbers: FloatVector, label: FloatVector, label_range: tuple[float, float], scale: str
+) -> tuple[float, float]:
+    """Slope and intercept from a member's numbers for its training rows to the label.
+
+    Parameters
+    ----------
+    scale : str
+        See `Recipe.scale`.
+    """
+    spread = float(np.ptp(numbers))
+    if spread == 0:
+        return 0.0, float(label.mean())
+    if scale == "min_max":
+        slope = (label_range[1] - label_range[0]) / spread
+        return slope, label_range[0] - slope * float(numbers.min())
+    slope = float(np.cov(numbers, label, bias=True)[0, 1] / numbers.var())
+    return slope, float(label.mean() - slope * numbers.mean())
 
 
 @dataclass(frozen=True)
@@ -135,33 +161,18 @@ def require_device(recipe: Recipe, model: Model, device: str, needs: Needs) -> N
     DeviceError
         The GPU lacks bfloat16, or has too little free memory; the message says what would fit.
     """
-    import torch
-
     if device == "cpu":
         if recipe.four_bit:
             raise UsageError("finetune.four_bit needs a GPU: leave it out, or use --device cuda")
         return
-    name = torch.cuda.get_device_name(device)
-    with torch.cuda.device(device):
-        if not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise DeviceError(
-                f"device {device} ({name}) has no bfloat16, in which the model is trained; use a"
-                " GPU that has it (NVIDIA Ampere or newer)"
-            )
-    free = torch.cuda.mem_get_info(device)[0] / 1e9
-    if free >= needs.gigabytes:
-        return
-    smaller = [
-        preset.name
-        for preset in PRESETS.values()
-        if preset.billions < model.billions
-        and needs.gigabytes * preset.billions / model.billions <= free
-    ]
-    ways = [] if recipe.four_bit else ["finetune.four_bit: true"]
-    ways += [f"finetune.base: {each}" for each in smaller[-1:]]
-    raise DeviceError(
-        f"device {device} ({name}): {free:.1f} GB are free, fine-tuning {recipe.base} needs about"
-        f" {needs.gigabytes:.1f} GB; try {' or '.join(ways) or 'a larger GPU'}"
+    require_bfloat16(device)
+    require_memory(
+        f"fine-tuning {recipe.base}",
+        model,
+        device,
+        needs.gigabytes,
+        option="finetune.base: {}",
+        other=[] if recipe.four_bit else ["finetune.four_bit: true"],
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ import torch
 from seiqa_features.extractors.multimodal.adapted import PairRegressor
 from seiqa_features.extractors.multimodal.reading import Pixels
 from seiqa_features.files import replacing, write_whole
+from seiqa_features.spending import spending
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.metrics import srocc
 from seiqa_models.finetune.recipe import Recipe
@@ -37,12 +37,16 @@ class Epoch:
         Mean over the steps.
     srocc : float
         Of the held-out rows; nothing is chosen by it.
+    seconds, gigabytes, gpu_gigabytes : float
+        See `seiqa_features.spending.Spent`.
     """
 
     epoch: int
     loss: float
     srocc: float
     seconds: float
+    gigabytes: float
+    gpu_gigabytes: float
 
 
 def train_step(
@@ -126,20 +130,20 @@ def train_member(
     regressor.save_memory()
     device = next(regressor.parameters()).device
     for epoch in range(len(done), recipe.epochs):
-        started, losses = time.perf_counter(), []
-        regressor.train()
-        for number, rows in enumerate(_batches(train, recipe.batch, seed=seed, epoch=epoch)):
-            share = (epoch * steps + number) / (recipe.epochs * steps)
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * rate_at(share, recipe.warmup)
-            target = torch.tensor(y[rows], dtype=torch.float32, device=device)[:, None]
-            pairs = [pictures(int(row)) for row in rows]
-            losses.append(train_step(regressor, optimizer, pairs, target))
-            on_pair(len(rows))
-        regressor.eval()
-        found = srocc(y[test], predict(regressor, test, pictures))
-        seconds = time.perf_counter() - started
-        done.append(Epoch(epoch + 1, float(np.mean(losses)), float(found), seconds))
+        with spending() as spent:
+            losses = []
+            regressor.train()
+            for number, rows in enumerate(_batches(train, recipe.batch, seed=seed, epoch=epoch)):
+                share = (epoch * steps + number) / (recipe.epochs * steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.learning_rate * rate_at(share, recipe.warmup)
+                target = torch.tensor(y[rows], dtype=torch.float32, device=device)[:, None]
+                pairs = [pictures(int(row)) for row in rows]
+                losses.append(train_step(regressor, optimizer, pairs, target))
+                on_pair(len(rows))
+            regressor.eval()
+            found = srocc(y[test], predict(regressor, test, pictures))
+            done.append(Epoch(epoch + 1, float(np.mean(losses)), float(found), **asdict(spent())))
         _keep(folder, regressor, optimizer, done)
         on_epoch(done[-1])
     regressor.eval()

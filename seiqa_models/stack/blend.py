@@ -32,7 +32,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.fusions.protocol import HeldOut
@@ -68,6 +68,11 @@ class Blend(BaseEstimator):
     Attributes
     ----------
     members_ : list of str
+    bounds_ : float64 [2, members] or None
+        Lowest and highest prediction of each member that counts: the range of the labels and of its
+        predictions of held-out rows. A linear member may predict -75 on a scale of 0 to 5 for a
+        mirrored picture, and would then decide the score at a weight of 0.09. None in models saved
+        by earlier versions.
     fusion_ : Fusion, fitted
         Abroad a :class:`seiqa_models.fusions.weighted.MeanFusion`, unless collections left out are
         ranked better with fitted weights.
@@ -80,6 +85,7 @@ class Blend(BaseEstimator):
     """
 
     fallback_: float = 0.0
+    bounds_: FloatMatrix | None = None
 
     def __init__(
         self, purpose: str = "home", consensus: bool = True, calibrate: bool = True
@@ -124,6 +130,8 @@ class Blend(BaseEstimator):
         if self.purpose not in PURPOSES:
             raise ValueError(f"purpose is {self.purpose!r}, expected home or abroad")
         self.members_ = list(members)
+        said = predictions[self.members_]
+        self.bounds_ = np.array([said.min().clip(upper=y.min()), said.max().clip(lower=y.max())])
         abroad, gate = self.purpose == ABROAD, GATES[-1]
         learned = HeldOut(predictions, y, groups)
         if abroad:
@@ -134,7 +142,7 @@ class Blend(BaseEstimator):
                 learned = _together(elsewhere)
         extra = {}
         if unseen is not None and has_fit_parameter(fusion, "unseen"):
-            known = pd.DataFrame(unseen.predictions)[self.members_]
+            known = self._bounded(pd.DataFrame(unseen.predictions))
             extra["unseen"] = HeldOut(known, unseen.y, unseen.groups)
         self.fusion_ = self._fitted(fusion, learned, **extra)
         own = getattr(self.fusion_, "weights_", None)
@@ -156,9 +164,14 @@ class Blend(BaseEstimator):
         fused = self._blended(predictions, self.fallback_)
         return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
+    def _bounded(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """The members' predictions within their bounds."""
+        known = predictions[self.members_]
+        return known if self.bounds_ is None else known.clip(*self.bounds_, axis=1)
+
     def _fitted(self, fusion: Any, rows: HeldOut, **extra: Any) -> Any:
         """The fusion, fitted to the members' predictions."""
-        known = pd.DataFrame(rows.predictions)[self.members_]
+        known = self._bounded(pd.DataFrame(rows.predictions))
         return fit_named(named(fusion), fusion, known, rows.y, rows.groups, **extra)
 
     def _chosen(self, fusions: Sequence[Any], elsewhere: Sequence[HeldOut]) -> tuple[Any, float]:
@@ -179,7 +192,7 @@ class Blend(BaseEstimator):
         return clone(fusions[row]), gates[column]
 
     def _fused(self, predictions: pd.DataFrame, gate: float, fusion: Any) -> FloatVector:
-        known = predictions[self.members_]
+        known = self._bounded(predictions)
         learned = predict_named(named(fusion), fusion, known)
         w = gate * predictions[AGREEMENT].to_numpy()
         return np.asarray((1 - w) * learned + w * predictions[CONSENSUS].to_numpy())

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seiqa_features.errors import LINE_LENGTH, DataError, StoreError, UsageError, printable
+from seiqa_features.errors import LINE_LENGTH, DataError, StoreError, printable
 from seiqa_features.files import (
-    local_path,
     path_text,
     require_regular,
     text_path,
@@ -124,22 +123,3 @@ def test_a_long_name_loses_its_middle() -> None:
     assert line.startswith("begin 999")
     assert line.endswith("999 end")
     assert " … " in line
-
-
-@pytest.mark.parametrize("path", ["pairs.csv", "/data/a:b/c", "a:b", "s3:", ".", "C:/data"])
-def test_local_paths_are_left_alone(path: str) -> None:
-    assert local_path(Path(path)) == Path(path)
-
-
-def test_uris_of_this_machine() -> None:
-    assert local_path(Path("file:///data/pairs.csv")) == Path("/data/pairs.csv")
-
-
-@pytest.mark.parametrize("uri", ["s3://bucket/data", "gs://bucket/a b", "https://host/x.csv"])
-def test_uris_of_object_stores_are_refused(uri: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        local_path(Path(uri))
-    assert str(caught.value) == (
-        f"{uri}: expected a local path; object stores are not supported: mount the bucket, or copy"
-        " what is needed"
-    )

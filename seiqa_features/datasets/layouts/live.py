@@ -29,6 +29,7 @@ from seiqa_features.datasets.layouts.rated import (
     missing_labels,
 )
 from seiqa_features.datasets.pairs import Found
+from seiqa_features.remote.places import local_copy
 
 COUNTS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
 BEST = 100.0
@@ -79,7 +80,8 @@ def _read_arrays(file: Path, names: tuple[str, ...], found: Found) -> list[Any]:
         found.problems.append(missing_labels(file))
         return [[] for _ in names]
     try:
-        variables = loadmat(file)
+        with local_copy(file) as local:
+            variables = loadmat(local)
         return [variables[name].ravel() for name in names]
     except KeyError as error:
         found.problems.append(f"{file}: no variable {error} in it; copy it again")

@@ -51,7 +51,9 @@ def matches(path: Path) -> bool:
 def read(path: Path) -> Found:
     """All pairs in the order of the manifest, and all problems."""
     try:
-        return read_pairs(read_text_table(path))
+        table = read_text_table(path)
+        say_unread(table)
+        return read_pairs(table)
     except DataError as error:
         return Found(path, problems=error.problems)
 
@@ -65,8 +67,7 @@ def read_pairs(table: TextTable) -> Found:
         The decimal marks of the labels are ambiguous.
     """
     found = Found(table.source)
-    columns = {name: column for name in COLUMNS if (column := table.find(name)) is not None}
-    _say_near(table, columns)
+    columns = _columns(table)
     if missing := [name for name in ("ref", "dist") if name not in columns]:
         found.problems.append(
             f"{table.source}: no column {' and '.join(missing)}; expected ref, dist[, mos, group,"
@@ -142,8 +143,14 @@ def _shared(cells: pd.Series) -> list[str]:
     return [texts[code] for code in codes]
 
 
-def _say_near(table: TextTable, columns: dict[str, str]) -> None:
+def _columns(table: TextTable) -> dict[str, str]:
+    """The columns that are read, as spelled in the file."""
+    return {name: column for name in COLUMNS if (column := table.find(name)) is not None}
+
+
+def say_unread(table: TextTable) -> None:
     """Report unused columns whose names resemble one that is read."""
+    columns = _columns(table)
     for name in table.cells.columns:
         if name in columns.values():
             continue

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.errors import UsageError, WeightsError
-from seiqa_features.extractors.multimodal.models import EXTRA, Model, model_of
+from seiqa_features.extractors.multimodal.models import (
+    EXTRA,
+    Model,
+    model_of,
+    require_bfloat16,
+)
 from seiqa_features.extractors.registry import resolver
 from seiqa_features.extractors.specs import (
     Extract,
@@ -95,7 +100,9 @@ def of_folder(name: str) -> Extractor:
     Raises
     ------
     UsageError
-        There is none in the folder, or it is of another version.
+        There is none in the folder, it is of another version, or its base model does not exist.
+    WeightsError
+        A file of a member is missing.
     """
     folder = Path(name.removeprefix(f"{PREFIX}:")).expanduser().absolute()
     path = folder / ABOUT
@@ -115,7 +122,13 @@ def _of_content(folder: Path, content: str) -> Extractor:
         raise UsageError(
             f"{folder / ABOUT}: not written by this version of seiqa ({said}); fine-tune again"
         ) from None
-    model = model_of(about.base)
+    try:
+        model = model_of(about.base)
+    except UsageError as error:
+        raise UsageError(f"{folder}: its base model is not there: {error}") from None
+    for path in (folder / member.folder / file for member in about.members for file in FILES):
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such file; restore it, or fine-tune again")
     name = f"{PREFIX}:{folder}"
     own = [
         Weight(f"{name}/{file}", f"file:{path}", _megabytes(path), "your own", extra=EXTRA)
@@ -150,6 +163,8 @@ def build(folder: Path, about: About, model: Model, resources: Resources) -> Ext
     ------
     WeightsError
         The base model is not the one that the adapters were trained on, or a file is damaged.
+    DeviceError
+        The GPU has no bfloat16.
     """
     import torch
 
@@ -158,6 +173,8 @@ def build(folder: Path, about: About, model: Model, resources: Resources) -> Ext
 
     require_same_base(folder, about, {w.name: resources.weights[w.name] for w in model.files})
     gpu = resources.device != "cpu"
+    if gpu:
+        require_bfloat16(resources.device)
     reader = load(
         model,
         resources.weights,

@@ -15,7 +15,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from seiqa_features.extractors.multimodal.models import PREFIX, PRESETS, Model, model_of
+from seiqa_features.extractors.multimodal.models import (
+    PREFIX,
+    PRESETS,
+    Model,
+    model_of,
+    require_memory,
+)
 from seiqa_features.extractors.multimodal.questions import NO, QUESTIONS, TASK, YES
 from seiqa_features.extractors.registry import register, resolver
 from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec, Output, Resources
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
 
 TOKENS = 900
 """Of one pass with pictures of 512×384 pixels, which `cost` refers to."""
+
+WORKING_GIGABYTES = 1.5
+"""What is reserved on a GPU beside the weights, for CUDA and for one pair."""
 
 SECONDS_PER_BILLION = 0.02
 """Per token and 10⁹ parameters on one CPU core, 2 operations each at 10¹¹ per second."""
@@ -69,11 +78,20 @@ def of_folder(name: str) -> Extractor:
 
 
 def build(model: Model, resources: Resources) -> Extract:
-    """The extractor function."""
+    """The extractor function.
+
+    Raises
+    ------
+    DeviceError
+        The GPU has too little free memory.
+    """
     import torch
 
     from seiqa_features.extractors.multimodal.reading import load
 
+    if resources.device != "cpu":
+        gigabytes = 4 * model.billions + WORKING_GIGABYTES
+        require_memory(model.name, model, resources.device, gigabytes)
     reader = load(model, resources.weights, resources.device, "float32")
     yes, no = (_token_ids(reader, words) for words in (YES, NO))
 

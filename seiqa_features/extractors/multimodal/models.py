@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seiqa_features.errors import UsageError, WeightsError
+from seiqa_features.errors import DeviceError, UsageError, WeightsError
 from seiqa_features.extractors.specs import Extra, Weight
 
 PREFIX = "vlm"
@@ -144,6 +144,68 @@ def model_of(name: str) -> Model:
         layers,
         sum(size for path, size in sizes.items() if path.suffix == ".safetensors") / 2e9,
         str(folder),
+    )
+
+
+def require_bfloat16(device: str) -> None:
+    """Refuse a GPU that only emulates bfloat16.
+
+    Raises
+    ------
+    DeviceError
+        The message names the GPU.
+    """
+    import torch
+
+    with torch.cuda.device(device):
+        if not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise DeviceError(
+                f"device {device} ({torch.cuda.get_device_name(device)}) has no bfloat16, in which"
+                " the model is trained; use a GPU that has it (NVIDIA Ampere or newer)"
+            )
+
+
+def require_memory(
+    what: str,
+    model: Model,
+    device: str,
+    gigabytes: float,
+    *,
+    option: str = "{}",
+    other: Sequence[str] = (),
+) -> None:
+    """Refuse a GPU with too little free memory before anything is loaded.
+
+    Parameters
+    ----------
+    what : str
+        What needs the memory, for the message.
+    gigabytes : float
+        Memory that it needs.
+    option : str
+        How the name of a smaller model is given, with `{}` for it.
+    other : Sequence[str]
+        Other things to try, the best ones first.
+
+    Raises
+    ------
+    DeviceError
+        The message says what would fit.
+    """
+    import torch
+
+    free = torch.cuda.mem_get_info(device)[0] / 1e9
+    if free >= gigabytes:
+        return
+    smaller = [
+        option.format(preset.name)
+        for preset in PRESETS.values()
+        if preset.billions < model.billions and gigabytes * preset.billions / model.billions <= free
+    ]
+    raise DeviceError(
+        f"device {device} ({torch.cuda.get_device_name(device)}): {free:.1f} GB are free, {what}"
+        f" needs about {gigabytes:.1f} GB; try"
+        f" {' or '.join([*other, *smaller[-1:]]) or 'a larger GPU'}"
     )
 
 

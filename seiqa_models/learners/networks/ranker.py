@@ -28,6 +28,9 @@ from seiqa_models.learners.networks.training import (
 LOSSES = {"softplus": softplus_loss, "fidelity": fidelity_loss}
 """The runner-up's loss and the winner's, by their names for ``PairwiseRanker(loss=...)``."""
 
+MOST_STEPS = 4000
+"""Steps that are enough for any number of rows: the time to train stops growing with them."""
+
 _VALIDATION_SHARE = 0.2
 """Share of the training rows that early stopping monitors."""
 
@@ -51,6 +54,7 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
     learning_rate, weight_decay : float
         AdamW's settings; the rate falls to 0 along a half cosine.
     max_epochs : int
+        Passes over the rows; fewer with so many rows that `MOST_STEPS` are reached before.
     patience : int, optional
         Stop after this many epochs without a lower loss on a random fifth of the rows, which are
         excluded from training, and keep the best epoch. By default all rows and epochs are used.
@@ -175,6 +179,7 @@ def _trained_layers(
         draws,
         inputs,
         outputs,
+        most_steps=MOST_STEPS,
         callbacks=callbacks,
         split=split,
     )

@@ -75,6 +75,7 @@ def trained(
     inputs: FloatRows,
     outputs: FloatRows,
     *,
+    most_steps: int | None = None,
     callbacks: Sequence[Any] = (),
     split: Any = None,
     **batches: int,
@@ -91,6 +92,8 @@ def trained(
     draws : torch.Generator
         Shuffles the rows.
     inputs, outputs : float32 [n, columns]
+    most_steps : int, optional
+        Steps after which fewer epochs than the learner's max_epochs are enough.
     callbacks : sequence
         Further callbacks of skorch.
     split : skorch.dataset.ValidSplit, optional
@@ -107,6 +110,9 @@ def trained(
         def forward(self, prediction: Any, target: Any) -> Any:
             return loss(prediction, target)
 
+    epochs = learner.max_epochs
+    if most_steps is not None:
+        epochs = min(epochs, math.ceil(most_steps * learner.batch_size / len(inputs)))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR
     net = NeuralNetRegressor(
         network,
@@ -114,14 +120,14 @@ def trained(
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=learner.weight_decay,
         lr=learner.learning_rate,
-        max_epochs=learner.max_epochs,
+        max_epochs=epochs,
         batch_size=learner.batch_size,
         iterator_train=Batches,
         iterator_train__draws=draws,
         **{f"iterator_train__{name}": value for name, value in batches.items()},
         iterator_valid=Batches,
         train_split=split,
-        callbacks=[LRScheduler(schedule, T_max=learner.max_epochs), *callbacks],
+        callbacks=[LRScheduler(schedule, T_max=epochs), *callbacks],
         callbacks__print_log=None,
         device="cpu",
     )

@@ -89,7 +89,7 @@ def test_the_table_says_what_each_run_is(cli: Cli, good: Path) -> None:
     heading, *rows = out.splitlines()[:3]
     assert heading.split() == [
         *("run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best", "single"),
-        *("kind", "unseen", "minutes"),
+        *("kind", "unseen", "s", "a", "pair", "training", "s", "GB"),
     ]
     honest = metrics["honest"]
     low, high = honest["interval"]
@@ -97,9 +97,33 @@ def test_the_table_says_what_each_run_is(cli: Cli, good: Path) -> None:
         f"table.csv plain 60 {honest['final']:.4f} ({low:.3f} to {high:.3f}) {honest['srocc']:.4f}"
         f" {honest['plcc']:.4f} {metrics['gap']:+.4f} {metrics['best_single']['final']:.4f}"
     )
-    minutes = f"{metrics['seconds']['evaluate'] / 60:.1f}"
-    assert " ".join(rows[0].split()) == f"good {figures} {minutes}"
-    assert " ".join(rows[1].split()) == f"other {figures} 0.1234 {minutes}"
+    spent = json.loads((good / "run.json").read_text())["training"]["spent"]
+    effort = f"{spent['seconds']:.3g} {spent['gigabytes']:.2f}"
+    assert " ".join(rows[0].split()) == f"good {figures} {effort}"
+    assert " ".join(rows[1].split()) == f"other {figures} 0.1234"  # it has no record
+
+
+def test_seconds_and_memory_are_those_of_the_steps(cli: Cli, seiqa_data: Path, quick: Path) -> None:
+    """Features that another run computed have seconds, but no memory, in this one."""
+    for name in ("first", "again"):
+        assert cli("run", seiqa_data, "--config", quick, "--run", name, "--cache", "cache")[0] == 0
+    _, out, _ = cli("compare", "first", "again", "--json")
+    first, again = json.loads(out)["runs"]
+    steps = json.loads(Path("first/run.json").read_text())
+    features, training = (steps[name]["spent"] for name in ("features", "training"))
+    per_pair = json.loads(Path("first/features.json").read_text())["seconds_per_pair"]
+    assert first["effort"] == {
+        "seconds_per_pair": per_pair + first["metrics"]["seconds_per_row"],
+        "training_seconds": training["seconds"],
+        "gigabytes": max(features["gigabytes"], training["gigabytes"]),
+        "gpu_gigabytes": 0,
+    }
+    assert training["seconds"] > first["metrics"]["seconds"]["evaluate"]
+    assert again["effort"]["seconds_per_pair"] > 0
+    assert again["effort"]["gigabytes"] is None
+    # What the features of a run took is kept when they are found in the store later.
+    assert cli("run", seiqa_data, "--config", quick, "--run", "first", "--cache", "cache")[0] == 0
+    assert json.loads(Path("first/run.json").read_text())["features"]["spent"] == features
 
 
 def test_only_rows_that_both_predicted_are_compared(cli: Cli, good: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from pipelines.cli import main
 from pipelines.commands.plan import lines
 from seiqa_features.costs.machines import GPUS
-from seiqa_features.costs.model import PairSize, plan
+from seiqa_features.costs.model import plan
+from seiqa_features.costs.pairs import PairSize
 from seiqa_features.table.recipe import Recipe
 
 

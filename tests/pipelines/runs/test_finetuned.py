@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from seiqa_features.errors import DataError
+from seiqa_models.finetune import members
 from tests.pipelines.conftest import Cli
 from tests.seiqa_features.tiny_vlm import write_tiny_vlm
 
@@ -62,6 +65,12 @@ def test_finetune_run_and_score(cli: Cli, seiqa_data: Path, config: Path) -> Non
         expected = part["score"].clip(others.min(), others.max())
         np.testing.assert_allclose(part["as_is"], expected, atol=1e-3)
     assert json.loads(Path("out/metrics.json").read_text())["honest"]["srocc"] is not None
+    # The fine-tuning counts in what the run took.
+    _, out, _ = cli("compare", "out", "out", "--json")
+    effort = json.loads(out)["runs"][0]["effort"]
+    epochs = pd.read_csv("out/finetuned/log.csv")["seconds"].sum()
+    training = json.loads(Path("out/run.json").read_text())["training"]["spent"]["seconds"]
+    assert effort["training_seconds"] == pytest.approx(epochs + training)
     pair = [seiqa_data / "Test" / side / "000001.png" for side in ("Ref", "Dist")]
     code, out, err = cli("score", *pair, "--bundle", "out/bundle")
     assert code == 0, err
@@ -88,6 +97,31 @@ def test_bad_settings_are_one_line_before_anything_is_trained(
     assert found == code
     assert line in err
     assert not Path("out/finetuned").exists()
+
+
+def test_labels_are_read_as_for_training(
+    cli: Cli, seiqa_data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels that are higher for worse pictures are turned; those of several scales refused."""
+    works: list[members.Work] = []
+
+    def seen(work: members.Work, *_: object, **__: object) -> None:
+        works.append(work)
+        raise DataError(["seen"])
+
+    monkeypatch.setattr(members, "finetune", seen)
+    content = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**content, "dmos": ["data"]}))
+    code, _, err = cli("finetune", seiqa_data, "--config", config, "--run", "out")
+    assert (code, err.splitlines()[-1]) == (3, "seiqa: seen")
+    assert works[0].pairs["mos"].between(-5, 0).all()
+    assert works[0].label_range[0] < works[0].label_range[1] <= 0
+    config.write_text(yaml.safe_dump(content))
+    other = Path("other")
+    shutil.copytree(seiqa_data, other)
+    code, _, err = cli("finetune", seiqa_data, other, "--config", config, "--run", "out")
+    assert code == 2
+    assert "finetune needs labels on one scale, and these are the collections data, other" in err
 
 
 def test_a_configuration_without_the_setting_is_named(cli: Cli, seiqa_data: Path) -> None:

@@ -507,14 +507,14 @@ def test_a_cluster_that_is_not_there(pictures: tuple[Path, Path], tmp_path: Path
     assert not (tmp_path / "runs" / "cache").exists()
 
 
-def test_object_stores(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
-    expected = "://bucket/x: expected a local path; object stores are not supported"
+def test_uris_of_other_kinds(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
+    expected = "ftp://host/x: expected a local path, or s3://, gs://, file://"
     for arguments in (
-        ("score", *pictures, "--out", "s.csv", "--cache", "s3://bucket/x"),
-        ("score", "gs://bucket/x", "--out", "s.csv"),
-        ("features", "s3://bucket/x"),
-        ("features", tmp_path, "--cache", "s3://bucket/x"),
-        ("features", tmp_path, "--run", "s3://bucket/x"),
+        ("score", *pictures, "--out", "s.csv", "--cache", "ftp://host/x"),
+        ("score", "ftp://host/x", "--out", "s.csv"),
+        ("features", "ftp://host/x"),
+        ("features", tmp_path, "--cache", "ftp://host/x"),
+        ("features", tmp_path, "--run", "ftp://host/x"),
     ):
         code, _, err = cli(*arguments)
         assert code == 2

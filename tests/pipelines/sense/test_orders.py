@@ -30,9 +30,9 @@ from tests.pipelines.conftest import Cli
 
 @pytest.fixture
 def references(tmp_path: Path) -> list[Reference]:
-    """Two pictures of different groups and sizes."""
+    """Three pictures of different groups and sizes."""
     found = []
-    for number, size in enumerate([(60, 90), (80, 50)]):
+    for number, size in enumerate([(60, 90), (80, 50), (64, 64)]):
         path = tmp_path / f"{number}.png"
         Image.fromarray(make_texture(number, *size)).save(path)
         found.append(Reference(f"{number:032x}", path, f"scene {number}"))
@@ -46,15 +46,24 @@ def test_every_edit_has_a_pair_of_the_references_own_size(
     made.mkdir()
     found, rows = write_pairs(references, made)
     assert [pair.pair_id for pair in found.pairs] == rows.index.tolist()
-    assert len(rows) == 2 * (1 + len(every_edit()))
+    assert len(rows) == 3 * (1 + len(every_edit()))
     for pair in found.pairs:
         ref, dist = load_rgb(pair.ref), load_rgb(pair.dist)
         assert ref.size == dist.size
         assert (ref.tobytes() == dist.tobytes()) == pair.pair_id.endswith(IDENTITY)
         assert pair.mos is None
     first = rows[rows["scene"] == references[0].key].set_index("edit")["donor"]
-    assert set(first[list(DONATED)]) == {"scene 1"}
-    assert set(first.drop(list(DONATED))) == {"scene 0"}
+    assert first.pop("a third picture") == "scene 2"
+    assert set(first[[name for name in DONATED if name in first]]) == {"scene 1"}
+    assert set(first.drop(list(DONATED), errors="ignore")) == {"scene 0"}
+
+
+def test_two_references_have_no_third_picture(references: list[Reference], tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    _, rows = write_pairs(references[:2], made)
+    assert len(rows) == 2 * len(every_edit())
+    assert "a third picture" not in set(rows["edit"])
 
 
 def test_a_lone_reference_takes_no_pixels_of_another(

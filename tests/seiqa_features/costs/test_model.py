@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from seiqa_features.costs import model
 from seiqa_features.costs.counts import COUNTS
 from seiqa_features.costs.machines import BANDWIDTH_SHARE, GPUS, HALF_SHARE, find_gpu, speedup
-from seiqa_features.costs.model import PairSize, Plan, crops, plan, row_bytes
+from seiqa_features.costs.model import Plan, plan
+from seiqa_features.costs.pairs import ROW_BYTES, PairSize, crops, row_bytes
 from seiqa_features.costs.survey import SAMPLE, sizes_of, slowness
 from seiqa_features.datasets.pairs import Pair
 from seiqa_features.errors import DataError, UsageError
@@ -99,7 +99,7 @@ def test_crops() -> None:
 def test_rows_of_the_store() -> None:
     [block] = Recipe.parse({"gms": ["max512"]}).blocks
     scalars = sum(1 for output in block.outputs.values() if not output.dim)
-    assert row_bytes(block) == model.ROW_BYTES + 8 * scalars + 4 * 64
+    assert row_bytes(block) == ROW_BYTES + 8 * scalars + 4 * 64
     assert planned({"gms": ["max512"]}).store == 100 * row_bytes(block)
 
 

@@ -13,6 +13,8 @@ from seiqa_models.core.columns import dense_matrix
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.evaluation.figures import sampled_learners
+from seiqa_models.learners.registry import make_learner
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 QUICK = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
@@ -26,7 +28,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         *("honest", "naive", "gap", "learners", "best_single", "index_only", "weights"),
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
         *("greedy", "prediction_interval", "calibrated", "without_kinds"),
-        *("consensus", "purpose", "at_home", "as_itself"),
+        *("consensus", "purpose", "at_home", "as_itself", "sampled"),
     }
     assert (figures["purpose"], figures["at_home"]) == ("home", None)
     assert figures["n"] == 48
@@ -198,6 +200,13 @@ def test_kinds_that_cannot_be_left_out_are_refused(make_table):
     one_label_per_kind = np.tile([1.0, 5.0], 6)
     with pytest.raises(TableError, match="no kind can be left out: what remains of the other"):
         evaluate(QUICK, X, one_label_per_kind, groups, kinds=["blur", "jpeg"] * 6)
+
+
+def test_learners_fitted_on_a_sample_are_named():
+    pool = {name: make_learner(name, random_state=0) for name in ("gp", "ordinal", "ridge")}
+    assert sampled_learners(pool, 3000) == {}
+    assert sampled_learners(pool, 3001) == {"ordinal": 3000}
+    assert sampled_learners(pool, 10_001) == {"gp": 10_000, "ordinal": 3000}
 
 
 def test_table_of_dense_blocks_only(make_table):

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from seiqa_features.errors import DataError, UsageError, WeightsError
+from seiqa_features.errors import DataError, DeviceError, UsageError, WeightsError
 from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.multimodal.finetuned import FILES
 from seiqa_features.extractors.multimodal.models import model_of
+from seiqa_features.extractors.registry import get_extractor
+from seiqa_features.extractors.specs import Resources
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.weights.files import WeightFiles
-from seiqa_models.core.metrics import srocc
 from seiqa_models.finetune import training
-from seiqa_models.finetune.members import finetune, line_to_label
+from seiqa_models.finetune.members import finetune, read_spent
 from tests.seiqa_features.tiny_vlm import write_tiny_vlm
 
 
@@ -56,8 +59,13 @@ def test_files_log_and_out_of_fold_predictions(done):
     assert list(predictions.columns) == ["pair_id", "fold", "mos", "score"]
     assert predictions["score"].between(0, 5).all()
     log = pd.read_csv(folder / "log.csv")
-    assert list(log.columns) == ["fold", "epoch", "loss", "srocc", "seconds"]
+    columns = ["fold", "epoch", "loss", "srocc", "seconds", "gigabytes", "gpu_gigabytes"]
+    assert list(log.columns) == columns
     assert log[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
+    spent = read_spent(folder)
+    assert spent.seconds == pytest.approx(log["seconds"].sum())
+    assert spent.gigabytes == pytest.approx(log["gigabytes"].max())
+    assert spent.gigabytes > 0.05
     for number in (0, 1):
         assert all((folder / f"fold-{number}" / name).is_file() for name in FILES)
         assert not (folder / f"fold-{number}" / "state.pt").exists()
@@ -139,6 +147,21 @@ def test_a_broken_adapter_is_named(done, tmp_path):
         Runtime(WeightFiles(tmp_path)).work(f"finetuned:{tmp_path / 'copy'}")
 
 
+def test_a_missing_file_of_a_member_or_a_missing_base_is_named(done, tmp_path):
+    """Nothing can fetch them, so the advice for published weights would be wrong."""
+    folder = tmp_path / "copy"
+    shutil.copytree(done[-1], folder)
+    path = folder / "finetuned.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps({**about, "base": f"vlm:{tmp_path / 'gone'}"}))
+    with pytest.raises(UsageError, match=r"copy: its base model is not there: .*gone: expected a"):
+        get_extractor(f"finetuned:{folder}")
+    path.write_text(json.dumps(about))
+    (folder / "fold-1" / FILES[2]).unlink()
+    with pytest.raises(WeightsError, match=r"head\.safetensors: no such file; restore it, or fin"):
+        get_extractor(f"finetuned:{folder}")
+
+
 def test_an_adapter_of_another_base_is_named(done, tmp_path):
     folder = done[-1]
     shutil.copytree(folder, tmp_path / "copy")
@@ -151,31 +174,12 @@ def test_an_adapter_of_another_base_is_named(done, tmp_path):
         Runtime(WeightFiles(tmp_path)).work(f"finetuned:{tmp_path / 'copy'}")
 
 
-def test_labels_shuffled_across_groups_are_not_predicted(make_work, pairs, tmp_path):
-    """Leakage trap: each group's label is drawn at random, so no honest fold can know it.
-
-    The network can tell the groups apart and learns the training groups' labels; over several draws
-    the out-of-fold predictions of groups left out must not follow their labels.
-    """
-    found = []
-    for draw in range(3):
-        by_group = np.random.default_rng(draw).permutation(4).astype(float)
-        labels = by_group[pairs["group_id"].astype(int)] + np.tile([0.0, 0.01], 4)
-        work = make_work(labels=labels, epochs=1, seed=draw)
-        predictions, _ = run(work, tmp_path / str(draw))
-        within = [
-            srocc(part["mos"].to_numpy(), part["score"].to_numpy())
-            for _, part in predictions.groupby("fold")
-            if part["score"].nunique() > 1
-        ]
-        found.append(np.mean(within) if within else 0.0)
-    assert np.mean(found) < 0.6
-
-
-def test_lines_to_the_label():
-    numbers, label = np.array([-2.0, 0.0, 2.0]), np.array([0.0, 3.0, 4.0])
-    slope, intercept = line_to_label(numbers, label, (0.0, 5.0), "min_max")
-    np.testing.assert_allclose(slope * numbers + intercept, [0, 2.5, 5])
-    slope, intercept = line_to_label(numbers, label, (0.0, 5.0), "line")
-    np.testing.assert_allclose([slope, intercept], np.polyfit(numbers, label, 1))
-    assert line_to_label(np.ones(3), label, (0.0, 5.0), "line") == (0.0, pytest.approx(7 / 3))
+def test_a_gpu_without_bfloat16_cannot_read_members(done, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Old Card")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    entry = get_extractor(f"finetuned:{done[-1]}")
+    files = WeightFiles(done[-1] / "weights")
+    weights = {weight.name: files.verified(weight) for weight in entry.spec.weights}
+    with pytest.raises(DeviceError, match=r"\(Old Card\) has no bfloat16"):
+        entry.build(Resources("cuda:0", weights))

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
 
 from seiqa_features.errors import DeviceError, UsageError
 from seiqa_features.extractors.multimodal.models import PRESETS
-from seiqa_models.finetune.recipe import Needs, Recipe, needs_of, require_device, speed_of
+from seiqa_models.finetune.recipe import (
+    Needs,
+    Recipe,
+    line_to_label,
+    needs_of,
+    require_device,
+    speed_of,
+)
 
 NEEDS = Needs(14.0, 0.5, 160_000_000)
 MODEL = PRESETS["qwen3_vl_4b"]
@@ -83,3 +91,12 @@ def test_needs_grow_with_the_work_and_shrink_with_four_bits(tiny):
 
 def test_speed_is_measured():
     assert speed_of("cpu") > 1e7
+
+
+def test_lines_to_the_label():
+    numbers, label = np.array([-2.0, 0.0, 2.0]), np.array([0.0, 3.0, 4.0])
+    slope, intercept = line_to_label(numbers, label, (0.0, 5.0), "min_max")
+    np.testing.assert_allclose(slope * numbers + intercept, [0, 2.5, 5])
+    slope, intercept = line_to_label(numbers, label, (0.0, 5.0), "line")
+    np.testing.assert_allclose([slope, intercept], np.polyfit(numbers, label, 1))
+    assert line_to_label(np.ones(3), label, (0.0, 5.0), "line") == (0.0, pytest.approx(7 / 3))

@@ -137,3 +137,16 @@ def test_weights_that_do_not_carry_over_stay_equal() -> None:
 def test_unknown_purpose_is_named():
     with pytest.raises(ValueError, match="purpose is 'away', expected home or abroad"):
         fitted("away")
+
+
+def test_a_member_that_goes_astray_counts_no_more_than_the_end_of_the_scale() -> None:
+    P, y, groups = held_out(consensus_noise=0.1)
+    blend = Blend("abroad", calibrate=False)
+    blend.fit(make_fusion("bagged", max_weight=0.9), P, MEMBERS, y, groups)
+    astray = P.iloc[[1]].assign(**{"good": 2.0, "poor@2": -75.0, FALLBACK_SHARE: 0.0})
+    lowest = min(P["poor@2"].min(), y.min())
+    assert blend.predict(astray) == pytest.approx([(2.0 + lowest) / 2])
+    np.testing.assert_array_equal(  # what it said of held-out rows counts in full
+        blend.predict(P[P[FALLBACK_SHARE] == 0]),
+        blend.predict(P.assign(**{"poor@2": P["poor@2"].clip(*blend.bounds_[:, 1])})),
+    )

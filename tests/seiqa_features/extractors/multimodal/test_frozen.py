@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seiqa_features.errors import UsageError, WeightsError
+from seiqa_features.errors import DeviceError, UsageError, WeightsError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.multimodal import models
 from seiqa_features.extractors.multimodal.models import PRESETS, model_of
@@ -132,6 +132,21 @@ def test_presets_are_pinned_and_offline_absent_is_said_before_any_work(tmp_path)
     assert caught.value.exit_code == 4
     assert caught.value.problems[0].startswith("weights are missing: 12 files, 8")
     assert "seiqa weights fetch" in caught.value.problems[-1]
+
+
+def test_too_little_gpu_memory_is_said_before_anything_is_loaded(monkeypatch):
+    """The weights are kept in float32: 4 bytes a parameter."""
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Small Card")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (11.5e9, 12e9))
+    with pytest.raises(DeviceError) as caught:
+        get_extractor("qwen3_vl_8b").build(Resources(device="cuda:0"))
+    assert str(caught.value) == (
+        "device cuda:0 (Small Card): 11.5 GB are free, qwen3_vl_8b needs about 36.6 GB; try"
+        " qwen3_vl_2b"
+    )
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2e9, 12e9))
+    with pytest.raises(DeviceError, match="try a larger GPU"):
+        get_extractor("qwen3_vl_2b").build(Resources(device="cuda:0"))
 
 
 def test_transformers_without_the_class_is_named(monkeypatch):

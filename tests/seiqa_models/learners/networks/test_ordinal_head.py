@@ -17,6 +17,7 @@ from seiqa_models.learners.networks.ordinal_head import GATE, OrdinalHead, _inpu
 from seiqa_models.learners.registry import make_learner
 
 QUICK = {"hidden": (16, 8), "dropout": (0.0, 0.0), "learning_rate": 0.01, "max_epochs": 60}
+SHORT = {"learning_rate": 0.03, "max_epochs": 15}
 
 
 @parametrize_with_checks([OrdinalHead(**QUICK)])
@@ -115,17 +116,40 @@ def test_a_last_batch_of_one_row_is_no_obstacle(levels):
     assert np.isfinite(OrdinalHead(max_epochs=2).fit(X[:33], y[:33]).predict(X)).all()
 
 
-def test_labels_shuffled_across_groups_predict_nothing():
-    """Leakage trap: nothing that the head sees can tell the label of a group left out."""
+@pytest.fixture(scope="module")
+def of_groups():
+    """40 groups of two nearly equal rows: X, and the group of each row."""
     rng = np.random.default_rng(1)
-    groups = np.repeat(np.arange(40), 6)
-    X = rng.normal(size=(40, 12))[groups] + 0.3 * rng.normal(size=(240, 12))
-    y = rng.permutation(np.arange(40) % 6)[groups].astype(float)
-    held_out = np.empty(240)
-    for fold in range(5):
-        test = groups % 5 == fold
-        held_out[test] = OrdinalHead(**QUICK).fit(X[~test], y[~test]).predict(X[test])
-    assert abs(srocc(y, held_out)) < 0.3
+    groups = np.repeat(np.arange(40), 2)
+    return rng.normal(size=(40, 24))[groups] + 0.1 * rng.normal(size=(80, 24)), groups
+
+
+def mean_srocc(of_groups, fold_of_row, shuffles):
+    """Mean SROCC within held-out folds, over shuffles of labels that are the same in a group."""
+    X, groups = of_groups
+    found = []
+    for seed in range(shuffles):
+        y = np.random.default_rng(seed).permutation(40)[groups] / 8
+        for fold in np.unique(fold_of_row):
+            test = fold_of_row == fold
+            head = OrdinalHead(**{**QUICK, **SHORT}, random_state=seed).fit(X[~test], y[~test])
+            found.append(srocc(y[test], head.predict(X[test])))
+    return np.mean(found)
+
+
+def test_labels_shuffled_across_groups_are_not_predicted(of_groups):
+    """Leakage trap: what the head sees tells the group, but not the label of a group left out.
+
+    SROCC of n unrelated values has the standard error 1 / √(n − 1); n is a fold's groups.
+    """
+    shuffles, folds = 12, 2
+    error = (shuffles * folds * (40 / folds - 1)) ** -0.5
+    assert 3 * error < 0.15
+    assert abs(mean_srocc(of_groups, of_groups[1] % folds, shuffles)) < 3 * error
+
+
+def test_the_trap_catches_folds_that_divide_groups(of_groups):
+    assert mean_srocc(of_groups, np.tile([0, 1], 40), 2) > 0.6
 
 
 def test_torch_is_left_as_found_and_the_seed_decides(levels):

@@ -14,6 +14,8 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seiqa_models.core.metrics import srocc
+from seiqa_models.learners.networks import ranker
+from seiqa_models.learners.networks.losses import softplus_loss
 from seiqa_models.learners.networks.ranker import PairwiseRanker
 
 
@@ -53,6 +55,21 @@ def test_patience_ends_training_on_noise_early():
     X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
     patient, hasty = PairwiseRanker(max_epochs=60), PairwiseRanker(max_epochs=60, patience=2)
     assert patient.fit(X, y).predict(X).std() > 2 * hasty.fit(X, y).predict(X).std()
+
+
+def test_the_steps_do_not_grow_with_the_rows(monkeypatch):
+    """1000 rows are 8 batches, so 3 epochs are the first to reach 20 steps."""
+    calls = []
+
+    def counted(prediction, target):
+        calls.append(len(prediction))
+        return softplus_loss(prediction, target)
+
+    monkeypatch.setitem(ranker.LOSSES, "softplus", counted)
+    monkeypatch.setattr(ranker, "MOST_STEPS", 20)
+    X = np.random.default_rng(0).normal(size=(1000, 2))
+    PairwiseRanker(hidden=(4,), max_epochs=60).fit(X, X[:, 0])
+    assert sum(calls) == 3 * len(X)
 
 
 @pytest.mark.parametrize("settings", [{"loss": "fidelity"}, {"patience": 35}])

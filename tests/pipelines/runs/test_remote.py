@@ -1,0 +1,163 @@
+"""Whole runs with data, cache and results in an object store: the same bytes as on a local disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from seiqa_features.remote import stores
+from seiqa_features.remote.paths import RemotePath
+from tests.object_store import ObjectStore, every
+from tests.pipelines.conftest import Cli
+
+SAME = ("features.parquet", "predictions.csv", "scores.csv", "bundle/model.skops")
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    """The cheapest configuration."""
+    path = tmp_path / "quick.yaml"
+    path.write_text("features: {gms: [max128]}\nlearners: [ridge]\nfolds: 3\nworkers: 1\n")
+    return path
+
+
+def upload(folder: Path, target: RemotePath) -> RemotePath:
+    """A copy of a local folder."""
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        (target / file.relative_to(folder).as_posix()).upload(file)
+    return target
+
+
+@pytest.fixture
+def remote_data(bucket: RemotePath, seiqa_data: Path) -> RemotePath:
+    """The miniature data set in the bucket."""
+    return upload(seiqa_data, bucket / "data")
+
+
+def test_every_step_gives_what_it_gives_on_disk(
+    cli: Cli, seiqa_data: Path, quick: Path, bucket: RemotePath, remote_data: RemotePath,
+    object_store: ObjectStore, tmp_path: Path,
+) -> None:  # fmt: skip
+    """Although every eleventh request fails."""
+    here, there = tmp_path / "run", bucket / "runs" / "mine"
+    run = ("--config", quick, "--run")
+    code, _, err = cli("run", seiqa_data, *run, here)
+    assert code == 0, err
+    cache = ("--cache", str(bucket / "cache"))
+    with object_store.failing(every(11, "503 Slow Down")):
+        code, out, err = cli("check", str(remote_data), *cache)
+        assert code == 0, err
+        for step, more in (("features", cache), ("train", ()), ("submit", ()), ("report", ())):
+            code, out, err = cli(step, str(remote_data), *run, str(there), *more)
+            assert code == 0, err
+    assert f"report in {there / 'report.html'}" in out
+    for name in SAME:
+        assert (there / name).read_bytes() == (here / name).read_bytes(), name
+    local, remote = (json.loads((run / "metrics.json").read_text()) for run in (here, there))
+    assert remote["honest"] == local["honest"]
+    ledger = (there.parent / "runs.csv").read_text().splitlines()
+    assert [line["run"] for line in csv.DictReader(ledger)] == ["mine"]
+    assert not [path for path in there.files() if ".seiqa" in str(path)]
+    code, out, err = cli("features", str(remote_data), *run, str(there), *cache)
+    assert code == 0, err
+    assert "0 pairs computed" in out
+    _scored_from_there(cli, bucket, seiqa_data)
+
+
+def _scored_from_there(cli: Cli, bucket: RemotePath, seiqa_data: Path) -> None:
+    """A bundle in the store scores pictures in the store, named by a manifest on disk, as here."""
+    manifest, names = seiqa_data / "pairs.csv", [f"{n:06d}.png" for n in (2, 3, 1)]
+    rows = [f"{bucket}/data/Test/Ref/{name},{bucket}/data/Test/Dist/{name}\n" for name in names]
+    manifest.write_text("ref,dist\n" + "".join(rows))
+    bundle = ("--bundle", str(bucket / "runs" / "mine" / "bundle"))
+    out = bucket / "scores.json"
+    code, _, err = cli(
+        "score", manifest, *bundle, "--out", str(out), "--cache", str(bucket / "cache")
+    )
+    assert code == 0, err
+    local = seiqa_data / "local.json"
+    manifest.write_text("".join(["ref,dist\n", *rows]).replace(f"{bucket}/data/", ""))
+    code, _, err = cli("score", manifest, *bundle, "--out", local)
+    assert code == 0, err
+    scores = [[row["score"] for row in json.loads(file.read_text())] for file in (out, local)]
+    assert scores[0] == scores[1]
+    assert scores[0][2] > scores[0][0] > scores[0][1]
+    pair = [f"{bucket}/data/Test/{side}/000002.png" for side in ("Ref", "Dist")]
+    code, text, err = cli("score", *pair, *bundle, "--json")
+    assert code == 0, err
+    assert json.loads(text)["score"] == pytest.approx(scores[0][0], abs=1e-9)
+
+
+@pytest.mark.parametrize("place", ["data", "--cache", "--run", "--out"])
+def test_a_bucket_that_does_not_exist(
+    place: str, cli: Cli, quick: Path, seiqa_data: Path, object_store: ObjectStore
+) -> None:
+    assert object_store.url
+    gone, said = "s3://no-such-bucket/x", "there is no such bucket"
+    if place == "data":
+        arguments, said = ("features", gone, "--config", quick), "no such file or folder"
+    elif place == "--out":
+        pictures = (seiqa_data / "Test" / "Ref", seiqa_data / "Test" / "Dist")
+        arguments = ("score", *pictures, "--out", f"{gone}.csv")
+    else:
+        arguments = ("features", seiqa_data, "--config", quick, place, gone)
+    code, _, err = cli(*arguments)
+    assert code == (3 if place == "data" else 1)
+    line = err.splitlines()[-1]
+    assert line.startswith(f"seiqa: {gone}")
+    assert said in line
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("place", ["data", "--cache", "--run"])
+def test_a_bucket_that_refuses(
+    place: str, cli: Cli, quick: Path, seiqa_data: Path, remote_data: RemotePath,
+    object_store: ObjectStore,
+) -> None:  # fmt: skip
+    theirs = str(remote_data) if place == "data" else f"{remote_data.parent}/{place[2:]}"
+    named = () if place == "data" else (place, theirs)
+    data = theirs if place == "data" else seiqa_data
+    with object_store.failing(every(1, "403 Forbidden")):
+        code, _, err = cli("features", data, "--config", quick, *named)
+    assert code == 1
+    line = err.splitlines()[-1]
+    assert line.startswith(f"seiqa: {theirs}")
+    assert "access denied" in line
+
+
+def test_results_that_cannot_be_written_cost_nothing(
+    cli: Cli, quick: Path, seiqa_data: Path, bucket: RemotePath, object_store: ObjectStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(stores, "RETRIES", 0)
+    arguments = ("features", seiqa_data, "--config", quick, "--run", f"{bucket}/run")
+    with object_store.failing(every(1, "500 Internal Server Error", "PUT")):
+        code, _, err = cli(*arguments)
+    assert code == 1
+    line = err.splitlines()[-1]
+    assert line.startswith(f"seiqa: {bucket}/run: results cannot be written")
+    assert bucket.files() == []
+    code, out, err = cli(*arguments)
+    assert code == 0, err
+    assert "0 pairs computed, 28 already in the store" in out
+
+
+def test_a_manifest_and_its_pictures(
+    cli: Cli, quick: Path, bucket: RemotePath, remote_data: RemotePath
+) -> None:
+    """Names are relative to the manifest; a picture that is missing is one line."""
+    rows = "".join(f"Train/Ref/{n:06d}.png,Train/Dist/{n:06d}.png\n" for n in range(1, 5))
+    (remote_data / "pairs.csv").write_text(f"ref,dist\n{rows}Train\\Ref\\000001.png,gone.png\n")
+    arguments = (f"{remote_data}/pairs.csv", "--cache", str(bucket / "cache"))
+    code, _, err = cli("check", *arguments)
+    assert code == 3
+    assert f"{remote_data}/gone.png: cannot be read (no such file)" in err
+    run = ("--config", quick, "--run", str(bucket / "run"))
+    code, out, err = cli("features", *arguments, *run, "--keep-going")
+    assert code == 0, err
+    assert "features: 4 pairs computed" in out
+    pairs = (bucket / "run" / "pairs.parquet").read_bytes()
+    assert f"{remote_data}/Train/Ref/000001.png".encode() in pairs
