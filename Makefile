@@ -87,8 +87,8 @@ score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE
 serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
-box: $(VENV)/.seiqa ## train the built-in model again from TID2013 and LIVE in SHARED [../shared/data], see pipelines/box.py
-	$(BIN)/python -m pipelines.box "$(or $(SHARED),../shared/data)"
+box: $(VENV)/.seiqa ## train the built-in model again from TID2013 and LIVE in SHARED [../shared/data]; ANCHORS=1: only what its scores mean
+	$(BIN)/python -m pipelines.box "$(or $(SHARED),../shared/data)" $(if $(ANCHORS),--anchors)
 
 # One thread per worker: more would only wait for each other.
 test: $(VENV)/.dev ## the tests, without the slow ones
@@ -97,8 +97,10 @@ test: $(VENV)/.dev ## the tests, without the slow ones
 test-slow: $(VENV)/.dev ## those that take minutes: kills at every write, flipped bits
 	$(BIN)/pytest -m slow
 
-notebooks: $(VENV)/.dev demo ## run the four notebooks on the demo's run, in Jupyter's kernel
-	$(BIN)/pytest --nbmake --nbmake-timeout 120 --force-enable-socket notebooks
+notebooks: $(VENV)/.dev demo ## run the notebooks on the demo's run, in Jupyter's kernel, into runs/notebooks
+	mkdir -p runs/notebooks
+	cp notebooks/*.ipynb runs/notebooks
+	$(BIN)/pytest --nbmake --overwrite --nbmake-timeout 120 --force-enable-socket runs/notebooks
 
 lint: $(VENV)/.dev lint-files ## ruff, mypy, the import contract, container, workflow, citation
 	$(BIN)/ruff check .
@@ -111,7 +113,7 @@ lint-files: $(VENV)/.dev
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-docs: $(VENV)/.dev ## build the documentation into site/; a broken link or docstring is an error
+docs: $(VENV)/.dev ## build the documentation into site/, with the notebooks as make notebooks ran them
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 dist: $(VENV)/.dev ## build sdist and wheel into dist/ [HOME_URL=https://…, for a release]

@@ -3,6 +3,9 @@
 The folder holds the human-scored pairs of two laboratories, each with recipe*.csv, reference/ and
 render*.py, which recreates the distorted pictures from the references: TID2013 (`tid2013_kodak` and
 `tid2013_kodak_more`) and LIVE release 2 (`live_r2`). Everything else is as for any data set.
+
+With `--anchors` nothing is trained: the scores that the built-in model gives to known degradations
+are found anew and put into its card, as the training does.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import typer
@@ -18,8 +22,11 @@ import typer
 from pipelines import steps
 from pipelines.commands.console import bars
 from pipelines.scales import ZERO_TO_FIVE
+from pipelines.sense.anchors import find_anchors
+from pipelines.sense.orders import Reference
 from pipelines.settings import load_settings
-from seiqa_models.bundle import BOXED, load_bundle, save_bundle
+from seiqa_features.pictures.decoding import load_rgb, pixel_key
+from seiqa_models.bundle import BOXED, load_bundle, save_bundle, save_card
 
 TID, LIVE = "TID2013", "LIVE"
 
@@ -91,8 +98,17 @@ def _rendered(source: Path, folder: Path) -> tuple[pd.DataFrame, Path]:
     return pd.read_csv(table), pictures
 
 
-def main(data: Path, run: Path = Path("runs/boxed")) -> None:
+def main(
+    data: Path,
+    run: Path = Path("runs/boxed"),
+    anchors: Annotated[
+        bool, typer.Option("--anchors", help="Train nothing: only find the scores of anchors anew.")
+    ] = False,
+) -> None:
     """Train on the collections in DATA, report into RUN, and copy the bundle into the package."""
+    if anchors:
+        put_anchors_in_box(data.resolve(), run)
+        return
     with tempfile.TemporaryDirectory(prefix="seiqa-boxed-") as folder:
         manifest = write_manifest(data.resolve(), Path(folder))
         settings = load_settings(data=manifest, run=run, config="boxed", scale=ZERO_TO_FIVE)
@@ -101,6 +117,24 @@ def main(data: Path, run: Path = Path("runs/boxed")) -> None:
             steps.train(settings, on_fold=folds, on_laboratory=laboratories)
         steps.report(settings)
     put_in_box(settings.run)
+
+
+def put_anchors_in_box(data: Path, run: Path) -> None:
+    """Find the built-in model's scores of known degradations of its references, for its card."""
+    bundle = load_bundle(BOXED)
+    found = find_anchors(load_settings(run=run, config="boxed"), bundle, _references(data))
+    if found is None:
+        raise typer.Exit(1)
+    anchors = [ladder.model_dump(mode="json") for ladder in found]
+    save_card(BOXED, {**bundle.card, "anchors": anchors})
+    typer.echo(f"anchors in {BOXED}")
+
+
+def _references(data: Path) -> list[Reference]:
+    """The references of both collections by pixel key, as in training."""
+    folders = (data / "tid2013_kodak" / "reference", data / "live_r2" / "reference")
+    paths = {pixel_key(load_rgb(path)): path for folder in folders for path in folder.glob("*.png")}
+    return [Reference(key, path, path.stem) for key, path in sorted(paths.items())]
 
 
 def put_in_box(run: Path) -> None:

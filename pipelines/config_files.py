@@ -1,7 +1,8 @@
-"""Configuration files: finding one, and reading its YAML."""
+"""Configuration files: finding one, reading its YAML, and adding a view of tiles."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,10 @@ AnyPath = Annotated[Path, AfterValidator(as_path)]
 CONFIGS = Path(__file__).parent / "configs"
 MAX_CHARACTERS = 100_000
 """Longest configuration that is read: those of the project have some thousand characters."""
+
+TILES = "tiles512"
+TILED = ("gms", "mdsi", "haarpsi", "lpips", "lite0")
+"""Extractors that see a picture in tiles if asked to: each is quick and local."""
 
 
 class _Once(yaml.SafeLoader):
@@ -58,3 +63,18 @@ def config_path(config: str) -> Path:
         raise UsageError(f"config {config!r}: no such file, and no configuration of that name;"
                          f" there are {known}")  # fmt: skip
     return path
+
+
+def with_tiles(features: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """A configuration's features with `TILES` as a view of those of `TILED` that it has.
+
+    The view is aligned where the extractor's first view is.
+    """
+
+    def views(name: str, known: Sequence[str]) -> list[str]:
+        if name not in TILED or not known:
+            return list(known)
+        aligned = "_aligned" if known[0].endswith("_aligned") else ""
+        return list(dict.fromkeys([*known, f"{TILES}{aligned}"]))
+
+    return {name: views(name, known) for name, known in features.items()}

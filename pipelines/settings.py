@@ -28,7 +28,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from pipelines.config_files import AnyPath, ConfigFile, LocalPath, config_path
+from pipelines.config_files import AnyPath, ConfigFile, LocalPath, config_path, with_tiles
 from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
@@ -102,10 +102,9 @@ class Settings(BaseSettings):
         DEFAULT_FOLDER, description="folder of your own weights, and of the recorded checksums"
     )
     weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")
-    skip_unavailable: bool = Field(
-        False, description="leave out features whose weights are missing"
-    )
+    skip_unavailable: bool = Field(False, description="leave out features without their weights")
     features: dict[str, list[str]] = Field(description="extractor -> views")
+    tiles: bool = Field(False, description="see large pictures in tiles, too, at their own size")
     finetune: Recipe | None = Field(
         None, description="multimodal model that `seiqa finetune` trains, as one more feature"
     )
@@ -132,7 +131,7 @@ class Settings(BaseSettings):
         False, description="learn from constructed pairs which pictures show nothing of a reference"
     )
     sense: bool = Field(
-        True, description="judge the trained model by relations that hold by construction"
+        True, description="try the trained model on edited photographs; say what its scores mean"
     )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of folds, learners and bootstrap")
 
@@ -260,8 +259,9 @@ def load_settings(**flags: Any) -> Settings:
     if settings.run == Path():
         settings.run = _default_run(settings)
     if settings.finetune is not None:
-        trained = {settings.finetuned_feature: [settings.finetune.view]}
-        settings.features = {**settings.features, **trained}
+        settings.features |= {settings.finetuned_feature: [settings.finetune.view]}
+    if settings.tiles:
+        settings.features = with_tiles(settings.features)
     return settings
 
 

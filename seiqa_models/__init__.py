@@ -3,14 +3,15 @@
 The public names are loaded on first use, so that importing the package costs nothing.
 
 ==================  ===========================================================================
-`Scorer`            scores image pairs with a trained model, or with the built-in one `Score` what
-it returns: a number with its interval and its contributions `ScoreMetric`       the mean score of
-an evaluation loop: update, compute, reset `SeiqaRegressor`    the stack as a scikit-learn
-regressor, for any table of features `Orders`            unlabelled rows whose order is known, as
-additional training data `evaluate`          an honest estimate of it, and the stack fitted on all
-rows: an `Evaluation` `list_learners`     the learners by name; `make_learner` makes one
-`list_fusions`      the fusions by name; `make_fusion` makes one `save_bundle`       a fitted stack
-on disk, without pickle; `load_bundle` reads it
+`Scorer`            scores image pairs with a trained model, or with the built-in one
+`Score`             what it returns: a number with its interval and its contributions
+`ScoreMetric`       the mean score of an evaluation loop: update, compute, reset
+`SeiqaRegressor`    the stack as a scikit-learn regressor, for any table of features
+`Orders`            unlabelled rows whose order is known, as additional training data
+`evaluate`          an honest estimate of it, and the stack fitted on all rows: an `Evaluation`
+`list_learners`     the learners by name; `make_learner` makes one
+`list_fusions`      the fusions by name; `make_fusion` makes one
+`save_bundle`       a fitted stack on disk, without pickle; `load_bundle` reads it
 ==================  ===========================================================================
 """
 

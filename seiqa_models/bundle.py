@@ -119,6 +119,25 @@ def save_bundle(
         (fresh / MODEL_FILE).write_bytes(model)
 
 
+def save_card(folder: Path | str, card: dict[str, Any]) -> None:
+    """Replace the card of a bundle; the model's file stays as it is.
+
+    Raises
+    ------
+    TableError
+        There is no bundle, or its manifest is damaged.
+    ValueError
+        As `save_bundle`.
+    """
+    folder = Path(folder)
+    settle(folder)
+    manifest = _read_manifest(folder).model_copy(update={"card": card})
+    text = render_card(card)
+    with committing(folder) as fresh:
+        (fresh / CARD_FILE).write_text(text, encoding="utf-8")
+        (fresh / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+
+
 def load_bundle(folder: Path | str) -> Bundle:
     """Read a bundle and check its integrity.
 

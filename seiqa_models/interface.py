@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
@@ -69,8 +69,32 @@ class ScorerInterface(ABC):
         scores = self.score_many(refs, dists)["score"].to_numpy(copy=True)
         return torch.from_numpy(scores).to(dist.device)
 
-    def __repr__(self) -> str:
+    def scoring_as(self, collection: str | None) -> Self:
+        """This scorer for the observers of another collection; all else is shared, not copied.
+
+        Parameters
+        ----------
+        collection : str | None
+            One of the bundle's collections; None: what all have in common.
+
+        Raises
+        ------
+        TableError
+            The bundle has no such collection.
+        """
+        self.bundle.regressor.require_collection(collection)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), as_collection=collection)
+        return other
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest score of the bundle."""
         low, high = self.bundle.regressor.label_range_
+        return float(low), float(high)
+
+    def __repr__(self) -> str:
+        low, high = self.scale
         name = self.bundle.card.get("name", "a bundle without a name")
         features = ", ".join(dict.fromkeys(block.spec.name for block in self.recipe.blocks))
         where = f"device {self.runtime.device}; scale {low:g} to {high:g}"

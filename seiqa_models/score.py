@@ -102,6 +102,9 @@ class Score(float):
         interval has zero width, and "baseline" is the only contribution.
     scale : (float, float) or None
         Lowest and highest score of the model.
+    like : str or None
+        Which degradations get such scores from the model, in words; None if the bundle does not
+        say, and for identical pictures.
     contributions : dict of float
         What each feature group (extractor) adds, and "baseline", the score of a typical pair.
         They sum to the score before it was clipped to the scale. Computed on first access.
@@ -118,6 +121,7 @@ class Score(float):
     agree: bool
     identical: bool
     scale: tuple[float, float] | None
+    like: str | None
 
     def __new__(
         cls,
@@ -129,6 +133,7 @@ class Score(float):
         agree: bool,
         identical: bool = False,
         scale: tuple[float, float] | None = None,
+        like: str | None = None,
         explain: Callable[[], dict[str, float]],
         draw: Callable[[], Image | None] = lambda: None,
     ) -> Score:
@@ -137,7 +142,7 @@ class Score(float):
         score.low, score.high = float(low), float(high)
         score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
         score.identical = bool(identical)
-        score.scale = scale
+        score.scale, score.like = scale, like
         score._explain, score._draw = explain, draw
         return score
 
@@ -177,6 +182,7 @@ class Score(float):
             self,
             interval=(self.low, self.high),
             scale=self.scale,
+            like=self.like,
             coverage=COVERAGE,
             facts=self.facts,
             contributions=self.contributions,
@@ -187,10 +193,8 @@ class Score(float):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make copies hold contributions and heat map instead of what they are made from."""
-        kept = {
-            name: getattr(self, name)
-            for name in ("low", "high", "unfamiliar", "agree", "identical", "scale")
-        }
+        names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "like")
+        kept = {name: getattr(self, name) for name in names}
         return _restore, (float(self), kept, self.contributions, self.heat_map)
 
 

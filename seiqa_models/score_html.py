@@ -22,6 +22,7 @@ def score_html(
     *,
     interval: tuple[float, float],
     scale: tuple[float, float] | None,
+    like: str | None,
     coverage: float,
     facts: Sequence[str],
     contributions: Mapping[str, float],
@@ -36,6 +37,8 @@ def score_html(
         Ends of the prediction interval for the share ``coverage`` of pairs.
     scale : (float, float), optional
         Lowest and highest score; if unknown, only the interval is drawn.
+    like : str, optional
+        Which degradations get such scores, in words.
     facts : sequence of str
         Additional facts to show.
     contributions : mapping of str to float
@@ -50,7 +53,8 @@ def score_html(
     return (
         f'<div style="{_STYLE}">'
         f'<div><b style="font-size:1.6em">{score:.2f}</b>{of} · {between}{said}</div>'
-        f"{_bar(score, interval, scale or interval, between)}{_table(contributions)}"
+        f"{_bar(score, interval, scale or interval, between)}"
+        f"{f'<div>{escape(like)}</div>' if like else ''}{_table(contributions)}"
         f"{_picture(heat_map)}</div>"
     )
 

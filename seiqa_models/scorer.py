@@ -27,7 +27,9 @@ from seiqa_features.progress import Progress, unwatched
 from seiqa_features.remote.places import as_path
 from seiqa_features.table.store import Store
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
+from seiqa_models.anchors import in_words
 from seiqa_models.bundle import Bundle, load_built_in, load_bundle
+from seiqa_models.card import ladders_of
 from seiqa_models.compatibility import matching_recipe
 from seiqa_models.evaluation.contributions import contributions_of_row
 from seiqa_models.interface import ScorerInterface
@@ -118,16 +120,18 @@ class Scorer(ScorerInterface):
         """
         one, other = pair_as_rgb(ref, dist)
         if pixel_key(one) == pixel_key(other):
-            return Score.of_identical(self._scale)
+            return Score.of_identical(self.scale)
         table, failures = self._compute({"0": (held(one), held(other))})
         if failures:
             raise DataError(list(failures.values()))
         (predicted,) = self._predict(table).to_dict("records")
         named = {str(name): value for name, value in predicted.items()}
+        value = named.pop("score")
         return Score(
-            named.pop("score"),
+            value,
             **named,
-            scale=self._scale,
+            scale=self.scale,
+            like=in_words(ladders_of(self.bundle.card), value, self.as_collection),
             explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
             draw=self._recent.keep(one, other),
         )
@@ -182,7 +186,7 @@ class Scorer(ScorerInterface):
         for line in problems:
             logger.warning("left out: %s", line)
         numbers = pd.Index(map(str, range(len(refs))))
-        return settled(self._predict(table), numbers, identical, self._scale[1]).set_axis(index)
+        return settled(self._predict(table), numbers, identical, self.scale[1]).set_axis(index)
 
     def score_pairs(
         self,
@@ -239,7 +243,7 @@ class Scorer(ScorerInterface):
         predicted = pd.concat(scores)
         kept = pairs["pair_id"][equal | pairs["pair_id"].isin(predicted.index)]
         identical = set(pairs["pair_id"][equal])
-        return settled(predicted, pd.Index(kept), identical, self._scale[1]), left_out
+        return settled(predicted, pd.Index(kept), identical, self.scale[1]), left_out
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched
@@ -248,12 +252,6 @@ class Scorer(ScorerInterface):
             return compute_table(
                 pairs, self.recipe, self.runtime, workers=self.workers, on_pair=on_pair
             )
-
-    @property
-    def _scale(self) -> tuple[float, float]:
-        """The lowest and highest score of the bundle."""
-        low, high = self.bundle.regressor.label_range_
-        return float(low), float(high)
 
     def _predict(self, table: pd.DataFrame) -> pd.DataFrame:
         return predicted_scores(self.bundle.regressor, table, self.as_collection)

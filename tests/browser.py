@@ -162,6 +162,15 @@ class Browser:
         self.wait_for(f"!!{element}")
         self.evaluate(f"{element}.click()")
 
+    def press(self, selector: str) -> None:
+        """Press the mouse's button on an element, for what a script's click does not open."""
+        element = f"document.querySelector({json.dumps(selector)})"
+        self.wait_for(f"!!{element}")
+        box = f"{element}.getBoundingClientRect()"
+        x, y = self.evaluate(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({box})")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
     def choose_file(self, selector: str, path: Path) -> None:
         """Choose a file in a file input, once it is there."""
         self.wait_for(f"!!document.querySelector({json.dumps(selector)})")

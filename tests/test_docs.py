@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +26,7 @@ from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_models.learners.registry import LEARNERS
-from tools.docs_pages import LOADED, SOURCES, on_page_markdown
+from tools.docs_pages import LOADED, SOURCES, notebook, on_page_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
@@ -237,3 +239,33 @@ def test_pages_that_load_from_elsewhere_are_found() -> None:
     page = '<a href="https://a.b/c">x</a> <img src="d.png"> <script src=https://e.f/g.js></script>'
     assert LOADED.findall(page) == ["https://e.f/g.js"]
     assert LOADED.findall('<link rel=stylesheet href="//h.i/j.css">') == ["//h.i/j.css"]
+
+
+def test_notebooks_are_shown_as_they_ran(tmp_path: Path) -> None:
+    png = b64encode(b"\x89PNG").decode()
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": ["forty-two\n"]},
+        {"output_type": "display_data", "metadata": {}, "data": {"image/png": png}},
+    ]
+    code = {"cell_type": "code", "source": "print(6 * 7)", "metadata": {}, "execution_count": 1}
+    for folder, shown in (("notebooks", []), ("runs/notebooks", outputs)):
+        (tmp_path / folder).mkdir(parents=True)
+        cells = [{**code, "id": "a", "outputs": shown}]
+        content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (tmp_path / folder / "one.ipynb").write_text(json.dumps(content))
+    executed = notebook("one", tmp_path)
+    assert "print(6 * 7)" in executed
+    assert "forty-two" in executed
+    assert f"](data:image/png;base64,{png})" in executed
+    (tmp_path / "runs/notebooks/one.ipynb").unlink()
+    stored = notebook("one", tmp_path)
+    assert "print(6 * 7)" in stored
+    assert "forty-two" not in stored
+    assert "`make notebooks` was not run" in stored
+
+
+def test_every_notebook_has_a_page() -> None:
+    pages = {page.stem for page in (ROOT / "docs" / "notebooks").glob("*.md")}
+    assert pages == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    assert all(f"notebooks/{name}.md" in navigation for name in pages)

@@ -1,24 +1,29 @@
 """Hooks of the documentation's build: text that comes from the program, and no outside requests.
 
 A page asks for such text with a line `<!-- from the program: NAME -->`, NAME being a key of
-`SOURCES`. What is generated cannot be out of date, and is not in the repository.
+`SOURCES`. What is generated cannot be out of date, and is not in the repository. A line
+`<!-- notebook: NAME -->` asks for a notebook with the outputs of its last `make notebooks`.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 PLACE = re.compile(r"^<!-- from the program: ([a-z ]+) -->$", re.MULTILINE)
+NOTEBOOK = re.compile(r"^<!-- notebook: (\w+) -->$", re.MULTILINE)
+ROOT = Path(__file__).parents[1]
 LOADED = re.compile(
     r"<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"' >]+)"
 )
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Called by MkDocs for every page: put in what comes from the program."""
+    """Called by MkDocs for every page: put in what comes from the program, and notebooks."""
+    markdown = NOTEBOOK.sub(lambda place: notebook(place[1]), markdown)
     return PLACE.sub(lambda place: SOURCES[place[1]](), markdown)
 
 
@@ -35,6 +40,20 @@ def on_post_build(config: Any, **_: Any) -> None:
     for page in sorted(Path(config.site_dir).rglob("*.html")):
         if found := LOADED.findall(page.read_text("utf-8")):
             raise PluginError(f"{page}: loads {found[0]}; the site must do without the network")
+
+
+def notebook(name: str, root: Path = ROOT) -> str:
+    """A notebook as Markdown: executed, its pictures in the page; else as stored, and a note."""
+    from nbconvert import MarkdownExporter
+
+    executed = root / "runs" / "notebooks" / f"{name}.ipynb"
+    stored = root / "notebooks" / f"{name}.ipynb"
+    there = executed.is_file()
+    text, resources = MarkdownExporter().from_filename(str(executed if there else stored))
+    for file, content in resources["outputs"].items():
+        text = text.replace(f"({file})", f"(data:image/png;base64,{b64encode(content).decode()})")
+    said = "" if there else "\n\n!!! note\n    `make notebooks` was not run before this build.\n"
+    return f"{text}{said}"
 
 
 def command_line() -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say, show_table
-from pipelines.commands.options import Cache
+from pipelines.commands.console import bars, say, say_json, show_table
+from pipelines.commands.options import Cache, Json
+
+if TYPE_CHECKING:
+    from seiqa_features.table.upkeep import Cached
 
 app = typer.Typer(
     help="The feature store: contents and upkeep.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -20,12 +24,15 @@ MEGABYTE = 1e6
 
 
 @app.command()
-def stats(cache: Cache = None) -> None:
+def stats(cache: Cache = None, json: Json = False) -> None:
     """List every block in the store with its rows, shards and size, and whether it is of use."""
     from seiqa_features.table.upkeep import survey
 
     root = _root(cache)
     blocks = survey(root)
+    if json:
+        say_json({"store": str(root), "blocks": [_as_object(block) for block in blocks]})
+        return
     rows = [
         (
             block.name,
@@ -79,6 +86,18 @@ def prune(
         total += removal.size
         say(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
     say(f"{root}: {total / MEGABYTE:.1f} MB {'to remove' if dry_run else 'removed'}")
+
+
+def _as_object(block: Cached) -> dict[str, Any]:
+    """A block for JSON, its size in bytes."""
+    return {
+        "block": block.name,
+        "rows": block.rows,
+        "shards": len(block.shards),
+        "bytes": block.size,
+        "outdated": block.outdated,
+        "damaged": [str(path) for path in block.damaged],
+    }
 
 
 def _root(cache: Path | None) -> Path:

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import say, say_json, show_table
+from pipelines.commands.console import say, say_aside, say_json, show_table
 from pipelines.commands.options import Json
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipelines.runs.metrics import Metrics
+    from pipelines.report.comparing import Trained
 
 COLUMNS = (
     "run", "data", "config", "n", "final", "SROCC", "PLCC", "gap", "best single", "kind unseen",
     "s a pair", "training s", "GB",
 )  # fmt: skip
-SIGNIFICANT = 0.05
-
 Runs = Annotated[
     list[Path],
     typer.Argument(metavar="RUN", help="Folders of trained runs; the first is the baseline."),
 ]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Metrics and configuration of a trained run folder."""
-
-    folder: Path
-    config: str
-    metrics: Metrics
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", help="File to write: pairs on which the runs disagree, as pictures."),
+]
 
 
-def compare(runs: Runs, json: Json = False) -> None:
+def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
     """Put trained runs side by side, and test each against the first on the pairs both predicted.
 
     final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
@@ -46,10 +39,14 @@ def compare(runs: Runs, json: Json = False) -> None:
     memory, then that of a GPU. A second table has the share of relations that each model keeps (see
     `seiqa sense`), where that was found in training.
     """
+    from pipelines.report.comparing import against, read_trained
+    from pipelines.runs.outputs import require_writable
     from seiqa_features.errors import DataError, UsageError
 
     if len(runs) < 2:
         raise UsageError("compare needs two run folders or more; the first is the baseline")
+    if html is not None:
+        require_writable(html)
     first, *others = read_trained(runs)
     problems, found = [], []
     for run in others:
@@ -66,66 +63,13 @@ def compare(runs: Runs, json: Json = False) -> None:
         _show_sense([first, *others])
         for line in map(sentence, found):
             say(line)
+    if html is not None and found:
+        from pipelines.report.comparison import write_comparison
+
+        write_comparison(html, first, others, found)
+        say_aside(f"seiqa: comparison in {html}")
     if problems:
         raise DataError(problems)
-
-
-def read_trained(folders: list[Path]) -> list[Trained]:
-    """Metrics and configuration of each run folder.
-
-    Raises
-    ------
-    DataError
-        Folders without a finished training, or with files of several trainings; all are named.
-    """
-    from pipelines.runs.folder import METRICS, PREDICTIONS, SETTINGS
-    from pipelines.runs.reading import read_training
-    from seiqa_features.commits import current
-    from seiqa_features.errors import DataError
-    from seiqa_features.remote.places import as_path
-
-    problems, runs = [], []
-    for folder in map(as_path, folders):
-        needed = (METRICS, PREDICTIONS, SETTINGS)
-        if missing := [name for name in needed if not current(folder / name).is_file()]:
-            problems.append(f"{folder}: no {missing[0]} in it; name the folder of a trained run")
-            continue
-        try:
-            metrics, settings = read_training(folder)
-        except DataError as error:
-            problems += error.problems
-            continue
-        runs.append(Trained(folder, Path(settings["config"]).stem, metrics))
-    if problems:
-        raise DataError(problems)
-    return runs
-
-
-def against(run: Trained, first: Trained) -> dict[str, Any]:
-    """Whether a run is better than the first one: verdict, difference, interval, p, pairs, groups.
-
-    Raises
-    ------
-    DataError
-        The runs share no pairs, or the labels of shared pairs differ.
-    """
-    from seiqa_models.evaluation.compare import compare as paired_bootstrap
-
-    shared = _shared(run, first)
-    found = paired_bootstrap(
-        shared["mos"], shared["score_run"], shared["score"], shared["group_id"]
-    )
-    verdict = "no difference shown"
-    if found["p_value"] < SIGNIFICANT:
-        verdict = "better" if found["difference"] > 0 else "worse"
-    return {
-        "run": str(run.folder),
-        "first": str(first.folder),
-        "verdict": verdict,
-        **found,
-        "pairs": len(shared),
-        "groups": int(shared["group_id"].nunique()),
-    }
 
 
 def sentence(found: dict[str, Any]) -> str:
@@ -156,40 +100,6 @@ def _show_sense(runs: list[Trained]) -> None:
     rows.append(row("mean", [sense.mean if sense else None for sense in found]))
     rows.append(["photographs", *(str(sense.photographs) if sense else "–" for sense in found)])
     show_table(("relations kept", *(str(run.folder) for run in runs)), rows)
-
-
-def _shared(run: Trained, first: Trained) -> pd.DataFrame:
-    """`mos`, `group_id`, `score` of the first run and `score_run` for pairs that both predicted."""
-    from seiqa_features.errors import DataError
-
-    ours, theirs = _predictions(run), _predictions(first)
-    both = theirs.join(ours[["mos", "score"]].add_suffix("_run"), how="inner")
-    names = f"{run.folder} and {first.folder}"
-    if ours.index.name != theirs.index.name or both.empty:
-        raise DataError(
-            [f"{names} share no pairs: nothing to compare; train them on the same data"]
-        )
-    differ = int((both["mos"] != both["mos_run"]).sum())
-    if differ:
-        raise DataError(
-            [f"{names} have different labels for {differ} of {len(both)} pairs of the same name:"
-             " not compared; train them on the same data"]
-        )  # fmt: skip
-    return both
-
-
-def _predictions(run: Trained) -> pd.DataFrame:
-    """mos, group_id and score, indexed by the first column: pair_id, or row of a table."""
-    import pandas as pd
-
-    from pipelines.runs.folder import PREDICTIONS
-    from seiqa_features.commits import current
-    from seiqa_features.tabular.inert import restored_table
-
-    path = current(run.folder / PREDICTIONS)
-    cells = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False))
-    cells = cells.set_index(cells.columns[0])
-    return cells[["mos", "group_id", "score"]].astype({"mos": float, "score": float})
 
 
 def _facts(run: Trained) -> dict[str, Any]:

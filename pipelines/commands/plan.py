@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import say
-from pipelines.commands.options import Config, Data, PrecisionOption, Workers
+from pipelines.commands.console import say, say_json
+from pipelines.commands.options import Config, Data, Json, PrecisionOption, Workers
 
 if TYPE_CHECKING:
     from seiqa_features.costs.model import Plan
@@ -25,7 +25,7 @@ Machine = Annotated[
 
 def plan(
     data: Data = None, config: Config = None, device: PlanDevice = "cpu", workers: Workers = None,
-    precision: PrecisionOption = None, this_cpu: Machine = False,
+    precision: PrecisionOption = None, this_cpu: Machine = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Say what the features of DATA will cost, and what will limit the speed; computes nothing."""
     from pipelines.settings import load_settings
@@ -47,6 +47,9 @@ def plan(
         half=settings.precision != "float32",
         slowness=survey.slowness() if this_cpu else 1.0,
     )
+    if json:
+        say_json(as_object(planned, device=device.lower() if gpu else "cpu"))
+        return
     where = f"{device.lower()} and {settings.workers} cores" if gpu else f"{settings.workers} cores"
     for name, value in [("machine", where), *lines(planned)]:
         say(f"{name:>12}  {value}")
@@ -73,6 +76,25 @@ def lines(planned: Plan) -> list[tuple[str, str]]:
     if planned.gpu:
         found.insert(6, ("GPU", f"{planned.gpu:.3g} s a pair"))
     return found
+
+
+def as_object(planned: Plan, *, device: str) -> dict[str, Any]:
+    """The plan for JSON: seconds, and bytes, as numbers."""
+    return {
+        "device": device,
+        "workers": planned.workers,
+        "pairs": planned.pairs,
+        "megapixels": planned.megapixels,
+        "pairs_per_second": planned.rate,
+        "seconds": planned.hours * HOUR,
+        "limit": planned.limit,
+        "cpu_seconds_per_pair": planned.cpu,
+        "decoding_seconds_per_pair": planned.decoding,
+        "gpu_seconds_per_pair": planned.gpu,
+        "weights_bytes": planned.weights,
+        "store_bytes": planned.store,
+        "seconds_per_pair_of_blocks": {name: cost.seconds for name, cost in planned.blocks.items()},
+    }
 
 
 def _duration(seconds: float) -> str:

@@ -167,15 +167,17 @@ def _train(settings: Settings, done: Features | None = None) -> None:
     from pipelines import steps
 
     names = (
-        "training folds", "leaving features out", "scoring photographs", "judging collections",
+        "training folds", "leaving features out", "scoring photographs",
+        "scoring degradations", "judging collections",
     )  # fmt: skip
-    with bars(*names) as (folds, ablation, sense, laboratories):
+    with bars(*names) as (folds, ablation, sense, anchors, laboratories):
         metrics = steps.train(
             settings,
             done,
             on_fold=folds,
             on_ablation=ablation,
             on_sense=sense,
+            on_anchor=anchors,
             on_laboratory=laboratories,
         )
     honest = metrics.honest

@@ -243,11 +243,11 @@ def _say_score(scored: Score) -> None:
     typer.echo(repr(scored))
     if scored.identical:
         return
-    typer.echo(AGREE if scored.agree else DISAGREE)
-    if scored.unfamiliar:
-        typer.echo(UNFAMILIAR)
-    moved = dict(scored.contributions)
-    rows = [("a typical pair", f"{moved.pop('baseline'):.2f}")]
+    said = (scored.like, AGREE if scored.agree else DISAGREE, UNFAMILIAR * scored.unfamiliar)
+    for line in filter(None, said):
+        say(line)
+    moved = {name: part for name, part in scored.contributions.items() if name != "baseline"}
+    rows = [("a typical pair", f"{scored.contributions['baseline']:.2f}")]
     rows += [
         (name, f"{part:+z.2f}") for name, part in sorted(moved.items(), key=lambda x: -abs(x[1]))
     ]
@@ -255,5 +255,5 @@ def _say_score(scored: Score) -> None:
 
 
 def _as_object(scored: Score) -> dict[str, Any]:
-    names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "contributions")
+    names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "like", "contributions")
     return {"score": float(scored), **{name: getattr(scored, name) for name in names}}

@@ -61,11 +61,16 @@ def fetch(config: Config = None, weights: Weights = None) -> None:
 
 
 @app.command()
-def verify(config: Config = None, weights: Weights = None) -> None:
+def verify(config: Config = None, weights: Weights = None, json: Json = False) -> None:
     """Hash every file that is there and compare it with what was recorded at its first use."""
+    from pipelines.commands.console import say_json
+
     settings, needed = _needed(config, weights)
     weight_files = settings.runtime().weight_files
     missing = weight_files.missing(needed)
+    if json:
+        say_json({w.name: None if w in missing else weight_files.verified(w) for w in needed})
+        return
     for weight in needed:
         if weight in missing:
             say(f"missing   {weight.name}")

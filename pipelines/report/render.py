@@ -36,6 +36,7 @@ TITLES = {
     "rates": "Rate and quality",
     "calibration": "Calibration and errors",
     "intervals": "Prediction intervals",
+    "anchors": "What scores mean",
     "ablation": "Groups of features",
     "similar": "Which features say the same",
     "sense": "Common sense",
@@ -72,12 +73,12 @@ def render_report(run: Path) -> Path:
     """
     found = read(run)
     content = _content(found)
-    environment = _environment()
-    script = environment.get_template("report_script.j2").render()
-    page = environment.get_template("report.html.j2").render(
+    jinja = environment()
+    script, script_hash = hashed_script(jinja)
+    page = jinja.get_template("report.html.j2").render(
         **content,
-        script=Markup(script),
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+        script=script,
+        script_hash=script_hash,
         run=found,
         metrics=found.metrics,
         pseudo=found.label == "pseudo-label",
@@ -107,6 +108,7 @@ def _content(run: Run) -> dict[str, Any]:
         "rates": rates.section(run),
         "calibration": sections.calibration(run),
         "intervals": _intervals(run),
+        "anchors": run.metrics.anchors,
         "ablation": sections.ablation(run),
         "similar": columns.similar(chosen),
         "disagreement": columns.disagreement(run, chosen),
@@ -185,16 +187,23 @@ def _made(run: Run) -> dict[str, Any]:
     return {"timings": timings, "versions": versions} if timings or versions or run.settings else {}
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def hashed_script(jinja: Environment) -> tuple[Markup, str]:
+    """The script that compares pictures, and its SHA-256 for the page's security policy."""
+    script = jinja.get_template("report_script.j2").render()
+    return Markup(script), b64encode(sha256(script.encode()).digest()).decode()
+
+
+def environment() -> Environment:
+    """The templates of the report with their filters."""
+    jinja = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "duration": _duration}
-    return environment
+    jinja.filters |= {"number": _number, "duration": _duration}
+    return jinja
 
 
 def _number(value: float | None, digits: int = 3, sign: bool = False) -> str:

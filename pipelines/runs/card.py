@@ -44,6 +44,7 @@ def model_card(
             "scores lie in": f"{low:g} to {high:g}",
         },
         "evaluation": metrics.for_card(),
+        "anchors": [ladder.model_dump(mode="json") for ladder in metrics.anchors or []],
         "features": {
             "columns": meta["columns"],
             "unavailable": ", ".join(meta["unavailable"]) or "none",

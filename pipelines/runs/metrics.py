@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
 from seiqa_features.files import write_whole
+from seiqa_models.anchors import Ladder
 from seiqa_models.judged import Judged
 from seiqa_models.results import Ablation, Figures, Record, Summary
 
@@ -104,6 +105,9 @@ class Metrics(Figures):
         None if the features do not come from pictures, or see `sense_left_out`.
     sense_left_out : str | None
         Why there is no `sense` although there are pictures.
+    anchors : list[Ladder] | None
+        The fitted stack's own scores of training references that a program degraded; see
+        `pipelines.sense.anchors`. None if they were not found.
     orders : ConstructedOrders | None
         None if the stack learned from labels alone.
     scales : dict | None
@@ -127,6 +131,7 @@ class Metrics(Figures):
     ablation: Ablation | None = None
     sense: Sense | None = None
     sense_left_out: str | None = None
+    anchors: list[Ladder] | None = None
     orders: ConstructedOrders | None = None
     scales: dict[str, Any] | None = None
     laboratories: list[Judged] | None = None
@@ -139,9 +144,17 @@ class Metrics(Figures):
         return cls.model_validate({**figures.to_dict(), **more})
 
     def for_card(self) -> dict[str, Any]:
-        """The content of metrics.json without times, which equal trainings do not share."""
-        untimed: Any = {"seconds": True, "seconds_per_row": True, "sense": {"seconds"}}
-        return self.model_dump(mode="json", exclude=untimed)
+        """The content of metrics.json without anchors, which a card has by themselves, and times.
+
+        Equal trainings do not share times, but their cards.
+        """
+        other: Any = {
+            "anchors": True,
+            "seconds": True,
+            "seconds_per_row": True,
+            "sense": {"seconds"},
+        }
+        return self.model_dump(mode="json", exclude=other)
 
 
 def learners_worth(figures: Figures) -> dict[str, float]:

@@ -113,8 +113,8 @@ def _written(
 ) -> Iterator[tuple[str, Path, Path]]:
     """Name, degraded file and reference file of each pair of one reference."""
     folder.mkdir()
-    picture, rng = _opened(reference.path), _generator(reference.key, IDENTITY)
-    others = tuple(_opened(donor.path) for donor in donors)
+    picture, rng = opened(reference.path), _generator(reference.key, IDENTITY)
+    others = tuple(opened(donor.path) for donor in donors)
     scene = Scene(reference.key, picture, _busiest(picture, rng), others)
     ref = folder / "reference.png"
     picture.save(ref, compress_level=1)
@@ -127,7 +127,8 @@ def _written(
         yield name, path, ref
 
 
-def _opened(path: Path) -> Image.Image:
+def opened(path: Path) -> Image.Image:
+    """A reference, downscaled to `LONGEST_SIDE` if it is larger."""
     picture = load_rgb(path)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return picture

@@ -18,6 +18,7 @@ from pipelines.runs.readiness import check_learners, require_trainable
 from pipelines.runs.writing import write_training
 from pipelines.sense.constructed import orders_of
 from pipelines.sense.judging import judge_stack
+from pipelines.sense.orders import references_of
 from pipelines.settings import Settings
 from pipelines.steps.extracting import Features, read_unchanged
 from pipelines.steps.laboratories import judge_collections, labels_of
@@ -25,6 +26,7 @@ from seiqa_features.progress import Progress, unwatched
 from seiqa_features.spending import spending
 
 if TYPE_CHECKING:
+    from seiqa_models.anchors import Ladder
     from seiqa_models.evaluation.evaluate import Evaluation
 
 
@@ -35,6 +37,7 @@ def train(
     on_fold: Progress = unwatched,
     on_ablation: Progress = unwatched,
     on_sense: Progress = unwatched,
+    on_anchor: Progress = unwatched,
     on_laboratory: Progress = unwatched,
 ) -> Metrics:
     """Estimate honestly, fit on all training rows, and write metrics, predictions and bundle.
@@ -43,7 +46,8 @@ def train(
 
     Rows for training are those of split train that have a label. Labelled rows of val and test are
     never trained on; the fitted stack's score on them is reported as held out. Finally the stack is
-    tested on a suite of relations (`pipelines.sense`), limited to about a minute.
+    tested on a suite of relations (`pipelines.sense`), and scores known degradations of training
+    references, by which scores can be put into words; each is limited to about a minute.
 
     Parameters
     ----------
@@ -74,11 +78,17 @@ def train(
             on_pair=on_sense,
         )
         training = found.pairs[_training_rows(found.pairs)]
+        anchors = _anchors(settings, evaluation, training, found.meta, on_anchor)
         laboratories = judge_collections(
             settings, evaluation, training, found.table.loc[training["pair_id"]], on_laboratory
         )
         metrics = metrics.model_copy(
-            update={"sense": sense, "sense_left_out": left_out, "laboratories": laboratories}
+            update={
+                "sense": sense,
+                "sense_left_out": left_out,
+                "anchors": anchors,
+                "laboratories": laboratories,
+            }
         )
         write_training(
             settings,
@@ -92,6 +102,24 @@ def train(
         )
     note_run(settings, metrics)
     return metrics
+
+
+def _anchors(
+    settings: Settings,
+    evaluation: Evaluation,
+    training: pd.DataFrame,
+    meta: dict[str, Any],
+    on_pair: Progress,
+) -> list[Ladder] | None:
+    """The fitted stack's scores of known degradations, unless the setting sense is off."""
+    from pipelines.sense.anchors import find_anchors
+    from seiqa_models.bundle import Bundle
+
+    if not settings.sense:
+        return None
+    bundle = Bundle(evaluation.regressor, meta["recipe"], {})
+    references, seconds = references_of(training), meta.get("seconds_per_pair")
+    return find_anchors(settings, bundle, references, seconds, on_pair=on_pair)
 
 
 def _training_rows(pairs: pd.DataFrame) -> pd.Series:

@@ -21,6 +21,8 @@ from pipelines.web.uploads import MB
 
 CLOSE_ERRORS = "document.querySelectorAll('.toast-close').forEach(close => close.click());"
 
+HINT = "The observers of one collection judge some distortions differently from those of another."
+
 AT_WORK = 24
 """Requests of a kind scored in turns; a waiting one takes a thread, but no memory."""
 
@@ -33,16 +35,33 @@ def build(page: Page) -> gr.Blocks:
     blocks = gr.Blocks(title="seiqa", analytics_enabled=False)
     with blocks:
         gr.HTML(INTRODUCTION)
+        observers = _observers(page)
         with gr.Tab("One pair"):
-            _one_pair(page)
+            _one_pair(page, observers)
         with gr.Tab("Many pairs"):
-            _many_pairs(page)
+            _many_pairs(page, observers)
         gr.HTML(_small_print(page))
     blocks.queue(max_size=QUEUE, api_open=False)
     return blocks
 
 
-def _one_pair(page: Page) -> None:
+def _observers(page: Page) -> list[gr.Dropdown]:
+    """Whose scores are predicted: a choice if the model learned from several collections."""
+    if len(page.observers) == 1:
+        return []
+    return [
+        gr.Dropdown(
+            page.observers,
+            value=page.chosen,
+            filterable=False,
+            label="Score as the observers of",
+            info=HINT,
+            elem_id="observers",
+        )
+    ]
+
+
+def _one_pair(page: Page, observers: list[gr.Dropdown]) -> None:
     with gr.Row():
         ref, dist = _picture_box("Reference", "ref"), _picture_box("Degraded", "dist")
     button = gr.Button("Score", variant="primary", elem_id="score")
@@ -69,13 +88,13 @@ def _one_pair(page: Page) -> None:
         elem_id="examples",
     )
     results = [card, heat, chart]
-    score = _event(page.score_pair, [ref, dist], results)
+    score = _event(page.score_pair, [ref, dist, *observers], results)
     button.click(None, None, None, js=f"() => {{ {CLOSE_ERRORS} }}")
     button.click(**score)
     examples.load_input_event.then(**score)
-    # A result and an error belong to their pictures: another picture clears both.
+    # A result and an error belong to their pictures and observers: another choice clears both.
     gr.on(
-        [ref.input, dist.input], None, None, results,
+        [ref.input, dist.input, *(choice.input for choice in observers)], None, None, results,
         js=f"() => {{ {CLOSE_ERRORS} return ['', null, '']; }}",
     )  # fmt: skip
     for role, box in (("reference", ref), ("degraded picture", dist)):
@@ -95,13 +114,13 @@ def _picture_box(label: str, elem_id: str) -> gr.Image:
     )
 
 
-def _many_pairs(page: Page) -> None:
+def _many_pairs(page: Page, observers: list[gr.Dropdown]) -> None:
     gr.Markdown(f"A zip that holds {EXPECTED}.")
     archive = gr.File(label="Zip", file_types=[".zip"], elem_id="zip", height=160)
     button = gr.Button("Score all", variant="primary", elem_id="score-zip")
     table = gr.HTML(elem_id="scores")
     csv = gr.File(label="The table as CSV", interactive=False, elem_id="csv")
-    button.click(**_event(page.score_zip, [archive], [table, csv]))
+    button.click(**_event(page.score_zip, [archive, *observers], [table, csv]))
 
 
 def _event(

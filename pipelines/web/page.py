@@ -35,12 +35,15 @@ from pipelines.web.uploads import (
     is_animation,
     read_upload,
 )
-from seiqa_features.errors import SeiqaError, printable
+from seiqa_features.errors import SeiqaError, UsageError, printable
 from seiqa_features.tabular.inert import inert_csv
 from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
 
 COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem")
+
+COMMON = "all collections"
+"""Stands for no particular collection in the list of whose scores can be predicted."""
 
 Payload = Mapping[str, Any] | None  # Gradio's FileData, as it came from the browser
 
@@ -59,18 +62,31 @@ class Page:
     """
 
     def __init__(self, scorer: Scorer, folder: Path, limits: Limits) -> None:
-        self._scorer = scorer
+        names = scorer.bundle.regressor.collections_
+        self._scorers = {name or COMMON: scorer.scoring_as(name) for name in (None, *names)}
+        self.chosen = scorer.as_collection or COMMON
         self._turns = Turns()
         self.folder = folder
         self.limits = limits
-        low, high = scorer.bundle.regressor.label_range_
         self.model = str(scorer.bundle.card.get("name", "without a name"))
-        if scorer.as_collection is not None:
-            self.model += f", as the observers of {scorer.as_collection}"
-        self.scale = Scale(low, high, scorer.bundle.card["label_kind"] == "pseudo-label")
+        self.scale = Scale(*scorer.scale, scorer.bundle.card["label_kind"] == "pseudo-label")
 
-    def score_pair(self, ref: Payload, dist: Payload) -> tuple[str, Image.Image, str]:
+    @property
+    def observers(self) -> list[str]:
+        """Whose scores can be predicted: `COMMON`, then the collections if there are several."""
+        return list(self._scorers)
+
+    def score_pair(
+        self, ref: Payload, dist: Payload, observers: object = None
+    ) -> tuple[str, Image.Image, str]:
         """Score card, heat map and chart of contributions.
+
+        Parameters
+        ----------
+        ref, dist : Payload
+            The two uploads.
+        observers : object
+            One of `observers`, as it came from the browser; None: the one chosen at the start.
 
         Raises
         ------
@@ -78,10 +94,11 @@ class Page:
             One line for the person at the page.
         """
         with _told(), self._turns.turn():
+            scorer = self._scoring_as(observers)
             before = self._picture("reference", ref)
             after = self._picture("degraded picture", dist)
-            score = self._scorer.score(before, after)
-            card = score_card(score, self.scale)
+            score = scorer.score(before, after)
+            card = score_card(score, self.scale, scorer.as_collection)
             # The score of equal pictures has no other contributions, as the card says.
             chart = "" if score.identical else contribution_chart(score.contributions)
             return card, heat_map(before, after), chart
@@ -95,8 +112,12 @@ class Page:
             return None
         return gr.skip()
 
-    def score_zip(self, payload: Payload) -> Iterator[tuple[str, str | None]]:
+    def score_zip(
+        self, payload: Payload, observers: object = None
+    ) -> Iterator[tuple[str, str | None]]:
         """Progress after every pair, as HTML; finally the table and its CSV file.
+
+        `observers` as for `score_pair`.
 
         Raises
         ------
@@ -107,18 +128,26 @@ class Page:
             _told(),
             PairArchive(*find_upload(payload, self.folder, self.limits), self.limits) as (archive),
         ):
+            scorer = self._scoring_as(observers)
             rows: list[tuple[Any, ...]] = []
             shown: list[str] = []
             for ref, dist in archive.pairs:
                 yield f"{len(rows)} of {len(archive.pairs)} scored …", None
                 with self._turns.turn():
-                    row, small = self._row(archive, ref, dist)
+                    row, small = self._row(scorer, archive, ref, dist)
                 rows.append((printable(ref), printable(dist), *row))
                 shown.append(small)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
         csv = str(self._csv(table))
         table.insert(0, THUMBNAILS, shown)
-        yield score_table(table), csv
+        yield score_table(table, scorer.as_collection), csv
+
+    def _scoring_as(self, observers: object) -> Scorer:
+        scorer = self._scorers.get(str(self.chosen if observers is None else observers))
+        if scorer is None:
+            said = ", ".join(self._scorers)
+            raise UsageError(f"score as {str(observers)[:80]!r}: expected one of {said}")
+        return scorer
 
     def _picture(self, role: str, payload: Payload) -> Image.Image:
         upload = read_upload(payload, self.folder, self.limits)
@@ -130,11 +159,13 @@ class Page:
             )
         return picture
 
-    def _row(self, archive: PairArchive, ref: str, dist: str) -> tuple[tuple[Any, ...], str]:
+    def _row(
+        self, scorer: Scorer, archive: PairArchive, ref: str, dist: str
+    ) -> tuple[tuple[Any, ...], str]:
         """Score, interval, both flags and problem of one pair of a zip; and its thumbnails."""
         try:
             pair = archive.picture(ref), archive.picture(dist)
-            score = self._scorer.score(*pair)
+            score = scorer.score(*pair)
         except (SeiqaError, TableError) as error:
             return (*[None] * 5, "; ".join(str(error).splitlines())), ""
         numbers = (round(value, 4) for value in (float(score), score.low, score.high))

@@ -58,8 +58,14 @@ AGREE = "The metrics agree on this pair."
 DISAGREE = "The metrics disagree on this pair: the score rests only on what was learned."
 
 
-def score_card(score: Score, scale: Scale) -> str:
-    """The score, its interval and the scale, as HTML."""
+def score_card(score: Score, scale: Scale, collection: str | None = None) -> str:
+    """The score, its interval and the scale, as HTML.
+
+    Parameters
+    ----------
+    collection : str | None
+        The collection whose observers' scores are predicted, None for no particular one.
+    """
     start, end = (100 * _share(value, scale) for value in (score.low, score.high))
     low_end, high_end = scale.ends
     warning = f'<p class="warning" role="alert"><b>Unfamiliar.</b> {UNFAMILIAR}</p>'
@@ -72,7 +78,9 @@ def score_card(score: Score, scale: Scale) -> str:
     return (
         '<div class="seiqa-score">'
         f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
-        f"{scale.high:.3g}; {COVERAGE:.0%} interval {score.low:.2f} to {score.high:.2f}</p>"
+        f"{scale.high:.3g}{_as(collection)}; {COVERAGE:.0%} interval {score.low:.2f} to "
+        f"{score.high:.2f}</p>"
+        f"{f'<p>{_sentence(score.like)}</p>' if score.like else ''}"
         f"{warning if score.unfamiliar else same}"
         f"{'' if score.identical else agreement}"
         f'<div class="track" role="img" aria-label="{score:.2f}, interval {score.low:.2f} to '
@@ -82,6 +90,14 @@ def score_card(score: Score, scale: Scale) -> str:
         f'<p class="ends"><span>{low_end}</span><span>{high_end}</span></p>'
         f"{pseudo if scale.pseudo else ''}</div>"
     )
+
+
+def _sentence(said: str) -> str:
+    return escape(f"{said[0].upper()}{said[1:]}.")
+
+
+def _as(collection: str | None) -> str:
+    return "" if collection is None else f", as the observers of {escape(collection)}"
 
 
 def _share(value: float, scale: Scale) -> float:
@@ -126,7 +142,7 @@ def thumbnails(*pictures: Image.Image) -> str:
     return "".join(shown)
 
 
-def score_table(table: pd.DataFrame) -> str:
+def score_table(table: pd.DataFrame, collection: str | None = None) -> str:
     """Scores of many pairs, and the number without a score, as HTML.
 
     Parameters
@@ -134,6 +150,8 @@ def score_table(table: pd.DataFrame) -> str:
     table : pd.DataFrame
         Any columns; `problem` is empty for pairs without one. Only a column named `THUMBNAILS`
         holds HTML.
+    collection : str | None
+        As for `score_card`.
     """
     failed = int((table["problem"] != "").sum())
     rest = f"; {failed} could not be scored, see the last column" if failed else ""
@@ -146,7 +164,7 @@ def score_table(table: pd.DataFrame) -> str:
         for row in table.itertuples(index=False, name=None)
     )
     return (
-        f"<p>{len(table) - failed} of {len(table)} pairs scored{rest}.</p>"
+        f"<p>{len(table) - failed} of {len(table)} pairs scored{_as(collection)}{rest}.</p>"
         f'<div class="seiqa-table"><table><thead><tr>{head}</tr></thead>'
         f"<tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table></div>"
     )

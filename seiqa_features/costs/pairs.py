@@ -63,10 +63,8 @@ class Cost:
 
 def crops(view: View, size: tuple[int, int]) -> tuple[int, int]:
     """How many pictures a picture of (width, height) becomes in a view, and the pixels of each."""
-    width, height = view.resized(size)
-    if view.kind == "grid":
-        return -(-width // view.size) * -(-height // view.size), view.size**2
-    return 1, view.size**2 if view.kind == "c" else width * height
+    count, width, height = view.crops(size)
+    return count, width * height
 
 
 def row_bytes(block: Block) -> int:

@@ -6,16 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
-from seiqa_features.extraction.work import Job, load_expected
+from seiqa_features.errors import DataError
+from seiqa_features.extraction.work import Job
 from seiqa_features.files import text_path
+from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block, Recipe
 from seiqa_features.table.store import Store
+
+LARGE = 2000
+"""Side in pixels that is assumed for a picture of tiles."""
 
 
 def look_up(
@@ -41,6 +48,20 @@ def jobs_for(pairs: pd.DataFrame, there: NDArray[np.bool_], recipe: Recipe) -> l
     return jobs
 
 
+def load_expected(path: Path, key: str) -> Image.Image:
+    """Decode a file whose pixels are expected to have the hash `key`.
+
+    Raises
+    ------
+    DataError
+        See `load_rgb`; or the hash has changed.
+    """
+    image = load_rgb(path)
+    if pixel_key(image) != key:
+        raise DataError([f"{path}: changed while this run was going on; run again"])
+    return image
+
+
 def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
     """If there are fewer pairs than workers, divide the blocks of each pair among workers."""
     parts = workers // len(jobs)
@@ -56,8 +77,9 @@ def _parts(job: Job, count: int) -> list[Job]:
 
 
 def _effort(block: Block) -> float:
-    """Relative cost, growing with the area of the view."""
-    return block.spec.cost * (block.view.size * block.view.per_side) ** 2
+    """Relative cost, growing with the area of the view; tiles have that of a large picture."""
+    side = LARGE if block.view.kind == "tiles" else block.view.size * block.view.per_side
+    return block.spec.cost * side**2
 
 
 def tasks_of(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:

@@ -7,11 +7,10 @@ tasks. `forward` runs one block: pixels to the device, extractor, values back, p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,6 @@ from PIL import Image
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
-from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.registration import realigned
 from seiqa_features.pictures.views import Resampling
 from seiqa_features.table.keys import KEYS, PairKey
@@ -40,7 +38,10 @@ Load = Callable[[], Image.Image]
 """Returns an RGB picture or raises DataError."""
 
 Crops = NDArray[np.uint8]
-"""A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid."""
+"""A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid or tiles."""
+
+TILES = 8
+"""Tiles processed at a time, which bounds the memory."""
 
 Send = Callable[[Sequence[Crops]], "torch.Tensor"]
 """Puts n pictures of one shape on a device: uint8 [n · K, 3, H, W]."""
@@ -189,18 +190,18 @@ def forward(
             name: np.full((len(dist), output.dim) if output.dim else len(dist), np.nan)
             for name, output in block.outputs.items()
         }
-    crop_index = torch.tensor([r * count + k for r in ref_index for k in range(count)])
-    with torch.inference_mode():
-        refs, dists = send(ref), send(dist)
-        device = str(dists.device)
-        with _arithmetic(block, device), computing_on(device):
-            values = work(
-                ref=_unit(refs),
-                dist=_unit(dists),
-                ref_index=crop_index.to(device),
-            )
-        found = {name: values[name].cpu().numpy() for name in block.spec.outputs}
-    if block.view.kind != "grid":
+    parts = []
+    for refs, dists, index in _shares(block, ref, dist, ref_index):
+        each = len(dists[0])
+        crop_index = torch.tensor([r * each + k for r in index for k in range(each)])
+        with torch.inference_mode():
+            one, other = send(refs), send(dists)
+            device = str(other.device)
+            with _arithmetic(block, device), computing_on(device):
+                values = work(ref=_unit(one), dist=_unit(other), ref_index=crop_index.to(device))
+            parts.append({name: values[name].cpu().numpy() for name in block.spec.outputs})
+    found = {name: np.concatenate([part[name] for part in parts]) for name in block.spec.outputs}
+    if not block.view.cropped:
         return found
     pairs = range(0, len(dist) * count, count)
     pooled = [
@@ -208,6 +209,19 @@ def forward(
         for i in pairs
     ]
     return {name: np.stack([row[name] for row in pooled]) for name in block.outputs}
+
+
+def _shares(
+    block: Block, ref: Sequence[Crops], dist: Sequence[Crops], ref_index: Sequence[int]
+) -> Iterator[tuple[Sequence[Crops], Sequence[Crops], Sequence[int]]]:
+    """What the extractor gets at a time: the batch, or `TILES` tiles of one pair."""
+    if block.view.kind != "tiles":
+        yield ref, dist, ref_index
+        return
+    for pair, number in zip(dist, ref_index, strict=True):
+        for start in range(0, len(pair), TILES):
+            share = slice(start, start + TILES)
+            yield [ref[number][share]], [pair[share]], [0]
 
 
 def _unit(pixels: torch.Tensor) -> torch.Tensor:
@@ -254,17 +268,3 @@ def _decode(task: Sequence[Job], result: Result) -> tuple[Image.Image | None, Pi
         except DataError as error:
             result.failures[job.pair_id] = f"pair {job.pair_id}: {error}"
     return ref, dists
-
-
-def load_expected(path: Path, key: str) -> Image.Image:
-    """Decode a file whose pixels are expected to have the hash `key`.
-
-    Raises
-    ------
-    DataError
-        See `load_rgb`; or the hash has changed.
-    """
-    image = load_rgb(path)
-    if pixel_key(image) != key:
-        raise DataError([f"{path}: changed while this run was going on; run again"])
-    return image

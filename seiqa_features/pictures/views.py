@@ -9,6 +9,9 @@
 ``grid224x4``   crops of 224×224 that cover the picture, at most 4 along a side: a larger picture is
                 first scaled down to 4·224, a smaller one up to 224. A small change in a large
                 picture, lost in ``s224``, fills a large part of a crop.
+``tiles512``    tiles of 512×512 that cover the picture at the size of the reference, however large
+                it is; of a side below 512 they take the whole. A picture of one tile is seen as in
+                ``full``.
 
 ``s224_lanczos`` uses a filter other than the extractor's own. In ``max512_aligned`` a degraded
 image that was shifted, turned or cropped a little is first moved back onto the reference, so that a
@@ -36,8 +39,13 @@ Resampling: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
 LONGEST = 4
 """Maximum aspect ratio of a ``min`` view."""
 
+SMALLEST_TILE = 128
+"""Of smaller tiles, a large picture would have thousands."""
+
+Kind = Literal["s", "c", "min", "max", "pad", "grid", "tiles"]
+
 _NAME = re.compile(
-    r"(s|c|min|max|pad|grid)([1-9][0-9]{1,3})(?:x([1-9]))?"
+    r"(s|c|min|max|pad|grid|tiles)([1-9][0-9]{1,3})(?:x([1-9]))?"
     r"(?:_(bicubic|bilinear|lanczos))?(_aligned)?"
 )
 _FILTERS = {
@@ -49,13 +57,13 @@ _FILTERS = {
 
 @dataclass(frozen=True)
 class View:
-    """A parsed view name. `size` is in pixels, `per_side` counts crops (1 except for a grid).
+    """A parsed view name. `size` is in pixels, `per_side` limits crops (1 except for a grid).
 
     If `aligned`, the degraded picture is moved back onto the reference before it is prepared.
     """
 
     name: str
-    kind: Literal["s", "c", "min", "max", "pad", "grid"]
+    kind: Kind
     size: int
     per_side: int = 1
     resampling: Resampling | None = None
@@ -75,9 +83,12 @@ class View:
         match = _NAME.fullmatch(name)
         if match is None or (match[1] == "grid") != (match[3] is not None):
             raise UsageError(
-                f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
+                f"view {name!r} does not exist; expected e.g. s256, c224, max512, grid224x4 or"
+                " tiles512"
             )
-        kind = cast(Literal["s", "c", "min", "max", "pad", "grid"], match[1])
+        kind = cast(Kind, match[1])
+        if kind == "tiles" and int(match[2]) < SMALLEST_TILE:
+            raise UsageError(f"view {name!r}: expected tiles of {SMALLEST_TILE} pixels or more")
         resampling = cast(Resampling, match[4])
         return cls(name, kind, int(match[2]), int(match[3] or 1), resampling, match[5] is not None)
 
@@ -92,12 +103,27 @@ class View:
     @property
     def square(self) -> bool:
         """Whether the extractor input is always `size`×`size`."""
-        return self.kind not in ("min", "max")
+        return self.kind not in ("min", "max", "tiles")
+
+    @property
+    def cropped(self) -> bool:
+        """Whether a picture becomes any number of crops, whose values are pooled."""
+        return self.kind in ("grid", "tiles")
+
+    def crops(self, ref_size: tuple[int, int]) -> tuple[int, int, int]:
+        """How many crops a picture of (width, height) becomes, and the width and height of each."""
+        width, height = self.resized(ref_size)
+        if self.kind == "c":
+            return 1, self.size, self.size
+        if not self.cropped:
+            return 1, width, height
+        count = -(-width // self.size) * -(-height // self.size)
+        return count, min(self.size, width), min(self.size, height)
 
     def prepare(
         self, image: Image.Image, ref_size: tuple[int, int], resampling: Resampling
     ) -> NDArray[np.uint8]:
-        """The picture's crops in this view, uint8 [K, 3, H, W]; K is 1 except for a grid.
+        """The picture's crops in this view, uint8 [K, 3, H, W]; K is 1 unless it is `cropped`.
 
         Parameters
         ----------
@@ -118,12 +144,14 @@ class View:
         pixels = np.asarray(image).transpose(2, 0, 1)
         if self.kind in ("s", "min", "max", "pad"):
             return np.ascontiguousarray(pixels[None])
+        _, width, height = self.crops(ref_size)
         rows, columns = self._offsets(size[1]), self._offsets(size[0])
-        n = self.size
-        return np.stack([pixels[:, y : y + n, x : x + n] for y in rows for x in columns])
+        return np.stack([pixels[:, y : y + height, x : x + width] for y in rows for x in columns])
 
     def resized(self, ref_size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) of the whole picture before it is cropped."""
+        if self.kind == "tiles":
+            return ref_size
         if self.kind == "s":
             return self.size, self.size
         if self.kind == "c":  # the long side rounds down, as in torchvision's Resize
@@ -149,5 +177,5 @@ class View:
         """Start positions of the crops along a side of the resized picture."""
         if self.kind == "c":
             return [round((side - self.size) / 2)]
-        count = -(-side // self.size)
-        return [round(i * (side - self.size) / max(1, count - 1)) for i in range(count)]
+        count = -(-side // self.size)  # a tile may be larger than the side: then it starts at 0
+        return [round(i * max(0, side - self.size) / max(1, count - 1)) for i in range(count)]

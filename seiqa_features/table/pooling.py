@@ -1,4 +1,4 @@
-"""Pooling over the crops of a grid view: the values of a pair's crops, combined in one row.
+"""Pooling over the crops of a grid or of tiles: the values of a pair's crops, combined in one row.
 
 A scalar with a fixed value for equal pictures is pooled to its mean over the crops and its worst
 value, the one farthest from that fixed value. Embeddings are averaged, and the cosine between the
@@ -21,7 +21,7 @@ Values = Mapping[str, NDArray[np.floating]]
 
 
 def pooled_outputs(outputs: Mapping[str, Output]) -> dict[str, Output]:
-    """The outputs of a grid view, given those of a single crop."""
+    """The outputs of a view of several crops, given those of a single one."""
     pooled: dict[str, Output] = {}
     for name, output in outputs.items():
         if output.role == "value":

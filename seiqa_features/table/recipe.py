@@ -46,8 +46,8 @@ class Block:
 
     @cached_property
     def outputs(self) -> Mapping[str, Output]:
-        """The contents of a row: the extractor's outputs, pooled over the crops of a grid."""
-        return pooled_outputs(self.spec.outputs) if self.view.kind == "grid" else self.spec.outputs
+        """The contents of a row: the extractor's outputs, pooled if there are crops."""
+        return pooled_outputs(self.spec.outputs) if self.view.cropped else self.spec.outputs
 
     @cached_property
     def ingredients(self) -> dict[str, Any]:

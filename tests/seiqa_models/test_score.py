@@ -36,6 +36,7 @@ def make(asked: list[str]) -> Callable[..., Score]:
             high=np.float64(4.4),
             unfamiliar=np.bool_(unfamiliar),  # type: ignore[arg-type]
             agree=np.bool_(True),  # type: ignore[arg-type]
+            like="like JPEG quality <20>",
             explain=explain,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def test_stats_and_compact(cache: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"{cache}: 1 shards\n"
     call("stats", "--cache", str(cache))
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [BLOCK.name, "3", "1"]
+
+
+def test_stats_as_json(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call("stats", "--json", "--cache", str(cache))
+    said = json.loads(capsys.readouterr().out)
+    (block,) = said["blocks"]
+    assert said["store"] == str(cache)
+    assert block.pop("bytes") > 0
+    assert block == {
+        "block": BLOCK.name, "rows": 3, "shards": 3, "outdated": None, "damaged": []
+    }  # fmt: skip
 
 
 def test_prune(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,20 @@ def test_saved_settings_load_again(tmp_path: Path) -> None:
     )
 
 
+def test_tiles_become_a_view_of_local_metrics_in_any_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings(data="d").features["mdsi"] == ["max512", "max128", "tiles512"]
+    plain = load_settings(data="d", config="boxed").features
+    monkeypatch.setenv("SEIQA_TILES", "true")
+    settings = load_settings(data="d", run="r", config="boxed")
+    more = {name: views for name, views in settings.features.items() if views != plain[name]}
+    assert set(more) == {"gms", "mdsi", "haarpsi", "lite0"}
+    assert more["lite0"] == ["min224_aligned", "tiles512_aligned"]
+    settings.save(tmp_path / "settings.yaml")  # what is there is not added again
+    assert load_settings(config=str(tmp_path / "settings.yaml")).features == settings.features
+
+
 def test_run_folder_is_named_after_data_and_config(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("")
     assert load_settings(data=tmp_path).run == Path("runs") / f"{tmp_path.name}-best"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,19 @@ def test_a_plan_for_a_cpu_has_no_gpu(manifest: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert "     machine  2 cores" in said
     assert "GPU" not in said
+
+
+def test_a_plan_as_json_has_numbers_and_every_block(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for machine, gpu in (((), False), (("--device", "H100"), True)):
+        assert run(manifest, "--config", "best", "--workers", 2, "--json", *machine) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert said["device"] == ("h100" if gpu else "cpu")
+        assert (said["pairs"], said["workers"]) == (1, 2)
+        assert said["pairs_per_second"] * said["seconds"] == pytest.approx(1)
+        assert (said["gpu_seconds_per_pair"] > 0) == gpu
+        assert said["seconds_per_pair_of_blocks"]["mdsi__tiles512"] > 0
 
 
 def test_an_unknown_device_is_one_line(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,6 +105,14 @@ def kinds_metrics() -> dict[str, Any]:
             "photographs": 2,
             "seconds": 31.4,
         },
+        "anchors": [
+            {
+                "name": "JPEG quality",
+                "doses": [90.0, 40.0, 10.0],
+                "scores": [4.61, 3.52, 1.23],
+                "references": 4,
+            },
+        ],
         "scales": {
             "scale": "home",
             "home": "home",

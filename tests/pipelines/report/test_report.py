@@ -148,6 +148,13 @@ def test_a_run_with_everything_has_every_section(full: Page) -> None:
     assert full.attributes("h2", "id") == expected
 
 
+def test_scores_are_put_into_words(full: Page, plain: Page) -> None:
+    said = "after a program has degraded them: medians over 4 of them. They are the model's own"
+    assert said in full.text
+    assert "JPEG quality 403.52" in full.text.replace("\n", "")
+    assert "What scores mean" not in plain.text
+
+
 def test_whoever_cannot_see_gets_texts_heads_and_a_language(full: Page) -> None:
     assert full.attributes("html", "lang") == ["en"]
     assert all(full.attributes("img", "alt"))

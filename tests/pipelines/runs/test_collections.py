@@ -14,6 +14,7 @@ import yaml
 from pipelines.settings import load_settings
 from pipelines.steps.extracting import read_unchanged
 from seiqa_features.errors import DataError
+from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
 from tests.pipelines.conftest import Cli, degrade, scene
 
@@ -100,6 +101,12 @@ def test_two_laboratories_train_one_model(
     own = Scorer.load(bundle, workers=1, as_collection="worse-p").score(*pair)
     assert scores["worse-p"].startswith(repr(own))
     assert sum(own.contributions.values()) == pytest.approx(float(own), abs=1e-6)
+    common = Scorer.load(bundle, workers=1)
+    assert common.scoring_as("worse-p").score(*pair) == own
+    assert common.as_collection is None
+    assert common.scoring_as("worse-p").scoring_as(None).score(*pair) == common.score(*pair)
+    with pytest.raises(TableError, match="cannot score as 'work'"):
+        common.scoring_as("work")
     code, _, err = cli("score", *pair, "--bundle", bundle, "--as", "work")
     assert code == 3
     assert "cannot score as 'work': the model learned from five-p, worse-p" in err

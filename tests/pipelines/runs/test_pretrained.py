@@ -132,6 +132,9 @@ def test_listing_fetching_and_verifying(
     code, out, _ = cli("weights", "verify", "--config", config)
     assert code == 0
     assert out.startswith("verified  test/factor")
+    code, out, _ = cli("weights", "verify", "--config", config, "--json")
+    assert code == 0
+    assert len(json.loads(out)["test/factor"]) == 64
     pretend.weights_in(tmp_path / "weights", 3.0)
     code, _, err = cli("weights", "verify", "--config", config)
     assert code == 4

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipelines.sense import judging, suite
+from pipelines.sense import anchors, judging, suite
 from pipelines.sense.judging import SECONDS, affordable, judge
 from pipelines.sense.scenes import scenes
 from pipelines.sense.suite import CLASSES, PAIRS_PER_SCENE, pictures_of, relations
@@ -80,13 +80,30 @@ def test_a_training_is_judged_and_says_so(
     assert found["shares"]["identity on top"] == 1  # equal pixels are settled as a fact
     assert "Common sense" in Path("judged/report.html").read_text()
     assert "hold by construction it keeps" in Path("judged/bundle/card.md").read_text()
+    metrics = json.loads(Path("judged/metrics.json").read_text())
+    jpeg, blur = metrics["anchors"]
+    assert (jpeg["name"], blur["name"], blur["references"]) == ("JPEG quality", "blur of σ", 5)
+    assert blur["scores"][0] > blur["scores"][-1]  # it learned from blur
+    card = Path("judged/bundle/card.md").read_text()
+    assert "## What scores mean" in card
+    assert f"| blur of σ 8 px | {blur['scores'][-1]:.2f} |" in card
+    assert "blur of σ 8 px" in Path("judged/report.html").read_text()
+    pair = [seiqa_data / f"Test/{part}/000003.png" for part in ("Ref", "Dist")]
+    code, out, _ = cli("score", *pair, "--bundle", "judged/bundle")
+    assert code == 0
+    assert "blur of σ" in out.splitlines()[1]
+    assert out.splitlines()[1].endswith("(by this model's own scores)")
     code, out, _ = cli("compare", "judged", "judged")
     assert code == 0
     assert "relations kept" in out
 
 
 def test_what_is_too_dear_or_switched_off_is_left_out_with_a_reason(
-    cli: Cli, seiqa_data: Path, quick: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli,
+    seiqa_data: Path,
+    quick: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     code, _, err = cli("run", seiqa_data, "--config", quick, "--run", "off")
     assert code == 0
@@ -95,9 +112,11 @@ def test_what_is_too_dear_or_switched_off_is_left_out_with_a_reason(
     quick.write_text(yaml.safe_dump(settings))
     monkeypatch.setenv("SEIQA_SENSE", "true")
     monkeypatch.setattr(judging, "affordable", lambda _: 0)
+    monkeypatch.setattr(anchors, "SECONDS", -1.0)
     code, _, err = cli("train", seiqa_data, "--config", quick, "--run", "off")
     assert code == 0
     assert "common sense was not tried: one photograph would take" in err
+    assert "scores are not put into words: 78 pairs would take" in caplog.text
     metrics = json.loads(Path("off/metrics.json").read_text())
-    assert metrics["sense"] is None
+    assert metrics["sense"] is metrics["anchors"] is None
     assert "seiqa sense --bundle" in metrics["sense_left_out"]

@@ -92,6 +92,8 @@ def test_crops() -> None:
     assert crops(View.parse("max512"), (1024, 768)) == (1, 512 * 384)
     assert crops(View.parse("c224"), (1024, 768)) == (1, 224**2)
     assert crops(View.parse("grid224x4"), (1024, 1024)) == (16, 224**2)
+    assert crops(View.parse("tiles512"), (4000, 3000)) == (48, 512**2)
+    assert crops(View.parse("tiles512"), (400, 3000)) == (6, 400 * 512)
 
 
 def test_rows_of_the_store() -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.extraction import runtime as runtimes
+from seiqa_features.extraction import work
 from seiqa_features.extraction.direct import compute_table, gather, held
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
@@ -71,6 +73,47 @@ def test_an_aligned_view_takes_a_shift_back_and_leaves_other_pictures(
     assert aligned["0"] == 0
     assert aligned["1"] == plain["1"] > 0
     assert content(compute_table(in_memory(files), recipe, cpu)[0]) == content(table)
+
+
+def test_tiles_are_pooled_to_mean_and_worst(
+    cat: Pixels, tmp_path: Path, cpu: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damage that shrinking hides, through the store or not, and however many tiles at a time."""
+    large = np.tile(cat, (3, 3, 1))[:700, :900]
+    damaged = large.copy()
+    damaged[400:420, 500:520] = 0
+    small = cat[:100, :120]
+    grey = np.repeat(small.mean(axis=2, keepdims=True), 3, 2).astype(np.uint8)
+    pictures = {"ref": large, "damaged": damaged, "small": small, "grey": grey}
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    files = [(tmp_path / f"{one}.png", tmp_path / f"{two}.png")
+             for one, two in (("ref", "damaged"), ("small", "grey"))]  # fmt: skip
+    recipe = Recipe.parse({"gms": ["tiles128", "max128", "full"], "colour": ["tiles128_aligned"]})
+    table = by_way_of_the_store(files, recipe, cpu, tmp_path / "store")
+    mean, worst = (table[f"gms__tiles128__gmsd_{kind}"] for kind in ("mean", "worst"))
+    assert worst["0"] > 5 * mean["0"] > 0
+    assert worst["0"] > 2 * table["gms__max128__gmsd"]["0"]
+    assert mean["1"] == worst["1"] == table["gms__full__gmsd"]["1"] > 0  # one tile
+    assert content(compute_table(in_memory(files), recipe, cpu)[0]) == content(table)
+    for tiles in (1, 1000):
+        monkeypatch.setattr(work, "TILES", tiles)
+        assert content(compute_table(in_memory(files), recipe, cpu)[0]) == content(table)
+
+
+def test_no_more_than_some_tiles_are_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = Recipe.parse({"psnr": ["tiles128"]}).blocks
+    sizes = []
+
+    def psnr(**views: torch.Tensor) -> dict[str, torch.Tensor]:
+        sizes.append((len(views["ref"]), len(views["dist"]), views["ref_index"].tolist()))
+        return {"value": views["dist"].mean(dim=(1, 2, 3))}
+
+    monkeypatch.setattr(work, "TILES", 8)
+    crops = [np.full((20, 3, 128, 128), level, np.uint8) for level in (51, 102)]
+    found = work.forward(block, psnr, ref=crops[:1], dist=crops, ref_index=[0, 0])
+    assert sizes == 2 * [(8, 8, [*range(8)]), (8, 8, [*range(8)]), (4, 4, [*range(4)])]
+    assert found["value_mean"] == pytest.approx([0.2, 0.4])
 
 
 def content(table: pd.DataFrame) -> pa.Table:

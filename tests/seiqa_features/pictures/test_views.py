@@ -42,6 +42,8 @@ def prepare(name: str, pixels: Pixels, ref_size: tuple[int, int] | None = None) 
         ("grid224x4", (500, 300), (500, 300)),
         ("grid224x4", (500, 100), (500, 224)),
         ("grid224x1", (500, 300), (224, 224)),
+        ("tiles512", (4000, 3000), (4000, 3000)),
+        ("tiles512", (100, 50), (100, 50)),
     ],
 )
 def test_size_of_the_whole_picture(
@@ -50,7 +52,9 @@ def test_size_of_the_whole_picture(
     assert View.parse(name).resized(ref_size) == resized
 
 
-@pytest.mark.parametrize("name", ["s224", "c224", "c518", "max512", "grid224x4", "grid518x9"])
+@pytest.mark.parametrize(
+    "name", ["s224", "c224", "c518", "max512", "grid224x4", "grid518x9", "tiles512"]
+)
 @pytest.mark.parametrize("ref_size", [(MIN_SIDE, MAX_ASPECT * MIN_SIDE), (94_000, 940)])
 def test_the_longest_strip_that_is_decoded_fits_in_memory(
     name: str, ref_size: tuple[int, int]
@@ -71,7 +75,9 @@ def test_the_longest_strip_that_is_decoded_fits_in_memory(
 def test_a_name_that_is_no_view(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         View.parse(name)
-    expected = f"view {name!r} does not exist; expected e.g. s256, c224, max512 or grid224x4"
+    expected = (
+        f"view {name!r} does not exist; expected e.g. s256, c224, max512, grid224x4 or tiles512"
+    )
     assert str(caught.value) == expected
     assert caught.value.exit_code == 2
 
@@ -141,6 +147,41 @@ def test_grid_crops_cover_the_picture_in_reading_order(texture: Callable[..., Pi
     rows, columns = (0, 19, 38), (0, 26, 52, 78)
     for crop, (y, x) in zip(crops, ((y, x) for y in rows for x in columns), strict=True):
         assert np.array_equal(crop, pixels[y : y + 32, x : x + 32].transpose(2, 0, 1))
+
+
+def test_tiles_cover_the_picture_at_its_own_size(texture: Callable[..., Pixels]) -> None:
+    pixels = texture(3, height=300, width=400)
+    crops = prepare("tiles128", pixels)
+    assert crops.shape == (12, 3, 128, 128)
+    rows, columns = (0, 86, 172), (0, 91, 181, 272)
+    for crop, (y, x) in zip(crops, ((y, x) for y in rows for x in columns), strict=True):
+        assert np.array_equal(crop, pixels[y : y + 128, x : x + 128].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(90, 70), (128, 128), (50, 128)])
+def test_a_picture_of_one_tile_is_seen_as_it_is(
+    texture: Callable[..., Pixels], height: int, width: int
+) -> None:
+    pixels = texture(3, height=height, width=width)
+    assert np.array_equal(prepare("tiles128", pixels), prepare("full", pixels))
+
+
+def test_tiles_of_a_strip_are_as_narrow_as_it(texture: Callable[..., Pixels]) -> None:
+    pixels = texture(3, height=40, width=300)
+    assert prepare("tiles128", pixels).shape == (3, 3, 40, 128)
+    assert View.parse("tiles128").crops((300, 40)) == (3, 128, 40)
+
+
+def test_the_degraded_picture_is_cut_like_the_reference(texture: Callable[..., Pixels]) -> None:
+    small = texture(3, height=100, width=150)
+    crops = prepare("tiles128", small, ref_size=(300, 200))
+    whole = prepare("full", small, ref_size=(300, 200))[0]
+    assert np.array_equal(crops[-1], whole[:, 72:, 172:])
+
+
+def test_tiny_tiles_are_refused() -> None:
+    with pytest.raises(UsageError, match="view 'tiles64': expected tiles of 128 pixels or more"):
+        View.parse("tiles64")
 
 
 def test_a_small_change_that_a_square_loses_fills_a_crop(texture: Callable[..., Pixels]) -> None:
