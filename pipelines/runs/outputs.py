@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from seiqa_features.remote.paths import RemotePath
 from seiqa_features.tabular.inert import inert_csv
 
 
-def require_writable(out: Path, *, inputs: Iterable[Path] = ()) -> None:
+def require_writable(out: Path, *, inputs: Collection[Path] = ()) -> None:
     """Fail before any work if a file cannot be written; the check leaves nothing behind.
 
     Parameters
     ----------
-    inputs : Iterable[Path]
+    inputs : Collection[Path]
         What the command reads: the output must not replace it.
 
     Raises
@@ -36,6 +36,8 @@ def require_writable(out: Path, *, inputs: Iterable[Path] = ()) -> None:
     folder = out.absolute().parent
     try:
         if isinstance(out, RemotePath):  # whoever may not write learns it only from writing
+            if out in inputs:
+                raise UsageError(f"{out}: is what is read, and would be replaced; name another")
             out.mkdir()
             return
         if out.is_dir():
