@@ -69,7 +69,8 @@ def verify(config: Config = None, weights: Weights = None, json: Json = False) -
     weight_files = settings.runtime().weight_files
     missing = weight_files.missing(needed)
     if json:
-        say_json({w.name: None if w in missing else weight_files.verified(w) for w in needed})
+        found = {w.name: None if w in missing else str(weight_files.verified(w)) for w in needed}
+        say_json(found)
         return
     for weight in needed:
         if weight in missing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,7 @@ def list_folders(*, ref: Path, dist: Path) -> Listed:
     return Listed(rows, part)
 
 
-def check_output(out: Path, *, inputs: Iterable[Path] = ()) -> None:
+def check_output(out: Path, *, inputs: Collection[Path] = ()) -> None:
     """Fail before hours of scoring if the scores cannot be written; `inputs` must not be replaced.
 
     Raises

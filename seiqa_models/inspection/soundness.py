@@ -68,10 +68,18 @@ def _check_predictions(regressor: SeiqaRegressor, low: float, high: float) -> No
         if odd.any():
             column = table.columns[int(np.argmax(odd.any(axis=0)))]
             raise UnsoundModelError(f"what it predicts as {column} is not finite")
-    typical, reach = float(scores["score"].iloc[0]), ASTRAY * (high - low)
+    _require_near("it", float(scores["score"].iloc[0]), low, high)
+    if (bounds := regressor.blend_.bounds_) is not None:  # which would hide where a member goes
+        for name, *within in zip(regressor.blend_.members_, *bounds.tolist(), strict=True):
+            _require_near(f"its {name}", float(learners[name].iloc[0]), *within)
+
+
+def _require_near(what: str, typical: float, low: float, high: float) -> None:
+    """Check that the prediction of a typical row is not far from what is known in training."""
+    reach = ASTRAY * (high - low)
     if not low - reach <= typical <= high + reach:
         raise UnsoundModelError(
-            f"it gives a typical row {typical:.3g}, the labels were {low} to {high}"
+            f"{what} gives a typical row {typical:.3g}, expected about {low:.3g} to {high:.3g}"
         )
 
 

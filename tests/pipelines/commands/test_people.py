@@ -158,7 +158,8 @@ def test_a_score_as_json(cli: Cli, pair: tuple[Path, Path]) -> None:
     line = cli("score", *pair)[1].splitlines()
     assert line[0].startswith(f"{found['score']:.4f} (")
     largest = max(found["contributions"].items(), key=lambda x: abs(x[1]) * (x[0] != "baseline"))
-    assert line[4].split("\t") == [largest[0], f"{largest[1]:+.2f}"]
+    moved = line[line.index("what moved the score\tpoints") + 2]
+    assert moved.split("\t") == [largest[0], f"{largest[1]:+.2f}"]
 
 
 def test_a_heat_map_is_written(cli: Cli, pair: tuple[Path, Path], tmp_path: Path) -> None:

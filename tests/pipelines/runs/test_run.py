@@ -13,7 +13,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from seiqa_features.extraction import work
+from seiqa_features.extraction import planning
 from seiqa_models import Scorer
 from tests.pipelines.conftest import SCENES, Cli, degrade, scene
 
@@ -103,7 +103,7 @@ def test_rerun_computes_nothing_and_writes_the_same_bytes(
     def decode(path: Path) -> None:
         raise AssertionError(f"{path} was decoded")
 
-    monkeypatch.setattr(work, "load_rgb", decode)
+    monkeypatch.setattr(planning, "load_rgb", decode)
     monkeypatch.setattr("seiqa_features.pictures.index.load_rgb", decode)
     for verb in ("features", "train", "submit"):
         code, out, err = cli(verb, seiqa_data, "--config", quick, "--run", trained)

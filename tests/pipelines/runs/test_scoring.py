@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
-from seiqa_features.extraction import work
+from seiqa_features.extraction import planning, work
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures import index as index_module
@@ -92,7 +92,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return real(path)
 
     monkeypatch.setattr(index_module, "load_rgb", load)
-    monkeypatch.setattr(work, "load_rgb", load)
+    monkeypatch.setattr(planning, "load_rgb", load)
     return paths
 
 
@@ -357,13 +357,13 @@ def test_cells_of_a_manifest_stay_the_text_they_are(
     rows = [f"{ref}/{k}.png,{dist}/{k}.png,{note}" for k, note in enumerate(["007", "NA", "1E5"])]
     text = "\n".join(["REF, Dist ,note, Score ", *rows])
     (tmp_path / "m.csv").write_text(text)
-    code, _, err = cli("score", "m.csv", "--out", f"m{suffix}")
+    code, _, err = cli("score", "m.csv", "--out", f"scored{suffix}")
     assert code == 0, err
     if suffix == ".csv":
-        scores = pd.read_csv("m.csv", dtype=str, keep_default_na=False)
+        scores = pd.read_csv("scored.csv", dtype=str, keep_default_na=False)
         assert (scores.pop("score").astype(float) > 0).all()  # that of an earlier run is replaced
     else:
-        scores = READERS[suffix](tmp_path / f"m{suffix}")
+        scores = READERS[suffix](tmp_path / f"scored{suffix}")
     assert scores["note"].tolist() == ["007", "NA", "1E5"]
     assert list(scores.columns[:3]) == ["REF", "Dist", "note"]
 

@@ -23,7 +23,7 @@ from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError, StoreError
-from seiqa_features.extraction import runner, runtime, work
+from seiqa_features.extraction import planning, runner, runtime
 from seiqa_features.extraction.runner import RunReport, extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Job, Result
@@ -105,7 +105,7 @@ def test_second_run_decodes_and_builds_nothing(
     pairs: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(pairs, store)
-    monkeypatch.setattr(work, "load_rgb", refuse)
+    monkeypatch.setattr(planning, "load_rgb", refuse)
     monkeypatch.setattr(runtime, "get_extractor", refuse)
     report = run(pairs, store)
     assert (report.computed, report.cached) == (0, 15)

@@ -78,7 +78,9 @@ def test_a_name_is_registered_once_and_is_no_number():
 
 def test_fewer_rows_than_components_is_one_line(wide):
     X, y, groups = wide
-    with pytest.raises(TableError, match="30 components were asked for, of 16 rows") as told:
+    with pytest.raises(
+        TableError, match="30 components need as many rows, and a training part has 16"
+    ) as told:
         SeiqaRegressor(("ridge@30",), n_splits=2).fit(X, y, groups // 3)
     assert "\n" not in str(told.value)
 
