@@ -15,9 +15,12 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import pytest
 
 FLAGS = (
     "--headless=new",
@@ -42,6 +45,15 @@ PATIENCE = 60.0  # seconds to wait for anything; a busy machine with two cores c
 def find_chromium() -> str | None:
     """Path of a Chromium or Chrome, if there is one."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def chromium_or_skip() -> Iterator[Browser]:
+    """A browser for a fixture; its tests are skipped where there is none."""
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    with Browser(executable) as browser:
+        yield browser
 
 
 class Browser:

@@ -86,13 +86,13 @@ def fit_table(
 def _say_read(found: Labelled) -> None:
     """Print what several tables have in common, and what not all of them have."""
     if found.left_out:
-        typer.echo(
+        say(
             f"seiqa: features that not every table has are left out: {', '.join(found.left_out)}",
             err=True,
         )
     if shared := found.shared_groups:
         names = ", ".join(shared[:3]) + (", …" if shared[3:] else "")
-        typer.echo(
+        say(
             f"seiqa: {len(shared)} groups have the same name in several collections ({names}) and"
             " are one group in every fold",
             err=True,

@@ -14,7 +14,7 @@ from pipelines.runs.reading import read_training
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
 from seiqa_features.remote.places import as_path
-from seiqa_features.tabular.inert import restored_table
+from seiqa_features.tabular.inert import read_inert_csv
 from seiqa_models.evaluation.compare import compare as paired_bootstrap
 
 SIGNIFICANT = 0.05
@@ -99,7 +99,6 @@ def shared_pairs(run: Trained, first: Trained) -> pd.DataFrame:
 
 def _predictions(run: Trained) -> pd.DataFrame:
     """mos, group_id and score, indexed by the first column: pair_id, or row of a table."""
-    path = current(run.folder / PREDICTIONS)
-    cells = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False))
+    cells = read_inert_csv(current(run.folder / PREDICTIONS), str)
     cells = cells.set_index(cells.columns[0])
     return cells[["mos", "group_id", "score"]].astype({"mos": float, "score": float})

@@ -14,7 +14,7 @@ from pipelines.report.comparing import Trained, shared_pairs
 from pipelines.report.pictures import triple
 from pipelines.report.points import MOST_POINTS, named_points
 from pipelines.report.render import environment, hashed_script
-from pipelines.runs.folder import PAIRS
+from pipelines.runs.folder import PAIRS, read_pairs
 from seiqa_features.commits import current
 from seiqa_features.files import text_path, write_whole
 
@@ -102,10 +102,9 @@ def _scatter(both: pd.DataFrame, found: dict[str, Any]) -> Markup:
 
 def _pictures_of(folder: Path) -> pd.DataFrame | None:
     """Paths of a run's pictures by pair_id; None if it learned from a table."""
-    path = current(folder / PAIRS)
-    if not path.is_file():
+    if not current(folder / PAIRS).is_file():
         return None
-    return pd.read_parquet(path, columns=["pair_id", "ref_path", "dist_path"]).set_index("pair_id")
+    return read_pairs(folder).set_index("pair_id")[["ref_path", "dist_path"]]
 
 
 def _cards(most: pd.DataFrame, pictures: pd.DataFrame | None) -> list[dict[str, Any]]:

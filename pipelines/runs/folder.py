@@ -67,8 +67,7 @@ def exclusive(run: Path) -> Iterator[None]:
     """
     place = local_side(run)
     require_folder(place, files=RESULTS, folders=[BUNDLE])
-    for folder in dict.fromkeys((run, place)):
-        folder.mkdir(parents=True, exist_ok=True)
+    run.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place / LOCK, timeout=0, is_singleton=True)
     try:
         lock.acquire()
@@ -159,10 +158,15 @@ def read_run(settings: Settings) -> Extracted:
             [f"{run}: its features are of another configuration or version;"
              " run `seiqa features` again"]
         )  # fmt: skip
-    pairs = pd.read_parquet(parts_of_file(current(run / PAIRS)))
+    pairs = read_pairs(run)
     table = read_table(current(run / FEATURES)).loc[pairs["pair_id"]]
     constructed = _read_constructed(run, record.features) if settings.orders else None
     return Extracted(pairs, table, meta, record.features.digest, constructed)
+
+
+def read_pairs(run: Path) -> pd.DataFrame:
+    """The pair table that `features` wrote."""
+    return pd.read_parquet(parts_of_file(current(run / PAIRS)))
 
 
 def _read_constructed(run: Path, written: Features) -> Constructed:

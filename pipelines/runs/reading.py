@@ -21,16 +21,16 @@ from pipelines.runs.folder import (
     SCORES,
     SETTINGS,
     read_json,
+    read_pairs,
     require_training,
 )
 from pipelines.runs.metrics import Metrics, read_metrics
 from pipelines.runs.record import Record, read_record, require_unchanged
 from seiqa_features.commits import current
 from seiqa_features.extractors.multimodal.finetuned import PREFIX
-from seiqa_features.remote.places import local_copy, parts_of_file
 from seiqa_features.spending import Spent
 from seiqa_features.table.table import read_table
-from seiqa_features.tabular.inert import restored_table
+from seiqa_features.tabular.inert import read_inert_csv
 from seiqa_models.finetune.members import read_spent
 
 logger = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def read(folder: Path) -> Run:
     if of_table:
         pairs, predictions = _rows(metrics, folder)
     else:
-        pairs = pd.read_parquet(parts_of_file(current(folder / PAIRS)))
+        pairs = read_pairs(folder)
         predictions = _predictions(current(folder / PREDICTIONS), pairs)
     return Run(
         folder=folder,
@@ -222,8 +222,7 @@ def _table(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     texts = {"pair_id": str, "group_id": str}  # a pair may be called 007 or NA
-    with local_copy(path) as file:
-        return restored_table(pd.read_csv(file, dtype=texts, keep_default_na=False))
+    return read_inert_csv(path, texts)
 
 
 def _rows(metrics: Metrics, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:

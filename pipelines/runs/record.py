@@ -95,8 +95,7 @@ class Record(BaseModel):
     @property
     def checksum(self) -> str:
         """32 hex digits over the content."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return _digest(self.model_dump(mode="json"))
 
 
 def read_record(run: Path) -> Record | None:
@@ -159,6 +158,11 @@ def features_digest(pairs: pd.DataFrame, recipe: Recipe) -> str:
     }
     if more:
         content["collections"] = pairs.attrs["collections"]
+    return _digest(content)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """32 hex digits over a JSON object, whatever the order of its entries."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

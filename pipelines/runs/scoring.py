@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipelines.runs.outputs import FORMATS, RowFile, cannot_write, require_writable
 from seiqa_features.datasets import folders, manifest
-from seiqa_features.datasets.pairs import Found, build_pairs
+from seiqa_features.datasets.pairs import Found, build_pairs, require_usable
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.extraction.connecting import Cluster, connected
 from seiqa_features.extraction.runner import extract
@@ -163,8 +163,7 @@ def score_listed(
                 columns = scores.reindex(pair_ids).set_axis(rows.index[some])
                 earlier = [name for name in rows if column_key(str(name)) in columns]
                 file.add(rows.iloc[some].drop(columns=earlier).join(columns))
-        if not scored:
-            raise DataError([*left_out, "no usable pair is left"])
+        require_usable(scored, left_out, keep_going=True)
     return left_out
 
 
@@ -184,10 +183,7 @@ def _require_images(
         table, wrong = build_pairs(found, index, workers=scorer.workers, on_image=on_image)
         pairs += len(table)
         problems += wrong
-    if problems and not keep_going:
-        raise DataError([*problems, "fix these, or leave those pairs out with --keep-going"])
-    if not pairs:
-        raise DataError([*problems, "no usable pair is left"])
+    require_usable(pairs, problems, keep_going=keep_going)
 
 
 def _extract(

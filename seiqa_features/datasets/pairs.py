@@ -232,8 +232,13 @@ def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool)
     DataError
         There are problems and `keep_going` is false, or no pair is left.
     """
+    require_usable(len(table), problems, keep_going=keep_going)
+    return table
+
+
+def require_usable(pairs: int, problems: list[str], *, keep_going: bool) -> None:
+    """As `require_pairs`, for the number of pairs that can be used."""
     if problems and not keep_going:
         raise DataError([*problems, "fix these, or leave those pairs out with --keep-going"])
-    if table.empty:
+    if not pairs:
         raise DataError([*problems, "no usable pair is left"])
-    return table

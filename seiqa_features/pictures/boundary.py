@@ -41,9 +41,8 @@ def refusing(name: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError:
         most = Image.MAX_IMAGE_PIXELS  # Pillow itself refuses above twice as many
-        raise DataError([f"{name}: too many pixels; expected at most {most}; scale it down"]) from (
-            None
-        )
+        why = f"too many pixels; expected at most {most}; scale it down"
+        raise DataError([f"{name}: {why}"]) from None
     except MemoryError:
         raise DataError([f"{name}: needs more memory than there is; scale it down"]) from None
     except UnidentifiedImageError:  # its message is about the object that was opened

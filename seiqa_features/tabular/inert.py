@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from seiqa_features.remote.places import local_copy
 from seiqa_features.tabular.numbers import read_number
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
@@ -36,6 +39,23 @@ def restored(text: str) -> str:
 def inert_csv(rows: pd.DataFrame, *, header: bool = True) -> str:
     """The rows as CSV, with column names and text made inert; the index is left out."""
     return _mapped(rows, inert).to_csv(index=False, header=header, lineterminator="\n")
+
+
+def read_inert_csv(path: Path, types: Any) -> pd.DataFrame:
+    """One of our CSV files, with its original text; an empty cell is the empty text.
+
+    Parameters
+    ----------
+    types : type or dict of type
+        Of all columns, or of some by name; the others' are found by pandas.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with local_copy(path) as file:
+        return restored_table(pd.read_csv(file, dtype=types, keep_default_na=False))
 
 
 def restored_table(rows: pd.DataFrame) -> pd.DataFrame:

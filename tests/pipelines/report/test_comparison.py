@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipelines.cli import main
-from tests.browser import Browser, find_chromium
+from tests.browser import Browser, chromium_or_skip
 from tests.pipelines.conftest import Cli
 from tests.pipelines.report.made_run import write_run
 
@@ -90,11 +90,7 @@ def test_a_page_that_cannot_be_written_is_said_before_anything_is_read(cli: Cli)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium on this machine")
-    with Browser(executable) as browser:
-        yield browser
+    yield from chromium_or_skip()
 
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

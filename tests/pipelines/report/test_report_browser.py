@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.report.render import render_report
-from tests.browser import NAMES, Browser, find_chromium
+from tests.browser import Browser, chromium_or_skip
 from tests.pipelines.report.made_run import write_run
 
 PHONE, DESKTOP, PAPER = 360, 1100, 690  # pixels; the last is A4 less the page's own margins
@@ -36,11 +36,7 @@ CONTRAST = """(() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with Browser(executable) as browser:
-        yield browser
+    yield from chromium_or_skip()
 
 
 @pytest.fixture(scope="module")

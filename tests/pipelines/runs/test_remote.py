@@ -53,6 +53,10 @@ def test_every_step_gives_what_it_gives_on_disk(
         for step, more in (("features", cache), ("train", ()), ("submit", ()), ("report", ())):
             code, out, err = cli(step, str(remote_data), *run, str(there), *more)
             assert code == 0, err
+        code, text, err = cli("compare", str(here), str(there), "--json")
+        assert code == 0, err
+    (compared,) = json.loads(text)["against the first"]
+    assert (compared["run"], compared["difference"]) == (str(there), 0.0)
     assert f"report in {there / 'report.html'}" in out
     for name in SAME:
         assert (there / name).read_bytes() == (here / name).read_bytes(), name

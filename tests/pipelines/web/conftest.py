@@ -12,7 +12,7 @@ import yaml
 
 from pipelines.cli import main
 from pipelines.web.examples import RECIPES
-from tests.browser import Browser, find_chromium
+from tests.browser import Browser, chromium_or_skip
 from tests.pipelines.conftest import write_split
 from tests.pipelines.web.made import Running, serving
 
@@ -60,11 +60,7 @@ def client(server: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    with Browser(chromium) as window:
-        yield window
+    yield from chromium_or_skip()
 
 
 @pytest.fixture
