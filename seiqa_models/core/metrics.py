@@ -105,11 +105,10 @@ def bootstrap_interval(
 ) -> list[float]:
     """95 % bootstrap interval [low, high] of `final_score`, groups drawn with replacement.
 
-    It is the expanded percentile interval (Hesterberg, "What Teachers Should Know About the
-    Bootstrap", The American Statistician 69(4), 2015): percentiles of few groups are too close
-    together, because resamples vary less than samples, by √((n - 1) / n) for n groups, and because
-    the spread of n groups is itself uncertain, as in Student's interval. With a single group the
-    interval is the whole range [-1, 1].
+    It is Student's interval, final ± t(n - 1) · standard error for n groups, on Fisher's scale
+    z = artanh(final) (Fisher, "On the probable error of a coefficient of correlation", Metron 1,
+    1921), where the distribution is close to symmetric near the ends of the range; see also
+    :func:`standard_error`. With a single group the interval is the whole range [-1, 1].
     """
     truth, guess = _checked(y, prediction)
     codes, names = codes_of(groups)
@@ -125,21 +124,28 @@ def bootstrap_interval(
         resampled_finals(truth, guess, rng.multinomial(len(names), even, size)[:, codes])
         for size in chunk_sizes(n_boot, chunk)
     ]
-    tail = 100 * expanded_tail(len(names))
-    low, high = np.percentile(np.concatenate(finals), [tail, 100 - tail])
-    return [float(low), float(high)]
+    reach = student_reach(_fisher(np.concatenate(finals)), len(names))
+    centre = _fisher(final_score(truth, guess))
+    return [float(np.tanh(centre - reach)), float(np.tanh(centre + reach))]
 
 
-def expanded_tail(groups: int) -> float:
-    """Share of the resamples of 2 or more groups beyond each end of a 95 % interval.
+def student_reach(resampled: FloatVector, groups: int) -> float:
+    """Half the width of Student's 95 % interval, from a figure of resamples of 2 or more groups."""
+    return float(special.stdtrit(groups - 1, 0.975) * standard_error(resampled, groups))
 
-    Examples
-    --------
-    >>> [round(expanded_tail(groups), 4) for groups in (5, 10, 81)]
-    [0.001, 0.0086, 0.0226]
+
+def standard_error(resampled: FloatVector, groups: int) -> float:
+    """Standard error of a figure, from its values [b] on resamples of 2 or more groups.
+
+    Resamples of n groups vary less than samples, by √((n - 1) / n) (Hesterberg, "What Teachers
+    Should Know About the Bootstrap", The American Statistician 69(4), 2015).
     """
-    reach = np.sqrt(groups / (groups - 1)) * special.stdtrit(groups - 1, 0.975)
-    return float(special.ndtr(-reach))
+    return float(np.std(resampled, ddof=1) * np.sqrt(groups / (groups - 1)))
+
+
+def _fisher(final: ArrayLike) -> FloatVector:
+    """Fisher's z of correlations; those of 1 and -1 count as a hair less, so that z is finite."""
+    return np.arctanh(np.clip(final, -1 + 1e-9, 1 - 1e-9))
 
 
 def resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
-from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.metrics import (
     BOOTSTRAP_CELLS,
     chunk_sizes,
     final_score,
     resampled_finals,
+    standard_error,
+    student_reach,
     unit_range,
 )
 
@@ -40,16 +42,16 @@ def compare(
     groups : array-like [n]
         Rows that are drawn together.
     n_boot : int
-        Number of resamples; the smallest possible p-value is 2 / (n_boot + 1).
+        Number of resamples that the standard error is computed from.
     seed : int
         Seed of the draws.
 
     Returns
     -------
     dict
-        ``difference``, final of ``a`` minus final of ``b``; ``interval``, its 95 % percentile
-        interval [low, high]; ``p_value``, two-sided: twice the share of resamples on the other side
-        of 0. With a single group, the interval is [-2, 2] and the p-value 1.
+        ``difference``, final of ``a`` minus final of ``b``; ``interval``, its 95 % Student's
+        interval [low, high]; ``p_value``, two-sided, of Student's t with as many degrees of freedom
+        as groups less one. With a single group, the interval is [-2, 2] and the p-value 1.
 
     Raises
     ------
@@ -72,15 +74,17 @@ def compare(
             resampled_finals(truth, first, counts) - resampled_finals(truth, second, counts)
         )
     differences = np.concatenate(drawn)
-    low, high = np.percentile(differences, [2.5, 97.5])
+    reach = student_reach(differences, len(names))
     return {
         "difference": difference,
-        "interval": [float(low), float(high)],
-        "p_value": _p_value(differences),
+        "interval": [difference - reach, difference + reach],
+        "p_value": _p_value(difference, standard_error(differences, len(names)), len(names)),
     }
 
 
-def _p_value(differences: FloatVector) -> float:
-    """Two-sided p-value; the 1 counts the observed sample, so it is never 0."""
-    below, above = np.sum(differences <= 0), np.sum(differences >= 0)
-    return float(min(1.0, 2 * (1 + min(below, above)) / (1 + len(differences))))
+def _p_value(difference: float, error: float, groups: int) -> float:
+    """Two-sided p-value of Student's t; 1 for two systems that do not differ at all."""
+    if difference == 0:
+        return 1.0
+    with np.errstate(divide="ignore"):  # without error, t is infinite
+        return float(2 * special.stdtr(groups - 1, -np.abs(difference) / np.float64(error)))

@@ -10,7 +10,6 @@ from scipy import stats
 
 from seiqa_models.core.metrics import (
     bootstrap_interval,
-    expanded_tail,
     final_score,
     krocc,
     plcc,
@@ -81,20 +80,32 @@ def test_interval_is_wider_by_group_than_by_row():
 
 
 def test_few_groups_widen_the_interval_as_in_students():
-    """Hesterberg 2015: tail Φ(-√(n / (n - 1)) t), towards 2.5 % with many groups."""
-    assert expanded_tail(10) == pytest.approx(
-        stats.norm.cdf(-np.sqrt(10 / 9) * stats.t.ppf(0.975, 9)), rel=1e-9
-    )
-    assert expanded_tail(100_000) == pytest.approx(0.025, rel=1e-3)
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(6), 10)
     labels = rng.uniform(0, 5, 60)
     scores = labels + 0.3 * groups * rng.normal(size=60)
-    finals = resampled_finals(labels, scores, rng.multinomial(6, [1 / 6] * 6, 1000)[:, groups])
-    low, high = np.percentile(finals, [2.5, 97.5])
-    expanded = bootstrap_interval(labels, scores, groups)
-    assert expanded[0] < low
-    assert expanded[1] > high
+    draws = np.random.default_rng(0).multinomial(6, [1 / 6] * 6, 1000)
+    finals = resampled_finals(labels, scores, draws[:, groups])
+    reach = np.sqrt(6 / 5) * stats.t.ppf(0.975, 5) * np.std(np.arctanh(finals), ddof=1)
+    low, high = np.arctanh(bootstrap_interval(labels, scores, groups))
+    assert (low + high) / 2 == pytest.approx(np.arctanh(final_score(labels, scores)))
+    assert (high - low) / 2 == pytest.approx(reach, rel=1e-6)
+
+
+def test_interval_of_many_groups_is_that_of_percentiles():
+    rng = np.random.default_rng(0)
+    labels = rng.uniform(0, 5, 400)
+    scores = labels + 2 * rng.normal(size=400)
+    finals = resampled_finals(labels, scores, rng.multinomial(400, [1 / 400] * 400, 1000))
+    np.testing.assert_allclose(
+        bootstrap_interval(labels, scores, np.arange(400)),
+        np.percentile(finals, [2.5, 97.5]),
+        atol=0.01,
+    )
+
+
+def test_interval_of_a_perfect_score_is_the_score():
+    assert bootstrap_interval(LABELS, LABELS, np.arange(60) // 6) == pytest.approx([1.0, 1.0])
 
 
 def test_interval_is_reproducible_and_vacuous_for_one_group():
@@ -104,10 +115,10 @@ def test_interval_is_reproducible_and_vacuous_for_one_group():
 
 
 def test_resamples_of_a_single_label_count_as_zero():
-    """Two groups of one label each: half of all resamples hold one label only."""
-    low, high = bootstrap_interval([0.1] * 3 + [0.7] * 3, [1, 2, 3, 4, 5, 6], [0] * 3 + [1] * 3)
-    assert low == 0.0
-    assert high == pytest.approx(final_score([0.1] * 3 + [0.7] * 3, [1, 2, 3, 4, 5, 6]))
+    labels, scores = np.repeat([0.1, 0.7], 3), np.arange(1.0, 7.0)
+    counts = np.array([[2, 2, 2, 0, 0, 0], [1, 1, 1, 1, 1, 1]])
+    found = resampled_finals(labels, scores, counts)
+    np.testing.assert_allclose(found, [0.0, final_score(labels, scores)])
 
 
 def test_summary_is_json_ready_and_quick():

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from seiqa_models.core.metrics import bootstrap_interval, final_score
 from seiqa_models.evaluation.compare import compare
@@ -55,7 +56,10 @@ def test_equals_scoring_repeated_rows():
     counts = np.random.default_rng(3).multinomial(20, np.full(20, 1 / 20), 300)[:, GROUPS]
     rows = [np.repeat(np.arange(120), row) for row in counts]
     drawn = [final_score(LABELS[r], GOOD[r]) - final_score(LABELS[r], BAD[r]) for r in rows]
-    assert found["interval"] == pytest.approx(list(np.percentile(drawn, [2.5, 97.5])))
+    t = (found["difference"] - found["interval"][0]) / np.std(drawn, ddof=1) / np.sqrt(20 / 19)
+    assert t == pytest.approx(stats.t.ppf(0.975, 19))
+    error = np.std(drawn, ddof=1) * np.sqrt(20 / 19)
+    assert found["p_value"] == pytest.approx(2 * stats.t.sf(found["difference"] / error, 19))
 
 
 def test_pairing_narrows_the_interval():
@@ -64,6 +68,16 @@ def test_pairing_narrows_the_interval():
     other = GOOD + 0.1 * rng.normal(size=120)
     paired = np.ptp(compare(LABELS, GOOD, other, GROUPS)["interval"])
     assert paired < 0.5 * np.ptp(bootstrap_interval(LABELS, GOOD, GROUPS))
+
+
+def test_a_difference_of_few_groups_is_less_certain():
+    """Of 6 groups of 20, Student's t at 5 degrees of freedom: 2.57 standard errors, not 1.96."""
+    few = GROUPS < 6
+    found = compare(LABELS[few], GOOD[few], BAD[few], GROUPS[few])
+    counts = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), 1000)[:, GROUPS[few]]
+    rows = [np.repeat(np.flatnonzero(few), row) for row in counts]
+    drawn = [final_score(LABELS[r], GOOD[r]) - final_score(LABELS[r], BAD[r]) for r in rows]
+    assert np.ptp(found["interval"]) > 1.2 * np.ptp(np.percentile(drawn, [2.5, 97.5]))
 
 
 def test_one_group_says_nothing_and_bad_input_is_named():
