@@ -51,8 +51,8 @@ hooks: $(VENV)/.dev ## have git check every commit: ruff, mypy, import contract 
 
 demo: $(VENV)/.seiqa ## the whole pipeline, offline: scenes scored by people → features → train → submit → report
 	$(BIN)/seiqa demo runs/demo-data
-	$(BIN)/seiqa run runs/demo-data --config classical
-	$(BIN)/seiqa demo --truth runs/demo-data-classical
+	$(BIN)/seiqa run runs/demo-data --config offline
+	$(BIN)/seiqa demo --truth runs/demo-data-offline
 
 run: $(VENV)/.seiqa ## features, train, submit and report on DATA
 	$(BIN)/seiqa run $(FLAGS) $(COMPUTING)

@@ -77,7 +77,7 @@ def _score_example(browser: Browser, address: str) -> None:
 
 
 def main(
-    run: Path = Path("runs/demo-data-classical"), folder: Path = Path("runs/pictures")
+    run: Path = Path("runs/demo-data-offline"), folder: Path = Path("runs/pictures")
 ) -> None:
     """Write docs/report.png and docs/page.png, and those to look at into FOLDER."""
     chromium = find_chromium()
