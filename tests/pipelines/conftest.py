@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,10 +44,9 @@ def write_split(folder: Path, scenes: range) -> list[tuple[str, int]]:
     return rows
 
 
-@pytest.fixture
-def seiqa_data(tmp_path: Path) -> Path:
+def write_data(home: Path) -> Path:
     """Train with labels (5 scenes × 4) and Test without (2 scenes × 4), in the challenge layout."""
-    data = tmp_path / "data"
+    data = home / "data"
     rows = write_split(data / "Train", range(SCENES))
     write_split(data / "Test", range(SCENES, SCENES + 2))
     sheet = pd.DataFrame(rows, columns=["picture name", "score"])
@@ -54,10 +54,9 @@ def seiqa_data(tmp_path: Path) -> Path:
     return data
 
 
-@pytest.fixture
-def quick(tmp_path: Path) -> Path:
+def write_quick(home: Path) -> Path:
     """A configuration of cheap extractors and learners."""
-    path = tmp_path / "quick.yaml"
+    path = home / "quick.yaml"
     views = ["max256"]
     config = {
         "features": {"gms": views, "fourier": views, "ssim": views, "colour": views},
@@ -67,6 +66,41 @@ def quick(tmp_path: Path) -> Path:
     }
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+@pytest.fixture
+def seiqa_data(tmp_path: Path) -> Path:
+    """See `write_data`."""
+    return write_data(tmp_path)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    """See `write_quick`."""
+    return write_quick(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def run_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the quick configuration was run on the data; tests do not change it."""
+    home = tmp_path_factory.mktemp("finished")
+    data, config = write_data(home), write_quick(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        with pytest.raises(SystemExit) as stopped:
+            main(["run", str(data), "--config", str(config), "--run", "run"])
+    assert not stopped.value.code
+    return home
+
+
+@pytest.fixture
+def trained(run_home: Path, tmp_path: Path) -> Path:
+    """The run folder of a finished run, and beside it its data, configuration and cache.
+
+    A copy, because training the same run for every test takes seconds.
+    """
+    shutil.copytree(run_home, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
 
 
 @pytest.fixture

@@ -9,16 +9,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 
-from tests.pipelines.conftest import Cli
-
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-
-
-@pytest.fixture
-def trained(cli: Cli, seiqa_data: Path, quick: Path, tmp_path: Path) -> Path:
-    code, _, err = cli("run", seiqa_data, "--config", quick, "--run", tmp_path / "run")
-    assert code == 0, err
-    return tmp_path / "run"
 
 
 def test_all_notebooks_run_on_a_finished_run_and_are_stored_without_output(

@@ -55,9 +55,8 @@ def two(write: Write) -> list[Path]:
 @pytest.fixture
 def quick(quick: Path) -> Path:
     """One learner, and no suite of relations, which takes the longest."""
-    quick.write_text(
-        yaml.safe_dump({**yaml.safe_load(quick.read_text()), "learners": ["ridge"], "sense": False})
-    )
+    less = {"learners": ["ridge"], "sense": False}
+    quick.write_text(yaml.safe_dump({**yaml.safe_load(quick.read_text()), **less}))
     return quick
 
 
@@ -168,8 +167,11 @@ def test_scales_that_run_against_each_other_are_refused(
     assert "so its scale runs the other way" in err
     settings = yaml.safe_load(quick.read_text())
     quick.write_text(yaml.safe_dump({**settings, "dmos": ["turned-p"]}))
-    code, _, err = cli("run", one, other, "--config", quick, "--run", "run")
+    code, _, err = cli("features", one, other, "--config", quick, "--run", "run")
     assert code == 0, err
+    pairs = pd.read_parquet("run/pairs.parquet").set_index("dist_path")["mos"]
+    best, worst = (pairs[str(other.parent / name)] for name in ("6-0.png", "6-6.png"))
+    assert best > worst
 
 
 @pytest.mark.parametrize(

@@ -20,25 +20,17 @@ from tests.pipelines.conftest import SCENES, Cli, degrade, scene
 LABELLED = SCENES * 4
 
 
-@pytest.fixture
-def trained(cli: Cli, seiqa_data: Path, quick: Path, tmp_path: Path) -> Path:
-    """The run folder of a finished run."""
-    code, _, err = cli("run", seiqa_data, "--config", quick, "--run", tmp_path / "run")
-    assert code == 0, err
-    return tmp_path / "run"
-
-
-def test_run_leaves_everything_in_its_folder(trained: Path, tmp_path: Path) -> None:
-    names = {path.name for path in trained.iterdir()}
+def test_run_leaves_everything_in_its_folder(run_home: Path) -> None:
+    names = {path.name for path in (run_home / "run").iterdir()}
     assert names == {
         "settings.yaml", "pairs.parquet", "features.parquet", "features.json", "metrics.json",
         "predictions.csv", "scores.csv", "submission.zip", "report.html", "bundle", "run.json",
     }  # fmt: skip
-    assert {path.name for path in tmp_path.iterdir()} == {
+    assert {path.name for path in run_home.iterdir()} == {
         *("data", "quick.yaml", "run", "runs"),
         "runs.csv",  # the ledger, beside the run folder
     }
-    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"cache"}
+    assert {path.name for path in (run_home / "runs").iterdir()} == {"cache"}
 
 
 def test_metrics_are_honest_and_better_than_nothing(trained: Path) -> None:
@@ -53,13 +45,11 @@ def test_metrics_are_honest_and_better_than_nothing(trained: Path) -> None:
     assert predictions.groupby("group_id")["fold"].nunique().max() == 1
 
 
-def test_a_run_whose_fusion_has_no_weights(
-    cli: Cli, seiqa_data: Path, quick: Path, trained: Path, tmp_path: Path
-) -> None:
+def test_a_run_whose_fusion_has_no_weights(cli: Cli, trained: Path, tmp_path: Path) -> None:
     """Report, ledger, card, comparison and contributions: none of them needs weights."""
     config, run = tmp_path / "stacking.yaml", tmp_path / "stacking"
-    config.write_text(quick.read_text() + "fusion: stacking\n")
-    code, _, err = cli("run", seiqa_data, "--config", config, "--run", run)
+    config.write_text((tmp_path / "quick.yaml").read_text() + "fusion: stacking\n")
+    code, _, err = cli("run", tmp_path / "data", "--config", config, "--run", run)
     assert code == 0, err
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["weights"] is None
@@ -96,9 +86,12 @@ def test_submission_holds_the_test_pictures(trained: Path) -> None:
 
 
 def test_rerun_computes_nothing_and_writes_the_same_bytes(
-    trained: Path, cli: Cli, seiqa_data: Path, quick: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, seiqa_data: Path, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {name: (trained / name).read_bytes() for name in ("submission.zip", "scores.csv")}
+    run = tmp_path / "run"
+    code, _, err = cli("run", seiqa_data, "--config", quick, "--run", run)
+    assert code == 0, err
+    before = {name: (run / name).read_bytes() for name in ("submission.zip", "scores.csv")}
 
     def decode(path: Path) -> None:
         raise AssertionError(f"{path} was decoded")
@@ -106,11 +99,11 @@ def test_rerun_computes_nothing_and_writes_the_same_bytes(
     monkeypatch.setattr(planning, "load_rgb", decode)
     monkeypatch.setattr("seiqa_features.pictures.index.load_rgb", decode)
     for verb in ("features", "train", "submit"):
-        code, out, err = cli(verb, seiqa_data, "--config", quick, "--run", trained)
+        code, out, err = cli(verb, seiqa_data, "--config", quick, "--run", run)
         assert code == 0, err
         if verb == "features":
             assert "0 pairs computed, 28 already in the store" in out
-    assert before == {name: (trained / name).read_bytes() for name in before}
+    assert before == {name: (run / name).read_bytes() for name in before}
 
 
 def test_score_of_a_pair_ranks_damage(trained: Path, cli: Cli, tmp_path: Path) -> None:
@@ -201,12 +194,9 @@ def test_labelled_test_rows_are_held_out(cli: Cli, seiqa_data: Path, quick: Path
     assert not Path("run/submission.zip").exists()
 
 
-def test_renamed_data_costs_no_extraction(
-    trained: Path, cli: Cli, seiqa_data: Path, quick: Path
-) -> None:
-    moved = seiqa_data.with_name("moved")
-    shutil.copytree(seiqa_data, moved)
-    code, out, err = cli("features", moved, "--config", quick, "--run", trained)
+def test_renamed_data_costs_no_extraction(trained: Path, cli: Cli, tmp_path: Path) -> None:
+    shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    code, out, err = cli("features", "moved", "--config", "quick.yaml", "--run", trained)
     assert code == 0, err
     assert "0 pairs computed" in out
 
