@@ -90,9 +90,10 @@ serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/â
 box: $(VENV)/.seiqa ## train the built-in model again from TID2013 and LIVE in SHARED [../shared/data]; ANCHORS=1: only what its scores mean
 	$(BIN)/python -m pipelines.box "$(or $(SHARED),../shared/data)" $(if $(ANCHORS),--anchors)
 
-# One thread per worker: more would only wait for each other.
+# One thread per worker: more would only wait for each other. Each worker begins with one half of the
+# tests, so that what a module's tests share is rarely made twice.
 test: $(VENV)/.dev ## the tests, without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(VENV)/.dev ## those that take minutes: kills at every write, flipped bits
 	$(BIN)/pytest -m slow

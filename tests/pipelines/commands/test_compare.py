@@ -122,7 +122,8 @@ def test_seconds_and_memory_are_those_of_the_steps(cli: Cli, seiqa_data: Path, q
     assert again["effort"]["seconds_per_pair"] > 0
     assert again["effort"]["gigabytes"] is None
     # What the features of a run took is kept when they are found in the store later.
-    assert cli("run", seiqa_data, "--config", quick, "--run", "first", "--cache", "cache")[0] == 0
+    step = ("features", seiqa_data, "--config", quick, "--run", "first", "--cache", "cache")
+    assert cli(*step)[0] == 0
     assert json.loads(Path("first/run.json").read_text())["features"]["spent"] == features
 
 

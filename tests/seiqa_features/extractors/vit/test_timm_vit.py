@@ -446,14 +446,14 @@ def test_without_fused_attention_it_says_so(
 def test_patch_cosine_of_trained_weights_agrees_with_human_scores(
     real: tuple[Extract, Path], shared: Path
 ) -> None:
-    """Every third rendered TID2013 pair, 10 scenes."""
+    """Every sixth rendered TID2013 pair, 10 scenes."""
     tid = shared / "data" / "tid2013_kodak"
     spec = importlib.util.spec_from_file_location("render", tid / "render.py")
     assert spec is not None
     assert spec.loader is not None
     renderer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(renderer)
-    recipes = list(csv.DictReader((tid / "recipe.csv").read_text().splitlines()))[::3]
+    recipes = list(csv.DictReader((tid / "recipe.csv").read_text().splitlines()))[::6]
     found: dict[str, list[float]] = {"patch_mean": [], "attention_cosine": []}
     for scene, group in groupby(recipes, key=itemgetter("ref_img")):
         ref = Image.open(tid / "reference" / scene).convert("RGB")
@@ -466,6 +466,6 @@ def test_patch_cosine_of_trained_weights_agrees_with_human_scores(
             column.extend(values[output])
     mos = [float(recipe["MOS"]) for recipe in recipes]
     srocc = {output: scipy.stats.spearmanr(column, mos)[0] for output, column in found.items()}
-    assert len(mos) == 96
+    assert len(mos) == 48
     assert srocc["patch_mean"] >= 0.75
     assert srocc["attention_cosine"] >= 0.75
