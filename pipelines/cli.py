@@ -15,10 +15,10 @@ from pipelines.commands import (
     listing,
     plan,
     run,
-    sense,
+    score,
     serve,
     tables,
-    use,
+    trying,
     weights,
 )
 from pipelines.commands.console import debugging, fail, prepare_output, set_verbosity
@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for verb in (
-    use.demo,
+    trying.demo,
     run.check,
     audit.audit,
     plan.plan,
@@ -44,8 +44,8 @@ for verb in (
     run.run,
     finetune.finetune,
     compare.compare,
-    use.score,
-    sense.sense,
+    score.score,
+    trying.sense,
     serve.serve,
     listing.extractors,
     tables.fit_table,

@@ -73,18 +73,25 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Remove rows that the installed versions cannot use, and shards set aside as damaged."""
     from seiqa_features.table.upkeep import remove, sweep_store, useless
 
-    root, total = _root(cache), 0
+    root, removed = _root(cache), []
     if not dry_run:
         sweep_store(root)
     for removal in list(useless(root)):
         if not dry_run:
             remove(removal)
-        total += removal.size
-        say(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
+        removed.append(removal)
+        if not json:
+            say(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
+    if json:
+        lines = [{"path": str(r.path), "bytes": r.size, "why": r.why} for r in removed]
+        say_json({"store": str(root), "removed": not dry_run, "files": lines})
+        return
+    total = sum(removal.size for removal in removed)
     say(f"{root}: {total / MEGABYTE:.1f} MB {'to remove' if dry_run else 'removed'}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -47,6 +48,12 @@ class Verdict:
         """Whether the truth is inside the claimed interval."""
         low, high = self.claim.interval
         return low <= self.truth.final <= high
+
+    def as_object(self) -> dict[str, Any]:
+        """The verdict for JSON."""
+        claim = {**self.claim.model_dump(), "pairs": self.claimed_on, "scenes": self.scenes}
+        truth = {**self.truth.model_dump(), "pairs": self.shown_on, "scenes": list(HELD_BACK)}
+        return {"claimed": claim, "shown": truth, "inside the interval": self.held}
 
     def lines(self) -> list[str]:
         """The claim and the truth, one per line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from pathlib import Path
@@ -51,6 +52,10 @@ def test_claim_and_truth_stand_side_by_side(cli: Cli, trained: tuple[Path, Path]
     assert f"{verdict.claim.final:.4f}" in out
     assert f"{verdict.truth.final:.4f}" in out
     assert ("inside that interval" in out) == verdict.held
+    found = json.loads(cli("demo", "--truth", run, "--json")[1])
+    assert found["shown"]["final"] == pytest.approx(verdict.truth.final)
+    assert found["claimed"]["pairs"] == verdict.claimed_on
+    assert found["inside the interval"] == verdict.held
     steps = [line.split(maxsplit=1)[1] for line in err.splitlines() if line.startswith("  ")]
     assert [step.split()[0] for step in steps] == ["score", "audit", "sense"]
     for step in steps[:2]:  # the third takes a minute, and its verb has tests of its own
