@@ -206,6 +206,11 @@ def _gap(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _named(example: Any) -> str:
+    """A picture or pair by name, or several of them."""
+    return example if isinstance(example, str) else " and ".join(map(str, example))
+
+
 def _warnings(found: Mapping[str, Any]) -> list[str]:
     twice = found["duplicates"]
     sayings = {
@@ -219,7 +224,7 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
         "identical": "pairs compare a picture with itself",
     }
     warnings = [
-        f"{twice[key]['n']} {said} (such as {twice[key]['examples'][0]})"
+        f"{twice[key]['n']} {said} (such as {_named(twice[key]['examples'][0])})"
         for key, said in sayings.items()
         if twice[key] is not None and twice[key]["n"]
     ]
