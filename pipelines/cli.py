@@ -71,7 +71,7 @@ def options(
         typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say what is loaded; show tracebacks.")
+        bool, typer.Option("--verbose", "-v", help="Show what is loaded, and tracebacks.")
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only results and errors: no progress, no hints.")

@@ -25,7 +25,7 @@ MEGABYTE = 1e6
 
 @app.command()
 def stats(cache: Cache = None, json: Json = False) -> None:
-    """List every block in the store with its rows, shards and size, and whether it is of use."""
+    """List every block in the store with rows, shards and size, and whether it is still usable."""
     from seiqa_features.table.upkeep import survey
 
     root = _root(cache)
@@ -53,8 +53,8 @@ def stats(cache: Cache = None, json: Json = False) -> None:
 def compact(cache: Cache = None) -> None:
     """Merge the shards of every block, and convert those that an earlier version wrote.
 
-    Runs merge shards by themselves; this merges the rest. Other processes may use the store
-    meanwhile.
+    Runs merge shards by themselves; this merges the rest. Other processes may use the store at
+    the same time.
     """
     from seiqa_features.table import upkeep
 
@@ -71,7 +71,7 @@ def compact(cache: Cache = None) -> None:
 def prune(
     cache: Cache = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+        bool, typer.Option("--dry-run", help="Only list what would be removed.")
     ] = False,
     json: Json = False,
 ) -> None:

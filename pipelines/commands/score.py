@@ -55,7 +55,7 @@ def score(
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
     In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
-    computed is kept, so that a stopped run continues where it was.
+    computed is kept, so that a stopped run can be resumed.
     """
     from seiqa_features.remote.places import as_path
 

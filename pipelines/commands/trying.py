@@ -15,7 +15,7 @@ from pipelines.commands.options import BundleDir, Device, Json, Weights, Workers
 def demo(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where the pictures go [runs/demo-data, or runs/demo-semantic]."),
+        typer.Argument(help="Folder to write [runs/demo-data, or runs/demo-semantic]."),
     ] = None,
     semantic: Annotated[
         bool,
@@ -26,13 +26,13 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the edits of --semantic.")] = 0,
     truth: Annotated[
         Path | None,
-        typer.Option(help="Of this run on the demo: its claim beside people's scores."),
+        typer.Option(help="Compare the claim of this run on the demo with people's scores."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Write the demo data set: eight scenes scored by people, two of them held back as test pairs.
 
-    After a run on it, --truth RUN says what people think of those two.
+    After a run on it, --truth RUN compares its scores of those two with people's.
     """
     from seiqa_features.errors import DataError, UsageError
 
@@ -40,7 +40,7 @@ def demo(
         from pipelines.demo.verdict import judge, next_steps
 
         if folder is not None or semantic:
-            raise UsageError("--truth RUN stands alone: without FOLDER and --semantic")
+            raise UsageError("--truth RUN cannot be combined with FOLDER or --semantic")
         verdict = judge(truth)
         if json:
             say_json(verdict.as_object())
@@ -52,7 +52,7 @@ def demo(
             say_aside(line)
         return
     if json:
-        raise UsageError("--json prints what --truth RUN says; give that too")
+        raise UsageError("--json needs --truth RUN")
     try:
         say(_write_semantic(folder, seed) if semantic else _write_rated(folder))
     except ValueError as error:

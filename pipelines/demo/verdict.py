@@ -53,18 +53,18 @@ class Verdict:
         """The verdict for JSON."""
         claim = {**self.claim.model_dump(), "pairs": self.claimed_on, "scenes": self.scenes}
         truth = {**self.truth.model_dump(), "pairs": self.shown_on, "scenes": list(HELD_BACK)}
-        return {"claimed": claim, "shown": truth, "inside the interval": self.held}
+        return {"claimed": claim, "measured": truth, "inside the interval": self.held}
 
     def lines(self) -> list[str]:
         """The claim and the truth, one per line."""
         low, high = self.claim.interval
         told = "inside" if self.held else "outside"
         return [
-            "what people said of the two scenes that were held back:",
+            "claimed accuracy, and accuracy on the two held-back scenes:",
             f"{'':>10}  {'SROCC':>6}  {'PLCC':>6}  {'final':>6}",
             _row("claimed", self.claim) + f"  ({low:.3f} to {high:.3f}), on the scenes it learned"
             f" from, each left out in turn ({self.claimed_on} pairs)",
-            _row("shown", self.truth)
+            _row("measured", self.truth)
             + f"  {told} that interval, on {' and '.join(HELD_BACK)} ({self.shown_on} pairs)",
             f"{self.scenes} scenes to learn from and {len(HELD_BACK)} to test on are few: either"
             " figure can be off by more than the interval says",

@@ -220,7 +220,7 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
         "near": "pairs of groups have nearly the same reference: give them one group",
         "scenes": "pairs of groups show the same scene, whole, cropped or reduced: give them one"
         " group",
-        "pairs": "pairs of images come more than once",
+        "pairs": "pairs of images appear more than once",
         "identical": "pairs compare a picture with itself",
     }
     warnings = [
@@ -230,7 +230,9 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
     ]
     warnings += said(found["noise"]) if found["noise"] else []
     columns = found["columns"] or {"leaking": {}, "constant": []}
-    warnings += [f"column {name} is no feature: {why}" for name, why in columns["leaking"].items()]
+    warnings += [
+        f"column {name} is not a feature: {why}" for name, why in columns["leaking"].items()
+    ]
     if columns["constant"]:
         warnings.append(f"columns without variation: {', '.join(columns['constant'])}")
     return warnings

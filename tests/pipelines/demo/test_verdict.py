@@ -53,7 +53,7 @@ def test_claim_and_truth_stand_side_by_side(cli: Cli, trained: tuple[Path, Path]
     assert f"{verdict.truth.final:.4f}" in out
     assert ("inside that interval" in out) == verdict.held
     found = json.loads(cli("demo", "--truth", run, "--json")[1])
-    assert found["shown"]["final"] == pytest.approx(verdict.truth.final)
+    assert found["measured"]["final"] == pytest.approx(verdict.truth.final)
     assert found["claimed"]["pairs"] == verdict.claimed_on
     assert found["inside the interval"] == verdict.held
     steps = [line.split(maxsplit=1)[1] for line in err.splitlines() if line.startswith("  ")]
@@ -94,4 +94,4 @@ def test_a_run_without_scores_or_training_says_what_to_do(
 def test_truth_stands_alone(cli: Cli, tmp_path: Path) -> None:
     code, _, err = cli("demo", tmp_path, "--truth", tmp_path)
     assert code == 2
-    assert "--truth RUN stands alone" in err
+    assert "--truth RUN cannot be combined" in err
