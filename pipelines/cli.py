@@ -15,10 +15,10 @@ from pipelines.commands import (
     listing,
     plan,
     run,
-    sense,
+    score,
     serve,
     tables,
-    use,
+    trying,
     weights,
 )
 from pipelines.commands.console import debugging, fail, prepare_output, set_verbosity
@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for verb in (
-    use.demo,
+    trying.demo,
     run.check,
     audit.audit,
     plan.plan,
@@ -44,8 +44,8 @@ for verb in (
     run.run,
     finetune.finetune,
     compare.compare,
-    use.score,
-    sense.sense,
+    score.score,
+    trying.sense,
     serve.serve,
     listing.extractors,
     tables.fit_table,
@@ -71,7 +71,7 @@ def options(
         typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say what is loaded; show tracebacks.")
+        bool, typer.Option("--verbose", "-v", help="Show what is loaded, and tracebacks.")
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only results and errors: no progress, no hints.")

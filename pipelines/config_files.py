@@ -33,7 +33,7 @@ class _Once(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise yaml.YAMLError(f"{twice[0]} comes more than once")
+            raise yaml.YAMLError(f"{twice[0]} appears more than once")
         return super().construct_mapping(node, deep)
 
 

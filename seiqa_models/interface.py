@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from seiqa_features.errors import UsageError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.inputs import Picture, both_batches
 from seiqa_features.table.recipe import Recipe
@@ -35,7 +34,7 @@ class ScorerInterface(ABC):
         """A table with a row and a `score` for each pair."""
 
     def __call__(self, dist: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
-        """The score of each pair.
+        """The score of each pair, with a gradient if `dist` requires one.
 
         Parameters
         ----------
@@ -54,17 +53,21 @@ class ScorerInterface(ABC):
         DataError
             Lists everything wrong with the pictures.
         UsageError
-            A gradient is wanted. Scores have none, because no learner of the registry is written
-            in PyTorch from its input to its output.
+            A gradient is wanted, but a learner or a feature of the bundle has none.
         """
         import torch
 
         refs, dists = both_batches(dist, ref)
         if torch.is_grad_enabled() and (dist.requires_grad or ref.requires_grad):
-            raise UsageError(
-                "scores have no gradient, because the learners of a stack are not differentiable;"
-                " score under torch.no_grad(), and use seiqa_features.create_metric('mdsi') or"
-                " another metric as a loss"
+            from seiqa_models.gradients.scores import scores_with_gradient
+
+            return scores_with_gradient(
+                dist,
+                ref,
+                regressor=self.bundle.regressor,
+                recipe=self.recipe,
+                runtime=self.runtime,
+                collection=self.as_collection,
             )
         scores = self.score_many(refs, dists)["score"].to_numpy(copy=True)
         return torch.from_numpy(scores).to(dist.device)

@@ -23,7 +23,7 @@ class Step:
 
 STEPS = (
     Step(0, "pipelines/cli.py", "finds the verb; an error becomes one line and an exit code"),
-    Step(1, "pipelines/commands/use.py", "checks the arguments, prints the number"),
+    Step(1, "pipelines/commands/score.py", "checks the arguments, prints the number"),
     Step(2, "seiqa_models/scorer.py", "joins the two halves: pictures to table, table to score"),
     Step(3, "seiqa_models/bundle.py", "loads the trained stack, without pickle"),
     Step(3, "seiqa_features/pictures/inputs.py", "path, Pillow, numpy or torch becomes RGB"),

@@ -76,9 +76,7 @@ def _score_example(browser: Browser, address: str) -> None:
     browser.wait_for("!document.getAnimations().some(moving => moving instanceof CSSTransition)")
 
 
-def main(
-    run: Path = Path("runs/demo-data-offline"), folder: Path = Path("runs/pictures")
-) -> None:
+def main(run: Path = Path("runs/demo-data-offline"), folder: Path = Path("runs/pictures")) -> None:
     """Write docs/report.png and docs/page.png, and those to look at into FOLDER."""
     chromium = find_chromium()
     if chromium is None:

@@ -24,9 +24,9 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="JSON file for all findings [none].")] = None,
     json: Json = False,
 ) -> None:
-    """Look for what lets a model score better in its own tests than on new pictures.
+    """Look for what makes a model look better in its own tests than on new pictures.
 
-    Features are examined, too, if the run folder holds those of DATA.
+    Features are examined too if the run folder has those of DATA.
     """
     from pipelines.runs.folder import write_json
     from pipelines.runs.outputs import require_writable

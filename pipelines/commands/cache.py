@@ -25,7 +25,7 @@ MEGABYTE = 1e6
 
 @app.command()
 def stats(cache: Cache = None, json: Json = False) -> None:
-    """List every block in the store with its rows, shards and size, and whether it is of use."""
+    """List every block in the store with rows, shards and size, and whether it is still usable."""
     from seiqa_features.table.upkeep import survey
 
     root = _root(cache)
@@ -53,8 +53,8 @@ def stats(cache: Cache = None, json: Json = False) -> None:
 def compact(cache: Cache = None) -> None:
     """Merge the shards of every block, and convert those that an earlier version wrote.
 
-    Runs merge shards by themselves; this merges the rest. Other processes may use the store
-    meanwhile.
+    Runs merge shards by themselves; this merges the rest. Other processes may use the store at
+    the same time.
     """
     from seiqa_features.table import upkeep
 
@@ -71,20 +71,27 @@ def compact(cache: Cache = None) -> None:
 def prune(
     cache: Cache = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+        bool, typer.Option("--dry-run", help="Only list what would be removed.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Remove rows that the installed versions cannot use, and shards set aside as damaged."""
     from seiqa_features.table.upkeep import remove, sweep_store, useless
 
-    root, total = _root(cache), 0
+    root, removed = _root(cache), []
     if not dry_run:
         sweep_store(root)
     for removal in list(useless(root)):
         if not dry_run:
             remove(removal)
-        total += removal.size
-        say(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
+        removed.append(removal)
+        if not json:
+            say(f"{removal.path}  {removal.size / MEGABYTE:.1f} MB  {removal.why}")
+    if json:
+        lines = [{"path": str(r.path), "bytes": r.size, "why": r.why} for r in removed]
+        say_json({"store": str(root), "removed": not dry_run, "files": lines})
+        return
+    total = sum(removal.size for removal in removed)
     say(f"{root}: {total / MEGABYTE:.1f} MB {'to remove' if dry_run else 'removed'}")
 
 

@@ -31,9 +31,9 @@ Html = Annotated[
 
 
 def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
-    """Put trained runs side by side, and test each against the first on the pairs both predicted.
+    """Show trained runs side by side, and test each against the first on the pairs both predicted.
 
-    final, SROCC, PLCC: the honest estimate; gap: how much more a careless estimate would claim;
+    final, SROCC, PLCC: the honest estimate; gap: how much more a naive estimate would claim;
     kind unseen: final on kinds of distortion that the training part lacked; s a pair: seconds for
     the features of a pair and its score; training s: of the training, and of fine-tuning; GB: peak
     memory, then that of a GPU. A second table has the share of relations that each model keeps (see

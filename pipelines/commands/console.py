@@ -125,8 +125,8 @@ def say_few_groups(metrics: Metrics) -> None:
 
     if metrics.groups < FEW_GROUPS:
         say(
-            f"caution: {metrics.groups} scenes are few; a claim on fewer than {FEW_GROUPS} can"
-            " be further off than its interval says"
+            f"caution: only {metrics.groups} scenes; below {FEW_GROUPS} an estimate can be off by"
+            " more than its interval says"
         )
 
 
@@ -176,7 +176,7 @@ def say_sense(metrics: Metrics) -> None:
             f" s); least kept: {kind}, {share:.3f}"
         )
     elif reason := metrics.sense_left_out:
-        say(f"seiqa: common sense was not tried: {reason}", err=True)
+        say(f"seiqa: common sense was not measured: {reason}", err=True)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

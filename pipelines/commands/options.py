@@ -54,7 +54,7 @@ As = Annotated[
     typer.Option(
         "--as",
         metavar="NAME",
-        help="Score as the observers of this collection [as all have in common].",
+        help="Score as the observers of this collection [what all have in common].",
     ),
 ]
 BundleDir = Annotated[

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def check(
     data: Data = None, cache: Cache = None, workers: Workers = None, json: Json = False
 ) -> None:
-    """Say what is in DATA and everything that is wrong with it."""
+    """Summarise DATA and list everything that is wrong with it."""
     from seiqa_features.datasets import find_pairs
     from seiqa_features.datasets.pairs import build_pairs
     from seiqa_features.datasets.scenes import one_group_per_scene, reference_scenes
@@ -94,7 +94,7 @@ def train(
     data: Data = None, config: Config = None, run: Run = None,
     workers: Workers = None, seed: Seed = None,
 ) -> None:  # fmt: skip
-    """Estimate honestly, then train on all labelled training pairs and save the bundle."""
+    """Make an honest estimate, train on all labelled training pairs and save the bundle."""
     _train(_settings(data=data, config=config, run=run, workers=workers, seed=seed))
 
 

@@ -35,7 +35,7 @@ Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .par
 def fit_table(
     tables: Tables,
     label: Annotated[str, typer.Option(help="Column of scores, higher is better.")],
-    group: Annotated[str, typer.Option(help="Column of what stays in one fold: the reference.")],
+    group: Annotated[str, typer.Option(help="Column of what must share a fold: the reference.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics, predictions and bundle.")],
     order: Annotated[
         str | None, typer.Option(help="Column of file order, if neighbouring files are alike.")
@@ -44,7 +44,7 @@ def fit_table(
         str | None, typer.Option(help="Column of kinds of distortion, learned from and held out.")
     ] = None,
     collection: Annotated[
-        str | None, typer.Option(help="Column of studies whose labels are on scales of their own.")
+        str | None, typer.Option(help="Column of studies with label scales of their own.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column that is not a feature.")] = None,
     config: Config = None,

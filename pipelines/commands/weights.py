@@ -24,7 +24,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_weights(config: Config = None, weights: Weights = None, json: Json = False) -> None:
-    """Name every file with size, licence, users and where it is."""
+    """List every file with its size, licence, users and location."""
     from pipelines.commands.console import say_json, show_table
 
     settings, needed = _needed(config, weights)
@@ -57,12 +57,12 @@ def fetch(config: Config = None, weights: Weights = None) -> None:
     """Download what is missing into the libraries' own caches and record its SHA-256."""
     settings, needed = _needed(config, weights)
     files = settings.runtime().weight_files.fetch(needed)
-    say(f"{len(files)} files are there")
+    say(f"{len(files)} files are present")
 
 
 @app.command()
 def verify(config: Config = None, weights: Weights = None, json: Json = False) -> None:
-    """Hash every file that is there and compare it with what was recorded at its first use."""
+    """Hash every file that is present and compare it with what was recorded at its first use."""
     from pipelines.commands.console import say_json
 
     settings, needed = _needed(config, weights)

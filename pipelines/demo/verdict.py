@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -16,7 +17,7 @@ from pipelines.runs.reading import read
 from seiqa_features.errors import DataError
 from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import pixel_key
-from seiqa_models.core.metrics import score_summary
+from seiqa_models.core.metrics import fresh_interval, score_summary
 from seiqa_models.results import Summary
 
 
@@ -43,24 +44,40 @@ class Verdict:
     scenes: int
 
     @property
+    def expected(self) -> tuple[float, float]:
+        """The interval in which the final of as few scenes as were held back is expected."""
+        low, high = fresh_interval(
+            self.claim.final, self.claim.interval, groups=self.scenes, fresh=len(HELD_BACK)
+        )
+        return low, high
+
+    @property
     def held(self) -> bool:
-        """Whether the truth is inside the claimed interval."""
-        low, high = self.claim.interval
+        """Whether the truth is in the expected interval."""
+        low, high = self.expected
         return low <= self.truth.final <= high
+
+    def as_object(self) -> dict[str, Any]:
+        """The verdict for JSON."""
+        claim = {**self.claim.model_dump(), "pairs": self.claimed_on, "scenes": self.scenes}
+        truth = {**self.truth.model_dump(), "pairs": self.shown_on, "scenes": list(HELD_BACK)}
+        return {
+            "claimed": claim, "measured": truth,
+            "expected interval": list(self.expected), "inside the interval": self.held,
+        }  # fmt: skip
 
     def lines(self) -> list[str]:
         """The claim and the truth, one per line."""
-        low, high = self.claim.interval
-        told = "inside" if self.held else "outside"
+        (low, high), (least, most) = self.claim.interval, self.expected
         return [
-            "what people said of the two scenes that were held back:",
+            "claimed accuracy, and accuracy on the two held-back scenes:",
             f"{'':>10}  {'SROCC':>6}  {'PLCC':>6}  {'final':>6}",
-            _row("claimed", self.claim) + f"  ({low:.3f} to {high:.3f}), on the scenes it learned"
-            f" from, each left out in turn ({self.claimed_on} pairs)",
-            _row("shown", self.truth)
-            + f"  {told} that interval, on {' and '.join(HELD_BACK)} ({self.shown_on} pairs)",
-            f"{self.scenes} scenes to learn from and {len(HELD_BACK)} to test on are few: either"
-            " figure can be off by more than the interval says",
+            _row("claimed", self.claim) + f"  ({low:.3f} to {high:.3f} on many new scenes), on"
+            f" {self.scenes} scenes, each left out in turn ({self.claimed_on} pairs)",
+            _row("measured", self.truth)
+            + f"  on {' and '.join(HELD_BACK)} ({self.shown_on} pairs)",
+            f"{'inside' if self.held else 'outside'} the interval for as few as"
+            f" {len(HELD_BACK)} new scenes, {least:.3f} to {most:.3f}",
         ]
 
 

@@ -38,7 +38,7 @@ TITLES = {
     "intervals": "Prediction intervals",
     "anchors": "What scores mean",
     "ablation": "Groups of features",
-    "similar": "Which features say the same",
+    "similar": "Which features are redundant",
     "sense": "Common sense",
     "examples": "Pairs as pictures",
     "disagreement": "Where score and other metrics disagree",

@@ -37,16 +37,16 @@ def require_writable(out: Path, *, inputs: Collection[Path] = ()) -> None:
     try:
         if isinstance(out, RemotePath):  # whoever may not write learns it only from writing
             if out in inputs:
-                raise UsageError(f"{out}: is what is read, and would be replaced; name another")
+                raise UsageError(f"{out}: is an input and would be replaced; name another")
             out.mkdir()
             return
         if out.is_dir():
             raise UsageError(f"{out}: is a folder; name a file to write")
         if out.exists() and not out.is_file():
-            raise UsageError(f"{out}: is no regular file; name another")
+            raise UsageError(f"{out}: is not a regular file; name another")
         read = [path for path in inputs if not isinstance(path, RemotePath) and path.exists()]
         if out.exists() and any(out.samefile(path) for path in read):
-            raise UsageError(f"{out}: is what is read, and would be replaced; name another")
+            raise UsageError(f"{out}: is an input and would be replaced; name another")
         if not folder.is_dir():
             raise UsageError(f"{out}: cannot be written, there is no folder {out.parent}")
         probe = temporary_in(folder)
@@ -74,13 +74,13 @@ def require_folder(folder: Path, *, files: Iterable[str], folders: Iterable[str]
     try:
         for place in (folder, *folder.parents):
             if place.exists() and not place.is_dir():
-                raise UsageError(f"{place}: is no folder; name another place for the results")
+                raise UsageError(f"{place}: is not a folder; name another place for the results")
         for place in (folder / name for name in files):
             if place.is_dir():
                 raise UsageError(f"{place}: is a folder; remove it or name another place")
         for place in (folder / name for name in folders):
             if place.exists() and not place.is_dir():
-                raise UsageError(f"{place}: is no folder; remove it or name another place")
+                raise UsageError(f"{place}: is not a folder; remove it or name another place")
         folder.mkdir(parents=True, exist_ok=True)
         probe = temporary_in(folder)
         probe.touch(exist_ok=False)

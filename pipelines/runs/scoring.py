@@ -63,7 +63,7 @@ def list_manifest(path: Path) -> Listed:
     Raises
     ------
     DataError
-        It cannot be read as a table, lists no pair, or a pair_id comes more than once.
+        It cannot be read as a table, lists no pair, or a pair_id appears more than once.
     """
     if not manifest.matches(path):
         raise DataError([f"{path}: expected a manifest (.csv, .xlsx, …) with columns ref and dist"])

@@ -55,7 +55,7 @@ def judge_stack(
     if not photographs:
         return None, (
             f"one photograph would take {PAIRS_PER_SCENE * (seconds_per_pair or 0.0):.0f} s, more"
-            f" than {SECONDS:.0f}; `seiqa sense --bundle …` takes the time it needs"
+            f" than {SECONDS:.0f}; run `seiqa sense --bundle …` on its own"
         )
     try:
         scorer = Scorer(

@@ -28,7 +28,7 @@ CSS = """
 .seiqa-key { margin: 0; }
 .seiqa-key img { width: 15.5rem; background: #fff; border-radius: 4px; }
 .seiqa-key figcaption { font-size: .85rem; opacity: .8; }
-#observers { max-width: 34rem; }
+.form:has(> #observers) { max-width: 34rem; }
 #card { min-height: 5rem; }
 .seiqa-score p { margin: .5rem 0; }
 .seiqa-score .number { font-size: 2.6rem; line-height: 1; margin-right: .3rem; }

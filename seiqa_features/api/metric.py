@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seiqa_features.api.gradients import value_of
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.runtime import shared_runtime
 from seiqa_features.extractors.specs import Better, ExtractorSpec
@@ -124,23 +125,7 @@ class Metric:
                 dist=dist.to(home, torch.float32),
                 ref_index=index.to(home),
             )
-            return self._read(values).to(dist.device)
-
-    def _read(self, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The output, or the scalar from pairing embeddings (`seiqa_features.table.pairing`)."""
-        import torch
-        from torch.nn import functional as F
-
-        output = self._quantity.output
-        if output in values:
-            return values[output].double()
-        stem, _, kind = output.rpartition("_")
-        ref, dist = (values[f"{stem}_{role}"].double() for role in ("ref", "dist"))
-        if kind == "cosine":
-            return F.cosine_similarity(ref, dist, dim=1)
-        order = 2 if kind == "l2" else 1
-        distance: torch.Tensor = torch.linalg.vector_norm(dist - ref, order, dim=1)
-        return distance
+            return value_of(self._quantity.output, values).to(dist.device)
 
     def __repr__(self) -> str:
         return (

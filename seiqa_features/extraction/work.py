@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -183,6 +182,7 @@ def forward(
     import torch
 
     from seiqa_features.extractors.common.constants import computing_on
+    from seiqa_features.extractors.common.precision import computing_in
 
     count, height = len(dist[0]), min(dist[0].shape[2:])
     if height < block.spec.min_side:
@@ -197,7 +197,7 @@ def forward(
         with torch.inference_mode():
             one, other = send(refs), send(dists)
             device = str(other.device)
-            with _arithmetic(block, device), computing_on(device):
+            with computing_in(block.dtype, device), computing_on(device):
                 values = work(ref=_unit(one), dist=_unit(other), ref_index=crop_index.to(device))
             parts.append({name: values[name].cpu().numpy() for name in block.spec.outputs})
     found = {name: np.concatenate([part[name] for part in parts]) for name in block.spec.outputs}
@@ -230,17 +230,6 @@ def _unit(pixels: torch.Tensor) -> torch.Tensor:
 
     # By a number, a GPU would multiply with its rounded reciprocal.
     return pixels.float().div_(torch.full((), 255.0, device=pixels.device))
-
-
-def _arithmetic(block: Block, device: str) -> AbstractContextManager[object]:
-    import torch
-
-    if block.dtype != "float32":
-        return torch.autocast(torch.device(device).type, getattr(torch, block.dtype))
-    if device == "cpu":
-        return nullcontext()
-    # By default cuDNN rounds float32 to TF32, which has a 10-bit mantissa.
-    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -46,7 +46,7 @@ def refusing(name: str) -> Iterator[None]:
     except MemoryError:
         raise DataError([f"{name}: needs more memory than there is; scale it down"]) from None
     except UnidentifiedImageError:  # its message is about the object that was opened
-        raise damaged(name, "its header makes no sense") from None
+        raise damaged(name, "its header is invalid") from None
     except Exception as error:  # see module docstring
         raise damaged(name, reason(error)) from None
 

@@ -131,11 +131,11 @@ def unknown(head: bytes) -> str:
     brands = _brands(head)
     webp = head.startswith(b"RIFF") and b"WEBP".startswith(head[8:12])
     if head.startswith(_PICTURES) or webp or brands & (_AVIF_BRANDS | _HEIF_BRANDS):
-        return "damaged or truncated image (its header makes no sense); copy it again"
+        return "damaged or truncated image (its header is invalid); copy it again"
     if brands:
         return f"not an image but a video or other ISO media file; expected {ACCEPTED}"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for signature, kind in _SIGNATURES:
         if start.lower().startswith(signature.lower()):
-            return f"not an image but {kind}, whatever its name says; expected {ACCEPTED}"
-    return f"not an image, whatever its name says; expected {ACCEPTED}"
+            return f"not an image but {kind}, despite its name; expected {ACCEPTED}"
+    return f"not an image, despite its name; expected {ACCEPTED}"

@@ -238,7 +238,7 @@ def _from_array(array: NDArray[Any], name: str) -> Image.Image:
              " channels, or [H, W]"]
         )  # fmt: skip
     if np.ma.is_masked(array):
-        raise DataError([f"{name}: some of its values are masked; fill them, with white maybe"])
+        raise DataError([f"{name}: some values are masked; fill them, for example with white"])
     height, width = array.shape[:2]
     check_size(name, width, height)
     if array.ndim == 3 and array.shape[2] == 1:

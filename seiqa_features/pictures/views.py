@@ -145,7 +145,7 @@ class View:
         if self.kind in ("s", "min", "max", "pad"):
             return np.ascontiguousarray(pixels[None])
         _, width, height = self.crops(ref_size)
-        rows, columns = self._offsets(size[1]), self._offsets(size[0])
+        rows, columns = self.offsets(size[1]), self.offsets(size[0])
         return np.stack([pixels[:, y : y + height, x : x + width] for y in rows for x in columns])
 
     def resized(self, ref_size: tuple[int, int]) -> tuple[int, int]:
@@ -173,7 +173,7 @@ class View:
         width, height = (max(smallest, round(side * scale)) for side in ref_size)
         return width, height
 
-    def _offsets(self, side: int) -> list[int]:
+    def offsets(self, side: int) -> list[int]:
         """Start positions of the crops along a side of the resized picture."""
         if self.kind == "c":
             return [round((side - self.size) / 2)]

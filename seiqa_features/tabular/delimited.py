@@ -171,7 +171,7 @@ def _cells(body: str, dialect: Dialect, width: int) -> pd.DataFrame:
             return _parsed(body, dialect, width + 1)
     except pd.errors.ParserError as error:
         if "EOF inside string" in str(error):
-            raise ValueError("a cell begins with a quote that nothing closes") from None
+            raise ValueError("an opening quote is never closed") from None
     # A row has several more cells than the header, which is acceptable if they are empty.
     widest = max(_widths(body, dialect))
     if widest > MAX_COLUMNS:

@@ -90,7 +90,7 @@ def _require_bounded(path: Path) -> None:
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
-        raise ValueError("it is no Excel workbook (.xlsx)") from None
+        raise ValueError("it is not an Excel workbook (.xlsx)") from None
     with archive:
         parts = [part for part in archive.infolist() if part.filename.endswith((".xml", ".rels"))]
         large = [part for part in parts if _LARGE.search(part.filename)]
@@ -99,7 +99,7 @@ def _require_bounded(path: Path) -> None:
         if max(sizes) > 0:
             raise ValueError("it unpacks to too many bytes; save the sheet as .csv")
         if _TYPES not in archive.namelist():
-            raise ValueError("it is no Excel workbook (.xlsx)")
+            raise ValueError("it is not an Excel workbook (.xlsx)")
         for part in large:
             content = archive.read(part)
             if len(_COUNTED.findall(content)) > MAX_CELLS:

@@ -49,5 +49,5 @@ def require_distinct(headings: Iterable[str]) -> None:
         key = column_key(name)
         if key in seen:
             alike = "" if seen[key] == name else f" (as {seen[key]!r}: case does not count)"
-            raise ValueError(f"column {name!r} comes more than once{alike}; rename one of them")
+            raise ValueError(f"column {name!r} appears more than once{alike}; rename one of them")
         seen[key] = name

@@ -48,7 +48,7 @@ def without_packages(weight: Weight) -> str | None:
     if not extra or not absent:
         return None
     return (
-        f"weights {weight.name} are of no use without {' and '.join(absent)}: run"
+        f"weights {weight.name} cannot be used without {' and '.join(absent)}: run"
         f" `pip install 'seiqa[{extra.name}]'`"
     )
 

@@ -206,6 +206,11 @@ def _gap(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _named(example: Any) -> str:
+    """A picture or pair by name, or several of them."""
+    return example if isinstance(example, str) else " and ".join(map(str, example))
+
+
 def _warnings(found: Mapping[str, Any]) -> list[str]:
     twice = found["duplicates"]
     sayings = {
@@ -215,17 +220,19 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
         "near": "pairs of groups have nearly the same reference: give them one group",
         "scenes": "pairs of groups show the same scene, whole, cropped or reduced: give them one"
         " group",
-        "pairs": "pairs of images come more than once",
+        "pairs": "pairs of images appear more than once",
         "identical": "pairs compare a picture with itself",
     }
     warnings = [
-        f"{twice[key]['n']} {said} (such as {twice[key]['examples'][0]})"
+        f"{twice[key]['n']} {said} (such as {_named(twice[key]['examples'][0])})"
         for key, said in sayings.items()
         if twice[key] is not None and twice[key]["n"]
     ]
     warnings += said(found["noise"]) if found["noise"] else []
     columns = found["columns"] or {"leaking": {}, "constant": []}
-    warnings += [f"column {name} is no feature: {why}" for name, why in columns["leaking"].items()]
+    warnings += [
+        f"column {name} is not a feature: {why}" for name, why in columns["leaking"].items()
+    ]
     if columns["constant"]:
         warnings.append(f"columns without variation: {', '.join(columns['constant'])}")
     return warnings

@@ -7,6 +7,7 @@ orders nothing, so its correlation is defined as 0.0 here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,34 @@ def bootstrap_interval(
     ]
     reach = student_reach(_fisher(np.concatenate(finals)), len(names))
     centre = _fisher(final_score(truth, guess))
+    return [float(np.tanh(centre - reach)), float(np.tanh(centre + reach))]
+
+
+def fresh_interval(
+    final: float, interval: Sequence[float], *, groups: int, fresh: int
+) -> list[float]:
+    """95 % interval [low, high] of the final on a few new groups.
+
+    The interval of a final is that of its mean over many new groups. A few of them differ from this
+    mean as well, so that on Fisher's scale their interval is wider by √(1 + groups / fresh), as in
+    Student's prediction interval for the mean of a second sample.
+
+    Parameters
+    ----------
+    final, interval : float, sequence of float [2]
+        An estimate, and its interval by :func:`bootstrap_interval`.
+    groups : int
+        Number of groups that they are based on.
+    fresh : int
+        Number of new groups.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in fresh_interval(0.9, [0.85, 0.934], groups=6, fresh=2)]
+    [0.778, 0.957]
+    """
+    centre, (low, high) = _fisher(final), _fisher(interval)
+    reach = (high - low) / 2 * np.sqrt(1 + groups / fresh)
     return [float(np.tanh(centre - reach)), float(np.tanh(centre + reach))]
 
 

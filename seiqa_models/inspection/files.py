@@ -33,7 +33,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     except ValueError as error:  # a NUL in the name
         raise TableError(f"{path}: no path ({error})") from None
     if not stat.S_ISREG(found.st_mode):
-        raise TableError(f"{path} is no regular file, expected one of at most {limit} bytes")
+        raise TableError(f"{path} is not a regular file, expected one of at most {limit} bytes")
     with path.open("rb") as file:
         content = file.read(min(found.st_size, limit) + 1)
     if len(content) > limit:

@@ -38,7 +38,7 @@ _WHITENING = 0.7
 are then told from new scenes with an area under the ROC curve of .84; with plain ranks and the mean
 distance of five rows it was .73. On KADID-10k's table it made no difference (.73)."""
 
-_FAR, _STEEPNESS = 1.75, 8
+FAR, STEEPNESS = 1.75, 8
 """Distance from the nearest training row at which a row counts as unlike them, and how sharply."""
 
 
@@ -203,7 +203,7 @@ class Fallback(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "rows_")
         values = validate_data(self, X, dtype=np.float64, reset=False)
         nearest = cdist(np.asarray(self.places_.transform(values)), self.rows_).min(axis=1)
-        unlike = -np.expm1(-((nearest / self.typical_ / _FAR) ** _STEEPNESS))
+        unlike = -np.expm1(-((nearest / self.typical_ / FAR) ** STEEPNESS))
         return np.asarray(unlike * agreement**0.25)
 
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix
 
-_AT_BOUND = 1e-7
+AT_BOUND = 1e-7
 """Values this close to the training minimum or maximum count as equal to it (as in
 scikit-learn)."""
 
@@ -64,8 +64,8 @@ class RankNormal(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 for x, q in zip(values.T, known.T, strict=True)
             ]
         )
-        below[values + _AT_BOUND > known[-1]] = 1.0
-        below[values - _AT_BOUND < known[0]] = 0.0
+        below[values + AT_BOUND > known[-1]] = 1.0
+        below[values - AT_BOUND < known[0]] = 0.0
         return np.asarray(np.clip(ndtri(below), -self.bound, self.bound))
 
 

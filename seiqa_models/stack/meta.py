@@ -136,7 +136,7 @@ class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     ) -> Names:
         """Names of the output columns: scalars, then ``<block>__ridge``; an array of str."""
         check_is_fitted(self, "coefs_")
-        return np.array([*self.scalars_, *map(_meta_name, self.blocks_)], dtype=object)
+        return np.array([*self.scalars_, *map(meta_name, self.blocks_)], dtype=object)
 
     def _table(self, X: pd.DataFrame, meta_features: dict[str, FloatVector]) -> pd.DataFrame:
         values = np.column_stack([scalar_matrix(X, self.scalars_), *meta_features.values()])
@@ -166,7 +166,8 @@ class RidgeMeta(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         return rebased
 
 
-def _meta_name(block: str) -> str:
+def meta_name(block: str) -> str:
+    """The column that replaces a dense block."""
     return f"{block}__ridge"
 
 

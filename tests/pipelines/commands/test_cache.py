@@ -54,13 +54,19 @@ def test_stats_as_json(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_prune(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = sorted(Store(cache).folder(BLOCK).glob("part-*"))[0]
     damaged = bad.rename(bad.with_name(f"{bad.name}.damaged"))
+    size = damaged.stat().st_size
     call("prune", "--dry-run", "--cache", str(cache))
     line, total = capsys.readouterr().out.splitlines()
     assert line == f"{damaged}  0.0 MB  damaged"
     assert total == f"{cache}: 0.0 MB to remove"
     assert damaged.exists()
-    call("prune", "--cache", str(cache))
+    call("prune", "--json", "--cache", str(cache))
     assert not damaged.exists()
+    assert json.loads(capsys.readouterr().out) == {
+        "store": str(cache),
+        "removed": True,
+        "files": [{"path": str(damaged), "bytes": size, "why": "damaged"}],
+    }
     assert len(Store(cache).keys(BLOCK)) == 2
 
 

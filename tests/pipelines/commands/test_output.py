@@ -92,7 +92,6 @@ def test_an_interrupt_ends_it_with_130(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "waits")
     code = (
         "import os, pipelines.cli\n"
-        "from pipelines.commands import use\n"
         "def wait(name: str = 'x') -> None:\n    open('waits', 'w').close(); open('never', 'w')\n"
         "    __import__('time').sleep(60)\n"
         "pipelines.cli.app.command('wait')(wait)\n"

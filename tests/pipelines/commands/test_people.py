@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from pipelines.cli import app
@@ -135,7 +139,30 @@ def test_colours_are_left_out_on_request(tmp_path: Path, colour: bool) -> None:
     assert "usable pairs  1" in said
 
 
-def test_every_table_is_there_as_json(cli: Cli, tmp_path: Path) -> None:
+WITHOUT_TABLE = {
+    *("features", "train", "submit", "report", "run", "finetune", "fit-table", "predict-table"),
+    *("serve", "weights fetch", "cache compact"),
+}
+"""Verbs whose result is a file, a page or a sentence."""
+
+
+def verbs(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def test_every_verb_that_prints_a_table_prints_json_too() -> None:
+    found = dict(verbs(get_command(app)))
+    with_json = {name for name, verb in found.items() if "json" in {p.name for p in verb.params}}
+    assert with_json == found.keys() - WITHOUT_TABLE
+    for name in WITHOUT_TABLE:
+        assert "show_table" not in inspect.getsource(found[name].callback)
+
+
+def test_tables_are_there_as_json(cli: Cli, tmp_path: Path) -> None:
     listed = json.loads(cli("extractors", "--json")[1])
     assert {entry["extractor"] for entry in listed} == set(all_extractors())
     one = json.loads(cli("extractors", "mdsi", "--json")[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from pathlib import Path
@@ -50,7 +51,13 @@ def test_claim_and_truth_stand_side_by_side(cli: Cli, trained: tuple[Path, Path]
     assert verdict.shown_on == len(mos)
     assert f"{verdict.claim.final:.4f}" in out
     assert f"{verdict.truth.final:.4f}" in out
-    assert ("inside that interval" in out) == verdict.held
+    assert ("inside the interval for as few as 2 new scenes" in out) == verdict.held
+    low, high = verdict.claim.interval
+    assert verdict.expected[0] < low < high < verdict.expected[1]
+    found = json.loads(cli("demo", "--truth", run, "--json")[1])
+    assert found["measured"]["final"] == pytest.approx(verdict.truth.final)
+    assert found["claimed"]["pairs"] == verdict.claimed_on
+    assert found["inside the interval"] == verdict.held
     steps = [line.split(maxsplit=1)[1] for line in err.splitlines() if line.startswith("  ")]
     assert [step.split()[0] for step in steps] == ["score", "audit", "sense"]
     for step in steps[:2]:  # the third takes a minute, and its verb has tests of its own
@@ -89,4 +96,4 @@ def test_a_run_without_scores_or_training_says_what_to_do(
 def test_truth_stands_alone(cli: Cli, tmp_path: Path) -> None:
     code, _, err = cli("demo", tmp_path, "--truth", tmp_path)
     assert code == 2
-    assert "--truth RUN stands alone" in err
+    assert "--truth RUN cannot be combined" in err

@@ -491,7 +491,7 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     by_block = {"splits": {"by": "block", "why": "asked for"}}
     (run / "metrics.json").write_text(json.dumps(metrics() | by_block))
     audit = rendered(run).section("audit")
-    assert "pairs of images come more than once" in audit
+    assert "pairs of images appear more than once" in audit
     assert "references images are in more than one group" not in audit
     assert "reference images are in more than one group" in audit
     assert "Checked and not found" not in audit
@@ -527,7 +527,7 @@ def test_cells_of_laboratories_left_out_have_a_frame(monkeypatch: pytest.MonkeyP
 
 
 def test_the_relations_that_are_kept_are_shown(full: Page) -> None:
-    assert "The stack keeps 0.961 of them, mean of 2 classes, on 2 photographs" in full.text
+    assert "The stack keeps 0.961 of them, the mean of 2 classes, on 2 photographs" in full.text
     assert re.search(r"harmless above damaging\s*0\.921\s*84", full.text)
 
 
@@ -536,7 +536,7 @@ def test_why_relations_were_not_tried_is_said(make_run: MakeRun) -> None:
     content = {**metrics(), "sense_left_out": "the setting sense is off"}
     (run / "metrics.json").write_text(json.dumps(content))
     page = rendered(run)
-    assert "The suite of relations was not tried: the setting sense is off." in page.text
+    assert "The suite of relations was not run: the setting sense is off." in page.text
 
 
 def test_published_scores_stand_beside_a_run_on_the_challenges_data(make_run: MakeRun) -> None:

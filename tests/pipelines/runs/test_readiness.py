@@ -116,12 +116,12 @@ def test_an_output_in_the_way_is_named_first(
     (tmp_path / "run" / "bundle").write_text("")
     code, _, err = cli(verb, "m.csv", "--config", quick, "--run", "run")
     assert (code, decoded) == (2, [])
-    assert err.endswith("seiqa: run/bundle: is no folder; remove it or name another place\n")
+    assert err.endswith("seiqa: run/bundle: is not a folder; remove it or name another place\n")
     (tmp_path / "file").write_text("")
     for run in ("file", "file/run"):
         code, _, err = cli(verb, "m.csv", "--config", quick, "--run", run)
         assert (code, decoded) == (2, [])
-        assert err.endswith("seiqa: file: is no folder; name another place for the results\n")
+        assert err.endswith("seiqa: file: is not a folder; name another place for the results\n")
     code, _, err = cli(verb, "m.csv", "--config", quick, "--run", "/proc/run")
     assert (code, decoded) == (1, [])
     assert "seiqa: /proc/run: cannot be written (" in err

@@ -304,7 +304,7 @@ def test_nothing_that_is_read_is_replaced(arguments: list[str], cli: Cli, tmp_pa
     (tmp_path / "link.csv").symlink_to("t.csv")
     code, _, err = cli(*arguments)
     assert code == 2
-    assert err == f"seiqa: {arguments[-1]}: is what is read, and would be replaced; name another\n"
+    assert err == f"seiqa: {arguments[-1]}: is an input and would be replaced; name another\n"
     assert {path.read_text() for path in tmp_path.iterdir() if path.is_file()} == {"mine"}
 
 

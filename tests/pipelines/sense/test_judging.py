@@ -107,7 +107,7 @@ def test_what_is_too_dear_or_switched_off_is_left_out_with_a_reason(
 ) -> None:
     code, _, err = cli("run", seiqa_data, "--config", quick, "--run", "off")
     assert code == 0
-    assert "common sense was not tried: the setting sense is off" in err
+    assert "common sense was not measured: the setting sense is off" in err
     settings = {**yaml.safe_load(quick.read_text()), "learners": ["ridge"]}
     quick.write_text(yaml.safe_dump(settings))
     monkeypatch.setenv("SEIQA_SENSE", "true")
@@ -115,7 +115,7 @@ def test_what_is_too_dear_or_switched_off_is_left_out_with_a_reason(
     monkeypatch.setattr(anchors, "SECONDS", -1.0)
     code, _, err = cli("train", seiqa_data, "--config", quick, "--run", "off")
     assert code == 0
-    assert "common sense was not tried: one photograph would take" in err
+    assert "common sense was not measured: one photograph would take" in err
     assert "scores are not put into words: 78 pairs would take" in caplog.text
     metrics = json.loads(Path("off/metrics.json").read_text())
     assert metrics["sense"] is metrics["anchors"] is None

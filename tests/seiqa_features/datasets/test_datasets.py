@@ -211,7 +211,7 @@ def test_sheet_that_is_no_sheet(split: Callable[..., Path], index: ImageIndex) -
     sheet = root / "Train" / "Train_scores.xlsx"
     sheet.write_text("not an Excel file")
     (line,) = problems_of(root, index)
-    assert line == f"{sheet}: cannot be read as a table: it is no Excel workbook (.xlsx)"
+    assert line == f"{sheet}: cannot be read as a table: it is not an Excel workbook (.xlsx)"
 
 
 def test_sheet_of_one_column(split: Callable[..., Path], index: ImageIndex) -> None:
@@ -435,7 +435,7 @@ def test_all_that_can_be_wrong_in_a_manifest_is_said_at_once(
         ("ref,dist\na,b,3\nc,d,4\n", "row 2 has more cells"),  # pandas would take an index
         ("ref,dist,mos,pseudo_label\na,b,3,3\n", "has columns mos and pseudo_label"),
         ("ref,dist,mos,dmos\na,b,3,3\n", "has columns mos and dmos; keep the one"),
-        ("ref,dist,Ref\na,b,c\n", "column 'Ref' comes more than once (as 'ref'"),
+        ("ref,dist,Ref\na,b,c\n", "column 'Ref' appears more than once (as 'ref'"),
     ],
 )
 def test_manifest_that_cannot_be_read(

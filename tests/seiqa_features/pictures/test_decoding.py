@@ -99,7 +99,7 @@ def _folder(path: Path) -> Path:
     [
         (_missing, "no such file"),
         (_empty, "empty file (0 bytes); copy it again"),
-        (_text, "not an image, whatever its name says; expected PNG, JPEG"),
+        (_text, "not an image, despite its name; expected PNG, JPEG"),
         (_truncated("cut.png", 0.5), "damaged or truncated image"),
         (_truncated("cut.png", 0.99), "damaged or truncated image"),
         (_truncated("cut.jpg", 0.5), "damaged or truncated image"),

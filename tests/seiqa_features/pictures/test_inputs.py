@@ -155,7 +155,7 @@ def changed(value: float) -> NDArray[np.float32]:
         (np.zeros((1, 32, 32, 3)), r"shape \[1, 32, 32, 3\]; expected \[H, W, C\]"),
         (torch.zeros(32, 32, 3), r"shape \[32, 32, 3\]; expected \[C, H, W\]"),
         (torch.zeros(2, 3, 32, 32), r"shape \[2, 3, 32, 32\]; expected \[C, H, W\]"),
-        (np.ma.masked_less(GOOD, 0.6), "some of its values are masked; fill them"),
+        (np.ma.masked_less(GOOD, 0.6), "some values are masked; fill them"),
         (torch.eye(32).to_sparse(), r"a tensor without plain pixels \(.*Sparse"),
         (torch.zeros(3, 32, 32, device="meta"), r"a tensor without plain pixels \(.*no data"),
         (torch.zeros(32, 32, dtype=torch.complex64).conj(), "a tensor without plain pixels"),

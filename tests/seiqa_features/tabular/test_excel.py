@@ -244,7 +244,7 @@ def test_other_files_called_xlsx(book: Book, tmp_path: Path) -> None:
     path.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
     assert "protected by a password or of Excel 2003" in refusal(path)
     path.write_text("name,score\na,1\n")
-    assert "it is no Excel workbook (.xlsx)" in refusal(path)
+    assert "it is not an Excel workbook (.xlsx)" in refusal(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.txt", "no workbook")
     refusal(path)

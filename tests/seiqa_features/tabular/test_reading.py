@@ -112,17 +112,17 @@ def test_apostrophes_of_our_own_are_taken_away(read: Read) -> None:
         ("\n \n,,\n", "it is empty; expected a header"),
         ("a,b\n1,2,3\n", "row 2 has more cells than the header (row 1: a, b)"),
         ("\na,b\n1,2\n1,2,,,5\n", "row 4 has more cells than the header (row 2: a, b)"),
-        ("a,b,a\n1,2,3\n", "column 'a' comes more than once;"),
-        ("MOS,b, mos\n1,2,3\n", "column 'mos' comes more than once (as 'MOS': case does not"),
+        ("a,b,a\n1,2,3\n", "column 'a' appears more than once;"),
+        ("MOS,b, mos\n1,2,3\n", "column 'mos' appears more than once (as 'MOS': case does not"),
         ("a,b;c\nx,y;z\n", "comma and semicolon may both separate its cells"),
-        ('a,b\n1,"2\n3,4\n', "a cell begins with a quote that nothing closes"),
+        ('a,b\n1,"2\n3,4\n', "an opening quote is never closed"),
         (b"a\x81,b\n", "neither UTF-8 nor Windows-1252"),
         (b"\xff\xfea", "its byte order mark says utf-16-le, which it is not"),
         ("a,b\n1,2\n".encode("utf-16-le"), "it is full of NULs"),
         (b"PK\x03\x04zip", "it is a zip archive; an Excel workbook"),
         (f"{'x' * 200_000},b\n1,2\n", "its header cannot be read (field larger"),
         (",".join(map(str, range(20_000))), "it has 20000 columns; expected at most 10000"),
-        (",".join(["a"] * 100_000), "column 'a' comes more than once"),
+        (",".join(["a"] * 100_000), "column 'a' appears more than once"),
         ("a,b\n1,2,,,5\n", "row 2 has more cells than the header"),  # pandas would take an index
         ("a,b\n" + "," * 20_000, "a row has 20001 cells; expected at most 10000"),
     ],
@@ -153,7 +153,7 @@ def test_parquet_keeps_types_and_text(tmp_path: Path) -> None:
 def test_equal_names_in_parquet_are_refused(tmp_path: Path) -> None:
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "A"])
     pq.write_table(twice, tmp_path / "t.parquet")
-    with pytest.raises(DataError, match=r"column 'A' comes more than once"):
+    with pytest.raises(DataError, match=r"column 'A' appears more than once"):
         read_text_table(tmp_path / "t.parquet")
 
 

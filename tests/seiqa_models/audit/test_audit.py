@@ -160,7 +160,7 @@ def test_columns_that_are_constant_or_leak_are_named_and_the_gap_measured():
     assert by_split["shuffled"] > 0.8
     assert by_split["grouped"] < 0.4
     text = render(found)
-    assert "warning: column copy is no feature: the label's twin" in text
+    assert "warning: column copy is not a feature: the label's twin" in text
     assert "warning: columns without variation: empty" in text
 
 

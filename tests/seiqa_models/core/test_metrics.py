@@ -11,6 +11,7 @@ from scipy import stats
 from seiqa_models.core.metrics import (
     bootstrap_interval,
     final_score,
+    fresh_interval,
     krocc,
     plcc,
     resampled_finals,
@@ -90,6 +91,13 @@ def test_few_groups_widen_the_interval_as_in_students():
     low, high = np.arctanh(bootstrap_interval(labels, scores, groups))
     assert (low + high) / 2 == pytest.approx(np.arctanh(final_score(labels, scores)))
     assert (high - low) / 2 == pytest.approx(reach, rel=1e-6)
+
+
+def test_few_new_groups_are_less_certain_than_many():
+    interval = list(np.tanh([1.0, 2.0]))
+    wider = fresh_interval(np.tanh(1.5), interval, groups=6, fresh=2)
+    np.testing.assert_allclose(np.arctanh(wider), [0.5, 2.5])
+    assert fresh_interval(np.tanh(1.5), interval, groups=6, fresh=10**9) == pytest.approx(interval)
 
 
 def test_interval_of_many_groups_is_that_of_percentiles():

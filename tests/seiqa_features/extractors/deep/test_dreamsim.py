@@ -186,7 +186,7 @@ def test_without_the_package_it_is_unavailable_in_one_line(
     recipe = Recipe.parse({"dreamsim": ["s224"], "gms": ["max512"]})
     _, unavailable = Runtime(WeightFiles(tmp_path, files)).bind(recipe, skip_unavailable=True)
     assert unavailable == {
-        "dreamsim": "weights dreamsim/ensemble are of no use without dreamsim: run"
+        "dreamsim": "weights dreamsim/ensemble cannot be used without dreamsim: run"
         " `pip install 'seiqa[dreamsim]'`"
     }
     assert "pyiqa" not in SPEC.libraries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -18,7 +19,7 @@ from seiqa_features.extractors.multimodal.reading import MOST_TOKENS, load, user
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Resources
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.weights.files import WeightFiles
+from seiqa_features.weights.files import LOCK_FILE, WeightFiles
 from tests.seiqa_features.tiny_vlm import write_tiny_vlm
 
 
@@ -132,6 +133,40 @@ def test_presets_are_pinned_and_offline_absent_is_said_before_any_work(tmp_path)
     assert caught.value.exit_code == 4
     assert caught.value.problems[0].startswith("weights are missing: 12 files, 8")
     assert "seiqa weights fetch" in caught.value.problems[-1]
+
+
+def test_a_snapshot_is_recorded_at_first_and_a_changed_file_of_it_refused(tmp_path, monkeypatch):
+    """Files of the pinned commit, in the layout of the hub's cache; their content is not read."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    model = PRESETS["qwen3_vl_2b"]
+    repository, commit = model.files[0].location.removeprefix("hf:").rsplit("/", 1)[0].split("@")
+    snapshots = tmp_path / "hub" / f"models--{repository.replace('/', '--')}" / "snapshots"
+    for folder in (snapshots / commit, snapshots / ("0" * 40)):
+        folder.mkdir(parents=True)
+        for weight in model.files:
+            name = weight.name.rsplit("/", 1)[1]
+            (folder / name).write_text(f"{name} of {folder.name}")
+    runtime = Runtime(WeightFiles(tmp_path / "weights"))
+    recipe, _ = runtime.bind(Recipe.parse({model.name: ["max512"]}))
+    config = snapshots / commit / "config.json"
+    expected = hashlib.sha256(config.read_bytes()).hexdigest()
+    assert dict(recipe.blocks[0].checksums)[f"{repository}/config.json"] == expected
+    lock = json.loads((tmp_path / "weights" / LOCK_FILE).read_text())
+    assert lock.keys() == {weight.name for weight in model.files}
+    assert lock[f"{repository}/config.json"]["sha256"] == expected
+
+    config.write_text("another configuration")
+    with pytest.raises(WeightsError, match="changed since they were first used") as caught:
+        Runtime(WeightFiles(tmp_path / "weights")).bind(Recipe.parse({model.name: ["max512"]}))
+    [line] = caught.value.problems
+    assert str(config) in line
+    assert expected[:12] in line
+    assert caught.value.exit_code == 4
+
+    config.unlink()
+    with pytest.raises(WeightsError) as caught:  # another commit's file does not count
+        Runtime(WeightFiles(tmp_path / "weights")).bind(Recipe.parse({model.name: ["max512"]}))
+    assert caught.value.problems[0].startswith("weights are missing: 1 files, 1 MB")
 
 
 def test_too_little_gpu_memory_is_said_before_anything_is_loaded(monkeypatch):

@@ -1,9 +1,8 @@
-"""The verbs beside a run: demo data, and scoring with a trained bundle."""
+"""`seiqa score`: one pair of pictures, or the pairs of folders or a manifest."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,59 +25,6 @@ if TYPE_CHECKING:
     from seiqa_features.extraction.connecting import Cluster
     from seiqa_models.score import Score
     from seiqa_models.scorer import Scorer
-
-
-def demo(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="Where the pictures go [runs/demo-data, or runs/demo-semantic]."),
-    ] = None,
-    semantic: Annotated[
-        bool,
-        typer.Option(
-            "--semantic", help="Photographs with edits of their meaning, and pseudo-labels."
-        ),
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the edits of --semantic.")] = 0,
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="Of this run on the demo: its claim beside people's scores."),
-    ] = None,
-) -> None:
-    """Write the demo data set: eight scenes scored by people, two of them held back as test pairs.
-
-    After a run on it, --truth RUN says what people think of those two.
-    """
-    from seiqa_features.errors import DataError, UsageError
-
-    if truth is not None:
-        from pipelines.demo.verdict import judge, next_steps
-
-        if folder is not None or semantic:
-            raise UsageError("--truth RUN stands alone: without FOLDER and --semantic")
-        typer.echo("\n".join(judge(truth).lines()))
-        called = sys.argv[0] if Path(sys.argv[0]).name == "seiqa" else "seiqa"
-        for line in next_steps(truth, called):
-            say_aside(line)
-        return
-    try:
-        say(_write_semantic(folder, seed) if semantic else _write_rated(folder))
-    except ValueError as error:
-        raise DataError([str(error)]) from None
-
-
-def _write_rated(folder: Path | None) -> str:
-    from pipelines.demo.data import make_demo_data
-
-    made = make_demo_data(folder or Path("runs/demo-data"))
-    return f"demo data in {made}; its scores are people's, of the LIVE database, release 2"
-
-
-def _write_semantic(folder: Path | None, seed: int) -> str:
-    from pipelines.demo.semantic import make_semantic_data
-
-    made = make_semantic_data(folder or Path("runs/demo-semantic"), seed=seed)
-    return f"demo data in {made}; its labels are pseudo-labels, made up by a recipe"
 
 
 def score(
@@ -109,7 +55,7 @@ def score(
     """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
 
     In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
-    computed is kept, so that a stopped run continues where it was.
+    computed is kept, so that a stopped run can be resumed.
     """
     from seiqa_features.remote.places import as_path
 

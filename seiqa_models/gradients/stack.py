@@ -1,0 +1,196 @@
+"""A fitted stack as a function of feature tensors: what `StackPredictor.predict` returns.
+
+Each part below says which class's numbers it repeats. Where those are bounded, at the ends of a
+column's training range or of the scale, the gradient is zero: the model knows nothing beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from seiqa_models.fusions.registry import named
+from seiqa_models.gradients.forms import (
+    Form,
+    NoFormError,
+    bent_form,
+    constant,
+    distances,
+    linear_form,
+    torch_form,
+)
+from seiqa_models.learners.consensus import FAR, STEEPNESS, Consensus, Fallback
+from seiqa_models.stack.blend import Blend
+from seiqa_models.stack.calibration import MonotoneCalibration
+from seiqa_models.stack.meta import meta_name
+from seiqa_models.stack.predicting import StackPredictor
+from seiqa_models.stack.preparation import Preparation
+from seiqa_models.stack.representations import member
+from seiqa_models.stack.unrelated import FLOOR, UnrelatedGate
+
+Features = Mapping[str, torch.Tensor]
+"""Columns by name: scalars [n], dense blocks [n, d]."""
+
+
+def obstacles(regressor: StackPredictor) -> list[str]:
+    """What in a fitted stack has no gradient: learners, their representations, the fusion."""
+    parts = {f"learner {name}": learner for name, learner in regressor.learners_.items()}
+    parts |= {f"representation {name}": form for name, form in regressor.representations_.items()}
+    parts[named(regressor.blend_.fusion_)] = regressor.blend_.fusion_
+    found = []
+    for name, part in parts.items():
+        try:
+            torch_form(part)
+        except NoFormError:
+            found.append(name)
+    return found
+
+
+def columns_read(regressor: StackPredictor) -> set[str]:
+    """The columns of a feature table that the scores depend on: those that vary in training."""
+    preparation = regressor.preparation_
+    blocks = {meta_name(block): block for block in preparation.meta_.blocks_}
+    return {blocks.get(name, name) for name in preparation.columns_}
+
+
+def stack_form(
+    regressor: StackPredictor, collection: str | None = None
+) -> Callable[[Features], torch.Tensor]:
+    """The scores [n] of feature tensors, float64 within ``label_range_``.
+
+    Parameters
+    ----------
+    regressor : StackPredictor
+        Fitted, without `obstacles`.
+    collection : str, optional
+        As for `StackPredictor.predict`.
+    """
+    prepared, fused = _preparation(regressor.preparation_), _members(regressor)
+    low, high = regressor.label_range_
+    pull = None if regressor.unrelated_ is None else _unrelated(regressor.unrelated_, low, high)
+    own = None if collection is None else _own_term(regressor, collection)
+
+    def form(features: Features) -> torch.Tensor:
+        rows = prepared(features)
+        score = fused(rows)
+        if pull is not None:
+            score = pull(rows, score)
+        if own is not None:
+            score = score + own(rows)
+        return score.clamp(low, high)
+
+    return form
+
+
+def _preparation(part: Preparation) -> Callable[[Features], torch.Tensor]:
+    metas = {
+        meta_name(block): (
+            block,
+            linear_form(part.meta_.coefs_[block], part.meta_.intercepts_[block]),
+        )
+        for block in part.meta_.blocks_
+    }
+    low, high, medians = constant(part.low_), constant(part.high_), constant(part.medians_)
+
+    def form(features: Features) -> torch.Tensor:
+        columns = []
+        for name in part.columns_:
+            if name in metas:
+                block, reduce = metas[name]
+                columns.append(reduce(features[block].double()))
+            else:
+                columns.append(features[name].double())
+        values = torch.stack(columns, dim=1)
+        return torch.where(values.isnan(), medians, torch.clamp(values, low, high))
+
+    return form
+
+
+def _members(regressor: StackPredictor) -> Form:
+    """The members' predictions, blended as in `Blend.predict`."""
+    blend = regressor.blend_
+    read = {name: torch_form(form) for name, form in regressor.representations_.items()}
+    learners = [
+        (member(name).representation, torch_form(regressor.learners_[name]))
+        for name in blend.members_
+    ]
+    fusion = torch_form(blend.fusion_)
+    consensus, agreement = torch_form(regressor.consensus_), _agreement(regressor.consensus_)
+    fallback = None if regressor.fallback_ is None else _fallback(regressor.fallback_)
+    calibration = _calibration(blend)
+    bounds = None if blend.bounds_ is None else constant(blend.bounds_)
+
+    def form(rows: torch.Tensor) -> torch.Tensor:
+        seen = {name: representation(rows) for name, representation in read.items()}
+        said = torch.stack([learner(seen[name]) for name, learner in learners], dim=1)
+        if bounds is not None:
+            said = torch.clamp(said, bounds[0], bounds[1])
+        agreed, share = consensus(rows), agreement(rows)
+        score = torch.lerp(fusion(said), agreed, blend.gate_ * share)
+        if fallback is not None:
+            score = torch.lerp(score, *fallback(rows, share, blend.fallback_))
+        return calibration(score)
+
+    return form
+
+
+def _agreement(part: Any) -> Form:
+    """`Consensus.agreement`; 0 if nothing was learned."""
+    if not isinstance(part, Consensus):
+        return lambda rows: rows.new_zeros(len(rows))
+    ranks = torch_form(part.component_.ranks_)
+    return lambda rows: torch.exp(-ranks(rows).var(dim=1, correction=0) / part.median_spread_**2)
+
+
+def _fallback(
+    part: Fallback,
+) -> Callable[[torch.Tensor, torch.Tensor, float], tuple[torch.Tensor, torch.Tensor]]:
+    """`Fallback.predict`, and `Fallback.share` times a factor."""
+    oriented, places = torch_form(part.oriented_), torch_form(part.places_)
+    known, best = constant(part.rows_), part.best_.tolist()
+
+    def form(
+        rows: torch.Tensor, agreement: torch.Tensor, most: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        said = part.intercept_ + part.slope_ * oriented(rows)[:, best].mean(dim=1)
+        nearest = distances(places(rows), known).min(dim=1).values
+        unlike = -torch.expm1(-((nearest / part.typical_ / FAR) ** STEEPNESS))
+        # At an agreement of 0 the gradient of its fourth root would be infinite.
+        tiny = torch.finfo(torch.float64).tiny
+        return said, most * unlike * agreement.clamp(min=tiny) ** 0.25
+
+    return form
+
+
+def _calibration(blend: Blend) -> Form:
+    part = blend.calibration_
+    if not isinstance(part, MonotoneCalibration):
+        return lambda score: score
+    return bent_form((part.x_, part.z_, part.slope_))
+
+
+def _unrelated(
+    part: UnrelatedGate, low: float, high: float
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """`UnrelatedGate.share` and `pulled_down`."""
+    scaled = torch_form(part.scaler_)
+    odds = linear_form(part.model_.coef_[0], part.model_.intercept_[0])
+    knee = FLOOR * (high - low)
+
+    def form(rows: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+        share = (2 * torch.sigmoid(odds(scaled(rows))) - 1).clamp(min=0)
+        height = score - low
+        bent = knee * torch.exp(height.clamp(max=knee) / knee - 1)
+        return low + (1 - share) * torch.where(height < knee, bent, height)
+
+    return form
+
+
+def _own_term(regressor: StackPredictor, collection: str) -> Form:
+    """`Observers.predict`."""
+    observers = regressor.observers_
+    components = torch_form(observers.components_)
+    term, share = torch_form(observers.terms_[collection]), observers.shares_[collection]
+    return lambda rows: share * term(components(rows))
