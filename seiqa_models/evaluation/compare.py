@@ -9,14 +9,13 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from seiqa_models.core.canonical import codes_of
-from seiqa_models.core.metrics import (
+from seiqa_models.core.metrics import final_score, unit_range
+from seiqa_models.evaluation.intervals import (
     BOOTSTRAP_CELLS,
     chunk_sizes,
-    final_score,
     resampled_finals,
     standard_error,
     student_reach,
-    unit_range,
 )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.columns import AGREEMENT, CONSENSUS, SCORED
-from seiqa_models.core.metrics import score_summary, srocc
+from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
 from seiqa_models.evaluation.compare import compare
@@ -22,6 +22,7 @@ from seiqa_models.evaluation.held_out import (
     joined,
     learner_columns,
 )
+from seiqa_models.evaluation.intervals import score_summary
 
 Kinds = np.typing.NDArray[Any]
 
