@@ -10,7 +10,7 @@ from scipy import special
 
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.metrics import final_score, unit_range
-from seiqa_models.evaluation.intervals import (
+from seiqa_models.evaluation.bootstrap import (
     BOOTSTRAP_CELLS,
     chunk_sizes,
     resampled_finals,

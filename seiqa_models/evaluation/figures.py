@@ -14,6 +14,7 @@ from seiqa_models.core.columns import AGREEMENT, CONSENSUS, SCORED
 from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
+from seiqa_models.evaluation.bootstrap import score_summary
 from seiqa_models.evaluation.compare import compare
 from seiqa_models.evaluation.held_out import (
     NOMINAL_COVERAGE,
@@ -22,7 +23,6 @@ from seiqa_models.evaluation.held_out import (
     joined,
     learner_columns,
 )
-from seiqa_models.evaluation.intervals import score_summary
 
 Kinds = np.typing.NDArray[Any]
 

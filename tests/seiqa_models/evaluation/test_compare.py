@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from seiqa_models.core.metrics import final_score
+from seiqa_models.evaluation.bootstrap import bootstrap_interval
 from seiqa_models.evaluation.compare import compare
-from seiqa_models.evaluation.intervals import bootstrap_interval
 
 RNG = np.random.default_rng(5)
 GROUPS = np.repeat(np.arange(20), 6)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from seiqa_models.core.metrics import final_score
-from seiqa_models.evaluation.intervals import (
+from seiqa_models.evaluation.bootstrap import (
     bootstrap_interval,
     fresh_interval,
     resampled_finals,
