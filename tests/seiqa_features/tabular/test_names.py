@@ -38,7 +38,5 @@ def test_names_that_mean_one_column_are_refused_by_name() -> None:
     require_distinct(["a", "b", "", " ", "a b"])
     with pytest.raises(ValueError, match=r"^column 'A' appears more than once \(as 'a': case does"):
         require_distinct(["a", "b", " A"])
-    with pytest.raises(
-        ValueError, match=r"^column 'a' appears more than once; rename one of"
-    ):
+    with pytest.raises(ValueError, match=r"^column 'a' appears more than once; rename one of"):
         require_distinct(["a"] * 100_000)
