@@ -12,8 +12,10 @@ from base64 import b64encode
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from PIL import Image
 from typer.testing import CliRunner
@@ -180,6 +182,7 @@ def workshop(
     labelled.to_csv(folder / "labelled.csv", index=False)
     labelled.rename(columns={"mos": "dmos"}).to_csv(folder / "theirs.csv", index=False)
     (folder / "mine.yaml").write_text(blocks("docs/how-to/train.md", "yaml")[0])
+    (folder / "loss.yaml").write_text(blocks("docs/how-to/score.md", "yaml")[0])
     monkeypatch.chdir(folder)
     monkeypatch.setenv("SEIQA_LEARNERS", '["ridge", "single"]')  # quick ones, for any configuration
     return CliRunner()
@@ -210,6 +213,21 @@ def test_commands_do_what_they_say(page: str, workshop: CliRunner) -> None:
 def test_python_examples_run(page: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(text, page, "exec"), {})
     assert re.search(r"\d", capsys.readouterr().out)
+
+
+def test_the_loss_of_the_page_trains_a_network(workshop: CliRunner) -> None:
+    [command] = [words for words in called_on("docs/how-to/score.md") if "loss.yaml" in words]
+    made = workshop.invoke(app, command)
+    assert made.exit_code == 0, made.output
+    sides = [torch.from_numpy(np.array(Image.open(name))) for name in ("degraded.png", "ref.png")]
+    degraded, ref = (side.permute(2, 0, 1)[None].float() / 255 for side in sides)
+    network = torch.nn.Conv2d(3, 3, 3, padding=1)
+    torch.nn.init.dirac_(network.weight)
+    before = network.weight.detach().clone()
+    [loop] = [text for text in blocks("docs/how-to/score.md", "py") if "backward" in text]
+    exec(compile(loop, "score.md", "exec"), {"network": network, "loader": [(degraded, ref)]})
+    assert network.weight.isfinite().all()
+    assert not torch.equal(network.weight, before)
 
 
 def test_readme_fits_in_two_screens() -> None:

@@ -128,7 +128,7 @@ def test_listing_fetching_and_verifying(
     monkeypatch.setattr(weights, "online", lambda _: True)
     monkeypatch.setattr(weights, "download", lambda _: pretend.weights_in(tmp_path / "weights"))
     code, out, _ = cli("weights", "fetch", "--config", config)
-    assert (code, out) == (0, "1 files are there\n")
+    assert (code, out) == (0, "1 files are present\n")
     code, out, _ = cli("weights", "verify", "--config", config)
     assert code == 0
     assert out.startswith("verified  test/factor")
