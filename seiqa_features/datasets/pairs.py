@@ -57,7 +57,6 @@ COLUMNS = (
     "ref_key", "dist_key", "ref_size", "dist_size",
 )  # fmt: skip
 
-
 ROUNDING = 1e-6
 """Fraction of the label range by which single precision may push a label past its limits."""
 
@@ -163,12 +162,8 @@ def build_pairs(
     infos, unreadable = index.scan(paths, workers=workers, on_image=on_image)
     ids = pd.Series([pair.pair_id for pair in found.pairs], dtype="str")
     twice = ids.duplicated().to_numpy(dtype=bool)
-    problems = [
-        *found.problems,
-        *unreadable.values(),
-        *(f"{found.source}: pair_id {name!r} appears more than once" for name in ids[twice]),
-    ]
-    problems = [one_line(problem) for problem in problems]
+    repeated = [f"{found.source}: pair_id {name!r} appears more than once" for name in ids[twice]]
+    problems = [*map(one_line, (*found.problems, *unreadable.values(), *repeated))]
     # A million rows may name only a few pictures, which the rows give by their numbers.
     numbers = {path: number for number, path in enumerate(infos)}
     refs = np.array([numbers.get(pair.ref, -1) for pair in found.pairs], dtype=np.int64)
@@ -204,15 +199,13 @@ def _table(
     """The columns of the usable pairs; `refs` and `dists` number their pictures in `infos`."""
     pairs = [found.pairs[order] for order in usable]
     keys = [info.key for info in infos.values()]
-    columns = {
-        "path": pd.array([path_text(path) for path in infos], dtype="str"),
-        "key": pd.array(keys, dtype="str"),
-        "size": pd.array([f"{info.width}×{info.height}" for info in infos.values()], dtype="str"),
-    }
-    pixels = pd.factorize(columns["key"])[0]  # several files may have the same pixels
+    sizes = [f"{info.width}×{info.height}" for info in infos.values()]
+    columns = {"path": [*map(path_text, infos)], "key": keys, "size": sizes}
+    of_pictures = {name: pd.array(values, dtype="str") for name, values in columns.items()}
+    pixels = pd.factorize(of_pictures["key"])[0]  # several files may have the same pixels
     shared = pixels[refs] * len(infos) + pixels[dists]
-    own = [pair.group for pair in pairs]
-    groups = [keys[ref] if name is None else name for name, ref in zip(own, refs, strict=True)]
+    own = zip(pairs, refs, strict=True)
+    groups = [keys[ref] if pair.group is None else pair.group for pair, ref in own]
     groups = joined_groups(groups, shared)
     if found.collections:
         groups = joined_groups(groups, pixels[refs])
@@ -224,8 +217,8 @@ def _table(
             "split": pd.array([pair.split for pair in pairs], dtype="str"),
             "order": usable,
             "distortion": pd.array([pair.distortion for pair in pairs], dtype="str"),
-            **{f"ref_{name}": values.take(refs) for name, values in columns.items()},
-            **{f"dist_{name}": values.take(dists) for name, values in columns.items()},
+            **{f"ref_{name}": values.take(refs) for name, values in of_pictures.items()},
+            **{f"dist_{name}": values.take(dists) for name, values in of_pictures.items()},
         },
         columns=list(COLUMNS),
     ).astype({"mos": float})
