@@ -12,14 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -28,7 +21,14 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from pipelines.config_files import AnyPath, ConfigFile, LocalPath, config_path, with_tiles
+from pipelines.config_files import (
+    AnyPath,
+    ConfigFile,
+    LocalPath,
+    config_path,
+    read_yaml,
+    with_tiles,
+)
 from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
         """`mean` is short for `{name: mean}`; the environment can only hold text."""
         if isinstance(value, str):
             try:
-                value = yaml.safe_load(value)
+                value = read_yaml(value)
             except yaml.YAMLError:
                 raise ValueError("expected a name, or {name: …, parameter: …}") from None
         return {"name": value} if isinstance(value, str) else value
@@ -246,11 +246,12 @@ def load_settings(**flags: Any) -> Settings:
     say_near(os.environ, Settings.model_fields)
     try:
         settings = Settings(**given)
-    except SettingsError as error:  # a variable that must be JSON
-        raise UsageError(f"environment cannot be read: {error} ({error.__cause__})") from None
+    except (SettingsError, RecursionError) as error:  # a variable that must be JSON
+        why = error.__cause__ or "nested too deeply"
+        raise UsageError(f"environment cannot be read: {error} ({why})") from None
     except ValidationError as error:
         raise UsageError(*map(line, error.errors())) from None
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         path = config_path(str(given.get("config", os.environ.get("SEIQA_CONFIG", DEFAULT_CONFIG))))
         said = " ".join(str(error).split())
         raise UsageError(

@@ -61,14 +61,16 @@ def check(
             workers=settings.workers,
             on_image=progress,
         )
+        left_out = found.left_out
+        del found  # a million pairs are a quarter of a gigabyte
         pairs = one_group_per_scene(pairs)
     lines = [*summarise(pairs), shared_scenes(pairs, reference_scenes(pairs))]
     if json:
-        say_json({**dict(lines), "left out": found.left_out, "problems": problems})
+        say_json({**dict(lines), "left out": left_out, "problems": problems})
     else:
         for name, value in lines:
             say(f"{name:>22}  {value}")
-    say_left_out(found.left_out)
+    say_left_out(left_out)
     if problems:
         raise DataError(problems)
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
-def joined_groups(groups: Sequence[str], shared: Sequence[Hashable]) -> list[str]:
+def joined_groups(
+    groups: Sequence[str] | pd.Series, shared: Sequence[Hashable] | NDArray[Any]
+) -> list[str]:
     """The groups after merging those that contain rows with an equal `shared` value.
 
     A held-out row that equals a training row is not really unseen. Merged groups take the first
@@ -17,8 +22,8 @@ def joined_groups(groups: Sequence[str], shared: Sequence[Hashable]) -> list[str
 
     Parameters
     ----------
-    groups : sequence of str [n]
-    shared : sequence of hashable [n]
+    groups : sequence of str, or Series [n]
+    shared : sequence of hashable, or array [n]
         Equal for equal rows, for example the pixel hashes of both pictures.
 
     Returns
@@ -30,19 +35,20 @@ def joined_groups(groups: Sequence[str], shared: Sequence[Hashable]) -> list[str
     >>> joined_groups(["b", "a", "c"], [1, 1, 2])
     ['a', 'a', 'c']
     """
-    names = sorted(set(groups))
-    place = {name: number for number, name in enumerate(names)}
-    first: dict[Hashable, int] = {}
-    edges = [
-        (place[group], first.setdefault(value, place[group]))
-        for group, value in zip(groups, shared, strict=True)
-    ]
-    if all(a == b for a, b in edges):
-        return list(groups)
-    rows, columns = np.array(edges, dtype=np.int64).T
-    graph = coo_array((np.ones(len(edges)), (rows, columns)), shape=(len(names), len(names)))
+    places, known = pd.factorize(pd.Index(groups))
+    names = known.tolist()  # one object for each, however many rows
+    values, distinct = pd.factorize(pd.Index(shared))
+    first = np.empty(len(distinct), np.int64)
+    first[values[::-1]] = places[::-1]  # of repeated indices, the last assignment counts
+    others = first[values]
+    apart = places != others
+    if not apart.any():
+        return [names[place] for place in places]
+    edges = (np.ones(int(apart.sum())), (places[apart], others[apart]))
+    graph = coo_array(edges, shape=(len(names), len(names)))
     _, parts = connected_components(graph, directed=False)
     named: dict[int, str] = {}
-    for name, part in zip(names, parts.tolist(), strict=True):
+    for name, part in sorted(zip(names, parts.tolist(), strict=True)):
         named.setdefault(part, name)
-    return [named[int(parts[place[group]])] for group in groups]
+    merged = [named[part] for part in parts.tolist()]
+    return [merged[place] for place in places]

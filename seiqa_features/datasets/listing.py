@@ -118,6 +118,7 @@ class Files:
         self._folder = folder
         self._known: dict[str, Path] = {}  # a table may name one picture in many rows
         self._listed: dict[Path, dict[str, list[str]]] = {}
+        self._places: dict[PurePath, Path | None] = {}
 
     def find(self, name: str) -> Path:
         """The path of the file; the expected path if it does not exist."""
@@ -142,16 +143,19 @@ class Files:
 
     def _follow(self, name: PurePath) -> Path | None:
         """The file at a path, any part of which may be in another Unicode form."""
-        place = self._folder
-        for part in name.parts:
-            if (place / part).exists():
-                place /= part
-                continue
-            names = self._names(place).get(composed(part), [])
-            if len(names) != 1:
-                return None
-            place /= names[0]
-        return place
+        if not name.name:  # the folder itself, or the root
+            return self._folder / name
+        place = self._place(name.parent)
+        if place is None or (place / name.name).exists():
+            return place and place / name.name
+        names = self._names(place).get(composed(name.name), [])
+        return place / names[0] if len(names) == 1 else None
+
+    def _place(self, name: PurePath) -> Path | None:
+        """As `_follow`, for a folder, which may be that of many files."""
+        if name not in self._places:
+            self._places[name] = self._follow(name)
+        return self._places[name]
 
     def _names(self, folder: Path) -> dict[str, list[str]]:
         """The entries of a folder, by composed name."""

@@ -36,15 +36,18 @@ in several of them (see `datasets.collections`). All later steps may rely on thi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from seiqa_features.datasets.grouping import joined_groups
 from seiqa_features.errors import DataError, one_line
 from seiqa_features.files import path_text
-from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.pictures.index import ImageIndex, ImageInfo
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.tabular.numbers import read_number
 
@@ -53,7 +56,6 @@ COLUMNS = (
     "pair_id", "ref_path", "dist_path", "mos", "group_id", "split", "order", "distortion",
     "ref_key", "dist_key", "ref_size", "dist_size",
 )  # fmt: skip
-
 
 ROUNDING = 1e-6
 """Fraction of the label range by which single precision may push a label past its limits."""
@@ -158,52 +160,16 @@ def build_pairs(
     """
     paths = (path for pair in found.pairs for path in (pair.ref, pair.dist))
     infos, unreadable = index.scan(paths, workers=workers, on_image=on_image)
-    problems = [one_line(problem) for problem in (*found.problems, *unreadable.values())]
-    # A million rows may name only a few pictures: strings about a picture are built once.
-    facts = {
-        path: (path_text(path), info.key, f"{info.width}×{info.height}")
-        for path, info in infos.items()
-    }
-    orders: list[int] = []
-    seen: set[str] = set()
-    for order, pair in enumerate(found.pairs):
-        if pair.pair_id in seen:
-            line = f"{found.source}: pair_id {pair.pair_id!r} appears more than once"
-            problems.append(one_line(line))
-            continue
-        seen.add(pair.pair_id)
-        if pair.ref in facts and pair.dist in facts:  # otherwise reported above, per file
-            orders.append(order)
-    pairs = [found.pairs[order] for order in orders]
-    refs, dists = [facts[pair.ref] for pair in pairs], [facts[pair.dist] for pair in pairs]
-    groups = [
-        key if pair.group is None else pair.group
-        for pair, (_, key, _) in zip(pairs, refs, strict=True)
-    ]
-    pixels = [(ref, dist) for (_, ref, _), (_, dist, _) in zip(refs, dists, strict=True)]
-    groups = joined_groups(groups, pixels)
-    if found.collections:
-        groups = joined_groups(groups, [key for _, key, _ in refs])
-    table = pd.DataFrame(
-        {
-            "pair_id": [pair.pair_id for pair in pairs],
-            "ref_path": [path for path, _, _ in refs],
-            "dist_path": [path for path, _, _ in dists],
-            "mos": [math.nan if pair.mos is None else pair.mos for pair in pairs],
-            "group_id": groups,
-            "split": [pair.split for pair in pairs],
-            "order": orders,
-            "distortion": [pair.distortion for pair in pairs],
-            "ref_key": [key for _, key, _ in refs],
-            "dist_key": [key for _, key, _ in dists],
-            "ref_size": [size for _, _, size in refs],
-            "dist_size": [size for _, _, size in dists],
-        },
-        columns=list(COLUMNS),
-    ).astype({"mos": float, "order": "int64", "distortion": "str"})
-    if any(pair.codec for pair in pairs):
-        table["codec"] = pd.array([pair.codec for pair in pairs], dtype="str")
-        table["bpp"] = [math.nan if pair.bpp is None else pair.bpp for pair in pairs]
+    ids = pd.Series([pair.pair_id for pair in found.pairs], dtype="str")
+    twice = ids.duplicated().to_numpy(dtype=bool)
+    repeated = [f"{found.source}: pair_id {name!r} appears more than once" for name in ids[twice]]
+    problems = [*map(one_line, (*found.problems, *unreadable.values(), *repeated))]
+    # A million rows may name only a few pictures, which the rows give by their numbers.
+    numbers = {path: number for number, path in enumerate(infos)}
+    refs = np.array([numbers.get(pair.ref, -1) for pair in found.pairs], dtype=np.int64)
+    dists = np.array([numbers.get(pair.dist, -1) for pair in found.pairs], dtype=np.int64)
+    usable = np.flatnonzero(~twice & (refs >= 0) & (dists >= 0))
+    table = _table(found, usable, infos, refs[usable], dists[usable])
     table.attrs = {
         "source": path_text(found.source),
         "label_kind": found.label_kind,
@@ -215,13 +181,53 @@ def build_pairs(
     if found.label_notes:
         table.attrs["label_notes"] = list(found.label_notes)
     if found.collections:
-        table["collection"] = pd.Series([pair.collection for pair in pairs], dtype="str")
         table.attrs["collections"] = {
             name: asdict(collection) for name, collection in found.collections.items()
         }
     if not found.pairs and not problems:
         problems.append(f"{found.source}: no image pairs in it")
     return table, problems
+
+
+def _table(
+    found: Found,
+    usable: NDArray[np.int64],
+    infos: Mapping[Path, ImageInfo],
+    refs: NDArray[np.int64],
+    dists: NDArray[np.int64],
+) -> pd.DataFrame:
+    """The columns of the usable pairs; `refs` and `dists` number their pictures in `infos`."""
+    pairs = [found.pairs[order] for order in usable]
+    keys = [info.key for info in infos.values()]
+    sizes = [f"{info.width}×{info.height}" for info in infos.values()]
+    columns = {"path": [*map(path_text, infos)], "key": keys, "size": sizes}
+    of_pictures = {name: pd.array(values, dtype="str") for name, values in columns.items()}
+    pixels = pd.factorize(of_pictures["key"])[0]  # several files may have the same pixels
+    shared = pixels[refs] * len(infos) + pixels[dists]
+    own = zip(pairs, refs, strict=True)
+    groups = [keys[ref] if pair.group is None else pair.group for pair, ref in own]
+    groups = joined_groups(groups, shared)
+    if found.collections:
+        groups = joined_groups(groups, pixels[refs])
+    table = pd.DataFrame(
+        {
+            "pair_id": pd.array([pair.pair_id for pair in pairs], dtype="str"),
+            "mos": [math.nan if pair.mos is None else pair.mos for pair in pairs],
+            "group_id": pd.array(groups, dtype="str"),
+            "split": pd.array([pair.split for pair in pairs], dtype="str"),
+            "order": usable,
+            "distortion": pd.array([pair.distortion for pair in pairs], dtype="str"),
+            **{f"ref_{name}": values.take(refs) for name, values in of_pictures.items()},
+            **{f"dist_{name}": values.take(dists) for name, values in of_pictures.items()},
+        },
+        columns=list(COLUMNS),
+    ).astype({"mos": float})
+    if any(pair.codec for pair in pairs):
+        table["codec"] = pd.array([pair.codec for pair in pairs], dtype="str")
+        table["bpp"] = [math.nan if pair.bpp is None else pair.bpp for pair in pairs]
+    if found.collections:
+        table["collection"] = pd.array([pair.collection for pair in pairs], dtype="str")
+    return table
 
 
 def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool) -> pd.DataFrame:

@@ -108,7 +108,7 @@ def scenes_across(pairs: pd.DataFrame) -> list[tuple[str, str]] | None:
     DataError
         As `same_scenes`.
     """
-    there = pairs.dropna(subset="collection")
+    there = pairs.loc[pairs["collection"].notna(), ["collection", "ref_key", "ref_path"]]
     where = there.groupby("ref_key")["collection"].agg(set)
     first = there.drop_duplicates("ref_key").set_index("ref_key")["ref_path"]
     apart = [
@@ -152,10 +152,9 @@ def one_group_per_scene(
     shown = [(key, place) for place, keys in enumerate(same or ()) for key in keys]
     keys, places = [key for key, _ in shown], [place for _, place in shown]
     scene = dict(zip(keys, joined_groups(keys, places), strict=True))
-    groups = joined_groups(
-        pairs["group_id"].tolist(), [scene.get(key, key) for key in pairs["ref_key"]]
-    )
-    table = pairs.assign(group_id=groups)
+    references, known = pd.factorize(pairs["ref_key"])
+    scenes_of = pd.factorize(pd.Index([scene.get(key, key) for key in known]))[0]
+    table = pairs.assign(group_id=joined_groups(pairs["group_id"], scenes_of[references]))
     table.attrs = {**pairs.attrs, "scenes": None if same is None else [list(pair) for pair in same]}
     return table
 

@@ -54,7 +54,9 @@ def shared_scenes(pairs: pd.DataFrame, scenes: Sequence[tuple[str, str]] | None)
     name = "scenes in two groups"
     if scenes is None:
         return name, "not looked for: too many references"
-    group = dict(zip(pairs["pair_id"], pairs["group_id"], strict=True))
+    ids = [pair_id for scene in scenes for pair_id in scene]
+    there = pairs.loc[pairs["pair_id"].isin(ids), ["pair_id", "group_id"]]
+    group = dict(zip(there["pair_id"], there["group_id"], strict=True))
     apart = [f"{one} and {other}" for one, other in scenes if group[one] != group[other]]
     if not apart:
         return name, "none"
@@ -66,7 +68,7 @@ def shared_scenes(pairs: pd.DataFrame, scenes: Sequence[tuple[str, str]] | None)
 
 
 def _collection(pairs: pd.DataFrame, name: str, known: Mapping[str, Any]) -> tuple[str, str]:
-    rows = pairs[pairs["collection"] == name]
+    rows = pairs.loc[pairs["collection"] == name, ["mos", "group_id"]]
     labels = rows["mos"].dropna()
     said = f"{len(rows)} pairs in {rows['group_id'].nunique()} groups, "
     if labels.empty:
@@ -80,7 +82,8 @@ def _collection(pairs: pd.DataFrame, name: str, known: Mapping[str, Any]) -> tup
 
 def _shared(pairs: pd.DataFrame) -> str:
     """The groups that have pairs of several collections."""
-    where = pairs.dropna(subset="collection").groupby("group_id")["collection"].agg(set)
+    known = pairs.loc[pairs["collection"].notna(), ["group_id", "collection"]]
+    where = known.groupby("group_id")["collection"].agg(set)
     several = where[where.map(len) > 1]
     if "scenes" in pairs.attrs and pairs.attrs["scenes"] is None:
         return f"{len(several)} known; too many references to compare all"
@@ -111,8 +114,9 @@ def _identical(pairs: pd.DataFrame) -> str:
 
 
 def _duplicates(pairs: pd.DataFrame) -> str:
-    twice = pairs[pairs.duplicated(["ref_key", "dist_key"], keep=False)]
     keys = ["ref_key", "dist_key", *(["collection"] if "collection" in pairs else [])]
+    again = pairs.duplicated(["ref_key", "dist_key"], keep=False)
+    twice = pairs.loc[again, ["pair_id", "mos", *keys]]
     labels = twice.groupby(keys)["mos"]
     widest = (labels.max() - labels.min()).max()
     apart = f"; their labels differ by up to {widest:.3g}" if widest > 0 else ""

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.audit.twins import MIN_VALUES, twins
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.canonical import codes_of
-from seiqa_models.core.columns import is_dense, split_columns
-from seiqa_models.core.errors import TableError
-from seiqa_models.core.metrics import plcc, srocc
-
-TWIN = 0.995
-"""A column counts as a twin of the label at or above this |SROCC| or |PLCC| with it. The best
-metrics reach .98 with MOS; with six-level labels even a perfect score reaches only .984."""
-
-_MIN_VALUES = 10
-"""Correlations over fewer rows or groups prove nothing."""
-
-_MIN_GROUP = 5
-"""In smaller groups a good metric may well be proportional to the label."""
+from seiqa_models.core.columns import is_dense, is_real, scalar_matrix
 
 _EXPERIMENT = {
     "category", "deviation", "dist", "distorted", "distortion", "dmos", "file", "filename", "fold",
@@ -57,24 +45,22 @@ def find_leaks(
     label : str
         Name of the label column.
     """
-    codes = codes_of(groups)[0]
-    reasons = {str(name): _reason(X[name], y, codes, label) for name in X.columns}
+    reasons = {str(name): _by_name(str(name), label) for name in X.columns}
+    numbers = []
+    for name in X.columns:
+        if reasons[str(name)] or is_dense(X[name]):
+            continue
+        if is_real(X[name]):
+            numbers.append(name)
+        else:
+            reasons[str(name)] = _no_number(X[name])
+    values = scalar_matrix(X, numbers)
+    followers = twins(values, y, codes_of(groups)[0])
+    counts = _counts(values)
+    for position, name in enumerate(numbers):
+        counted = "a count of the rows" if counts[position] else None
+        reasons[str(name)] = counted or followers.get(position)
     return {name: reason for name, reason in reasons.items() if reason is not None}
-
-
-def _reason(column: pd.Series, y: FloatVector, codes: Rows, label: str) -> str | None:
-    by_name = _by_name(str(column.name), label)
-    if by_name or is_dense(column):
-        return by_name
-    try:
-        split_columns(column.to_frame())
-    except TableError:
-        return _no_number(column)
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if _counts(values):
-        return "a count of the rows"
-    known = np.isfinite(values) & np.isfinite(y)
-    return _twin(values[known], y[known], codes[known])
 
 
 def _no_number(column: pd.Series) -> str:
@@ -95,35 +81,11 @@ def _by_name(name: str, label: str) -> str | None:
     return None
 
 
-def _counts(values: FloatVector) -> bool:
-    if len(values) < _MIN_VALUES or not np.isfinite(values).all():
-        return False
-    return bool(np.ptp(np.diff(values)) == 0 and np.ptp(values) > 0)
-
-
-def _twin(values: FloatVector, y: FloatVector, codes: Rows) -> str | None:
-    if len(values) < _MIN_VALUES:
-        return None
-    alike = max(abs(srocc(y, values)), abs(plcc(y, values)))
-    if alike >= TWIN:
-        return "the label's twin"
-    both = pd.DataFrame({"value": values, "y": y}).groupby(codes)
-    means = both.mean()
-    if len(means) == len(values):
-        return None
-    if _alike_within(both, values, y, codes) >= TWIN:
-        return "the label's twin within groups"
-    if len(means) >= _MIN_VALUES and abs(plcc(means["y"], means["value"])) >= TWIN:
-        return "the groups' mean label"
-    return None
-
-
-def _alike_within(both: Any, values: FloatVector, y: FloatVector, codes: Rows) -> float:
-    """Mean |PLCC| over groups of 5 or more rows, weighted by their size; 0 if there are too few."""
-    centre, spread = both.mean().loc[codes], both.std(ddof=0).loc[codes]
-    judged = (both.size().loc[codes] >= _MIN_GROUP).to_numpy() & (spread > 0).all(axis=1).to_numpy()
-    if judged.sum() < _MIN_VALUES:
-        return 0.0
-    product = (values - centre["value"].to_numpy()) * (y - centre["y"].to_numpy())
-    norm = (spread["value"] * spread["y"]).to_numpy()
-    return abs(float(np.mean(product[judged] / norm[judged])))
+def _counts(values: FloatMatrix) -> NDArray[np.bool_]:
+    """Which columns rise or fall by the same amount from row to row."""
+    if len(values) < MIN_VALUES:
+        return np.zeros(values.shape[1], dtype=bool)
+    with np.errstate(all="ignore"):  # not finite, or so far apart that the difference is not
+        steps = np.diff(values, axis=0)
+    even: NDArray[np.bool_] = (steps == steps[0]).all(axis=0) & (steps[0] != 0)
+    return even & np.isfinite(steps[0])

@@ -110,7 +110,7 @@ def split_columns(X: pd.DataFrame) -> tuple[list[str], list[str]]:
         series = X[name]
         if is_dense(series):
             dense.append(name)
-        elif _is_real(series):
+        elif is_real(series):
             scalars.append(name)
         else:
             raise TableError(
@@ -125,7 +125,8 @@ def scalar_matrix(X: pd.DataFrame, names: list[str]) -> FloatMatrix:
     return X[names].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _is_real(series: pd.Series) -> bool:
+def is_real(series: pd.Series) -> bool:
+    """Whether the column holds real numbers, and no booleans."""
     kinds = pd.api.types
     return bool(
         kinds.is_numeric_dtype(series.dtype)

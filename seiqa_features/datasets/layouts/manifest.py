@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from seiqa_features.datasets.listing import Files
 from seiqa_features.datasets.pairs import SPLITS, Collection, Found, Pair, parse_label
@@ -51,9 +53,7 @@ def matches(path: Path) -> bool:
 def read(path: Path) -> Found:
     """All pairs in the order of the manifest, and all problems."""
     try:
-        table = read_text_table(path)
-        say_unread(table)
-        return read_pairs(table)
+        return read_pairs(_said(read_text_table(path)))
     except DataError as error:
         return Found(path, problems=error.problems)
 
@@ -86,9 +86,14 @@ def read_pairs(table: TextTable) -> Found:
     texts = {
         name: _shared((table.number_text if name in NUMBERS else table.text)(column))
         for name, column in columns.items()
+        if name != "pair_id"
     }
+    ids = pair_ids(table)
+    # The cells of a million rows take as much memory as the pairs: give it back first.
+    table = replace(table, cells=table.cells.iloc[:, :0])
+    pa.default_memory_pool().release_unused()
     files = Files(table.source.parent)
-    for position, pair_id in enumerate(pair_ids(table)):
+    for position, pair_id in enumerate(ids):
         cells = {name: cells[position] for name, cells in texts.items()}
         _read_row(cells, pair_id, table.where(position), files, found)
     if "collection" in columns:
@@ -146,6 +151,12 @@ def _shared(cells: pd.Series) -> list[str]:
 def _columns(table: TextTable) -> dict[str, str]:
     """The columns that are read, as spelled in the file."""
     return {name: column for name in COLUMNS if (column := table.find(name)) is not None}
+
+
+def _said(table: TextTable) -> TextTable:
+    """The table, after `say_unread`: who calls keeps no other reference to it."""
+    say_unread(table)
+    return table
 
 
 def say_unread(table: TextTable) -> None:

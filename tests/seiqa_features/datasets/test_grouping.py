@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
+
 from seiqa_features.datasets.grouping import joined_groups
 
 
@@ -21,3 +24,10 @@ def test_order_of_rows_does_not_matter() -> None:
     forwards = joined_groups(groups, shared)
     assert forwards == ["a"] * 4
     assert joined_groups(groups[::-1], shared[::-1]) == forwards[::-1]
+
+
+def test_a_column_and_an_array_are_as_good_as_lists() -> None:
+    groups = ["d", "c", "c", "b", "b", "a", "z"]
+    shared = [0, 0, 1, 1, 2, 3, 4]
+    joined = joined_groups(pd.Series(groups, dtype="str"), np.array(shared))
+    assert joined == joined_groups(groups, shared)

@@ -90,3 +90,22 @@ def test_every_published_metric_is_a_feature_and_nothing_else_is(shared):
         table = pd.read_csv(shared / f"data/tables/{name}.csv").iloc[:3000]
         found = find_leaks(table, table["MOS"].to_numpy(), table["ref_img"], label="MOS")
         assert set(found) == expected
+
+
+def test_columns_with_gaps_of_their_own_are_judged_by_the_rows_they_have():
+    """Many columns are judged at a time, whichever rows each of them has."""
+    labels = MOS.copy()
+    labels[5] = np.nan
+    means = pd.Series(labels).groupby(GROUPS).transform("mean").to_numpy()
+    table = pd.DataFrame({
+        "noise": RNG.normal(size=len(MOS)), "twin": 1e300 * MOS, "small": 1e-300 * MOS,
+        "between": means, "even": np.arange(len(MOS)) / 4, "constant": 0.1,
+    })  # fmt: skip
+    table.loc[3, "twin"], table.loc[8, "noise"] = np.nan, np.inf
+    found = find_leaks(table, labels, GROUPS)
+    alone = [find_leaks(table[[name]], labels, GROUPS).get(name) for name in table]
+    assert [found.get(name) for name in table] == alone
+    assert alone == [
+        None, "the label's twin", "the label's twin", "the groups' mean label",
+        "a count of the rows", None,
+    ]  # fmt: skip
