@@ -192,7 +192,9 @@ class Figures(Record):
         Whether the stack on all rows kept its calibration curve (one that does not raise PLCC is
         dropped); None if calibration is off.
     sampled : dict of int
-        Learners fitted on a random sample of the rows, and its size.
+        Learners fitted on a sample of the rows, and its size.
+    inner_folds : int or None
+        Inner folds of the stack on all rows, if fewer than asked for because rows are many.
     n, groups : int
     splitter : str
         Description of how rows were held out.
@@ -220,6 +222,7 @@ class Figures(Record):
     weights: Weights | None
     calibrated: bool | None
     sampled: dict[str, int] = {}
+    inner_folds: int | None = None
     n: int
     groups: int
     splitter: str

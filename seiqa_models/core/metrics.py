@@ -1,4 +1,4 @@
-"""Agreement between predicted and human scores, with bootstrap intervals over groups.
+"""Agreement between predicted and human scores.
 
 All correlations are computed on the raw scores, without the logistic mapping that some image
 quality papers fit before PLCC, as in the SeIQA challenge (arXiv 2604.11207). A constant input
@@ -7,20 +7,14 @@ orders nothing, so its correlation is defined as 0.0 here.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import stats
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
-from seiqa_models.core.canonical import codes_of
+from seiqa_models.core.arrays import FloatVector
 
 SROCC_SHARE = 0.6
 """Weight of SROCC in the challenge's final score; the rest is the weight of PLCC."""
-
-BOOTSTRAP_CELLS = 2_000_000
-"""Resamples are drawn in chunks of about this many (resample, row) cells, 16 MB per array."""
 
 
 def srocc(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -42,18 +36,18 @@ def srocc(y: ArrayLike, prediction: ArrayLike) -> float:
     >>> srocc([1, 2, 3, 4], [10, 20, 40, 30])
     0.8
     """
-    truth, guess = _checked(y, prediction)
+    truth, guess = checked(y, prediction)
     return _pearson(stats.rankdata(truth), stats.rankdata(guess))
 
 
 def plcc(y: ArrayLike, prediction: ArrayLike) -> float:
     """Pearson's linear correlation in [-1, 1], on the raw scores."""
-    return _pearson(*_checked(y, prediction))
+    return _pearson(*checked(y, prediction))
 
 
 def krocc(y: ArrayLike, prediction: ArrayLike) -> float:
     """Kendall's rank correlation (tau-b, ties corrected) in [-1, 1]."""
-    truth, guess = _checked(y, prediction)
+    truth, guess = checked(y, prediction)
     if np.ptp(truth) == 0 or np.ptp(guess) == 0:
         return 0.0
     return float(stats.kendalltau(truth, guess).statistic)
@@ -61,7 +55,7 @@ def krocc(y: ArrayLike, prediction: ArrayLike) -> float:
 
 def rmse(y: ArrayLike, prediction: ArrayLike) -> float:
     """Root mean squared error, in the unit of the labels."""
-    truth, guess = _checked(y, prediction)
+    truth, guess = checked(y, prediction)
     return float(np.sqrt(np.mean((truth - guess) ** 2)))
 
 
@@ -70,131 +64,11 @@ def final_score(y: ArrayLike, prediction: ArrayLike) -> float:
     return SROCC_SHARE * srocc(y, prediction) + (1 - SROCC_SHARE) * plcc(y, prediction)
 
 
-def score_summary(
-    y: ArrayLike,
-    prediction: ArrayLike,
-    groups: ArrayLike,
-    *,
-    n_boot: int = 1000,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """All metrics at once, JSON-ready: srocc, plcc, krocc, rmse, final and interval.
-
-    ``interval`` is the 95 % bootstrap interval [low, high] of ``final``, see
-    :func:`bootstrap_interval`. Whole groups are drawn, because the rows of one reference are
-    similar and drawing single rows would make the interval too narrow.
-    """
-    truth, guess = _checked(y, prediction)
-    return {
-        "srocc": srocc(truth, guess),
-        "plcc": plcc(truth, guess),
-        "krocc": krocc(truth, guess),
-        "rmse": rmse(truth, guess),
-        "final": final_score(truth, guess),
-        "interval": bootstrap_interval(truth, guess, groups, n_boot=n_boot, seed=seed),
-    }
-
-
-def bootstrap_interval(
-    y: ArrayLike,
-    prediction: ArrayLike,
-    groups: ArrayLike,
-    *,
-    n_boot: int = 1000,
-    seed: int = 0,
-) -> list[float]:
-    """95 % bootstrap interval [low, high] of `final_score`, groups drawn with replacement.
-
-    It is the expanded percentile interval (Hesterberg, "What Teachers Should Know About the
-    Bootstrap", The American Statistician 69(4), 2015): percentiles of few groups are too close
-    together, because resamples vary less than samples, by √((n - 1) / n) for n groups, and because
-    the spread of n groups is itself uncertain, as in Student's interval. With a single group the
-    interval is the whole range [-1, 1].
-    """
-    truth, guess = _checked(y, prediction)
-    codes, names = codes_of(groups)
-    if len(codes) != len(truth):
-        raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")
-    if len(names) < 2:
-        return [-1.0, 1.0]
-    truth, guess = unit_range(truth), unit_range(guess)
-    rng = np.random.default_rng(seed)
-    even = np.full(len(names), 1 / len(names))
-    chunk = max(1, BOOTSTRAP_CELLS // len(truth))
-    finals = [
-        resampled_finals(truth, guess, rng.multinomial(len(names), even, size)[:, codes])
-        for size in chunk_sizes(n_boot, chunk)
-    ]
-    tail = 100 * expanded_tail(len(names))
-    low, high = np.percentile(np.concatenate(finals), [tail, 100 - tail])
-    return [float(low), float(high)]
-
-
-def expanded_tail(groups: int) -> float:
-    """Share of the resamples of 2 or more groups beyond each end of a 95 % interval.
-
-    Examples
-    --------
-    >>> [round(expanded_tail(groups), 4) for groups in (5, 10, 81)]
-    [0.001, 0.0086, 0.0226]
-    """
-    reach = np.sqrt(groups / (groups - 1)) * special.stdtrit(groups - 1, 0.975)
-    return float(special.ndtr(-reach))
-
-
-def resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:
-    """``final_score`` of resamples, given as the number of draws of each row, counts [b, n].
-
-    Equivalent to repeating the rows, but nothing is sorted more than once.
-    """
-    weights = counts.astype(np.float64)
-    spearman = _weighted_pearson(
-        _weighted_ranks(truth, weights), _weighted_ranks(guess, weights), weights
-    )
-    pearson = _weighted_pearson(
-        np.broadcast_to(truth, weights.shape), np.broadcast_to(guess, weights.shape), weights
-    )
-    return SROCC_SHARE * spearman + (1 - SROCC_SHARE) * pearson
-
-
-def _weighted_ranks(values: FloatVector, weights: FloatMatrix) -> FloatMatrix:
-    """Mean rank of each row in each resample [b, n], as if rows were repeated ``weights`` times."""
-    order = np.argsort(values, kind="stable")
-    _, starts, inverse = np.unique(values[order], return_index=True, return_inverse=True)
-    mass = np.add.reduceat(weights[:, order], starts, axis=1)
-    middle = np.cumsum(mass, axis=1) - mass / 2
-    ranks = np.empty_like(weights)
-    ranks[:, order] = middle[:, inverse]
-    return ranks
-
-
-def _weighted_pearson(
-    a: FloatMatrix,
-    b: FloatMatrix,
-    weights: FloatMatrix,
-) -> FloatVector:
-    total = weights.sum(axis=1, keepdims=True)
-    a = a - (weights * a).sum(axis=1, keepdims=True) / total
-    b = b - (weights * b).sum(axis=1, keepdims=True) / total
-    covariance = (weights * a * b).sum(axis=1)
-    norm = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
-    # The norm of a resample of one repeated value consists of rounding errors only.
-    varies = norm > 1e-12 * total[:, 0]
-    correlation: FloatVector = np.divide(covariance, norm, out=np.zeros_like(norm), where=varies)
-    return correlation
-
-
 def unit_range(values: FloatVector) -> FloatVector:
     """Values scaled to 0..1; constant ones become 0."""
     spread = np.ptp(values)
     scaled: FloatVector = (values - values.min()) / (spread if spread > 0 else 1.0)
     return scaled
-
-
-def chunk_sizes(total: int, chunk: int) -> list[int]:
-    """Sizes of chunks that add up to `total`, all but the last equal to `chunk`."""
-    full, rest = divmod(total, chunk)
-    return [chunk] * full + [rest] * (rest > 0)
 
 
 def _pearson(a: FloatVector, b: FloatVector) -> float:
@@ -206,7 +80,14 @@ def _pearson(a: FloatVector, b: FloatVector) -> float:
     return min(1.0, max(-1.0, r))
 
 
-def _checked(y: ArrayLike, prediction: ArrayLike) -> tuple[FloatVector, FloatVector]:
+def checked(y: ArrayLike, prediction: ArrayLike) -> tuple[FloatVector, FloatVector]:
+    """Both as float64 [n].
+
+    Raises
+    ------
+    ValueError
+        Lengths differ, or a value is not finite.
+    """
     vectors = []
     for name, values in (("y", y), ("prediction", prediction)):
         vector = np.asarray(values, dtype=np.float64)

@@ -21,10 +21,17 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.sampling import spread_sample
 
 _LIKELIHOOD_ROWS = 500
 """Rows used to choose the noise: the cost of the decomposition grows with the cube of their
 number."""
+
+MOST_ROWS = 4000
+"""Rows to learn from at most; measured in docs/explanation/benchmarks.md, Training at size."""
+
+_PREDICTED_AT_ONCE = 10_000
+"""Rows predicted at a time: their kernel takes 0.3 GB."""
 
 ROWS_AT_ONCE = 500
 """Kernel rows computed at a time, so that the kernel is held in memory once instead of twice."""
@@ -44,8 +51,9 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         Candidate noise variances, in units of the signal's, all positive. Values below .05 appear
         likely if rows of one reference share their errors, but did worse on new references.
     max_rows : int
-        With more rows, a random sample of this many is fitted: time grows with the cube of their
-        number, memory with the square (10 000 rows: 0.8 GB).
+        With more rows, so many are fitted, chosen by
+        `seiqa_models.sampling.spread_sample`: time grows with the cube of their number,
+        memory with the square.
     n_scales : int
         Number of scales on which the columns are given; the columns of one scale are contiguous.
     random_state : int
@@ -61,7 +69,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         self,
         length: float = 2.0,
         noises: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0),
-        max_rows: int = 10_000,
+        max_rows: int = MOST_ROWS,
         n_scales: int = 1,
         random_state: int = 0,
     ) -> None:
@@ -71,11 +79,11 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         self.n_scales = n_scales
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> ExponentialGP:
-        """Fit X float [n, p] and y float [n]."""
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> ExponentialGP:
+        """Fit X float [n, p] and y float [n], with the rows' groups [n] if they are known."""
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         order = np.random.default_rng(self.random_state).permutation(len(checked[0]))
-        kept = np.sort(order[: self.max_rows])
+        kept = spread_sample(checked[1], groups, self.max_rows, self.random_state)
         places = self._places(checked[0])
         self.rows_: FloatMatrix = places[kept]
         label: FloatVector = checked[1][kept].astype(np.float64)
@@ -93,6 +101,12 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         """Predicted labels float64 [n], in the unit of the training labels."""
         check_is_fitted(self, "dual_")
         values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        parts = range(0, len(values), _PREDICTED_AT_ONCE)
+        return np.concatenate(
+            [self._predicted(values[start : start + _PREDICTED_AT_ONCE]) for start in parts]
+        )
+
+    def _predicted(self, values: FloatMatrix) -> FloatVector:
         prediction: FloatVector = self._kernel(self._places(values), self.rows_) @ self.dual_
         return prediction + self.target_mean_
 

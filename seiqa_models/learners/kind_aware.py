@@ -32,7 +32,7 @@ from scipy.special import softmax
 from sklearn.covariance import LedoitWolf
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
-from seiqa_models.learners.gaussian_process import ROWS_AT_ONCE, ExponentialGP
+from seiqa_models.learners.gaussian_process import MOST_ROWS, ROWS_AT_ONCE, ExponentialGP
 
 
 class KindAwareGP(ExponentialGP):
@@ -73,7 +73,7 @@ class KindAwareGP(ExponentialGP):
         self,
         length: float = 2.0,
         noises: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0),
-        max_rows: int = 10_000,
+        max_rows: int = MOST_ROWS,
         kind_share: float = 0.2,
         n_scales: int = 1,
         random_state: int = 0,
@@ -81,12 +81,18 @@ class KindAwareGP(ExponentialGP):
         super().__init__(length, noises, max_rows, n_scales, random_state)
         self.kind_share = kind_share
 
-    def fit(self, X: ArrayLike, y: ArrayLike, kinds: ArrayLike | None = None) -> KindAwareGP:
-        """Fit X float [n, p], y float [n] and kinds [n], numbers or text."""
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        kinds: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> KindAwareGP:
+        """Fit X float [n, p], y float [n], and kinds and groups [n], numbers or text."""
         self.knows_kinds_ = kinds is not None
         if kinds is not None:
             self._fit_kinds(np.asarray(X, dtype=np.float64), kinds)
-        super().fit(X, y)
+        super().fit(X, y, groups)
         return self
 
     def _fit_kinds(self, rows: FloatMatrix, kinds: ArrayLike) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.linalg import inv
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
-from seiqa_models.learners.gaussian_process import ExponentialGP
+from seiqa_models.learners.gaussian_process import MOST_ROWS, ExponentialGP
 
 _NORMAL_MAD = 0.6745
 """Median absolute deviation of the standard normal distribution."""
@@ -37,10 +37,8 @@ class NoiseAwareGP(ExponentialGP):
 
     Parameters
     ----------
-    length, noises, n_scales, random_state
+    length, noises, max_rows, n_scales, random_state
         Of `ExponentialGP`.
-    max_rows : int
-        Likewise; fewer by default, since the inverse of the kernel is needed.
     tolerance : float
         Rows with residuals of up to this many standard deviations keep their full weight.
 
@@ -54,7 +52,7 @@ class NoiseAwareGP(ExponentialGP):
         self,
         length: float = 2.0,
         noises: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0),
-        max_rows: int = 5000,
+        max_rows: int = MOST_ROWS,
         tolerance: float = 1.345,
         n_scales: int = 1,
         random_state: int = 0,

@@ -46,7 +46,7 @@ class SeiqaRegressor(StackPredictor):
         or with a representation, as in ``catboost@8``; see
         :mod:`seiqa_models.stack.representations`.
     n_splits : int
-        Inner folds; fewer when there are fewer groups.
+        Inner folds; fewer when there are fewer groups, and at most 3 with more than 50 000 rows.
     purpose : {"home", "abroad"}
         Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
         :mod:`seiqa_models.stack.blend`.

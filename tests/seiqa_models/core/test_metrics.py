@@ -1,24 +1,12 @@
-"""Metrics against scipy and against plain resampling."""
+"""Metrics against scipy."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from seiqa_models.core.metrics import (
-    bootstrap_interval,
-    expanded_tail,
-    final_score,
-    krocc,
-    plcc,
-    resampled_finals,
-    rmse,
-    score_summary,
-    srocc,
-)
+from seiqa_models.core.metrics import final_score, krocc, plcc, rmse, srocc
 
 RNG = np.random.default_rng(3)
 LABELS = RNG.integers(0, 6, 60).astype(float)
@@ -59,63 +47,3 @@ def test_errors_name_the_argument(metric):
         metric([[1, 2, 3]], [1, 2, 3])
     with pytest.raises(ValueError, match="y has shape"):
         metric([], [])
-
-
-def test_resampling_by_counts_equals_repeating_rows():
-    counts = np.random.default_rng(0).integers(0, 4, (20, 60))
-    repeated = [np.repeat(np.arange(60), row) for row in counts]
-    expected = [final_score(LABELS[rows], SCORES[rows]) for rows in repeated]
-    np.testing.assert_allclose(resampled_finals(LABELS, SCORES, counts), expected, atol=1e-12)
-
-
-def test_interval_is_wider_by_group_than_by_row():
-    """Rows of a group share an error, so 60 rows say no more than 6 groups."""
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(6), 10)
-    labels = rng.uniform(0, 5, 60)
-    scores = labels * np.repeat([1.0, 1.0, 1.0, 1.0, 1.0, -1.0], 10)
-    by_group = bootstrap_interval(labels, scores, groups)
-    by_row = bootstrap_interval(labels, scores, np.arange(60))
-    assert np.ptp(by_group) > 1.3 * np.ptp(by_row)
-    assert by_row[0] < final_score(labels, scores) < by_row[1]
-
-
-def test_few_groups_widen_the_interval_as_in_students():
-    """Hesterberg 2015: tail Φ(-√(n / (n - 1)) t), towards 2.5 % with many groups."""
-    assert expanded_tail(10) == pytest.approx(
-        stats.norm.cdf(-np.sqrt(10 / 9) * stats.t.ppf(0.975, 9)), rel=1e-9
-    )
-    assert expanded_tail(100_000) == pytest.approx(0.025, rel=1e-3)
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(6), 10)
-    labels = rng.uniform(0, 5, 60)
-    scores = labels + 0.3 * groups * rng.normal(size=60)
-    finals = resampled_finals(labels, scores, rng.multinomial(6, [1 / 6] * 6, 1000)[:, groups])
-    low, high = np.percentile(finals, [2.5, 97.5])
-    expanded = bootstrap_interval(labels, scores, groups)
-    assert expanded[0] < low
-    assert expanded[1] > high
-
-
-def test_interval_is_reproducible_and_vacuous_for_one_group():
-    groups = np.arange(60) // 6
-    assert bootstrap_interval(LABELS, SCORES, groups) == bootstrap_interval(LABELS, SCORES, groups)
-    assert bootstrap_interval(LABELS, SCORES, np.zeros(60)) == [-1.0, 1.0]
-
-
-def test_resamples_of_a_single_label_count_as_zero():
-    """Two groups of one label each: half of all resamples hold one label only."""
-    low, high = bootstrap_interval([0.1] * 3 + [0.7] * 3, [1, 2, 3, 4, 5, 6], [0] * 3 + [1] * 3)
-    assert low == 0.0
-    assert high == pytest.approx(final_score([0.1] * 3 + [0.7] * 3, [1, 2, 3, 4, 5, 6]))
-
-
-def test_summary_is_json_ready_and_quick():
-    rng = np.random.default_rng(1)
-    labels = rng.uniform(0, 5, 500)
-    started = time.perf_counter()
-    summary = score_summary(labels, labels + rng.normal(size=500), np.arange(500) // 10)
-    assert time.perf_counter() - started < 1
-    assert set(summary) == {"srocc", "plcc", "krocc", "rmse", "final", "interval"}
-    assert all(type(summary[key]) is float for key in ("srocc", "plcc", "krocc", "rmse", "final"))
-    assert [type(end) for end in summary["interval"]] == [float, float]
