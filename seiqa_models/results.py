@@ -193,6 +193,9 @@ class Figures(Record):
         dropped); None if calibration is off.
     sampled : dict of int
         Learners fitted on a sample of the rows, and its size.
+    inducing : dict of int
+        Gaussian processes that were approximated because rows are many, and the number of rows that
+        define them; they were fitted to all rows.
     inner_folds : int or None
         Inner folds of the stack on all rows, if fewer than asked for because rows are many.
     n, groups : int
@@ -222,6 +225,7 @@ class Figures(Record):
     weights: Weights | None
     calibrated: bool | None
     sampled: dict[str, int] = {}
+    inducing: dict[str, int] = {}
     inner_folds: int | None = None
     n: int
     groups: int

@@ -94,6 +94,7 @@ def evaluation_figures(
         "weights": _weights([result.weights for result in fits.by_group], final.weights_),
         "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
         "sampled": sampled_learners(final.learners_, len(table.y)),
+        "inducing": inducing_learners(final.learners_, len(table.y)),
         "inner_folds": inner if inner < final.n_splits else None,
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
@@ -113,13 +114,29 @@ def evaluation_figures(
 
 def sampled_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
     """The learners that were fitted on a sample of so many rows, and its size."""
-    found = {}
-    for name, learner in learners.items():
-        parameters = learner.get_params().items()
-        most = [value for key, value in parameters if key.rpartition("__")[2] == "max_rows"]
-        if most and min(most) < rows:
-            found[name] = int(min(most))
-    return found
+    limits = {name: _limits(learner) for name, learner in learners.items()}
+    return {
+        name: limit["max_rows"]
+        for name, limit in limits.items()
+        if limit.get("max_rows", rows) < rows and "n_inducing" not in limit
+    }
+
+
+def inducing_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
+    """The processes that were approximated for so many rows, and their number of inducing rows."""
+    limits = {name: _limits(learner) for name, learner in learners.items()}
+    return {
+        name: limit["n_inducing"]
+        for name, limit in limits.items()
+        if limit.get("max_rows", rows) < rows and "n_inducing" in limit
+    }
+
+
+def _limits(learner: Any) -> dict[str, int]:
+    """The parameters of a learner or its parts that say how many rows it can take."""
+    parameters = ((key.rpartition("__")[2], key) for key in learner.get_params())
+    known = {name: key for name, key in parameters if name in ("max_rows", "n_inducing")}
+    return {name: int(learner.get_params()[key]) for name, key in known.items()}
 
 
 def _transfer(

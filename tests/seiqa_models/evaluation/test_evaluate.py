@@ -14,7 +14,7 @@ from seiqa_models.core.columns import dense_matrix
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.evaluation.evaluate import evaluate
-from seiqa_models.evaluation.figures import sampled_learners
+from seiqa_models.evaluation.figures import inducing_learners, sampled_learners
 from seiqa_models.learners.registry import LEARNERS, make_learner
 from seiqa_models.stack import cross_fitting
 from seiqa_models.stack.pool import fit_pool
@@ -32,7 +32,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
         *("greedy", "prediction_interval", "calibrated", "without_kinds"),
         *("consensus", "purpose", "at_home", "as_itself", "sampled"),
-        "inner_folds",
+        *("inner_folds", "inducing"),
     }
     assert (figures["purpose"], figures["at_home"]) == ("home", None)
     assert figures["n"] == 48
@@ -211,9 +211,16 @@ def test_learners_fitted_on_a_sample_are_named():
     pool = {name: make_learner(name, random_state=0) for name in names}
     assert sampled_learners(pool, 3000) == {}
     assert sampled_learners(pool, 3001) == {"ordinal": 3000}
-    kernels = {"gp": 4000, "ordinal": 3000, "svr": 4000}
+    kernels = {"ordinal": 3000, "svr": 5000}
     assert sampled_learners(pool, 10_000) == kernels
     assert sampled_learners(pool, 10_001) == {**kernels, "extra_trees": 10_000}
+
+
+def test_processes_that_only_a_subset_of_rows_defines_are_named():
+    names = ("gp", "noise_aware", "gp@8", "svr")
+    pool = {name: make_learner(name.partition("@")[0], random_state=0) for name in names}
+    assert inducing_learners(pool, 10_000) == {}
+    assert inducing_learners(pool, 10_001) == {"gp": 1200, "gp@8": 1200}
 
 
 def test_with_many_rows_a_stack_has_fewer_inner_folds_and_says_so(make_table, monkeypatch):
