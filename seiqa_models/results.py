@@ -186,21 +186,16 @@ class Figures(Record):
     without_kinds : dict of WithoutKinds, or None
         By learner that uses kinds: its performance without them; None without kinds.
     prediction_interval : PredictionInterval
-    weights : Weights or None
-        None if the fusion has none.
+    weights : Weights, or None if the fusion has none
     calibrated : bool or None
         Whether the stack on all rows kept its calibration curve (one that does not raise PLCC is
         dropped); None if calibration is off.
-    sampled : dict of int
-        Learners fitted on a sample of the rows, and its size.
-    inducing : dict of int
-        Gaussian processes that were approximated because rows are many, and the number of rows that
-        define them; they were fitted to all rows.
+    sampled, inducing : dict of int
+        Learners fitted on a sample because rows are many, and its size; processes that so many rows
+        define instead of all, to which they were fitted.
     inner_folds : int or None
-        Inner folds of the stack on all rows, if fewer than asked for because rows are many.
-    n, groups : int
-    splitter : str
-        Description of how rows were held out.
+        Of the final stack, if fewer than asked for because rows are many.
+    n, groups : int; splitter : str, how rows were held out
     label : Labels; seconds : Seconds
     seconds_per_row : float
         Time to predict one row. This and ``seconds`` are NaN in a model card: equal trainings have

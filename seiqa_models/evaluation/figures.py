@@ -52,7 +52,7 @@ def evaluation_figures(
     honest = summaries["score"]
     naive = score_summary(table.y, final.fuse(final.oof_), table.groups, seed=seed)
     learners = learner_columns(held_out)
-    inner = inner_splits(final.n_splits, len(table.y))
+    inner = inner_splits(final.n_splits, table.groups)
     figures: dict[str, Any] = {
         "honest": honest,
         "naive": naive,

@@ -228,13 +228,15 @@ def test_with_many_rows_a_stack_has_fewer_inner_folds_and_says_so(make_table, mo
     regressor = SeiqaRegressor(learners=("ridge",), n_splits=5)
     assert evaluate(regressor, X, y, groups).figures.inner_folds is None
     monkeypatch.setattr(cross_fitting, "MANY_ROWS", len(y) - 1)
+    assert evaluate(regressor, X, y, groups).figures.inner_folds is None  # groups are few
+    monkeypatch.setattr(cross_fitting, "MANY_GROUPS", 6)
     few = evaluate(regressor, X, y, groups)
-    assert few.figures.inner_folds == 3
-    three = evaluate(regressor.set_params(n_splits=3), X, y, groups)
-    assert three.figures.inner_folds is None
+    assert few.figures.inner_folds == 2
+    two = evaluate(regressor.set_params(n_splits=2), X, y, groups)
+    assert two.figures.inner_folds is None
+    assert np.array_equal(few.regressor.oof_, two.regressor.oof_)
     # The outer folds have fewer rows, and so all five inner folds.
-    assert np.array_equal(few.regressor.oof_, three.regressor.oof_)
-    assert few.predictions["score"].tolist() != three.predictions["score"].tolist()
+    assert few.predictions["score"].tolist() != two.predictions["score"].tolist()
 
 
 def test_learners_know_the_groups_when_they_choose_rows(make_table, monkeypatch):
