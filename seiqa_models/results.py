@@ -180,8 +180,7 @@ class Figures(Record):
         With several collections: each one's rows scored as its own observers.
     index_only : Summary or None
         A predictor that sees only file order; None if that is not known.
-    gain : dict of Difference
-        The stack compared with ``best_single`` and each learner.
+    gain : dict of Difference, between the stack and ``best_single`` and each learner
     transfer : Transfer or None
     without_kinds : dict of WithoutKinds, or None
         By learner that uses kinds: its performance without them; None without kinds.
@@ -191,10 +190,8 @@ class Figures(Record):
         Whether the stack on all rows kept its calibration curve (one that does not raise PLCC is
         dropped); None if calibration is off.
     sampled, inducing : dict of int
-        Learners fitted on a sample because rows are many, and its size; processes that so many rows
-        define instead of all, to which they were fitted.
-    inner_folds : int or None
-        Of the final stack, if fewer than asked for because rows are many.
+        Learners fitted on a sample, and its size; processes defined by so many of their rows.
+    inner_folds : int, of the final stack, if fewer than asked for because rows are many; or None
     n, groups : int; splitter : str, how rows were held out
     label : Labels; seconds : Seconds
     seconds_per_row : float
