@@ -129,7 +129,10 @@ def test_what_a_gpu_computes_is_counted() -> None:
     assert gpu - COUNTS.keys() == uncounted
 
 
-@pytest.mark.parametrize("name", ["gms", "vif", "mad"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("vif", "mad", "pieapp")]
+
+
+@pytest.mark.parametrize("name", ["gms", *SLOW])
 def test_counts_are_what_the_benchmark_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     count_costs = importlib.import_module("count_costs")
