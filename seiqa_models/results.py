@@ -180,22 +180,19 @@ class Figures(Record):
         With several collections: each one's rows scored as its own observers.
     index_only : Summary or None
         A predictor that sees only file order; None if that is not known.
-    gain : dict of Difference
-        The stack compared with ``best_single`` and each learner.
+    gain : dict of Difference, between the stack and ``best_single`` and each learner
     transfer : Transfer or None
     without_kinds : dict of WithoutKinds, or None
         By learner that uses kinds: its performance without them; None without kinds.
     prediction_interval : PredictionInterval
-    weights : Weights or None
-        None if the fusion has none.
+    weights : Weights, or None if the fusion has none
     calibrated : bool or None
         Whether the stack on all rows kept its calibration curve (one that does not raise PLCC is
         dropped); None if calibration is off.
-    sampled : dict of int
-        Learners fitted on a random sample of the rows, and its size.
-    n, groups : int
-    splitter : str
-        Description of how rows were held out.
+    sampled, inducing : dict of int
+        Learners fitted on a sample, and its size; processes defined by so many of their rows.
+    inner_folds : int, of the final stack, if fewer than asked for because rows are many; or None
+    n, groups : int; splitter : str, how rows were held out
     label : Labels; seconds : Seconds
     seconds_per_row : float
         Time to predict one row. This and ``seconds`` are NaN in a model card: equal trainings have
@@ -220,6 +217,8 @@ class Figures(Record):
     weights: Weights | None
     calibrated: bool | None
     sampled: dict[str, int] = {}
+    inducing: dict[str, int] = {}
+    inner_folds: int | None = None
     n: int
     groups: int
     splitter: str

@@ -54,6 +54,7 @@ TRUSTED_TYPES = (
     "seiqa_models.learners.scaling.PartialWhitening",
     "seiqa_models.learners.scaling.RankNormal",
     "seiqa_models.learners.trees.BoostedTrees",
+    "seiqa_models.sampling.OnSample",
     "seiqa_models.stack.blend.Blend",
     "seiqa_models.stack.calibration.MonotoneCalibration",
     "seiqa_models.stack.collections.observers.Observers",

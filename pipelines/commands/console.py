@@ -131,13 +131,18 @@ def say_few_groups(metrics: Metrics) -> None:
 
 
 def say_sampled(metrics: Metrics) -> None:
-    """Print which learners did not learn from all rows."""
+    """Print what was done differently because rows are many."""
     for size in sorted(set(metrics.sampled.values())):
         names = [name for name, rows in metrics.sampled.items() if rows == size]
         say(
-            f"{', '.join(names)}: fitted on {size} of {metrics.n} rows, drawn at random, because"
-            " the time grows with the cube of their number"
+            f"{', '.join(names)}: fitted on {size} of {metrics.n} rows, spread over scenes and"
+            " labels, because time or size would grow too fast with them"
         )
+    for size in sorted(set(metrics.inducing.values())):
+        names = [name for name, rows in metrics.inducing.items() if rows == size]
+        say(f"{', '.join(names)}: approximated by {size} rows, fitted to all {metrics.n}")
+    if metrics.inner_folds:
+        say(f"{metrics.inner_folds} inner folds, because there are {metrics.n} rows")
 
 
 def say_purpose(metrics: Metrics) -> None:

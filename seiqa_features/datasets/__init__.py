@@ -31,6 +31,7 @@ from seiqa_features.files import require_regular
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.plugins import load_plugins
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.remote.paths import RemotePath
 from seiqa_features.remote.places import as_path
 
 
@@ -79,10 +80,20 @@ def find_pairs(data: Path | Sequence[Path], falling: Iterable[str] = ()) -> Foun
     return found
 
 
+def _absence(data: Path) -> str:
+    """What is not there: the data, or the whole bucket."""
+    if isinstance(data, RemotePath):
+        try:
+            data.mkdir()
+        except FileNotFoundError as error:
+            return str(error.strerror)
+    return "no such file or folder"
+
+
 def _find(data: Path) -> Found:
     """Read one data set."""
     if not data.exists():
-        raise DataError([f"{data}: no such file or folder"])
+        raise DataError([f"{data}: {_absence(data)}"])
     if not data.is_dir():
         require_regular(data)
     for adapter in ADAPTERS:

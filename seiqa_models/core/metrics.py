@@ -86,7 +86,7 @@ def checked(y: ArrayLike, prediction: ArrayLike) -> tuple[FloatVector, FloatVect
     Raises
     ------
     ValueError
-        Lengths differ, or a value is not finite; the argument is named.
+        Lengths differ, or a value is not finite.
     """
     vectors = []
     for name, values in (("y", y), ("prediction", prediction)):

@@ -32,7 +32,7 @@ from seiqa_models.stack.preparation import Preparation
 
 @dataclass(frozen=True)
 class _Part:
-    """A prepared outer fold: training rows with their labels and any kinds, and held-out rows.
+    """A prepared outer fold: training rows with labels, scenes and any kinds, and held-out rows.
 
     ``held_out`` holds the latter's positions in the table; ``groups`` and ``directions`` have one
     entry per column.
@@ -40,6 +40,7 @@ class _Part:
 
     train: FloatMatrix
     y: FloatVector
+    scenes: Rows
     kinds: Rows | None
     test: FloatMatrix
     held_out: Rows
@@ -156,14 +157,16 @@ def _prepared(table: TrainingTable, fold: Fold, directions: Directions) -> _Part
         test = preparation.transform(held_out.X)
     owners = [feature_group(column) for column in preparation.columns_]
     known = [directions.get(name, 0) for name in preparation.columns_]
-    return _Part(values, train.y, train.kinds, test, fold[1], owners, known)
+    return _Part(values, train.y, train.groups, train.kinds, test, fold[1], owners, known)
 
 
 def _predict(part: _Part, learner: str, seed: int) -> FloatVector | None:
     """Held-out predictions; None if there are no columns."""
     if not part.groups:
         return None
-    fitted = fit_learner(learner, part.train, part.y, seed, part.kinds, part.directions)
+    fitted = fit_learner(
+        learner, part.train, part.y, seed, part.kinds, part.directions, groups=part.scenes
+    )
     with one_core():
         return np.asarray(fitted.predict(part.test), dtype=np.float64)
 

@@ -1,8 +1,9 @@
-"""Intervals of agreement with human scores, from a bootstrap that draws whole groups."""
+"""Agreement with its uncertainty: a bootstrap over groups, whose rows are drawn together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from seiqa_models.core.metrics import (
     unit_range,
 )
 
-BOOTSTRAP_CELLS = 2_000_000
-"""Resamples are drawn in chunks of about this many (resample, row) cells, 16 MB per array."""
+BOOTSTRAP_CELLS = 200_000
+"""Resamples are drawn in chunks of about this many (resample, row) cells: 1.6 MB per array, which
+stay in the processor's cache. The draws do not depend on it."""
 
 
 def score_summary(
@@ -33,12 +35,14 @@ def score_summary(
     *,
     n_boot: int = 1000,
     seed: int = 0,
+    finals: FloatVector | None = None,
 ) -> dict[str, Any]:
     """All metrics at once, JSON-ready: srocc, plcc, krocc, rmse, final and interval.
 
     ``interval`` is the 95 % bootstrap interval [low, high] of ``final``, see
     :func:`bootstrap_interval`. Whole groups are drawn, because the rows of one reference are
-    similar and drawing single rows would make the interval too narrow.
+    similar and drawing single rows would make the interval too narrow. ``finals`` are those of
+    :func:`group_resamples`, if they are known.
     """
     truth, guess = checked(y, prediction)
     return {
@@ -47,7 +51,9 @@ def score_summary(
         "krocc": krocc(truth, guess),
         "rmse": rmse(truth, guess),
         "final": final_score(truth, guess),
-        "interval": bootstrap_interval(truth, guess, groups, n_boot=n_boot, seed=seed),
+        "interval": bootstrap_interval(
+            truth, guess, groups, n_boot=n_boot, seed=seed, finals=finals
+        ),
     }
 
 
@@ -58,6 +64,7 @@ def bootstrap_interval(
     *,
     n_boot: int = 1000,
     seed: int = 0,
+    finals: FloatVector | None = None,
 ) -> list[float]:
     """95 % bootstrap interval [low, high] of `final_score`, groups drawn with replacement.
 
@@ -66,23 +73,48 @@ def bootstrap_interval(
     1921), where the distribution is close to symmetric near the ends of the range; see also
     :func:`standard_error`. With a single group the interval is the whole range [-1, 1].
     """
-    truth, guess = checked(y, prediction)
+    if finals is None:
+        finals = group_resamples(y, {"": prediction}, groups, n_boot=n_boot, seed=seed)[""]
+    if not len(finals):
+        return [-1.0, 1.0]
+    centre = _fisher(final_score(y, prediction))
+    reach = student_reach(_fisher(finals), len(codes_of(groups)[1]))
+    return [float(np.tanh(centre - reach)), float(np.tanh(centre + reach))]
+
+
+def group_resamples(
+    y: ArrayLike,
+    predictions: Mapping[str, ArrayLike],
+    groups: ArrayLike,
+    *,
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> dict[str, FloatVector]:
+    """`final_score` of several predictions of the same rows, in the same resamples of the groups.
+
+    Each is what it would be alone; together they share the draws and the ranks of the labels.
+
+    Returns
+    -------
+    dict of float64 [n_boot]
+        Empty arrays if there is a single group.
+    """
+    guesses = {name: checked(y, prediction)[1] for name, prediction in predictions.items()}
     codes, names = codes_of(groups)
+    drawn: dict[str, list[FloatVector]] = {name: [np.empty(0)] for name in guesses}
+    truth = np.asarray(y, dtype=np.float64)
     if len(codes) != len(truth):
         raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")
-    if len(names) < 2:
-        return [-1.0, 1.0]
-    truth, guess = unit_range(truth), unit_range(guess)
-    rng = np.random.default_rng(seed)
-    even = np.full(len(names), 1 / len(names))
-    chunk = max(1, BOOTSTRAP_CELLS // len(truth))
-    finals = [
-        resampled_finals(truth, guess, rng.multinomial(len(names), even, size)[:, codes])
-        for size in chunk_sizes(n_boot, chunk)
-    ]
-    reach = student_reach(_fisher(np.concatenate(finals)), len(names))
-    centre = _fisher(final_score(truth, guess))
-    return [float(np.tanh(centre - reach)), float(np.tanh(centre + reach))]
+    if len(names) > 1:
+        labels = _Column.of(unit_range(truth))
+        columns = {name: _Column.of(unit_range(guess)) for name, guess in guesses.items()}
+        rng = np.random.default_rng(seed)
+        even = np.full(len(names), 1 / len(names))
+        for size in chunk_sizes(n_boot, max(1, BOOTSTRAP_CELLS // len(truth))):
+            counts = rng.multinomial(len(names), even, size)[:, codes]
+            for name, finals in _finals(labels, columns, counts).items():
+                drawn[name].append(finals)
+    return {name: np.concatenate(parts) for name, parts in drawn.items()}
 
 
 def fresh_interval(
@@ -132,46 +164,74 @@ def _fisher(final: ArrayLike) -> FloatVector:
     return np.arctanh(np.clip(final, -1 + 1e-9, 1 - 1e-9))
 
 
-def resampled_finals(truth: FloatVector, guess: FloatVector, counts: Rows) -> FloatVector:
-    """``final_score`` of resamples, given as the number of draws of each row, counts [b, n].
+@dataclass(frozen=True)
+class _Column:
+    """Values [n], and what their ranks need of their order: sorted once, not in every resample."""
 
-    Equivalent to repeating the rows, but nothing is sorted more than once.
+    values: FloatVector
+    order: Rows
+    starts: Rows
+    inverse: Rows
+
+    @classmethod
+    def of(cls, values: FloatVector) -> _Column:
+        order = np.argsort(values, kind="stable")
+        _, starts, inverse = np.unique(values[order], return_index=True, return_inverse=True)
+        return cls(values, order, starts, inverse)
+
+    def ranks(self, weights: FloatMatrix) -> FloatMatrix:
+        """Mean rank of each row in each resample [b, n], as if repeated ``weights`` times."""
+        mass = np.add.reduceat(weights[:, self.order], self.starts, axis=1)
+        middle = np.cumsum(mass, axis=1) - mass / 2
+        ranks = np.empty_like(weights)
+        ranks[:, self.order] = middle[:, self.inverse]
+        return ranks
+
+
+@dataclass(frozen=True)
+class _Centred:
+    """Rows [b, n] without their weighted means, times the weights, and the weighted squares [b]."""
+
+    rows: FloatMatrix
+    weighted: FloatMatrix
+    square: FloatVector
+
+    @classmethod
+    def of(cls, rows: FloatMatrix, weights: FloatMatrix) -> _Centred:
+        rows = rows - (weights * rows).sum(axis=1, keepdims=True) / weights.sum(
+            axis=1, keepdims=True
+        )
+        weighted = weights * rows
+        return cls(rows, weighted, (weighted * rows).sum(axis=1))
+
+    def correlation(self, other: _Centred, total: FloatVector) -> FloatVector:
+        """Weighted Pearson correlation of each row [b]; ``total`` is the sum of its weights."""
+        covariance = (self.weighted * other.rows).sum(axis=1)
+        norm = np.sqrt(self.square * other.square)
+        # The norm of a resample of one repeated value consists of rounding errors only.
+        varies = norm > 1e-12 * total
+        r: FloatVector = np.divide(covariance, norm, out=np.zeros_like(norm), where=varies)
+        return r
+
+
+def _finals(
+    labels: _Column, columns: Mapping[str, _Column], counts: Rows
+) -> dict[str, FloatVector]:
+    """``final_score`` [b] of resamples, given as the number of draws of each row, counts [b, n].
+
+    Equivalent to repeating the rows.
     """
     weights = counts.astype(np.float64)
-    spearman = _weighted_pearson(
-        _weighted_ranks(truth, weights), _weighted_ranks(guess, weights), weights
-    )
-    pearson = _weighted_pearson(
-        np.broadcast_to(truth, weights.shape), np.broadcast_to(guess, weights.shape), weights
-    )
-    return SROCC_SHARE * spearman + (1 - SROCC_SHARE) * pearson
-
-
-def _weighted_ranks(values: FloatVector, weights: FloatMatrix) -> FloatMatrix:
-    """Mean rank of each row in each resample [b, n], as if rows were repeated ``weights`` times."""
-    order = np.argsort(values, kind="stable")
-    _, starts, inverse = np.unique(values[order], return_index=True, return_inverse=True)
-    mass = np.add.reduceat(weights[:, order], starts, axis=1)
-    middle = np.cumsum(mass, axis=1) - mass / 2
-    ranks = np.empty_like(weights)
-    ranks[:, order] = middle[:, inverse]
-    return ranks
-
-
-def _weighted_pearson(
-    a: FloatMatrix,
-    b: FloatMatrix,
-    weights: FloatMatrix,
-) -> FloatVector:
-    total = weights.sum(axis=1, keepdims=True)
-    a = a - (weights * a).sum(axis=1, keepdims=True) / total
-    b = b - (weights * b).sum(axis=1, keepdims=True) / total
-    covariance = (weights * a * b).sum(axis=1)
-    norm = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
-    # The norm of a resample of one repeated value consists of rounding errors only.
-    varies = norm > 1e-12 * total[:, 0]
-    correlation: FloatVector = np.divide(covariance, norm, out=np.zeros_like(norm), where=varies)
-    return correlation
+    total = weights.sum(axis=1)
+    ranked = _Centred.of(labels.ranks(weights), weights)
+    plain = _Centred.of(np.broadcast_to(labels.values, weights.shape), weights)
+    finals = {}
+    for name, column in columns.items():
+        spearman = ranked.correlation(_Centred.of(column.ranks(weights), weights), total)
+        own = _Centred.of(np.broadcast_to(column.values, weights.shape), weights)
+        pearson = plain.correlation(own, total)
+        finals[name] = SROCC_SHARE * spearman + (1 - SROCC_SHARE) * pearson
+    return finals
 
 
 def chunk_sizes(total: int, chunk: int) -> list[int]:

@@ -8,15 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.canonical import codes_of
-from seiqa_models.core.metrics import final_score, unit_range
-from seiqa_models.evaluation.bootstrap import (
-    BOOTSTRAP_CELLS,
-    chunk_sizes,
-    resampled_finals,
-    standard_error,
-    student_reach,
-)
+from seiqa_models.core.metrics import final_score
+from seiqa_models.evaluation.bootstrap import group_resamples, standard_error, student_reach
 
 
 def compare(
@@ -27,6 +22,7 @@ def compare(
     *,
     n_boot: int = 1000,
     seed: int = 0,
+    finals: tuple[FloatVector, FloatVector] | None = None,
 ) -> dict[str, Any]:
     """Compare the final scores of two systems that predicted the same rows.
 
@@ -44,6 +40,9 @@ def compare(
         Number of resamples that the standard error is computed from.
     seed : int
         Seed of the draws.
+    finals : (float64 [n_boot], float64 [n_boot]), optional
+        Those of both systems, if known; see
+        :func:`seiqa_models.evaluation.bootstrap.group_resamples`.
 
     Returns
     -------
@@ -58,26 +57,18 @@ def compare(
         Lengths differ, or a value is not finite.
     """
     difference = final_score(y, a) - final_score(y, b)
-    codes, names = codes_of(groups)
-    truth, first, second = (unit_range(np.asarray(v, dtype=np.float64)) for v in (y, a, b))
-    if len(codes) != len(truth):
-        raise ValueError(f"groups has {len(codes)} values, y has {len(truth)}")
-    if len(names) < 2:
+    if finals is None:
+        drawn = group_resamples(y, {"a": a, "b": b}, groups, n_boot=n_boot, seed=seed)
+        finals = drawn["a"], drawn["b"]
+    differences = finals[0] - finals[1]
+    if not len(differences):
         return {"difference": difference, "interval": [-2.0, 2.0], "p_value": 1.0}
-    rng = np.random.default_rng(seed)
-    even = np.full(len(names), 1 / len(names))
-    drawn = []
-    for size in chunk_sizes(n_boot, max(1, BOOTSTRAP_CELLS // len(truth))):
-        counts = rng.multinomial(len(names), even, size)[:, codes]
-        drawn.append(
-            resampled_finals(truth, first, counts) - resampled_finals(truth, second, counts)
-        )
-    differences = np.concatenate(drawn)
-    reach = student_reach(differences, len(names))
+    count = len(codes_of(groups)[1])
+    reach = student_reach(differences, count)
     return {
         "difference": difference,
         "interval": [difference - reach, difference + reach],
-        "p_value": _p_value(difference, standard_error(differences, len(names)), len(names)),
+        "p_value": _p_value(difference, standard_error(differences, count), count),
     }
 
 

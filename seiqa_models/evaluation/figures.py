@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.columns import AGREEMENT, CONSENSUS, SCORED
 from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
-from seiqa_models.evaluation.bootstrap import score_summary
+from seiqa_models.evaluation.bootstrap import group_resamples, score_summary
 from seiqa_models.evaluation.compare import compare
 from seiqa_models.evaluation.held_out import (
     NOMINAL_COVERAGE,
@@ -23,6 +24,7 @@ from seiqa_models.evaluation.held_out import (
     joined,
     learner_columns,
 )
+from seiqa_models.stack.cross_fitting import inner_splits
 
 Kinds = np.typing.NDArray[Any]
 
@@ -46,10 +48,11 @@ def evaluation_figures(
         Seed of the bootstraps.
     """
     held_out, final = joined(fits.by_group), fits.final
-    summaries = _summaries(table, held_out, seed)
+    summaries, finals = _summaries(table, held_out, seed)
     honest = summaries["score"]
     naive = score_summary(table.y, final.fuse(final.oof_), table.groups, seed=seed)
     learners = learner_columns(held_out)
+    inner = inner_splits(final.n_splits, table.groups)
     figures: dict[str, Any] = {
         "honest": honest,
         "naive": naive,
@@ -71,13 +74,18 @@ def evaluation_figures(
         "as_itself": summaries.get("as_itself"),
         "index_only": summaries.get("index_only"),
         "gain": {
-            name: compare(table.y, held_out["score"], held_out[name], table.groups, seed=seed)
+            name: compare(
+                table.y,
+                held_out["score"],
+                held_out[name],
+                table.groups,
+                seed=seed,
+                finals=(finals["score"], finals[name]),
+            )
             for name in ("best_single", *learners)
         },
-        "transfer": None
-        if kinds is None
-        else _transfer(table, kinds, fits.by_kind, held_out, seed),
-        "without_kinds": None if kinds is None else _untold(table, fits.untold, held_out, seed),
+        "transfer": None,
+        "without_kinds": None,
         "prediction_interval": {
             "nominal": NOMINAL_COVERAGE,
             **_coverage(table, held_out),
@@ -86,6 +94,8 @@ def evaluation_figures(
         "weights": _weights([result.weights for result in fits.by_group], final.weights_),
         "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
         "sampled": sampled_learners(final.learners_, len(table.y)),
+        "inducing": inducing_learners(final.learners_, len(table.y)),
+        "inner_folds": inner if inner < final.n_splits else None,
         "n": len(table.y),
         "groups": int(table.groups.max()) + 1,
         "splitter": describe_folds(folds, table.order),
@@ -103,14 +113,30 @@ def evaluation_figures(
 
 
 def sampled_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
-    """The learners that were fitted on a random sample of so many rows, and its size."""
-    found = {}
-    for name, learner in learners.items():
-        parameters = learner.get_params().items()
-        most = [value for key, value in parameters if key.rpartition("__")[2] == "max_rows"]
-        if most and min(most) < rows:
-            found[name] = int(min(most))
-    return found
+    """The learners that were fitted on a sample of so many rows, and its size."""
+    limits = {name: _limits(learner) for name, learner in learners.items()}
+    return {
+        name: limit["max_rows"]
+        for name, limit in limits.items()
+        if limit.get("max_rows", rows) < rows and "n_inducing" not in limit
+    }
+
+
+def inducing_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
+    """The processes that were approximated for so many rows, and their number of inducing rows."""
+    limits = {name: _limits(learner) for name, learner in learners.items()}
+    return {
+        name: limit["n_inducing"]
+        for name, limit in limits.items()
+        if limit.get("max_rows", rows) < rows and "n_inducing" in limit
+    }
+
+
+def _limits(learner: Any) -> dict[str, int]:
+    """The parameters of a learner or its parts that say how many rows it can take."""
+    parameters = ((key.rpartition("__")[2], key) for key in learner.get_params())
+    known = {name: key for name, key in parameters if name in ("max_rows", "n_inducing")}
+    return {name: int(learner.get_params()[key]) for name, key in known.items()}
 
 
 def _transfer(
@@ -123,13 +149,13 @@ def _transfer(
     """Rows whose kind and group were held out; ``by_group``: the ordinary predictions of all."""
     held_out = joined(results)
     rows = held_out.index.to_numpy()
-    summaries = _summaries(table, held_out, seed)
+    summaries, _ = _summaries(table, held_out, seed)
     score = held_out["score"].to_numpy()
     codes, names = codes_of(kinds[rows])
     of_kind = {str(name): np.flatnonzero(codes == code) for code, name in enumerate(names)}
     return {
         **summaries["score"],
-        "by_group": _summaries(table, by_group.loc[rows, ["score"]], seed)["score"],
+        "by_group": _summaries(table, by_group.loc[rows, ["score"]], seed)[0]["score"],
         "learners": {name: summaries[name] for name in learner_columns(held_out)},
         "best_single": summaries["best_single"],
         "kinds": {
@@ -168,14 +194,20 @@ def _coverage(table: TrainingTable, held_out: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _summaries(table: TrainingTable, held_out: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """The summary of every score column of the held-out predictions."""
+def _summaries(
+    table: TrainingTable, held_out: pd.DataFrame, seed: int
+) -> tuple[dict[str, Any], dict[str, FloatVector]]:
+    """The summary of every score column of the held-out predictions, and its resamples."""
     rows = held_out.index.to_numpy()
     y, groups = table.y[rows], table.groups[rows]
-    return {
-        name: score_summary(y, held_out[name].to_numpy(), groups, seed=seed)
-        for name in held_out.columns.drop([*SCORED[1:], AGREEMENT], errors="ignore")
+    names = held_out.columns.drop([*SCORED[1:], AGREEMENT], errors="ignore")
+    scores = {name: held_out[name].to_numpy() for name in names}
+    finals = group_resamples(y, scores, groups, seed=seed)
+    summaries = {
+        name: score_summary(y, score, groups, seed=seed, finals=finals[name])
+        for name, score in scores.items()
     }
+    return summaries, finals
 
 
 def _weights(

@@ -48,7 +48,7 @@ class KindAwareGP(ExponentialGP):
 
     Parameters
     ----------
-    length, noises, max_rows, n_scales, random_state
+    length, noises, max_rows, n_scales, random_state, n_inducing
         Of `ExponentialGP`.
     kind_share : float
         s above, in 0..1. All values from .1 to .3 did about equally well on held-out references.
@@ -77,16 +77,23 @@ class KindAwareGP(ExponentialGP):
         kind_share: float = 0.2,
         n_scales: int = 1,
         random_state: int = 0,
+        n_inducing: int = 1200,
     ) -> None:
-        super().__init__(length, noises, max_rows, n_scales, random_state)
+        super().__init__(length, noises, max_rows, n_scales, random_state, n_inducing)
         self.kind_share = kind_share
 
-    def fit(self, X: ArrayLike, y: ArrayLike, kinds: ArrayLike | None = None) -> KindAwareGP:
-        """Fit X float [n, p], y float [n] and kinds [n], numbers or text."""
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        kinds: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> KindAwareGP:
+        """Fit X float [n, p], y float [n], and kinds and groups [n], numbers or text."""
         self.knows_kinds_ = kinds is not None
         if kinds is not None:
             self._fit_kinds(np.asarray(X, dtype=np.float64), kinds)
-        super().fit(X, y)
+        super().fit(X, y, groups)
         return self
 
     def _fit_kinds(self, rows: FloatMatrix, kinds: ArrayLike) -> None:

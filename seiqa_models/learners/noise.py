@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import inv
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.learners.gaussian_process import ExponentialGP
+from seiqa_models.sampling import spread_sample
 
 _NORMAL_MAD = 0.6745
 """Median absolute deviation of the standard normal distribution."""
@@ -40,7 +42,8 @@ class NoiseAwareGP(ExponentialGP):
     length, noises, n_scales, random_state
         Of `ExponentialGP`.
     max_rows : int
-        Likewise; fewer by default, since the inverse of the kernel is needed.
+        With more rows, so many are fitted, chosen by `seiqa_models.sampling.spread_sample`, since
+        the inverse of the kernel is needed.
     tolerance : float
         Rows with residuals of up to this many standard deviations keep their full weight.
 
@@ -61,6 +64,10 @@ class NoiseAwareGP(ExponentialGP):
     ) -> None:
         super().__init__(length, noises, max_rows, n_scales, random_state)
         self.tolerance = tolerance
+
+    def _fit(self, places: FloatMatrix, label: FloatVector, groups: ArrayLike | None) -> None:
+        kept = spread_sample(label, groups, self.max_rows, self.random_state)
+        self._fit_exactly(places[kept], label[kept])
 
     def _row_noise(self, kernel: FloatMatrix, target: FloatVector) -> FloatVector:
         inverse = inv(kernel + self.noise_ * np.eye(len(kernel)), overwrite_a=True)

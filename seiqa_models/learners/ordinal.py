@@ -28,6 +28,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.learners.gaussian_process import exponential_kernel
 from seiqa_models.learners.odds import Parts, largest_posterior, log_evidence
+from seiqa_models.sampling import spread_sample
 
 _EVIDENCE_ROWS = 400
 """Rows on which the noise is chosen: each candidate takes a fit."""
@@ -56,8 +57,8 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         Candidate noise variances, in units of the signal's, all positive. The one with the largest
         evidence (Laplace's approximation) is chosen.
     max_rows : int
-        With more rows, a random sample of this many is fitted: time grows with the cube of their
-        number.
+        With more rows, so many are fitted, chosen by
+        `seiqa_models.sampling.spread_sample`: time grows with the cube of their number.
     n_scales : int
         Number of scales on which the columns are given; the columns of one scale are contiguous.
     random_state : int
@@ -92,7 +93,11 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, collections: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        collections: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> OrdinalProcess:
         """Fit the process.
 
@@ -103,12 +108,15 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
         collections : array-like of int [n], optional
             Code of each row's collection. A prediction is the mean of what the collections' levels
             lead to expect, by their numbers of rows.
+        groups : array-like [n], optional
+            Of which the rows are, for the choice of `max_rows`.
         """
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         alone = np.zeros(len(checked[0]))
         codes = np.asarray(alone if collections is None else collections, dtype=np.int64)
         order = np.random.default_rng(self.random_state).permutation(len(checked[0]))
-        kept, few = np.sort(order[: self.max_rows]), np.sort(order[:_EVIDENCE_ROWS])
+        kept = spread_sample(checked[1], groups, self.max_rows, self.random_state)
+        few = np.sort(order[:_EVIDENCE_ROWS])
         self.noise_ = self._most_evident_noise(checked[0][few], checked[1][few], codes[few])
         self.rows_: FloatMatrix = checked[0][kept]
         label: FloatVector = checked[1][kept].astype(np.float64)

@@ -78,7 +78,7 @@ def row_arguments(learner: Any, **known: ArrayLike | None) -> dict[str, Any]:
     ----------
     learner
     known : array-like [n] or None, by the parameter of ``fit``
-        ``kinds`` of distortion and ``collections``, where they are known.
+        ``kinds`` of distortion, ``collections`` and ``groups``, where they are known.
     """
     step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
     return {

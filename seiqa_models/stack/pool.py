@@ -162,15 +162,10 @@ def fit_pool(
         first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
         told = known if components_of(name) is None else first_is_best
         learners[name] = fit_learner(
-            learner,
-            read[form],
-            y,
-            random_state,
-            kinds,
-            None if form == DENSE else told,
-            collections,
+            learner, read[form], y, random_state, kinds,
+            None if form == DENSE else told, collections, groups,
             blocks.blocks_ if blocks is not None and form == DENSE else None,
-        )
+        )  # fmt: skip
     pool = FittedPool(preparation, representations, learners, consensus, fallback, unrelated)
     return pool, np.concatenate([values, made])
 
@@ -196,11 +191,12 @@ def fit_learner(
     kinds: Rows | None = None,
     directions: Sequence[int] | None = None,
     collections: Rows | None = None,
+    groups: Rows | None = None,
     blocks: Sequence[tuple[str, int]] | None = None,
 ) -> Any:
     """A learner fitted to rows [n, columns], their labels and any known side information.
 
-    That is the kinds and collections of the rows [n], the directions [columns], and the name and
+    That is kinds, collections and groups of the rows [n], the directions [columns], and name and
     width of the dense blocks if these are the columns.
 
     If a small fold has only one distinct label or no varying column, its mean is predicted.
@@ -214,7 +210,7 @@ def fit_learner(
         return DummyRegressor().fit(values, y)
     learner = make_learner(name, random_state=random_state)
     learner = _told(_told(learner, directions=directions), blocks=blocks)
-    extra = row_arguments(learner, kinds=kinds, collections=collections)
+    extra = row_arguments(learner, kinds=kinds, collections=collections, groups=groups)
     with one_core():
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
 

@@ -42,17 +42,16 @@ class SeiqaRegressor(StackPredictor):
     Parameters
     ----------
     learners : sequence of str
-        Members of the pool: names from :data:`seiqa_models.learners.registry.LEARNERS`, each alone
-        or with a representation, as in ``catboost@8``; see
-        :mod:`seiqa_models.stack.representations`.
+        Members of the pool: names from :data:`seiqa_models.learners.registry.LEARNERS`, alone or
+        with a representation (:mod:`seiqa_models.stack.representations`), as in ``catboost@8``.
     n_splits : int
-        Inner folds; fewer when there are fewer groups.
+        Inner folds; fewer when there are fewer groups; 2 with over 50 000 rows of 500 groups.
     purpose : {"home", "abroad"}
-        Whether the scores are for new scenes of the same study, or for pictures from anywhere; see
-        :mod:`seiqa_models.stack.blend`.
+        Whether scores are for new scenes of the same study, or for pictures from anywhere
+        (:mod:`seiqa_models.stack.blend`).
     consensus : bool
-        Whether the consensus of all columns is part of the score where they agree, and the best
-        columns where a row is also unlike the training rows.
+        Whether the score is also that of all columns' consensus where they agree, and of the best
+        columns where a row is unlike the training rows too.
     fusion : str or Fusion
         A name from :data:`seiqa_models.fusions.registry.FUSIONS`, or an unfitted fusion with
         parameters of its own; see :class:`seiqa_models.fusions.protocol.Fusion`.

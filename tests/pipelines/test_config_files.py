@@ -40,7 +40,7 @@ MERGES = "".join(f"b{k + 1}: &b{k + 1} {{<<: [{', '.join([f'*b{k}'] * 9)}]}}\n" 
         ("- psnr\n- ridge", "it is a list, not settings by name"),
         ("psnr", "it is a str, not settings by name"),
         (f"{SOUND}seed: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
-        (f"{SOUND}learners: [gp]", "learners comes more than once"),
+        (f"{SOUND}learners: [gp]", "learners appears more than once"),
     ],
 )
 def test_what_no_configuration_can_be_is_one_line(text: str, said: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from seiqa_features.pictures.views import View
 from seiqa_features.table.recipe import Recipe
 
 USUAL = PairSize(512, 384, ".png")
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 H100 = GPUS["h100"]
 
 
@@ -117,6 +119,32 @@ def test_what_is_counted_exists() -> None:
     for name, counts in COUNTS.items():
         assert get_extractor(name).spec.runs_on_gpu, name
         assert max(counts) > 0, name
+
+
+def test_what_a_gpu_computes_is_counted() -> None:
+    """But for what depends on content, and for networks whose weights have no stand-in."""
+    uncounted = {"objects", "clipiqa", "dreamsim"}
+    uncounted |= {name for name in all_extractors() if name.startswith("qwen3_vl")}
+    gpu = {name for name, entry in all_extractors().items() if entry.spec.runs_on_gpu}
+    assert gpu - COUNTS.keys() == uncounted
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("vif", "mad", "pieapp")]
+
+
+@pytest.mark.parametrize("name", ["gms", *SLOW])
+def test_counts_are_what_the_benchmark_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    count_costs = importlib.import_module("count_costs")
+    assert COUNTS[name] == pytest.approx(count_costs.count(name), rel=1e-3, abs=1e-9)
+
+
+def test_counts_of_networks_are_near_their_published_operations() -> None:
+    """Two pictures of 224 × 224 through VGG16 (15.5 GMAC), VGG19 (19.6) and ViT-B/14 (one each)."""
+    published = {"lpips_vgg": 2 * 15.5e9, "deepdc": 2 * 19.6e9, "dinov2_b14": 2 * 22.2e9}
+    for name, operations in published.items():
+        flops, square, _, _ = COUNTS[name]
+        assert (flops + square * 224**2) * 224**2 == pytest.approx(2 * operations, rel=0.12), name
 
 
 def test_sizes_are_read_from_the_headers_of_a_sample(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from seiqa_features.errors import UsageError
+from seiqa_features.datasets import find_pairs
+from seiqa_features.errors import DataError, UsageError
 from seiqa_features.files import path_text, replacing, text_path, write_whole
 from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
@@ -225,6 +226,8 @@ def test_a_bucket_that_does_not_exist(object_store: ObjectStore) -> None:
     for use in (path.mkdir, lambda: path.write_bytes(b"x")):
         with pytest.raises(FileNotFoundError, match="there is no such bucket"):
             use()
+    with pytest.raises(DataError, match="s3://nobodys-bucket/x: there is no such bucket"):
+        find_pairs(path)
     assert object_store.requests
 
 

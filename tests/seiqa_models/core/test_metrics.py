@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seiqa_models.core.metrics import (
-    final_score,
-    krocc,
-    plcc,
-    rmse,
-    srocc,
-)
+from seiqa_models.core.metrics import final_score, krocc, plcc, rmse, srocc
 
 RNG = np.random.default_rng(3)
 LABELS = RNG.integers(0, 6, 60).astype(float)

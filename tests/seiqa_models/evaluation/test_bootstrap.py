@@ -1,4 +1,4 @@
-"""Intervals against plain resampling, and where the answer is known."""
+"""The bootstrap over groups against plain resampling."""
 
 from __future__ import annotations
 
@@ -7,23 +7,43 @@ import pytest
 from scipy import stats
 
 from seiqa_models.core.metrics import final_score
+from seiqa_models.evaluation import bootstrap
 from seiqa_models.evaluation.bootstrap import (
     bootstrap_interval,
     fresh_interval,
-    resampled_finals,
+    group_resamples,
     score_summary,
 )
 
 RNG = np.random.default_rng(3)
 LABELS = RNG.integers(0, 6, 60).astype(float)
 SCORES = np.round(LABELS + RNG.normal(size=60), 1)
+GROUPS = np.arange(60) // 4
 
 
-def test_resampling_by_counts_equals_repeating_rows():
-    counts = np.random.default_rng(0).integers(0, 4, (20, 60))
-    repeated = [np.repeat(np.arange(60), row) for row in counts]
+def test_resamples_equal_repeated_rows():
+    found = group_resamples(LABELS, {"own": SCORES}, GROUPS, n_boot=20, seed=3)["own"]
+    draws = np.random.default_rng(3).multinomial(15, np.full(15, 1 / 15), 20)[:, GROUPS]
+    repeated = [np.repeat(np.arange(60), counts) for counts in draws]
     expected = [final_score(LABELS[rows], SCORES[rows]) for rows in repeated]
-    np.testing.assert_allclose(resampled_finals(LABELS, SCORES, counts), expected, atol=1e-12)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_several_predictions_share_resamples_and_each_is_as_alone(monkeypatch):
+    other = LABELS + np.random.default_rng(4).normal(size=60)
+    both = group_resamples(LABELS, {"one": SCORES, "two": other}, GROUPS)
+    alone = group_resamples(LABELS, {"two": other}, GROUPS)
+    assert np.array_equal(both["two"], alone["two"])
+    assert len(both["one"]) == 1000
+    monkeypatch.setattr(bootstrap, "BOOTSTRAP_CELLS", 60 * 7)  # chunks of seven
+    assert np.array_equal(group_resamples(LABELS, {"two": other}, GROUPS)["two"], alone["two"])
+    expected = score_summary(LABELS, other, GROUPS)
+    assert score_summary(LABELS, other, GROUPS, finals=both["two"]) == expected
+
+
+def test_resamples_need_as_many_groups_as_rows():
+    with pytest.raises(ValueError, match="groups has 3 values, y has 60"):
+        group_resamples(LABELS, {"own": SCORES}, [1, 2, 3])
 
 
 def test_interval_is_wider_by_group_than_by_row():
@@ -43,8 +63,7 @@ def test_few_groups_widen_the_interval_as_in_students():
     groups = np.repeat(np.arange(6), 10)
     labels = rng.uniform(0, 5, 60)
     scores = labels + 0.3 * groups * rng.normal(size=60)
-    draws = np.random.default_rng(0).multinomial(6, [1 / 6] * 6, 1000)
-    finals = resampled_finals(labels, scores, draws[:, groups])
+    finals = group_resamples(labels, {"own": scores}, groups)["own"]
     reach = np.sqrt(6 / 5) * stats.t.ppf(0.975, 5) * np.std(np.arctanh(finals), ddof=1)
     low, high = np.arctanh(bootstrap_interval(labels, scores, groups))
     assert (low + high) / 2 == pytest.approx(np.arctanh(final_score(labels, scores)))
@@ -62,7 +81,7 @@ def test_interval_of_many_groups_is_that_of_percentiles():
     rng = np.random.default_rng(0)
     labels = rng.uniform(0, 5, 400)
     scores = labels + 2 * rng.normal(size=400)
-    finals = resampled_finals(labels, scores, rng.multinomial(400, [1 / 400] * 400, 1000))
+    finals = group_resamples(labels, {"own": scores}, np.arange(400))["own"]
     np.testing.assert_allclose(
         bootstrap_interval(labels, scores, np.arange(400)),
         np.percentile(finals, [2.5, 97.5]),
@@ -81,16 +100,14 @@ def test_interval_is_reproducible_and_vacuous_for_one_group():
 
 
 def test_resamples_of_a_single_label_count_as_zero():
+    """Two groups of one label each: half of all resamples hold one label only."""
     labels, scores = np.repeat([0.1, 0.7], 3), np.arange(1.0, 7.0)
-    counts = np.array([[2, 2, 2, 0, 0, 0], [1, 1, 1, 1, 1, 1]])
-    found = resampled_finals(labels, scores, counts)
-    np.testing.assert_allclose(found, [0.0, final_score(labels, scores)])
+    found = group_resamples(labels, {"own": scores}, [0] * 3 + [1] * 3)["own"]
+    np.testing.assert_allclose(np.unique(found.round(12)), [0.0, final_score(labels, scores)])
 
 
 def test_summary_is_json_ready():
-    rng = np.random.default_rng(1)
-    labels = rng.uniform(0, 5, 500)
-    summary = score_summary(labels, labels + rng.normal(size=500), np.arange(500) // 10)
+    summary = score_summary(LABELS, SCORES, np.arange(60) // 10)
     assert set(summary) == {"srocc", "plcc", "krocc", "rmse", "final", "interval"}
     assert all(type(summary[key]) is float for key in ("srocc", "plcc", "krocc", "rmse", "final"))
     assert [type(end) for end in summary["interval"]] == [float, float]

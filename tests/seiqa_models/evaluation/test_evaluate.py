@@ -7,14 +7,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 
+from seiqa_models.core.checks import check_training_table
 from seiqa_models.core.columns import dense_matrix
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.evaluation.evaluate import evaluate
-from seiqa_models.evaluation.figures import sampled_learners
-from seiqa_models.learners.registry import make_learner
+from seiqa_models.evaluation.figures import inducing_learners, sampled_learners
+from seiqa_models.learners.registry import LEARNERS, make_learner
+from seiqa_models.stack import cross_fitting
+from seiqa_models.stack.pool import fit_pool
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 QUICK = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
@@ -29,6 +32,7 @@ def test_figures_are_complete_consistent_and_json_ready(make_table):
         *("seconds", "seconds_per_row", "n", "groups", "splitter", "label", "gain", "transfer"),
         *("greedy", "prediction_interval", "calibrated", "without_kinds"),
         *("consensus", "purpose", "at_home", "as_itself", "sampled"),
+        *("inner_folds", "inducing"),
     }
     assert (figures["purpose"], figures["at_home"]) == ("home", None)
     assert figures["n"] == 48
@@ -203,10 +207,51 @@ def test_kinds_that_cannot_be_left_out_are_refused(make_table):
 
 
 def test_learners_fitted_on_a_sample_are_named():
-    pool = {name: make_learner(name, random_state=0) for name in ("gp", "ordinal", "ridge")}
+    names = ("gp", "ordinal", "svr", "extra_trees", "ridge")
+    pool = {name: make_learner(name, random_state=0) for name in names}
     assert sampled_learners(pool, 3000) == {}
     assert sampled_learners(pool, 3001) == {"ordinal": 3000}
-    assert sampled_learners(pool, 10_001) == {"gp": 10_000, "ordinal": 3000}
+    kernels = {"ordinal": 3000, "svr": 5000}
+    assert sampled_learners(pool, 10_000) == kernels
+    assert sampled_learners(pool, 10_001) == {**kernels, "extra_trees": 10_000}
+
+
+def test_processes_that_only_a_subset_of_rows_defines_are_named():
+    names = ("gp", "noise_aware", "gp@8", "svr")
+    pool = {name: make_learner(name.partition("@")[0], random_state=0) for name in names}
+    assert inducing_learners(pool, 10_000) == {}
+    assert inducing_learners(pool, 10_001) == {"gp": 1200, "gp@8": 1200}
+
+
+def test_with_many_rows_a_stack_has_fewer_inner_folds_and_says_so(make_table, monkeypatch):
+    X, y, groups = make_table()
+    regressor = SeiqaRegressor(learners=("ridge",), n_splits=5)
+    assert evaluate(regressor, X, y, groups).figures.inner_folds is None
+    monkeypatch.setattr(cross_fitting, "MANY_ROWS", len(y) - 1)
+    assert evaluate(regressor, X, y, groups).figures.inner_folds is None  # groups are few
+    monkeypatch.setattr(cross_fitting, "MANY_GROUPS", 6)
+    few = evaluate(regressor, X, y, groups)
+    assert few.figures.inner_folds == 2
+    two = evaluate(regressor.set_params(n_splits=2), X, y, groups)
+    assert two.figures.inner_folds is None
+    assert np.array_equal(few.regressor.oof_, two.regressor.oof_)
+    # The outer folds have fewer rows, and so all five inner folds.
+    assert few.predictions["score"].tolist() != two.predictions["score"].tolist()
+
+
+def test_learners_know_the_groups_when_they_choose_rows(make_table, monkeypatch):
+    X, y, groups = make_table()
+    table, _ = check_training_table(X, y, groups).in_canonical_order()
+    given = []
+
+    class Noting(LinearRegression):
+        def fit(self, X, y, groups=None):
+            given.append(groups)
+            return super().fit(X, y)
+
+    monkeypatch.setitem(LEARNERS, "noting", lambda *_: Noting())
+    fit_pool(table, ["noting"], 0)
+    assert np.array_equal(given[0], table.groups)
 
 
 def test_table_of_dense_blocks_only(make_table):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from seiqa_models.core.metrics import srocc
+from seiqa_models.learners import gaussian_process
 from seiqa_models.learners.gaussian_process import ExponentialGP, exponential_kernel
 
 
@@ -68,8 +70,44 @@ def test_noise_is_chosen_by_likelihood_and_grows_with_the_labels_noise(waves):
     assert quiet == max(choices, key=likelihood)
 
 
-def test_more_rows_than_the_limit_are_thinned_out(waves):
+def test_many_rows_are_fitted_as_by_ridge_on_nystroem_features(waves, monkeypatch):
     X, y = waves
-    fitted = ExponentialGP(max_rows=100).fit(X, y)
-    assert fitted.rows_.shape == (100, 4)
-    assert srocc(y, fitted.predict(X)) > 0.8
+    fitted = ExponentialGP(noises=[0.2], max_rows=299, n_inducing=40).fit(X, y)
+    assert fitted.rows_.shape == (40, 4)
+    features = Nystroem(Matern(length_scale=2.0 * np.sqrt(4), nu=0.5), n_components=40)
+    features.fit(fitted.rows_)
+    ridge = Ridge(alpha=0.2, fit_intercept=False)
+    ridge.fit(features.transform(X), y - y.mean())
+    expected = ridge.predict(features.transform(X)) + y.mean()
+    np.testing.assert_allclose(fitted.predict(X), expected, atol=1e-5)
+    monkeypatch.setattr(gaussian_process, "_ROWS_IN_MEMORY", 70)  # the last part is smaller
+    in_parts = ExponentialGP(noises=[0.2], max_rows=299, n_inducing=40).fit(X, y)
+    np.testing.assert_allclose(in_parts.predict(X), fitted.predict(X), atol=1e-9)
+
+
+def test_the_subset_learns_more_from_all_rows_than_the_process_from_as_many():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 4))
+    truth = np.sin(2 * X[:, 0]) + X[:, 1]
+    y = truth + rng.normal(size=3000)
+    subset = ExponentialGP(max_rows=2000, n_inducing=200).fit(X[:2500], y[:2500])
+    some = ExponentialGP().fit(X[:200], y[:200])
+    assert len(subset.rows_) == len(some.rows_) == 200
+    error, more = (np.mean((m.predict(X[2500:]) - truth[2500:]) ** 2) for m in (subset, some))
+    assert error < 0.5 * more
+
+
+def test_equal_rows_do_not_make_the_subset_singular(waves):
+    X, y = waves
+    X, y = np.vstack([X[:40]] * 10), np.tile(y[:40], 10)
+    fitted = ExponentialGP(max_rows=300, n_inducing=200).fit(X, y)
+    exact = ExponentialGP(max_rows=400).fit(X, y)
+    assert fitted.noise_ == exact.noise_
+    np.testing.assert_allclose(fitted.predict(X), exact.predict(X), atol=1e-4)
+
+
+def test_a_process_of_an_earlier_version_still_has_its_parameters(waves):
+    fitted = ExponentialGP().fit(*waves)
+    del fitted.__dict__["n_inducing"]  # as in its bundles
+    assert fitted.get_params()["n_inducing"] > 0
+    assert fitted.predict(waves[0]).shape == (300,)

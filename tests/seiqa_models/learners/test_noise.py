@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from seiqa_models.core.metrics import rmse
 from seiqa_models.learners.gaussian_process import ExponentialGP, exponential_kernel
 from seiqa_models.learners.noise import NoiseAwareGP
+from seiqa_models.sampling import spread_sample
 
 
 @parametrize_with_checks([NoiseAwareGP()])
@@ -76,3 +77,11 @@ def test_a_label_that_all_rows_share_is_no_cause_for_doubt():
     fitted = NoiseAwareGP().fit(X, np.full(20, 3.0))
     np.testing.assert_array_equal(fitted.weights_, np.ones(20))
     np.testing.assert_allclose(fitted.predict(X), 3.0)
+
+
+def test_of_many_rows_some_are_fitted(waves):
+    X, _, labels = waves
+    fitted = NoiseAwareGP(max_rows=100).fit(X, labels)
+    kept = spread_sample(labels, None, 100, 0)
+    np.testing.assert_array_equal(fitted.rows_, X[kept])
+    assert fitted.weights_.shape == (100,)
