@@ -99,10 +99,10 @@ def features_of(
         else:
             home = runtime.device if runtime.on_gpu(block.spec) else "cpu"
             with computing_in(block.dtype, home), computing_on(home), UsableGradients():
-                values = runtime.work(block.spec.name)(
+                found = runtime.work(block.spec.name)(
                     ref=seen_ref.to(home), dist=seen_dist.to(home), ref_index=index.to(home)
                 )
-                values = {name: value_of(name, values) for name in wanted}
+                values = {name: value_of(name, found) for name in wanted}
         features |= {f"{block.name}__{name}": value.cpu() for name, value in values.items()}
     return features
 

@@ -78,7 +78,8 @@ def _ranks(part: RankNormal) -> Form:
         below = torch.where(values + AT_BOUND > known[:, -1:], 1.0, below)
         below = torch.where(values - AT_BOUND < known[:, :1], 0.0, below)
         # Bounded before, because the normal score of 0 or 1 has an infinite gradient.
-        return torch.special.ndtri(below.clamp(1 - most, most)).T
+        places: torch.Tensor = torch.special.ndtri(below.clamp(1 - most, most)).T
+        return places
 
     return form
 
