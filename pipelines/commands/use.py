@@ -56,7 +56,8 @@ def demo(
 
         if folder is not None or semantic:
             raise UsageError("--truth RUN stands alone: without FOLDER and --semantic")
-        typer.echo("\n".join(judge(truth).lines()))
+        for line in judge(truth).lines():
+            say(line)
         called = sys.argv[0] if Path(sys.argv[0]).name == "seiqa" else "seiqa"
         for line in next_steps(truth, called):
             say_aside(line)
