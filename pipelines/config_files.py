@@ -13,9 +13,21 @@ from pydantic import AfterValidator
 from pydantic_settings import YamlConfigSettingsSource
 
 from seiqa_features.errors import UsageError
+from seiqa_features.files import why_unreadable
 from seiqa_features.remote.places import as_path, local_path
 
 LocalPath = Annotated[Path, AfterValidator(local_path)]
+
+
+def _folder(path: Path) -> Path:
+    if path.exists() and not path.is_dir():
+        raise ValueError("is no folder")
+    return path
+
+
+LocalFolder = Annotated[LocalPath, AfterValidator(_folder)]
+"""A local folder, which need not exist yet."""
+
 AnyPath = Annotated[Path, AfterValidator(as_path)]
 """A local path, or one in an object store."""
 
@@ -124,8 +136,10 @@ def config_path(config: str) -> Path:
     path = by_name if by_name.is_file() else Path(config)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
-        raise UsageError(f"config {config!r}: no such file, and no configuration of that name;"
-                         f" there are {known}")  # fmt: skip
+        why = why_unreadable(path) or "no such file"
+        raise UsageError(
+            f"config {config!r}: {why}, and no configuration of that name; there are {known}"
+        )
     return path
 
 

@@ -24,7 +24,7 @@ from pydantic_settings import (
 from pipelines.config_files import (
     AnyPath,
     ConfigFile,
-    LocalPath,
+    LocalFolder,
     config_path,
     read_yaml,
     with_tiles,
@@ -42,7 +42,6 @@ DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
 
 MAX_WORKERS = 1024  # more threads than any machine has cores must be a mistake
-
 MAX_SEED = 2**31 - 1
 """Largest seed that all of the learners' libraries accept."""
 
@@ -98,7 +97,7 @@ class Settings(BaseSettings):
         "auto", description="of networks: mixed is faster (auto: mixed on a GPU, float32 on a CPU)"
     )
     gpu_memory: float | None = Field(None, gt=0, description="limit on GPU memory, in GB")
-    weights: LocalPath = Field(
+    weights: LocalFolder = Field(
         DEFAULT_FOLDER, description="folder of your own weights, and of the recorded checksums"
     )
     weight_files: dict[str, Path] = Field({}, description="file to use for a weight, by its name")

@@ -31,9 +31,12 @@ def audit(
     from pipelines.runs.folder import write_json
     from pipelines.runs.outputs import require_writable
     from pipelines.settings import load_settings
+    from seiqa_features.errors import UsageError
     from seiqa_models.audit.rendering import render
 
     settings = load_settings(data=data, config=config, run=run, cache=cache, workers=workers)
+    if settings.run.exists() and not settings.run.is_dir():
+        raise UsageError(f"{settings.run}: is no folder; name that of a run, or none")
     if out is not None:
         require_writable(out, inputs=settings.named_data())
     with bars("checking images") as (progress,):

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -68,7 +68,7 @@ def read_excel(path: Path, wanted: str | None = None) -> Grid:
     _require_bounded(path)
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns about extensions that it ignores
-        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        workbook = _opened(file)
         sheet, rows = _first_filled(workbook, wanted)
         workbook.close()
     others = [name for name in workbook.sheetnames if name != sheet.title]
@@ -108,6 +108,16 @@ def _require_bounded(path: Path) -> None:
                 raise ValueError("too many merged cells or columns; save the sheet as .csv")
 
 
+def _opened(file: IO[bytes]) -> Any:
+    try:
+        return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    except Exception as error:  # KeyError, ValueError, OSError, … for parts it lacks
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's
+            raise
+        said = " ".join(str(error).split())
+        raise ValueError(f"no sheets can be found in it; save it as .xlsx ({said})") from None
+
+
 def _first_filled(workbook: Any, wanted: str | None) -> tuple[Any, dict[int, list[str]]]:
     """The first readable sheet that is not blank, and its rows."""
     for sheet in workbook.worksheets:
@@ -116,8 +126,11 @@ def _first_filled(workbook: Any, wanted: str | None) -> tuple[Any, dict[int, lis
             if rows:
                 return sheet, rows
     hidden = [sheet.title for sheet in workbook.worksheets if sheet.sheet_state != "visible"]
+    charts = [sheet.title for sheet in workbook.chartsheets]
     if wanted:
         raise ValueError(f"no sheet {wanted}, or nothing in it")
+    if not workbook.worksheets and charts:
+        raise ValueError(f"all of its sheets are charts ({_some(charts)}); expected cells")
     rest = f"; hidden sheets ({_some(hidden)}) are not read, unhide the one that counts"
     raise ValueError(f"no visible sheet holds anything{rest if hidden else ''}")
 

@@ -27,6 +27,7 @@ from seiqa_features.tabular.numbers import read_number, read_numbers, with_point
 
 _SHOWN, _LENGTH = 8, 40  # columns listed in a message, and characters per name
 _TEXTS = ("str", "category")
+_OTHER_SHEETS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ def is_table(path: Path) -> bool:
 def _reader(path: Path) -> Callable[[Path], Grid]:
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        raise DataError([f"{path}: expected a table: {', '.join(READERS)}"])
+        hint = "; save it as .xlsx" if suffix in _OTHER_SHEETS else ""
+        raise DataError([f"{path}: expected a table: {', '.join(READERS)}{hint}"])
     return READERS[suffix]
 
 

@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openpyxl.chart import BarChart, Reference
 
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.excel import MAX_RANGES
@@ -134,6 +135,34 @@ def test_only_hidden_sheets(book: Book) -> None:
     assert "no visible sheet holds anything; hidden sheets (Sheet) are not" in refusal(
         book(ROWS, change)
     )
+
+
+def test_a_workbook_of_charts_alone(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    chart = BarChart()
+    chart.add_data(Reference(workbook.worksheets[0], min_col=1, min_row=1))
+    workbook.create_chartsheet("Results").add_chart(chart)
+    workbook.remove(workbook.worksheets[0])
+    workbook.active = 0
+    workbook.save(tmp_path / "c.xlsx")
+    with pytest.raises(
+        DataError, match=r"all of its sheets are charts \(Results\); expected cells"
+    ):
+        read_text_table(tmp_path / "c.xlsx")
+
+
+def test_a_file_of_office_that_is_no_workbook(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "d.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+    with pytest.raises(DataError, match=r"no sheets can be found in it; save it as \.xlsx"):
+        read_text_table(tmp_path / "d.xlsx")
+
+
+@pytest.mark.parametrize("suffix", [".xls", ".ods", ".xlsm"])
+def test_sheets_of_other_formats(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"t{suffix}").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"expected a table: .*; save it as \.xlsx"):
+        read_text_table(tmp_path / f"t{suffix}")
 
 
 def test_hidden_rows_and_columns_are_read_and_named(
