@@ -16,7 +16,7 @@ from pipelines.runs.reading import read
 from seiqa_features.errors import DataError
 from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import pixel_key
-from seiqa_models.bootstrap import score_summary
+from seiqa_models.evaluation.bootstrap import score_summary
 from seiqa_models.results import Summary
 
 

@@ -177,7 +177,7 @@ def _held_out(
     evaluation: Evaluation, pairs: pd.DataFrame, table: pd.DataFrame
 ) -> dict[str, Any] | None:
     """Figures of the fitted stack on labelled rows that were never trained on, by split."""
-    from seiqa_models.bootstrap import score_summary
+    from seiqa_models.evaluation.bootstrap import score_summary
 
     summaries = {}
     for split in ("val", "test"):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seiqa_models.bootstrap import group_resamples
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.metrics import final_score
+from seiqa_models.evaluation.bootstrap import group_resamples
 
 
 def compare(
@@ -39,7 +39,7 @@ def compare(
     seed : int
         Seed of the draws.
     finals : (float64 [n_boot], float64 [n_boot]), optional
-        Those of both systems from :func:`seiqa_models.bootstrap.group_resamples`, if known.
+        Of both systems, from :func:`seiqa_models.evaluation.bootstrap.group_resamples`, if known.
 
     Returns
     -------

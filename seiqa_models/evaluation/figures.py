@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seiqa_models.bootstrap import group_resamples, score_summary
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.canonical import codes_of
 from seiqa_models.core.checks import TrainingTable
@@ -16,6 +15,7 @@ from seiqa_models.core.columns import AGREEMENT, CONSENSUS, SCORED
 from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, describe_folds
 from seiqa_models.evaluation.baselines import best_single
+from seiqa_models.evaluation.bootstrap import group_resamples, score_summary
 from seiqa_models.evaluation.compare import compare
 from seiqa_models.evaluation.held_out import (
     NOMINAL_COVERAGE,

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from seiqa_models.bootstrap import bootstrap_interval
 from seiqa_models.core.metrics import final_score
+from seiqa_models.evaluation.bootstrap import bootstrap_interval
 from seiqa_models.evaluation.compare import compare
 
 RNG = np.random.default_rng(5)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seiqa_models import bootstrap
-from seiqa_models.bootstrap import (
+from seiqa_models.core.metrics import final_score
+from seiqa_models.evaluation import bootstrap
+from seiqa_models.evaluation.bootstrap import (
     bootstrap_interval,
     expanded_tail,
     group_resamples,
     score_summary,
 )
-from seiqa_models.core.metrics import final_score
 
 RNG = np.random.default_rng(3)
 LABELS = RNG.integers(0, 6, 60).astype(float)
