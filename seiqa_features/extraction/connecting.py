@@ -89,8 +89,10 @@ def connected(cluster: Cluster) -> Iterator[None]:
             )
     except Exception as error:  # of no class of its own where a node is too slow to start
         said = " ".join(str(error).split())[:300]
+        same = "; its token (RAY_AUTH_TOKEN) and Ray's version have to be the same here"
         raise ClusterError(
             f"Ray cluster {cluster.address or 'of this machine'}: cannot be used ({said})"
+            f"{same if cluster.address else ''}"
         ) from None
     try:
         yield

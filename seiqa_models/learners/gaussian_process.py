@@ -93,7 +93,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.n_inducing = n_inducing
 
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> ExponentialGP:
+    def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None) -> ExponentialGP:
         """Fit X float [n, p] and y float [n], with the rows' groups [n] if they are known."""
         checked = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         places, label = self._places(checked[0]), checked[1].astype(np.float64)

@@ -87,13 +87,14 @@ class KindAwareGP(ExponentialGP):
         X: ArrayLike,
         y: ArrayLike,
         kinds: ArrayLike | None = None,
+        *,
         groups: ArrayLike | None = None,
     ) -> KindAwareGP:
         """Fit X float [n, p], y float [n], and kinds and groups [n], numbers or text."""
         self.knows_kinds_ = kinds is not None
         if kinds is not None:
             self._fit_kinds(np.asarray(X, dtype=np.float64), kinds)
-        super().fit(X, y, groups)
+        super().fit(X, y, groups=groups)
         return self
 
     def _fit_kinds(self, rows: FloatMatrix, kinds: ArrayLike) -> None:

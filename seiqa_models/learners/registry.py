@@ -238,7 +238,7 @@ def consensus(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 def extra_trees(random_state: int, n_jobs: int) -> Any:
     """Trees with random cut points, so that no few rows determine them.
 
-    Fully grown, their size grows with the rows: 150 trees of 10 000 rows take 90 MB.
+    They are fully grown, so that their size grows with the rows.
     """
     trees = ExtraTreesRegressor(
         150, min_samples_leaf=2, max_features=0.5, random_state=random_state, n_jobs=n_jobs

@@ -252,6 +252,25 @@ def test_a_cluster_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("it is not connected")
 
 
+def test_a_cluster_that_answers_and_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray says no more than that it cannot connect where the token is another one."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+
+    def refused(*_: object, **__: object) -> None:
+        raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refused)
+    monkeypatch.setattr(connecting, "require_answer", lambda _: None)
+    with (
+        pytest.raises(
+            ClusterError, match=r"\(Failed to connect.*\); its token \(RAY_AUTH_TOKEN\) and"
+        ),
+        connecting.connected(Cluster("10.0.0.1:6379")),
+    ):
+        pytest.fail("it is not connected")
+
+
 def test_errors_come_back_as_what_they_were() -> None:
     error = cluster_module._error("DataError", "one\ntwo")
     assert isinstance(error, DataError)

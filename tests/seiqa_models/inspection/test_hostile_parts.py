@@ -36,7 +36,7 @@ def _forest(stack: SeiqaRegressor) -> Any:
 
 
 def _machine(stack: SeiqaRegressor) -> Any:
-    return stack.learners_["svr"][-1].regressor_
+    return stack.learners_["svr"][-1].regressor_.regressor_
 
 
 @pytest.fixture(scope="module")
