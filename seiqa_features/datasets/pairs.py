@@ -202,7 +202,7 @@ def _table(
     sizes = [f"{info.width}×{info.height}" for info in infos.values()]
     columns = {"path": [*map(path_text, infos)], "key": keys, "size": sizes}
     of_pictures = {name: pd.array(values, dtype="str") for name, values in columns.items()}
-    pixels = pd.factorize(of_pictures["key"])[0]  # several files may have the same pixels
+    pixels = pd.factorize(pd.Index(keys))[0]  # several files may have the same pixels
     shared = pixels[refs] * len(infos) + pixels[dists]
     own = zip(pairs, refs, strict=True)
     groups = [keys[ref] if pair.group is None else pair.group for pair, ref in own]

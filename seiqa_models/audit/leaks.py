@@ -87,5 +87,6 @@ def _counts(values: FloatMatrix) -> NDArray[np.bool_]:
         return np.zeros(values.shape[1], dtype=bool)
     with np.errstate(all="ignore"):  # not finite, or so far apart that the difference is not
         steps = np.diff(values, axis=0)
-    even: NDArray[np.bool_] = (steps == steps[0]).all(axis=0) & (steps[0] != 0)
-    return even & np.isfinite(steps[0])
+    even = (steps == steps[0]).all(axis=0) & (steps[0] != 0)
+    counted: NDArray[np.bool_] = even & np.isfinite(steps[0])
+    return counted

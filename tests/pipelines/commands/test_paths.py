@@ -53,16 +53,17 @@ THINGS: dict[str, Callable[[Path], Path]] = {
 }
 
 
-def verbs() -> Iterator[tuple[str, Callable[..., Any]]]:
+def verbs() -> Iterator[tuple[str, Any]]:
     for registered in app.registered_commands:
         yield _name(registered), registered.callback
     for group in app.registered_groups:
+        assert group.typer_instance is not None
         for registered in group.typer_instance.registered_commands:
             yield f"{group.name} {_name(registered)}", registered.callback
 
 
 def _name(registered: Any) -> str:
-    return registered.name or registered.callback.__name__.replace("_", "-")
+    return str(registered.name or registered.callback.__name__.replace("_", "-"))
 
 
 def paths() -> Iterator[tuple[str, str]]:
