@@ -161,7 +161,7 @@ def standard_error(resampled: FloatVector, groups: int) -> float:
 
 def _fisher(final: ArrayLike) -> FloatVector:
     """Fisher's z of correlations; those of 1 and -1 count as a hair less, so that z is finite."""
-    return np.arctanh(np.clip(final, -1 + 1e-9, 1 - 1e-9))
+    return np.asarray(np.arctanh(np.clip(final, -1 + 1e-9, 1 - 1e-9)))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from seiqa_models.learners.gaussian_process import ExponentialGP
 from seiqa_models.learners.kind_aware import KindAwareGP
 from seiqa_models.learners.networks.ranker import PairwiseRanker
 from seiqa_models.learners.ordinal import OrdinalProcess
+from seiqa_models.sampling import OnSample
 
 
 @torch_form.register(Ridge)
@@ -76,6 +77,11 @@ def _target_scaled(part: TransformedTargetRegressor) -> Form:
         raise NoFormError(type(part.transformer_).__name__)
     scale, mean = float(part.transformer_.scale_[0]), float(part.transformer_.mean_[0])
     return lambda rows: inner(rows) * scale + mean
+
+
+@torch_form.register
+def _on_sample(part: OnSample) -> Form:
+    return torch_form(part.regressor_)
 
 
 @torch_form.register
