@@ -159,7 +159,7 @@ def test_warnings_are_lines_of_the_program(tmp_path: Path) -> None:
         ),
         (
             "features: &a {gms: *a}\nlearners: [ridge]\n",
-            "c.yaml: expected YAML of settings, name: value (an alias stands for something that it is",
+            "c.yaml: expected YAML of settings, name: value (an alias stands for something",
         ),
         ("features: {gms: [s64]}\nlearners: [ridge]\nfolds: 1\n", "setting folds: Input should be"),
         ("features: {gms: [s64]}\nlearners: [ridge]\nfusion: '['\n", "setting fusion: Value error"),
