@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -193,9 +193,7 @@ class _Flow:
                     for future in wait(futures, patience, FIRST_COMPLETED).done:
                         self._collect(future)
             finally:
-                for future in self.running:
-                    future.cancel()
-                self._flush()
+                self._wind_up()
 
     def _submit(self, workers: ThreadPoolExecutor, gpu: ThreadPoolExecutor) -> bool:
         """Keep workers and GPU busy; False when nothing is left to do."""
@@ -238,6 +236,15 @@ class _Flow:
         self.failures.update(result.failures)
         self.done += pairs
         self.on_progress(self.done * self.pairs // self.total, self.pairs)
+
+    def _wind_up(self) -> None:
+        """Write what is finished, and then what the workers have begun, which nothing can stop."""
+        self._flush()
+        begun = [future for future in list(self.running) if not future.cancel()]
+        for future in as_completed(begun):
+            if future.exception() is None:
+                self._collect(future)
+        self._flush()
 
     def _unfinished(self) -> int:
         on_gpu = self.batch[1] if self.batch else 0

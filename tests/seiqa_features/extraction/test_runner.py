@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -416,6 +417,33 @@ def test_interrupting_keeps_what_is_finished(pairs: pd.DataFrame, store: Store) 
     with pytest.raises(KeyboardInterrupt):
         run(pairs, store, on_progress=interrupt)
     assert all(len(store.keys(block)) >= 6 for block in RECIPE.blocks)
+
+
+def test_interrupting_keeps_what_workers_have_begun(
+    pairs: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks of references that are being compared at that moment are finished and kept."""
+    begun: set[str] = set()
+    interrupted = threading.Event()
+    real = runner.compute
+
+    def slow(task: list[Job], runtime: Runtime) -> Result:
+        begun.update(job.pair_id for job in task)
+        if len(begun) > len(task):  # not the first one
+            assert interrupted.wait(60)
+        return real(task, runtime)
+
+    def interrupt(_done: int, _total: int) -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "compute", slow)
+    with pytest.raises(KeyboardInterrupt):
+        run(pairs, store, workers=2, on_progress=interrupt)
+    wanted = pairs[pairs["pair_id"].isin(begun)]
+    assert len(wanted) > 3
+    assert all(len(store.keys(block)) == len(wanted) for block in RECIPE.blocks)
 
 
 def test_what_is_finished_is_written_within_seconds(
