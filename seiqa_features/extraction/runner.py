@@ -240,7 +240,7 @@ class _Flow:
     def _wind_up(self) -> None:
         """Write what is finished, and then what the workers have begun, which nothing can stop."""
         self._flush()
-        begun = [future for future in list(self.running) if not future.cancel()]
+        begun = [future for future in self.running if not future.cancel()]
         for future in as_completed(begun):
             if future.exception() is None:
                 self._collect(future)

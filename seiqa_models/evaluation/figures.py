@@ -114,29 +114,26 @@ def evaluation_figures(
 
 def sampled_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
     """The learners that were fitted on a sample of so many rows, and its size."""
-    limits = {name: _limits(learner) for name, learner in learners.items()}
-    return {
-        name: limit["max_rows"]
-        for name, limit in limits.items()
-        if limit.get("max_rows", rows) < rows and "n_inducing" not in limit
-    }
+    limited = _limited(learners, rows).items()
+    return {name: limits["max_rows"] for name, limits in limited if "n_inducing" not in limits}
 
 
 def inducing_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
     """The processes that were approximated for so many rows, and their number of inducing rows."""
-    limits = {name: _limits(learner) for name, learner in learners.items()}
-    return {
-        name: limit["n_inducing"]
-        for name, limit in limits.items()
-        if limit.get("max_rows", rows) < rows and "n_inducing" in limit
-    }
+    limited = _limited(learners, rows).items()
+    return {name: limits["n_inducing"] for name, limits in limited if "n_inducing" in limits}
+
+
+def _limited(learners: Mapping[str, Any], rows: int) -> dict[str, dict[str, int]]:
+    """The limits of the learners that cannot take so many rows."""
+    known = {name: _limits(learner) for name, learner in learners.items()}
+    return {name: limits for name, limits in known.items() if limits.get("max_rows", rows) < rows}
 
 
 def _limits(learner: Any) -> dict[str, int]:
     """The parameters of a learner or its parts that say how many rows it can take."""
-    parameters = ((key.rpartition("__")[2], key) for key in learner.get_params())
-    known = {name: key for name, key in parameters if name in ("max_rows", "n_inducing")}
-    return {name: int(learner.get_params()[key]) for name, key in known.items()}
+    parameters = ((key.rpartition("__")[2], value) for key, value in learner.get_params().items())
+    return {name: int(value) for name, value in parameters if name in ("max_rows", "n_inducing")}
 
 
 def _transfer(
