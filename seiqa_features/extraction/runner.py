@@ -5,7 +5,7 @@ Each worker thread runs whole tasks with single-threaded kernels (`seiqa_feature
 CPU this scales better than threads inside each small kernel, and the values of a pair cannot depend
 on its neighbours or on how many threads the process uses elsewhere. For a GPU, workers only prepare
 the views; these are collected over tasks and run in large batches by one additional thread while
-the workers continue. Both queues are bounded. Finished rows are written every few seconds, sooner
+the workers continue. All queues are bounded. Finished rows are written every few seconds, sooner
 if there are many, and when the run is interrupted or terminated: a killed run loses little.
 """
 
@@ -36,7 +36,8 @@ from seiqa_features.threads import one_core_threads
 
 TASK_PAIRS = 4
 NETWORK_TASK_PAIRS = 16  # encoding a reference repeatedly costs more with a network on the CPU
-SHARD_PAIRS = 128  # pairs in the buffer, finished or not, that trigger an immediate write
+SHARD_PAIRS = 128  # pairs in the buffer, and in hand on the CPU, that trigger an immediate write
+GPU_BATCHES = 2  # the second starts while this thread writes the rows of the one before
 FLUSH_SECONDS = 5.0  # longest time for which a finished pair is buffered
 
 
@@ -176,7 +177,7 @@ class _Flow:
         self.tasks = tasks_of(jobs, min(most, fair, max(1, shard_pairs // (4 * workers))))
         self.running: dict[Future[Result], int] = {}  # tasks → number of pairs
         self.waiting: list[tuple[int, Result]] = []  # finished tasks that still need the GPU
-        self.batch: tuple[Future[Result], int] | None = None  # the batch on the GPU
+        self.batches: dict[Future[Result], int] = {}  # on the GPU, and next in line for it
         self.buffer: Rows = {}
         self.buffered = 0
         self.due = math.inf  # when to write the buffer, by the monotonic clock
@@ -185,10 +186,10 @@ class _Flow:
         with one_core_threads(self.workers) as workers, one_core_threads(1) as gpu:
             try:
                 while self._submit(workers, gpu):
-                    full = self.buffered + self._unfinished() >= self.shard_pairs
+                    full = self.buffered + self._in_hand() >= self.shard_pairs
                     if full or time.monotonic() >= self.due:
                         self._flush()
-                    futures = [*self.running, *([self.batch[0]] if self.batch else [])]
+                    futures = [*self.running, *self.batches]
                     patience = None if self.due == math.inf else self.due - time.monotonic()
                     for future in wait(futures, patience, FIRST_COMPLETED).done:
                         self._collect(future)
@@ -200,17 +201,17 @@ class _Flow:
         while self._wants_tasks() and (task := next(self.tasks, None)):
             self.running[workers.submit(compute, task, self.runtime)] = len(task)
         full = self._held() >= BATCH_PAIRS or not self.running
-        if self.gpu_batches is not None and self.batch is None and self.waiting and full:
+        free = len(self.batches) < GPU_BATCHES
+        if self.gpu_batches is not None and free and self.waiting and full:
             results = [result for _, result in self.waiting]
-            self.batch = gpu.submit(self.gpu_batches.run, results), self._held()
+            self.batches[gpu.submit(self.gpu_batches.run, results)] = self._held()
             self.waiting = []
-        return bool(self.running or self.batch)
+        return bool(self.running or self.batches)
 
     def _wants_tasks(self) -> bool:
         """Two tasks per worker keep all workers busy while this thread writes.
 
-        For a GPU, one whole batch is prepared while it processes another; more would only fill
-        memory.
+        For a GPU, two batches are prepared beside those that it has; more would only fill memory.
         """
         if self.gpu_batches is None:
             return len(self.running) < 2 * self.workers
@@ -221,10 +222,7 @@ class _Flow:
         return sum(pairs for pairs, _ in self.waiting)
 
     def _collect(self, future: Future[Result]) -> None:
-        if self.batch is not None and future is self.batch[0]:
-            pairs, self.batch = self.batch[1], None
-        else:
-            pairs = self.running.pop(future)
+        pairs = (self.batches if future in self.batches else self.running).pop(future)
         result = future.result()
         if result.prepared:
             self.waiting.append((pairs, result))
@@ -238,17 +236,17 @@ class _Flow:
         self.on_progress(self.done * self.pairs // self.total, self.pairs)
 
     def _wind_up(self) -> None:
-        """Write what is finished, and then what the workers have begun, which nothing can stop."""
+        """Write what is finished, and then what has been begun, which nothing can stop."""
         self._flush()
-        begun = [future for future in self.running if not future.cancel()]
+        begun = [future for future in (*self.running, *self.batches) if not future.cancel()]
         for future in as_completed(begun):
             if future.exception() is None:
                 self._collect(future)
         self._flush()
 
-    def _unfinished(self) -> int:
-        on_gpu = self.batch[1] if self.batch else 0
-        return sum(self.running.values()) + self._held() + on_gpu
+    def _in_hand(self) -> int:
+        """Number of pairs that workers compute; those of a GPU are finished in large batches."""
+        return sum(self.running.values()) if self.gpu_batches is None else 0
 
     def _flush(self) -> None:
         self.buffered, self.due = 0, math.inf

@@ -40,7 +40,7 @@ Crops = NDArray[np.uint8]
 """A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid or tiles."""
 
 TILES = 8
-"""Tiles processed at a time, which bounds the memory."""
+"""A picture of more tiles is processed by itself, so many at a time, which bounds the memory."""
 
 Send = Callable[[Sequence[Crops]], "torch.Tensor"]
 """Puts n pictures of one shape on a device: uint8 [n · K, 3, H, W]."""
@@ -214,8 +214,8 @@ def forward(
 def _shares(
     block: Block, ref: Sequence[Crops], dist: Sequence[Crops], ref_index: Sequence[int]
 ) -> Iterator[tuple[Sequence[Crops], Sequence[Crops], Sequence[int]]]:
-    """What the extractor gets at a time: the batch, or `TILES` tiles of one pair."""
-    if block.view.kind != "tiles":
+    """What the extractor gets at a time: the batch, or `TILES` tiles of one pair that has more."""
+    if block.view.kind != "tiles" or len(dist[0]) <= TILES:
         yield ref, dist, ref_index
         return
     for pair, number in zip(dist, ref_index, strict=True):

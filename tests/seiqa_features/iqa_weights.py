@@ -246,5 +246,5 @@ def _save_archive(state: Tensors, path: Path) -> None:
             node = node.get_submodule(parent)
         node.register_buffer(leaf, tensor.half() if tensor.is_floating_point() else tensor)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
+        warnings.filterwarnings("ignore", "`torch.jit")  # its category differs by version
         torch.jit.save(torch.jit.script(root), str(path))

@@ -77,6 +77,7 @@ def test_a_batch_on_the_gpu_gives_what_the_cpu_gives(
         assert far.max() < tolerance, output
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype:UserWarning")
 @pytest.mark.parametrize("name", [name for name in NAMES if not get_extractor(name).spec.waits])
 def test_nothing_in_a_batch_waits(name: str, batch: dict[str, torch.Tensor]) -> None:
     run(name, batch, "cuda")  # sends the constants
