@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8]
 Affine = NDArray[np.float32]
 """A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
 
-VERSION = 1
+VERSION = 2
 """Increased when `realigned` returns other pixels; part of the fingerprint of aligned views."""
 
 SIDE = 256
@@ -115,7 +115,7 @@ def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
     (x, y), _ = cv2.phaseCorrelate(one.copy(), other.copy(), window)
     if not np.isfinite([x, y]).all() or max(abs(x), abs(y)) > FARTHEST * min(one.shape):
         return None
-    return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
+    return _shift(x, y)
 
 
 def _refined(one: Grey, other: Grey, start: Affine) -> Affine | None:
@@ -212,11 +212,10 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
         return dist
     # A shift by whole pixels needs no resampling, so it wins if the estimate was slightly off.
     pixels, there = np.asarray(fitted), np.asarray(ref)
-    whole = _whole_shift(found.matrix, *one.shape)
-    x, y = whole[:, 2].astype(int)
+    x, y = _whole_shift(one, other, found.matrix)
     warped = np.rint(warp(_unit(fitted), found.matrix) * 255).astype(np.uint8)
     candidates = (
-        _filled(np.roll(pixels, (-y, -x), axis=(0, 1)), whole, there),
+        _filled(np.roll(pixels, (-y, -x), axis=(0, 1)), _shift(x, y), there),
         _filled(warped, found.matrix, there),
     )
     return Image.fromarray(min(candidates, key=lambda moved: _squared_error(moved, there)))
@@ -227,12 +226,28 @@ def _unit(image: Image.Image) -> Grey:
     return np.asarray(image, np.float32) / np.float32(255)
 
 
-def _whole_shift(matrix: Affine, height: int, width: int) -> Affine:
-    """The shift by whole pixels that is nearest to what the map does at the picture's centre."""
+def _whole_shift(one: Grey, other: Grey, matrix: Affine) -> tuple[int, int]:
+    """The best of the nine shifts (x, y) by whole pixels near what the map does at the centre.
+
+    The map was estimated on a reduced picture: without much detail it can be off by a pixel.
+    """
+    height, width = one.shape
     centre = np.array([(width - 1) / 2, (height - 1) / 2, 1])
-    whole = np.eye(2, 3, dtype=np.float32)
-    whole[:, 2] = np.rint(matrix.astype(np.float64) @ centre - centre[:2])
-    return whole
+    x, y = np.rint(matrix.astype(np.float64) @ centre - centre[:2]).astype(int).tolist()
+
+    def difference(shift: tuple[int, int]) -> float:
+        x, y = shift
+        ours = one[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
+        theirs = other[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
+        return float(np.mean((ours - theirs) ** 2))
+
+    return min(
+        ((x + right, y + down) for down in (0, -1, 1) for right in (0, -1, 1)), key=difference
+    )
+
+
+def _shift(x: float, y: float) -> Affine:
+    return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
 
 
 def _filled(moved: Pixels, matrix: Affine, ref: Pixels) -> Pixels:
