@@ -108,8 +108,7 @@ def contributions(
 
     def score(rows: FloatMatrix) -> FloatVector:
         own, blocks = rows[:, :prepared], None if dense is None else rows[:, prepared:]
-        common = regressor.fuse_unclipped(pool.predict_prepared(own, blocks))
-        return common if collection is None else common + regressor.own_term(own, collection)
+        return regressor.fuse_as(pool.predict_prepared(own, blocks), own, collection)
 
     worth = _worth(score, values, medians, masks[:, group_of_column])
     table = pd.DataFrame(0.0, index=known.index, columns=[*names, BASELINE])

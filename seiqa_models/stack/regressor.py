@@ -235,7 +235,7 @@ class SeiqaRegressor(StackPredictor):
         if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
             self.observers_ = Observers(known).fit(
-                values, table, self.fuse_unclipped(held_out.by_group)
+                values, table, self.blend_.predict(held_out.by_group)
             )
         self.interval_ = held_out.interval(values, self.fuse, self.random_state)
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
