@@ -64,7 +64,9 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         with one_core():
             values = self.preparation_.transform(known)
         predictions = pool.predict_prepared(values, pool.dense(known))
-        return np.asarray(np.clip(self.fuse_as(predictions, values, collection), *self.label_range_))
+        return np.asarray(
+            np.clip(self.fuse_as(predictions, values, collection), *self.label_range_)
+        )
 
     @property
     def collections_(self) -> list[str]:
