@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from seiqa_features.costs.machines import SERIAL_DECODING, Gpu, speedup
 from seiqa_features.costs.pairs import (
     MEGA,
+    Core,
     Cost,
     PairSize,
     cost_of,
@@ -25,6 +26,10 @@ from seiqa_features.table.recipe import Recipe
 
 SENDING = 6e9
 """Bytes per second at which views are gathered, pinned and sent to a GPU, measured on an H100."""
+
+HANDLING = 2e-4
+"""Seconds per pair and block in which Python starts the kernels of a GPU and collects the values,
+while the threads that decode need the interpreter, too. Measured with 16 threads beside an H100."""
 
 TASK_PAIRS = 4  # a reference is decoded once for so many pairs at most
 
@@ -43,6 +48,8 @@ class Plan:
         Seconds of one core per pair to decode and to resize.
     sending : float
         Seconds per pair to send views to the GPU.
+    handling : float
+        Seconds per pair that the GPU waits for Python.
     blocks : dict[str, Cost]
         Cost of one mean pair by block.
     weights, store : float
@@ -54,6 +61,7 @@ class Plan:
     megapixels: float
     decoding: float
     sending: float
+    handling: float
     blocks: dict[str, Cost]
     weights: float
     store: float
@@ -66,7 +74,7 @@ class Plan:
     @property
     def gpu(self) -> float:
         """Seconds of the GPU per pair."""
-        return self.sending + sum(cost.gpu for cost in self.blocks.values())
+        return self.sending + self.handling + sum(cost.gpu for cost in self.blocks.values())
 
     @property
     def clock(self) -> float:
@@ -97,6 +105,7 @@ class Plan:
             "arithmetic": sum(cost.arithmetic for cost in self.blocks.values()),
             "memory bandwidth": sum(cost.memory for cost in self.blocks.values()),
             "sending pictures": self.sending,
+            "waiting for Python": self.handling,
         }
         return f"GPU: {max(parts, key=parts.__getitem__)}"
 
@@ -110,7 +119,7 @@ def plan(
     workers: int,
     half: bool = True,
     references: int | None = None,
-    slowness: float = 1.0,
+    core: Core | None = None,
 ) -> Plan:
     """The cost of extracting `recipe` for `pairs` pairs of which `sizes` are a sample.
 
@@ -120,13 +129,13 @@ def plan(
         Whether networks run in half precision on the GPU if they can.
     references : int | None
         Number of different references [one for each pair].
-    slowness : float
-        How many times as long one core of this CPU takes as the one that `ExtractorSpec.cost` was
-        measured on.
+    core : Core | None
+        One core of this CPU [the one that `ExtractorSpec.cost` was measured on].
     """
+    core = core or Core()
     share = max((references or pairs) / pairs, 1 / TASK_PAIRS)
     costs = {
-        block.name: mean_cost([cost_of(block, size, gpu, half, slowness) for size in sizes])
+        block.name: mean_cost([cost_of(block, size, gpu, half, core) for size in sizes])
         for block in recipe.blocks
     }
     views = {(block.view.name, block.spec.resampling): block.view for block in recipe.blocks}
@@ -134,14 +143,16 @@ def plan(
         decoding_seconds(size) + sum(resizing_seconds(view, size) for view in views.values())
         for size in sizes
     ]
-    there = {block.view for block in recipe.blocks if gpu and block.spec.runs_on_gpu}
+    on_gpu = [block for block in recipe.blocks if gpu and block.spec.runs_on_gpu]
+    there = {block.view for block in on_gpu}
     sent = [sum(view_bytes(view, size) for view in there) for size in sizes]
     return Plan(
         pairs=pairs,
         workers=workers,
         megapixels=sum(size.width * size.height for size in sizes) / len(sizes) / MEGA,
-        decoding=slowness * (1 + share) * sum(decoding) / len(decoding),
+        decoding=core.slowness * (1 + share) * sum(decoding) / len(decoding),
         sending=(1 + share) * sum(sent) / len(sent) / SENDING,
+        handling=HANDLING * len(on_gpu),
         blocks=costs,
         weights=MEGA * sum(weight.megabytes for weight in recipe.weights),
         store=float(pairs * sum(map(row_bytes, recipe.blocks))),
