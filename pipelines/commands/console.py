@@ -126,7 +126,7 @@ def say_few_groups(metrics: Metrics) -> None:
     if metrics.groups < FEW_GROUPS:
         say(
             f"caution: only {metrics.groups} scenes; below {FEW_GROUPS} an estimate can be off by"
-            " more than its interval says"
+            " more than its interval says, and it is slightly too low on average"
         )
 
 

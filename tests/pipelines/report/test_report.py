@@ -260,6 +260,7 @@ def test_the_runs_facts_are_on_the_page(plain: Page) -> None:
         "catboost", "0.65", "gmsd__full__value (2×)", "0.123", "3 folds by group",
         "clip_l14__s224__cosine", "weights are not in the hub cache", "214 columns", "341 ms",
         "ridge, svr", "2.15.0", "3.2.0", "3 min 33 s", "my pictures", "from 1.50 to 4.25",
+        "there are only 4 scenes", "it is slightly too low on average",
     ]  # fmt: skip
     assert [fact for fact in facts if fact not in plain.text] == []
 
