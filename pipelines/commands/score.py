@@ -138,8 +138,8 @@ def _import_skops_quickly() -> None:
 
 
 AGREE = "the metrics agree on this pair"
-DISAGREE = "the metrics disagree on this pair: the score rests only on what was learned"
-UNFAMILIAR = "unfamiliar: unlike every pair that the model was trained on; do not trust it"
+DISAGREE = "the metrics disagree on this pair; the score relies on the trained model alone"
+UNFAMILIAR = "unfamiliar: unlike every pair that the model was trained on; the score is not reliable"
 
 
 def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:

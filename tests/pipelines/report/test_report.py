@@ -477,9 +477,9 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
 
 
 def test_audit_says_which_folds_to_trust(full: Page) -> None:
-    assert "<b>Trust folds by group (whole reference scenes).</b>" in full.section("audit")
+    assert "<b>Recommended: folds by group (whole reference scenes).</b>" in full.section("audit")
     assert "The folds of this run are by group." in full.text
-    assert "against this advice" not in full.text
+    assert "against this recommendation" not in full.text
     assert [row[0] for row in full.rows("audit")] == ["file number alone", "group alone"]
 
 
@@ -495,7 +495,7 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     assert "references images are in more than one group" not in audit
     assert "reference images are in more than one group" in audit
     assert "Checked and not found" not in audit
-    said = "The folds of this run are by block, against this advice, because asked for."
+    said = "The folds of this run are by block, against this recommendation, because asked for."
     assert said in audit
     assert "too high" not in audit
 
