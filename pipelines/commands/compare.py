@@ -31,7 +31,9 @@ Html = Annotated[
 
 
 def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
-    """Show trained runs side by side, and test each against the first on the pairs both predicted.
+    """Show trained runs, and test each against the first.
+
+    The test is on the pairs that both predicted.
 
     final, SROCC, PLCC: the honest estimate; gap: how much more a naive estimate would claim;
     kind unseen: final on kinds of distortion that the training part lacked; s a pair: seconds for

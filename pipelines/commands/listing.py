@@ -18,7 +18,7 @@ def extractors(
     name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
     json: Json = False,
 ) -> None:
-    """List all extractors, or everything about one: outputs, weights, licence, cost."""
+    """List all extractors, or the details of one."""
     from pipelines.commands.console import say, say_aside, say_json, show_table
     from seiqa_features.extractors.registry import all_extractors, get_extractor
 

@@ -52,10 +52,11 @@ def score(
     json: Json = False,
     score_as: As = None,
 ) -> None:
-    """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
+    """Score a pair, or all pairs of two folders or a manifest.
 
-    In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
-    computed is kept, so that a stopped run can be resumed.
+    The score of a single pair is printed; those of many pairs are written to --out. In two folders,
+    files of the same name are a pair. A manifest has columns ref and dist. What was computed is
+    kept, so that a stopped run can be resumed.
     """
     from seiqa_features.remote.places import as_path
 
@@ -139,7 +140,9 @@ def _import_skops_quickly() -> None:
 
 AGREE = "the metrics agree on this pair"
 DISAGREE = "the metrics disagree on this pair; the score relies on the trained model alone"
-UNFAMILIAR = "unfamiliar: unlike every pair that the model was trained on; the score is not reliable"
+UNFAMILIAR = (
+    "unfamiliar: unlike every pair that the model was trained on; the score is not reliable"
+)
 
 
 def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:

@@ -50,6 +50,14 @@ def test_version_and_help_are_where_people_look(cli: Cli) -> None:
         assert "-h, --help" in out
 
 
+@pytest.mark.parametrize("group", [[], ["weights"], ["cache"]])
+def test_the_list_of_verbs_cuts_no_sentence(group: list[str]) -> None:
+    said = CliRunner().invoke(app, [*group, "-h"], env={"COLUMNS": "80"}).stdout
+    listed = said.split("Commands:\n")[1].rstrip().splitlines()
+    assert len(listed) >= 3
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
 def test_the_shell_completes_verbs_and_options() -> None:
     def completed(words: str) -> str:
         environment = {"_SEIQA_COMPLETE": "complete_bash", "COMP_WORDS": words,
