@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say, say_json, show_table
+from pipelines.commands.console import bars, say, say_json
 from pipelines.commands.options import Cache, Json
+from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
     from seiqa_features.table.upkeep import Cached
@@ -56,8 +57,8 @@ def stats(cache: Cache = None, json: Json = False) -> None:
 def compact(cache: Cache = None) -> None:
     """Merge the shards of every block.
 
-    Runs merge shards by themselves; this merges the rest, and converts those that an earlier version
-    wrote. Other processes may use the store at the same time.
+    Runs merge shards by themselves; this merges the rest, and converts those that an earlier
+    version wrote. Other processes may use the store at the same time.
     """
     from seiqa_features.table import upkeep
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import say, say_aside, say_json, show_table
+from pipelines.commands.console import say, say_aside, say_json
 from pipelines.commands.options import Json
+from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
     from pipelines.report.comparing import Trained
@@ -61,7 +62,7 @@ def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
             {"runs": [_facts(run) for run in (first, *others)], "against the first": list(found)}
         )
     else:
-        show_table(COLUMNS, [_row(run) for run in (first, *others)])
+        show_table(COLUMNS, [_row(run) for run in (first, *others)], few=True)
         _show_sense([first, *others])
         for line in map(sentence, found):
             say(line)

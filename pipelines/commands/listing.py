@@ -19,7 +19,8 @@ def extractors(
     json: Json = False,
 ) -> None:
     """List all extractors, or the details of one."""
-    from pipelines.commands.console import say, say_aside, say_json, show_table
+    from pipelines.commands.console import say, say_aside, say_json
+    from pipelines.text_tables import show_table
     from seiqa_features.extractors.registry import all_extractors, get_extractor
 
     if name is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say, say_aside, say_json, say_left_out, show_table
+from pipelines.commands.console import bars, say, say_aside, say_json, say_left_out
 from pipelines.commands.options import (
     As,
     BundleDir,
@@ -20,6 +20,7 @@ from pipelines.commands.options import (
     Weights,
     Workers,
 )
+from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
     from seiqa_features.extraction.connecting import Cluster

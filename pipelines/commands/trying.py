@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, say, say_aside, say_json, show_table
+from pipelines.commands.console import bars, say, say_aside, say_json
 from pipelines.commands.options import BundleDir, Device, Json, Weights, Workers
+from pipelines.text_tables import show_table
 
 
 def demo(

@@ -25,7 +25,8 @@ app = typer.Typer(
 @app.command("list")
 def list_weights(config: Config = None, weights: Weights = None, json: Json = False) -> None:
     """List every file with its size, licence, users and location."""
-    from pipelines.commands.console import say_json, show_table
+    from pipelines.commands.console import say_json
+    from pipelines.text_tables import show_table
 
     settings, needed = _needed(config, weights)
     weight_files = settings.runtime().weight_files
