@@ -78,8 +78,8 @@ def score_card(score: Score, scale: Scale, collection: str | None = None) -> str
     return (
         '<div class="seiqa-score">'
         f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
-        f"{scale.high:.3g}{_as(collection)}; {COVERAGE:.0%} interval {score.low:.2f} to "
-        f"{score.high:.2f}</p>"
+        f"{scale.high:.3g}{_as(collection)}; {100 * COVERAGE:.0f}\N{NO-BREAK SPACE}% interval "
+        f"{score.low:.2f} to {score.high:.2f}</p>"
         f"{f'<p>{_sentence(score.like)}</p>' if score.like else ''}"
         f"{warning if score.unfamiliar else same}"
         f"{'' if score.identical else agreement}"

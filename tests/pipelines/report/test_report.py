@@ -90,7 +90,8 @@ class Page(HTMLParser):
     def section(self, name: str) -> str:
         """The source of one section."""
         start = self.source.index(f'<h2 id="{name}"')
-        return self.source[start : self.source.index("</section>\n\n", start)]
+        found = self.source[start : self.source.index("</section>\n\n", start)]
+        return found.replace("\N{NO-BREAK SPACE}", " ")
 
     def rows(self, name: str) -> list[list[str]]:
         """Cells of the rows in a section's tables, but for the heads."""
@@ -269,6 +270,17 @@ def test_learners_are_listed_from_the_best_down(full: Page) -> None:
         "stack", "catboost", "ridge",
         "greedy selection", "best single feature", "file order only", "stack, naive claim",
     ]  # fmt: skip
+
+
+def test_a_low_score_of_file_order_leaves_the_figure_readable(make_run: MakeRun) -> None:
+    said = "File order only is far to the left of this axis."
+    run = make_run()
+    for final, beside in ((-0.05, True), (0.7, False)):
+        figures = metrics() | {"index_only": summary(final)}
+        (run / "metrics.json").write_text(json.dumps(figures))
+        page = rendered(run)
+        assert (said in page.section("result")) == beside
+        assert "file order only" in [row[0] for row in page.rows("learners")]
 
 
 def test_says_so_where_the_stack_loses(make_run: MakeRun, full: Page) -> None:
