@@ -19,7 +19,7 @@ from pictures import write_pairs
 
 from pipelines.settings import load_settings
 from seiqa_features.costs.model import plan
-from seiqa_features.costs.survey import sizes_of, slowness
+from seiqa_features.costs.survey import measured_core, sizes_of
 from seiqa_features.datasets import find_pairs, load_pairs
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
@@ -41,10 +41,10 @@ def main() -> None:
         folder = Path(name)
         manifest = write_pairs(folder / "pictures", references=options.pairs, per_reference=1)
         pairs, _ = load_pairs(manifest, ImageIndex(folder / "index"))
-        machine = slowness()
+        core = measured_core(block.spec for block in recipe.blocks)
         planned = plan(
             recipe, sizes_of(find_pairs(manifest).pairs), pairs=len(pairs), gpu=None,
-            workers=options.workers, slowness=machine,
+            workers=options.workers, core=core,
         )  # fmt: skip
         runtime, store = Runtime(WeightFiles(folder)), Store(folder / "store")
         extract(pairs[:2], recipe, Store(folder / "warm"), runtime, workers=options.workers)
@@ -54,7 +54,7 @@ def main() -> None:
         seconds = (time.process_time() - cpu) / len(pairs)
         stored = sum(file.stat().st_size for file in store.root.rglob("*.parquet"))
     print(f"{len(pairs)} pairs of 512×384, {len(recipe.blocks)} blocks, {options.workers} workers;"
-          f" a core takes {machine:.2f} times as long as the one of the specs")  # fmt: skip
+          f" a core takes {core.slowness:.2f} times as long as the one of the specs")  # fmt: skip
     for what, expected, found in (
         ("core seconds a pair", planned.cpu, seconds),
         ("pairs/s", planned.rate, rate),

@@ -19,7 +19,7 @@ PlanDevice = Annotated[
     str, typer.Option("--device", help="cpu, h100, h200, a100, l40s, l4, t4 or rtx4090.")
 ]
 Machine = Annotated[
-    bool, typer.Option("--this-cpu", help="Measure this machine's CPU (half a second).")
+    bool, typer.Option("--this-cpu", help="Measure the extractors on this CPU first (seconds).")
 ]
 
 
@@ -36,16 +36,17 @@ def plan(
 
     gpu = find_gpu(device)
     settings = load_settings(data=data, config=config, workers=workers, precision=precision)
+    recipe = Recipe.parse(settings.features)
     found = find_pairs(settings.named_data(), settings.dmos).pairs
     planned = model.plan(
-        Recipe.parse(settings.features),
+        recipe,
         survey.sizes_of(found),
         pairs=len(found),
         references=len({pair.ref for pair in found}),
         gpu=gpu,
         workers=settings.workers,
         half=settings.precision != "float32",
-        slowness=survey.slowness() if this_cpu else 1.0,
+        core=survey.measured_core(block.spec for block in recipe.blocks) if this_cpu else None,
     )
     if json:
         say_json(as_object(planned, device=device.lower() if gpu else "cpu"))

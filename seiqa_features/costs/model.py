@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from seiqa_features.costs.machines import SERIAL_DECODING, Gpu, speedup
 from seiqa_features.costs.pairs import (
     MEGA,
+    Core,
     Cost,
     PairSize,
     cost_of,
@@ -110,7 +111,7 @@ def plan(
     workers: int,
     half: bool = True,
     references: int | None = None,
-    slowness: float = 1.0,
+    core: Core | None = None,
 ) -> Plan:
     """The cost of extracting `recipe` for `pairs` pairs of which `sizes` are a sample.
 
@@ -120,13 +121,13 @@ def plan(
         Whether networks run in half precision on the GPU if they can.
     references : int | None
         Number of different references [one for each pair].
-    slowness : float
-        How many times as long one core of this CPU takes as the one that `ExtractorSpec.cost` was
-        measured on.
+    core : Core | None
+        One core of this CPU [the one that `ExtractorSpec.cost` was measured on].
     """
+    core = core or Core()
     share = max((references or pairs) / pairs, 1 / TASK_PAIRS)
     costs = {
-        block.name: mean_cost([cost_of(block, size, gpu, half, slowness) for size in sizes])
+        block.name: mean_cost([cost_of(block, size, gpu, half, core) for size in sizes])
         for block in recipe.blocks
     }
     views = {(block.view.name, block.spec.resampling): block.view for block in recipe.blocks}
@@ -140,7 +141,7 @@ def plan(
         pairs=pairs,
         workers=workers,
         megapixels=sum(size.width * size.height for size in sizes) / len(sizes) / MEGA,
-        decoding=slowness * (1 + share) * sum(decoding) / len(decoding),
+        decoding=core.slowness * (1 + share) * sum(decoding) / len(decoding),
         sending=(1 + share) * sum(sent) / len(sent) / SENDING,
         blocks=costs,
         weights=MEGA * sum(weight.megabytes for weight in recipe.weights),

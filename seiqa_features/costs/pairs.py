@@ -3,13 +3,13 @@
 On a GPU a block takes the time of its floating-point operations or that of the bytes it moves,
 whichever is longer, at the shares of the data sheet's rates that were measured (`machines.py`).
 Operations and bytes are counted per pixel of a view (`counts.py`). On a CPU a block takes
-`ExtractorSpec.cost` in proportion to the pixels of its view.
+`ExtractorSpec.cost`, or what was measured on it, in proportion to the pixels of its view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from seiqa_features.costs.counts import COUNTS
 from seiqa_features.costs.machines import BANDWIDTH_SHARE, HALF_SHARE, SINGLE_SHARE, Gpu
@@ -61,6 +61,27 @@ class Cost:
         return self.arithmetic + self.memory
 
 
+@dataclass(frozen=True)
+class Core:
+    """One core of a CPU.
+
+    Attributes
+    ----------
+    seconds : Mapping[str, float]
+        What extractors, by name, were measured to take for a pair in their usual view.
+    slowness : float
+        How many times as long everything else takes as on the core that `ExtractorSpec.cost` and
+        the constants of this module were measured on.
+    """
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    slowness: float = 1.0
+
+    def cost(self, spec: ExtractorSpec) -> float:
+        """Seconds of one pair in the extractor's usual view."""
+        return self.seconds.get(spec.name, self.slowness * spec.cost)
+
+
 def crops(view: View, size: tuple[int, int]) -> tuple[int, int]:
     """How many pictures a picture of (width, height) becomes in a view, and the pixels of each."""
     count, width, height = view.crops(size)
@@ -72,12 +93,12 @@ def row_bytes(block: Block) -> int:
     return ROW_BYTES + sum(4 * output.dim or 8 for output in block.outputs.values())
 
 
-def cost_of(block: Block, size: PairSize, gpu: Gpu | None, half: bool, slowness: float) -> Cost:
+def cost_of(block: Block, size: PairSize, gpu: Gpu | None, half: bool, core: Core) -> Cost:
     """Cost of one pair of this size in a block; the parameters are those of `plan`."""
     spec = block.spec
     count, pixels = crops(block.view, (size.width, size.height))
     if gpu is None or not spec.runs_on_gpu:
-        return Cost(cpu=slowness * spec.cost * count * pixels / _usual_pixels(spec))
+        return Cost(cpu=core.cost(spec) * count * pixels / _usual_pixels(spec))
     per_pixel, per_square, moved, moved_square = COUNTS.get(spec.name) or _guess(spec)
     halved = half and bool(spec.weights) and spec.precision != "float32"
     rate = gpu.half * HALF_SHARE if halved else gpu.single * SINGLE_SHARE

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image
 
-from seiqa_features.costs.pairs import PairSize
+from seiqa_features.costs.pairs import USUAL, Core, PairSize
 from seiqa_features.datasets.pairs import Pair
 from seiqa_features.errors import DataError
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.extractors.specs import Resources
+from seiqa_features.extractors.specs import ExtractorSpec, Resources
+from seiqa_features.pictures.views import View
 from seiqa_features.threads import on_one_core
+from seiqa_features.weights.places import installed
 
 SAMPLE = 200
-YARDSTICK = "ssim"
-"""Extractor whose time on this machine is compared with its spec's."""
+MOST_SECONDS = 1.0
+"""Extractors that take longer are not measured."""
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def sizes_of(pairs: Sequence[Pair]) -> list[PairSize]:
@@ -43,21 +45,49 @@ def sizes_of(pairs: Sequence[Pair]) -> list[PairSize]:
 
 
 @on_one_core
-def slowness() -> float:
-    """How many times as long a core of this machine takes as the one that costs were measured on.
+def measured_core(specs: Iterable[ExtractorSpec]) -> Core:
+    """A core of this machine: seconds of each of these extractors that is quick and needs no fetch.
 
-    By the processor's time, which other programs do not change much; takes half a second.
+    Other extractors, decoding and resizing are taken to differ by the median ratio. By the
+    processor's time, which other programs do not change much; takes some seconds.
     """
     import torch
 
-    entry = get_extractor(YARDSTICK)
-    work = entry.build(Resources())
+    ref, dist = _natural_pair()
+    seconds = {}
+    for spec in sorted(set(specs), key=lambda spec: spec.name):
+        files = {weight.name: installed(weight) for weight in spec.weights}
+        found = {name: path for name, path in files.items() if path is not None}
+        if spec.cost > MOST_SECONDS or len(found) < len(files):
+            continue
+        view = View.parse(spec.usual_view)
+        pixels = [view.prepare(image, USUAL, spec.resampling) for image in (ref, dist)]
+        one, other = (torch.from_numpy(crops).float() / 255 for crops in pixels)
+        work = get_extractor(spec.name).build(Resources(weights=found))
+        times = []
+        with torch.inference_mode():
+            for _ in range(ROUNDS):
+                started = time.thread_time()
+                work(ref=one, dist=other, ref_index=torch.arange(len(one)))
+                times.append(time.thread_time() - started)
+        seconds[spec] = min(times)
+    ratios = [spent / spec.cost for spec, spent in seconds.items()]
+    return Core(
+        {spec.name: spent for spec, spent in seconds.items()},
+        slowness=float(np.median(ratios)) if ratios else 1.0,
+    )
+
+
+def _natural_pair() -> tuple[Image.Image, Image.Image]:
+    """Two pictures, the second with noise, whose spectra fall as those of photographs do (1/f)."""
     rng = np.random.default_rng(0)
-    ref, dist = (torch.from_numpy(rng.random((1, 3, 384, 512), np.float32)) for _ in range(2))
-    seconds = []
-    with torch.inference_mode():
-        for _ in range(ROUNDS):
-            started = time.thread_time()
-            work(ref=ref, dist=dist, ref_index=torch.tensor([0]))
-            seconds.append(time.thread_time() - started)
-    return min(seconds) / entry.spec.cost
+    width, height = USUAL
+    across, down = np.fft.rfftfreq(width), np.fft.fftfreq(height)
+    frequency = np.hypot(across[None], down[:, None])
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.normal(size=(3, height, width))) / frequency
+    ref = np.fft.irfft2(spectrum, (height, width)).transpose(1, 2, 0)
+    ref = 128 + 50 * ref / ref.std()
+    dist = ref + rng.normal(0, 12, ref.shape)
+    one, other = (Image.fromarray(np.clip(side, 0, 255).astype(np.uint8)) for side in (ref, dist))
+    return one, other

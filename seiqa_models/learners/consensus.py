@@ -30,6 +30,7 @@ _ROWS_PER_KNOT = 10
 _KNOTS = (2, 5)
 """Minimum and maximum number of knots; two (a straight line) for few rows."""
 
+_ROWS_AT_ONCE = 1000  # whose distances to the kept rows are in memory
 _MAX_ROWS = 2000
 """Maximum number of training rows kept for measuring distances."""
 
@@ -202,7 +203,11 @@ class Fallback(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self, "rows_")
         values = validate_data(self, X, dtype=np.float64, reset=False)
-        nearest = cdist(np.asarray(self.places_.transform(values)), self.rows_).min(axis=1)
+        places = np.asarray(self.places_.transform(values))
+        parts = range(0, len(places), _ROWS_AT_ONCE)
+        nearest = np.concatenate(
+            [cdist(places[i : i + _ROWS_AT_ONCE], self.rows_).min(axis=1) for i in parts]
+        )
         unlike = -np.expm1(-((nearest / self.typical_ / FAR) ** STEEPNESS))
         return np.asarray(unlike * agreement**0.25)
 

@@ -24,6 +24,7 @@ from seiqa_models.learners.scaling import RankNormal
 
 _NEIGHBOURS = 5
 
+_ROWS_AT_ONCE = 1000  # whose distances to the kept rows are in memory: 16 MB
 _MAX_ROWS = 2000
 """Maximum number of training rows kept for measuring distances."""
 
@@ -167,15 +168,18 @@ def _nearest(
     places: FloatMatrix, rows: FloatMatrix, skipped: np.typing.NDArray[np.bool_] | None = None
 ) -> FloatVector:
     """Mean distance [n] to the nearest rows that are not skipped, divided by √p."""
-    distances = cdist(places, rows) / np.sqrt(max(rows.shape[1], 1))
-    if skipped is not None:
-        distances[skipped] = np.inf
     nearest = min(_NEIGHBOURS, len(rows))
-    first = np.partition(distances, nearest - 1, axis=1)[:, :nearest]
-    found = np.isfinite(first)
-    total = np.where(found, first, 0.0).sum(axis=1)
-    mean: FloatVector = total / np.maximum(found.sum(axis=1), 1)
-    return mean
+    means = [np.empty(0)]
+    for start in range(0, len(places), _ROWS_AT_ONCE):
+        some = slice(start, start + _ROWS_AT_ONCE)
+        distances = cdist(places[some], rows) / np.sqrt(max(rows.shape[1], 1))
+        if skipped is not None:
+            distances[skipped[some]] = np.inf
+        first = np.partition(distances, nearest - 1, axis=1)[:, :nearest]
+        found = np.isfinite(first)
+        total = np.where(found, first, 0.0).sum(axis=1)
+        means.append(total / np.maximum(found.sum(axis=1), 1))
+    return np.concatenate(means)
 
 
 def _conformal_quantile(ratios: FloatVector, coverage: float) -> float:

@@ -11,8 +11,8 @@ from PIL import Image
 from seiqa_features.costs.counts import COUNTS
 from seiqa_features.costs.machines import BANDWIDTH_SHARE, GPUS, HALF_SHARE, find_gpu, speedup
 from seiqa_features.costs.model import Plan, plan
-from seiqa_features.costs.pairs import ROW_BYTES, PairSize, crops, row_bytes
-from seiqa_features.costs.survey import SAMPLE, sizes_of, slowness
+from seiqa_features.costs.pairs import ROW_BYTES, Core, PairSize, crops, row_bytes
+from seiqa_features.costs.survey import SAMPLE, measured_core, sizes_of
 from seiqa_features.datasets.pairs import Pair
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.extractors.registry import all_extractors, get_extractor
@@ -86,7 +86,7 @@ def test_larger_pictures_and_a_slower_core_take_longer_to_decode() -> None:
     usual = planned(features).decoding
     assert planned(features, PairSize(2048, 1536, ".png")).decoding > 8 * usual
     assert planned(features, PairSize(512, 384, ".jpg")).decoding < 0.7 * usual
-    assert planned(features, slowness=3.0).decoding == pytest.approx(3 * usual)
+    assert planned(features, core=Core(slowness=3.0)).decoding == pytest.approx(3 * usual)
     assert planned(features, references=10).decoding < 0.7 * usual  # decoded once for four
 
 
@@ -159,5 +159,19 @@ def test_sizes_are_read_from_the_headers_of_a_sample(tmp_path: Path) -> None:
         sizes_of([])
 
 
-def test_this_machine_is_compared_with_that_of_the_specs() -> None:
-    assert 0.05 < slowness() < 100
+def test_what_was_measured_replaces_the_cost_of_the_spec() -> None:
+    core = Core({"ssim": 0.5}, slowness=2.0)
+    found = planned({"ssim": ["max512", "max256"], "vif": ["max512"]}, core=core).blocks
+    assert found["ssim__max512"].cpu == pytest.approx(0.5)
+    assert found["ssim__max256"].cpu == pytest.approx(0.5 / 4)
+    assert found["vif__max512"].cpu == pytest.approx(2 * get_extractor("vif").spec.cost)
+
+
+def test_a_core_is_measured_by_what_is_quick_and_there() -> None:
+    names = ("psnr", "gms", "mad", "clip_b16")  # mad takes 15 s, and CLIP's weights are not there
+    core = measured_core(get_extractor(name).spec for name in names)
+    assert set(core.seconds) == {"psnr", "gms"}
+    assert all(seconds > 0 for seconds in core.seconds.values())
+    ratios = [core.seconds[name] / get_extractor(name).spec.cost for name in core.seconds]
+    assert core.slowness == pytest.approx(sum(ratios) / 2)
+    assert measured_core([]) == Core()
