@@ -150,12 +150,15 @@ def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, j
     """Refuse arguments that do not go together."""
     from pipelines.runs.outputs import require_writable
     from seiqa_features.errors import UsageError
+    from seiqa_features.pictures.formats import SUFFIXES
 
     forms = "REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv --out FILE"
     folders = [path.is_dir() for path in images]
     many = len(images) == 1 or all(folders)
     if len(images) > 2 or (len(images) == 1 and folders[0]):
         raise UsageError(f"give {forms}")
+    if len(images) == 1 and images[0].suffix.lower() in SUFFIXES:
+        raise UsageError(f"{images[0]}: a single picture; give {forms}")
     if not many and any(folders):
         raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
     if many and out is None:

@@ -243,6 +243,8 @@ def test_what_is_missing_is_named(cli: Cli, pair: tuple[Path, Path], tmp_path: P
     for arguments in (["m.csv"], [tmp_path, tmp_path]):
         code, _, err = cli("score", *arguments)
         assert (code, "--out is missing" in err) == (2, True)
+    code, _, err = cli("score", "ref.png")
+    assert (code, "ref.png: a single picture; give REF DIST" in err) == (2, True)
     code, _, err = cli("score", "m.csv", "--out", "o.csv", "--json")
     assert (code, "--out scores.json writes JSON" in err) == (2, True)
     code, _, err = cli("score", *pair, "--out", "o.csv")
