@@ -27,6 +27,10 @@ from seiqa_features.table.recipe import Recipe
 SENDING = 6e9
 """Bytes per second at which views are gathered, pinned and sent to a GPU, measured on an H100."""
 
+HANDLING = 2e-4
+"""Seconds per pair and block in which Python starts the kernels of a GPU and collects the values,
+while the threads that decode need the interpreter, too. Measured with 16 threads beside an H100."""
+
 TASK_PAIRS = 4  # a reference is decoded once for so many pairs at most
 
 
@@ -44,6 +48,8 @@ class Plan:
         Seconds of one core per pair to decode and to resize.
     sending : float
         Seconds per pair to send views to the GPU.
+    handling : float
+        Seconds per pair that the GPU waits for Python.
     blocks : dict[str, Cost]
         Cost of one mean pair by block.
     weights, store : float
@@ -55,6 +61,7 @@ class Plan:
     megapixels: float
     decoding: float
     sending: float
+    handling: float
     blocks: dict[str, Cost]
     weights: float
     store: float
@@ -67,7 +74,7 @@ class Plan:
     @property
     def gpu(self) -> float:
         """Seconds of the GPU per pair."""
-        return self.sending + sum(cost.gpu for cost in self.blocks.values())
+        return self.sending + self.handling + sum(cost.gpu for cost in self.blocks.values())
 
     @property
     def clock(self) -> float:
@@ -98,6 +105,7 @@ class Plan:
             "arithmetic": sum(cost.arithmetic for cost in self.blocks.values()),
             "memory bandwidth": sum(cost.memory for cost in self.blocks.values()),
             "sending pictures": self.sending,
+            "waiting for Python": self.handling,
         }
         return f"GPU: {max(parts, key=parts.__getitem__)}"
 
@@ -135,7 +143,8 @@ def plan(
         decoding_seconds(size) + sum(resizing_seconds(view, size) for view in views.values())
         for size in sizes
     ]
-    there = {block.view for block in recipe.blocks if gpu and block.spec.runs_on_gpu}
+    on_gpu = [block for block in recipe.blocks if gpu and block.spec.runs_on_gpu]
+    there = {block.view for block in on_gpu}
     sent = [sum(view_bytes(view, size) for view in there) for size in sizes]
     return Plan(
         pairs=pairs,
@@ -143,6 +152,7 @@ def plan(
         megapixels=sum(size.width * size.height for size in sizes) / len(sizes) / MEGA,
         decoding=core.slowness * (1 + share) * sum(decoding) / len(decoding),
         sending=(1 + share) * sum(sent) / len(sent) / SENDING,
+        handling=HANDLING * len(on_gpu),
         blocks=costs,
         weights=MEGA * sum(weight.megabytes for weight in recipe.weights),
         store=float(pairs * sum(map(row_bytes, recipe.blocks))),

@@ -221,7 +221,7 @@ def _middle_ranks(mass: FloatMatrix, total: FloatVector) -> tuple[FloatMatrix, F
 def _moments(a: FloatVector, b: FloatVector, codes: Rows) -> list[FloatVector]:
     """What Pearson's correlation needs of each group: sums [g] of its rows."""
     parts = (np.ones_like(a), a, b, a * a, b * b, a * b)
-    return [np.bincount(codes, part) for part in parts]
+    return [np.bincount(codes, part).astype(np.float64) for part in parts]
 
 
 def _pearson(moments: Sequence[FloatVector], counts: Rows) -> FloatVector:

@@ -527,6 +527,23 @@ def test_a_cluster_that_is_not_there(pictures: tuple[Path, Path], tmp_path: Path
     assert not (tmp_path / "runs" / "cache").exists()
 
 
+@pytest.mark.slow  # it starts Ray
+def test_a_cluster_gives_the_same_scores(
+    trained: Path, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: extra cluster")
+    for engine in ("local", "ray"):
+        subprocess.run(
+            [
+                sys.executable, "-m", "pipelines.cli", "score", *pictures, "--bundle", trained,
+                "--out", tmp_path / f"{engine}.csv", "--engine", engine,
+            ],
+            check=True, timeout=300, capture_output=True,
+        )  # fmt: skip
+    assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
+    assert len(pd.read_csv(tmp_path / "ray.csv")) > 1
+
+
 def test_uris_of_other_kinds(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
     expected = "ftp://host/x: expected a local path, or s3://, gs://, file://"
     for arguments in (

@@ -10,7 +10,7 @@ from PIL import Image
 
 from seiqa_features.costs.counts import COUNTS
 from seiqa_features.costs.machines import BANDWIDTH_SHARE, GPUS, HALF_SHARE, find_gpu, speedup
-from seiqa_features.costs.model import Plan, plan
+from seiqa_features.costs.model import HANDLING, Plan, plan
 from seiqa_features.costs.pairs import ROW_BYTES, Core, PairSize, crops, row_bytes
 from seiqa_features.costs.survey import SAMPLE, measured_core, sizes_of
 from seiqa_features.datasets.pairs import Pair
@@ -74,6 +74,14 @@ def test_the_slower_side_is_the_limit() -> None:
     assert stays.limit == "CPU: features"
     cost = get_extractor("aligned").spec.cost
     assert stays.blocks["aligned__max512"].cpu == pytest.approx(cost)
+
+
+def test_a_gpu_waits_for_python_in_every_block() -> None:
+    small = {name: ["max128"] for name in ("psnr", "gms", "haarpsi")}
+    found = planned(small, gpu=H100, workers=64)
+    assert found.handling == pytest.approx(3 * HANDLING)
+    assert found.gpu > found.handling > sum(cost.gpu for cost in found.blocks.values())
+    assert planned(small).handling == 0
 
 
 def test_an_extractor_that_nobody_counted_is_guessed_from_its_cost_on_a_cpu() -> None:
