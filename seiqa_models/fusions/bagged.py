@@ -19,10 +19,10 @@ from seiqa_models.fusions.searched import SearchedFusion
 class BaggedFusion(SearchedFusion):
     """Weighted mean of predictions, with weights averaged over draws of the groups.
 
-    Weights found on a few scenes depend partly on chance; the mean over draws with replacement
-    keeps what most draws agree on, so that few groups give spread-out weights and many groups let
-    them concentrate where they are most useful. On each draw the weights are those of
-    :class:`seiqa_models.fusions.search.Surrogate` with a fixed, small pull to equal weights.
+    Weights found on a few scenes depend partly on chance. Averaged over draws with replacement,
+    they are close to equal with few groups, and close to the best weights with many. On each draw
+    the weights are those of :class:`seiqa_models.fusions.search.Surrogate` with a fixed, small pull
+    to equal weights.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         ----------
         X : DataFrame or array-like [n, columns]
         collection : str, optional
-            Score as the observers of this collection would, by default as all have in common.
+            Score as the observers of this collection would; by default by what all have in common.
 
         Raises
         ------
