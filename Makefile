@@ -17,7 +17,7 @@ COMPUTING = $(EXTRACTING) $(if $(DEVICE),--device "$(DEVICE)") $(if $(SKIP_UNAVA
   test test-slow notebooks lint lint-files docs dist package pictures scenarios \
   bench bench-features bench-gpu bench-plan bench-store bench-cluster bench-models bench-tables \
   bench-small bench-sense \
-  bench-transfer bench-claims bench-ablation bench-goals clean
+  bench-transfer bench-claims bench-claim-bias bench-ablation bench-goals clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -162,6 +162,9 @@ bench-transfer: $(VENV)/.dev ## trained on A, tested on B: COLLECTIONS="a=runs/a
 
 bench-claims: $(VENV)/.dev ## do claims made on few references hold on others? DATA=table.csv
 	$(BIN)/python benchmarks/claims.py "$(DATA)" $(STUDY)
+
+bench-claim-bias: $(VENV)/.dev ## why claims on few references are off, DATA=table.csv
+	$(BIN)/python benchmarks/claim_bias.py "$(DATA)" $(STUDY)
 
 bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
 	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"

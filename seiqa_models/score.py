@@ -95,8 +95,8 @@ class Score(float):
         Whether the pair is unlike everything the model was trained on; if so, its interval is
         wider.
     agree : bool
-        Whether the metrics agree on the pair. If not, the score relies only on what was learned
-        from other pictures, and its interval is wider.
+        Whether the metrics agree on the pair. If not, the score relies on the trained model
+        alone, without the metrics' consensus, and its interval is wider.
     identical : bool
         Whether the two pictures have the same pixels: the score is then the top of the scale, its
         interval has zero width, and "baseline" is the only contribution.

@@ -24,9 +24,10 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="JSON file for all findings [none].")] = None,
     json: Json = False,
 ) -> None:
-    """Look for what makes a model look better in its own tests than on new pictures.
+    """Look for what would make an estimate on DATA too high.
 
-    Features are examined too if the run folder has those of DATA.
+    Examples are duplicates, similar neighbouring files and features that reveal the label. Features
+    are examined if the run folder has those of DATA.
     """
     from pipelines.runs.folder import write_json
     from pipelines.runs.outputs import require_writable

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say, say_json, show_table
+from pipelines.commands.console import bars, say, say_json
 from pipelines.commands.options import Cache, Json
+from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
     from seiqa_features.table.upkeep import Cached
@@ -25,7 +26,10 @@ MEGABYTE = 1e6
 
 @app.command()
 def stats(cache: Cache = None, json: Json = False) -> None:
-    """List every block in the store with rows, shards and size, and whether it is still usable."""
+    """List every block in the store with its rows and size.
+
+    The list also says which blocks the installed versions cannot use.
+    """
     from seiqa_features.table.upkeep import survey
 
     root = _root(cache)
@@ -51,10 +55,10 @@ def stats(cache: Cache = None, json: Json = False) -> None:
 
 @app.command()
 def compact(cache: Cache = None) -> None:
-    """Merge the shards of every block, and convert those that an earlier version wrote.
+    """Merge the shards of every block.
 
-    Runs merge shards by themselves; this merges the rest. Other processes may use the store at
-    the same time.
+    Runs merge shards by themselves; this merges the rest, and converts those that an earlier
+    version wrote. Other processes may use the store at the same time.
     """
     from seiqa_features.table import upkeep
 
@@ -75,7 +79,10 @@ def prune(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Remove rows that the installed versions cannot use, and shards set aside as damaged."""
+    """Remove outdated rows and damaged shards.
+
+    Outdated rows are those that the installed versions cannot use.
+    """
     from seiqa_features.table.upkeep import remove, sweep_store, useless
 
     root, removed = _root(cache), []

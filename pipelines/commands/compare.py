@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import say, say_aside, say_json, show_table
+from pipelines.commands.console import say, say_aside, say_json
 from pipelines.commands.options import Json
+from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
     from pipelines.report.comparing import Trained
@@ -31,7 +32,9 @@ Html = Annotated[
 
 
 def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
-    """Show trained runs side by side, and test each against the first on the pairs both predicted.
+    """Show trained runs, and test each against the first.
+
+    The test is on the pairs that both predicted.
 
     final, SROCC, PLCC: the honest estimate; gap: how much more a naive estimate would claim;
     kind unseen: final on kinds of distortion that the training part lacked; s a pair: seconds for
@@ -59,7 +62,7 @@ def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
             {"runs": [_facts(run) for run in (first, *others)], "against the first": list(found)}
         )
     else:
-        show_table(COLUMNS, [_row(run) for run in (first, *others)])
+        show_table(COLUMNS, [_row(run) for run in (first, *others)], few=True)
         _show_sense([first, *others])
         for line in map(sentence, found):
             say(line)

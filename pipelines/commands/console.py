@@ -15,14 +15,10 @@ import typer
 from seiqa_features.errors import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from pipelines.runs.metrics import Metrics
     from seiqa_features.progress import Progress as Callback
 
 PACKAGES = ("pipelines", "seiqa_models", "seiqa_features")
-GAP = 2
-"""Spaces between the columns of a table."""
 
 
 class PrintableFormatter(logging.Formatter):
@@ -126,7 +122,7 @@ def say_few_groups(metrics: Metrics) -> None:
     if metrics.groups < FEW_GROUPS:
         say(
             f"caution: only {metrics.groups} scenes; below {FEW_GROUPS} an estimate can be off by"
-            " more than its interval says"
+            " more than its interval says, and it is slightly too low on average"
         )
 
 
@@ -182,40 +178,6 @@ def say_sense(metrics: Metrics) -> None:
         )
     elif reason := metrics.sense_left_out:
         say(f"seiqa: common sense was not measured: {reason}", err=True)
-
-
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: aligned in a terminal, with tabs between its cells in a file or a pipe.
-
-    A table that is too wide for the terminal is printed row by row, a line for each cell.
-    """
-    from rich.console import Console
-
-    cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        sys.stdout.writelines("\t".join(row) + "\n" for row in cells)
-        return
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    if sum(widths) + GAP * (len(widths) - 1) > console.width:
-        _show_records(console, *cells)
-        return
-    for row in cells:
-        padded = (cell.ljust(width + GAP) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write("".join(padded).rstrip() + "\n")
-
-
-def _show_records(console: Console, names: Sequence[str], *rows: Sequence[str]) -> None:
-    """Print each row as a block of lines, "name  value"; long values continue below themselves."""
-    from rich.table import Table
-
-    for number, row in enumerate(rows):
-        sys.stdout.write("\n" if number else "")
-        block = Table.grid(padding=(0, GAP, 0, 0))
-        block.add_column(no_wrap=True)
-        for name, value in zip(names, row, strict=True):
-            block.add_row(name, value)
-        console.print(block)
 
 
 @contextmanager

@@ -24,10 +24,11 @@ def finetune(
     workers: Workers = None, device: Device = None, weights: Weights = None,
     keep_going: KeepGoing = None, seed: Seed = None,
 ) -> None:  # fmt: skip
-    """Fine-tune a multimodal model on the folds of the honest estimate, for `seiqa run`.
+    """Fine-tune a multimodal model, for `seiqa run`.
 
-    It says what it needs before it starts, and continues where a killed fine-tuning stopped.
-    Without --config, the configuration is redpanqa.
+    One model is trained for each fold of the honest estimate. What it needs is said before it
+    starts, and a killed fine-tuning continues where it stopped. Without --config, the configuration
+    is redpanqa.
     """
     from pipelines import steps
     from pipelines.settings import load_settings

@@ -18,8 +18,9 @@ def extractors(
     name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
     json: Json = False,
 ) -> None:
-    """List all extractors, or everything about one: outputs, weights, licence, cost."""
-    from pipelines.commands.console import say, say_aside, say_json, show_table
+    """List all extractors, or the details of one."""
+    from pipelines.commands.console import say, say_aside, say_json
+    from pipelines.text_tables import show_table
     from seiqa_features.extractors.registry import all_extractors, get_extractor
 
     if name is not None:

@@ -27,7 +27,7 @@ def plan(
     data: Data = None, config: Config = None, device: PlanDevice = "cpu", workers: Workers = None,
     precision: PrecisionOption = None, this_cpu: Machine = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Say what the features of DATA will cost, and what will limit the speed; computes nothing."""
+    """Estimate the cost of DATA's features; computes nothing."""
     from pipelines.settings import load_settings
     from seiqa_features.costs import model, survey
     from seiqa_features.costs.machines import find_gpu

@@ -82,7 +82,7 @@ def features(
     weights: Weights = None, skip_unavailable: Skip = None, keep_going: KeepGoing = None,
     engine: EngineOption = None, ray_address: RayAddress = None,
 ) -> None:  # fmt: skip
-    """Extract the features of every pair in DATA into the store, except those already there."""
+    """Extract the features of DATA that the store lacks."""
     settings = _settings(
         data=data, config=config, run=run, cache=cache, workers=workers, device=device,
         precision=precision, gpu_memory=gpu_memory, weights=weights,
@@ -96,12 +96,15 @@ def train(
     data: Data = None, config: Config = None, run: Run = None,
     workers: Workers = None, seed: Seed = None,
 ) -> None:  # fmt: skip
-    """Make an honest estimate, train on all labelled training pairs and save the bundle."""
+    """Estimate the performance, train, and save the bundle.
+
+    The estimate is made on held-out groups; the bundle learns from all labelled training pairs.
+    """
     _train(_settings(data=data, config=config, run=run, workers=workers, seed=seed))
 
 
 def submit(data: Data = None, config: Config = None, run: Run = None, score_as: As = None) -> None:
-    """Score the test pairs and write the challenge's submission zip."""
+    """Score the test pairs and write the submission zip."""
     from pipelines import steps
 
     settings = _settings(data=data, config=config, run=run, score_as=score_as)
@@ -121,7 +124,10 @@ def run(
     engine: EngineOption = None, ray_address: RayAddress = None,
     seed: Seed = None,
 ) -> None:  # fmt: skip
-    """Run features, train, submit (if there are test pairs of the challenge) and report."""
+    """Run features, train, submit and report.
+
+    The submission is written only if there are test pairs of the challenge.
+    """
     from pipelines.runs.folder import exclusive
 
     settings = _settings(

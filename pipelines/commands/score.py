@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say, say_aside, say_json, say_left_out, show_table
+from pipelines.commands.console import bars, say, say_aside, say_json, say_left_out
 from pipelines.commands.options import (
     As,
     BundleDir,
@@ -20,6 +20,7 @@ from pipelines.commands.options import (
     Weights,
     Workers,
 )
+from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
     from seiqa_features.extraction.connecting import Cluster
@@ -52,10 +53,11 @@ def score(
     json: Json = False,
     score_as: As = None,
 ) -> None:
-    """Score one pair (prints score and interval), or the pairs of folders or a manifest to --out.
+    """Score a pair, or all pairs of two folders or a manifest.
 
-    In two folders, files of the same name are a pair. A manifest has columns ref and dist. What was
-    computed is kept, so that a stopped run can be resumed.
+    The score of a single pair is printed; those of many pairs are written to --out. In two folders,
+    files of the same name are a pair. A manifest has columns ref and dist. What was computed is
+    kept, so that a stopped run can be resumed.
     """
     from seiqa_features.remote.places import as_path
 
@@ -138,20 +140,25 @@ def _import_skops_quickly() -> None:
 
 
 AGREE = "the metrics agree on this pair"
-DISAGREE = "the metrics disagree on this pair: the score rests only on what was learned"
-UNFAMILIAR = "unfamiliar: unlike every pair that the model was trained on; do not trust it"
+DISAGREE = "the metrics disagree on this pair; the score relies on the trained model alone"
+UNFAMILIAR = (
+    "unfamiliar: unlike every pair that the model was trained on; the score is not reliable"
+)
 
 
 def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:
     """Refuse arguments that do not go together."""
     from pipelines.runs.outputs import require_writable
     from seiqa_features.errors import UsageError
+    from seiqa_features.pictures.formats import SUFFIXES
 
     forms = "REF DIST (two pictures), or REF_DIR DIST_DIR --out FILE, or MANIFEST.csv --out FILE"
     folders = [path.is_dir() for path in images]
     many = len(images) == 1 or all(folders)
     if len(images) > 2 or (len(images) == 1 and folders[0]):
         raise UsageError(f"give {forms}")
+    if len(images) == 1 and images[0].suffix.lower() in SUFFIXES:
+        raise UsageError(f"{images[0]}: a single picture; give {forms}")
     if not many and any(folders):
         raise UsageError(f"{images[0]}, {images[1]}: give two pictures or two folders")
     if many and out is None:

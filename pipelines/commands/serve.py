@@ -30,7 +30,10 @@ def serve(
     weights: Weights = None,
     score_as: As = None,
 ) -> None:
-    """Serve a page that scores pairs of pictures. The pictures stay on this machine."""
+    """Serve a page that scores pairs of pictures.
+
+    The pictures stay on this machine.
+    """
     from seiqa_features.errors import UsageError
 
     if find_spec("gradio") is None:

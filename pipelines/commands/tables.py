@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Tables = Annotated[
     list[Path],
     typer.Argument(
-        metavar="TABLE...",
+        metavar="TABLE",
         help="Table of numbers: .csv, .xlsx, .parquet, …; several are collections, with label"
         " scales of their own.",
     ),
@@ -51,7 +51,9 @@ def fit_table(
     workers: Workers = None,
     seed: Seed = None,
 ) -> None:
-    """Fit the model half on a table: every column that has no other role is a feature.
+    """Train on a table of numbers instead of pictures.
+
+    Every column that has no other role is a feature.
 
     The report is that of `seiqa train`, without what needs pictures.
     """

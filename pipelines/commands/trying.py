@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.console import bars, say, say_aside, say_json, show_table
+from pipelines.commands.console import bars, say, say_aside, say_json
 from pipelines.commands.options import BundleDir, Device, Json, Weights, Workers
+from pipelines.text_tables import show_table
 
 
 def demo(
@@ -30,9 +31,10 @@ def demo(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write the demo data set: eight scenes scored by people, two of them held back as test pairs.
+    """Write a demo data set: eight scenes scored by people.
 
-    After a run on it, --truth RUN compares its scores of those two with people's.
+    Two of them are held back as test pairs. After a run on it, --truth RUN compares its scores of
+    those two with people's.
     """
     from seiqa_features.errors import DataError, UsageError
 
@@ -83,7 +85,7 @@ def sense(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Score a suite of edited photographs and count the orders that the scores keep.
+    """Score edited photographs and count the orders kept.
 
     A harmless change has to score above an erased object, a blurred picture above another one, an
     identical copy above everything. No human labels are used.

@@ -25,7 +25,8 @@ app = typer.Typer(
 @app.command("list")
 def list_weights(config: Config = None, weights: Weights = None, json: Json = False) -> None:
     """List every file with its size, licence, users and location."""
-    from pipelines.commands.console import say_json, show_table
+    from pipelines.commands.console import say_json
+    from pipelines.text_tables import show_table
 
     settings, needed = _needed(config, weights)
     weight_files = settings.runtime().weight_files
@@ -54,7 +55,10 @@ def list_weights(config: Config = None, weights: Weights = None, json: Json = Fa
 
 @app.command()
 def fetch(config: Config = None, weights: Weights = None) -> None:
-    """Download what is missing into the libraries' own caches and record its SHA-256."""
+    """Download missing files and record their SHA-256.
+
+    Files go into the caches of the libraries that use them.
+    """
     settings, needed = _needed(config, weights)
     files = settings.runtime().weight_files.fetch(needed)
     say(f"{len(files)} files are present")
@@ -62,7 +66,10 @@ def fetch(config: Config = None, weights: Weights = None) -> None:
 
 @app.command()
 def verify(config: Config = None, weights: Weights = None, json: Json = False) -> None:
-    """Hash every file that is present and compare it with what was recorded at its first use."""
+    """Compare present files with their recorded SHA-256.
+
+    A file's SHA-256 is recorded when it is first used.
+    """
     from pipelines.commands.console import say_json
 
     settings, needed = _needed(config, weights)

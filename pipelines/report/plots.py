@@ -61,7 +61,7 @@ def dots(rows: Sequence[Dot], *, xlabel: str, line: float | None = None) -> str:
 
     A row's `second` value is drawn as a hollow diamond. `line` is the position of a dashed line.
     """
-    with drawing(WIDTH, 0.9 + 0.29 * len(rows)) as (figure, axes):
+    with drawing(WIDTH, 0.9 + 0.22 * len(rows)) as (figure, axes):
         for place, row in enumerate(reversed(rows)):
             colour = ACCENT if row.emphasis else GREY
             if row.interval is not None:
@@ -183,7 +183,7 @@ def colour_key() -> str:
     shown = overlay(grey, np.linspace(0, 1, 256, dtype=np.float32)[None] ** 2)
     with drawing(2.6, 0.55) as (figure, axes):
         axes.imshow(shown, aspect="auto", extent=(0, 1, 0, 1))
-        marks = np.array([0, 0.01, 0.1, 0.3, 0.6, 1])
+        marks = np.array([0, 0.05, 0.2, 0.5, 1])
         axes.set_xticks(np.sqrt(marks), [f"{mark:g}" for mark in marks])  # as overlay's colours
         axes.set_yticks([])
         axes.spines[:].set_visible(False)

@@ -124,6 +124,9 @@ def _content(run: Run) -> dict[str, Any]:
 
 
 def _result(run: Run, approaches: list[tables.Row]) -> dict[str, Any]:
+    # A low score of file order would leave no room to tell the others apart.
+    least = run.metrics.honest.final / 2
+    shown = [row for row in approaches if row["name"] != tables.FILE_ORDER or row["final"] >= least]
     rows = [
         Dot(
             row["name"],
@@ -132,9 +135,12 @@ def _result(run: Run, approaches: list[tables.Row]) -> dict[str, Any]:
             hollow=row["kind"] == "naive",
             emphasis=row["kind"] == "stack",
         )
-        for row in approaches
+        for row in shown
     ]
-    result: dict[str, Any] = {"comparison": plots.dots(rows, xlabel=FINAL)}
+    result: dict[str, Any] = {
+        "comparison": plots.dots(rows, xlabel=FINAL),
+        "beside": len(shown) < len(approaches),
+    }
     if run.predictions is not None:
         mos, score = run.predictions["mos"], run.predictions["score"]
         draw = hover_scatter if len(mos) <= MOST_POINTS else plots.scatter

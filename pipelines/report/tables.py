@@ -23,6 +23,9 @@ PAIRS_PER_BIN = 15
 DRAWS = 1000
 
 
+FILE_ORDER = "file order only"
+
+
 def approaches(metrics: Metrics) -> list[Row]:
     """The stack, its learners (best first), baselines, and the naive claim last."""
     weights = metrics.weights.final if metrics.weights else {}
@@ -32,7 +35,7 @@ def approaches(metrics: Metrics) -> list[Row]:
     baselines = {
         "greedy selection": metrics.greedy,
         "best single feature": metrics.best_single,
-        "file order only": metrics.index_only,
+        FILE_ORDER: metrics.index_only,
     }
     rows += [_approach(name, "baseline", own) for name, own in baselines.items() if own]
     return [*rows, _approach("stack, naive claim", "naive", metrics.naive)]

@@ -32,8 +32,8 @@ BARS = 12
 UP, DOWN, INK, GREY = "#0072B2", "#D55E00", "#1a1a1a", "#767676"
 
 UNFAMILIAR = (
-    "Unlike everything this model has seen. The score is a guess: the interval has been widened, "
-    "and may still be too narrow."
+    "Unlike every pair that this model was trained on. The score is not reliable: its interval has "
+    "been widened and may still be too narrow."
 )
 
 
@@ -55,7 +55,7 @@ class Scale:
 
 
 AGREE = "The metrics agree on this pair."
-DISAGREE = "The metrics disagree on this pair: the score rests only on what was learned."
+DISAGREE = "The metrics disagree on this pair; the score relies on the trained model alone."
 
 
 def score_card(score: Score, scale: Scale, collection: str | None = None) -> str:
@@ -78,8 +78,8 @@ def score_card(score: Score, scale: Scale, collection: str | None = None) -> str
     return (
         '<div class="seiqa-score">'
         f'<p><b class="number">{score:.2f}</b> on a scale from {scale.low:.3g} to '
-        f"{scale.high:.3g}{_as(collection)}; {COVERAGE:.0%} interval {score.low:.2f} to "
-        f"{score.high:.2f}</p>"
+        f"{scale.high:.3g}{_as(collection)}; {100 * COVERAGE:.0f}\N{NO-BREAK SPACE}% interval "
+        f"{score.low:.2f} to {score.high:.2f}</p>"
         f"{f'<p>{_sentence(score.like)}</p>' if score.like else ''}"
         f"{warning if score.unfamiliar else same}"
         f"{'' if score.identical else agreement}"

@@ -28,7 +28,6 @@ CSS = """
 .seiqa-key { margin: 0; }
 .seiqa-key img { width: 15.5rem; background: #fff; border-radius: 4px; }
 .seiqa-key figcaption { font-size: .85rem; opacity: .8; }
-.form:has(> #observers) { max-width: 34rem; }
 #card { min-height: 5rem; }
 .seiqa-score p { margin: .5rem 0; }
 .seiqa-score .number { font-size: 2.6rem; line-height: 1; margin-right: .3rem; }
@@ -54,6 +53,7 @@ CSS = """
 .seiqa-chart figcaption { font-size: .85rem; margin-bottom: .5rem;
   opacity: .8; }
 .seiqa-chart img { width: 100%; background: #fff; border-radius: 6px; padding: 8px; }
+.dark .seiqa-chart img { filter: invert(.9) hue-rotate(180deg); }
 """
 
 

@@ -1,1 +1,1 @@
-"""What an extraction will cost, on paper: before weights are fetched or a picture is decoded."""
+"""Estimates of what an extraction will cost, before weights are fetched or pictures decoded."""

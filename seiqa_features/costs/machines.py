@@ -1,4 +1,4 @@
-"""Machines to plan for: GPUs by name, and how much of what they promise is reached."""
+"""Machines to plan for: GPUs by name, and the shares of their data sheet rates that are reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one pair costs in one block, from counts and measured rates alone.
+"""Cost of one pair in one block, from counts and measured rates alone.
 
 On a GPU a block takes the time of its floating-point operations or that of the bytes it moves,
 whichever is longer, at the shares of the data sheet's rates that were measured (`machines.py`).
@@ -27,7 +27,7 @@ SHRINKING, WRITING, COPYING = 0.007, 0.015, 0.002
 
 USUAL = (512, 384)  # of the pictures to which `ExtractorSpec.cost` refers
 CORE_RATE = 8.5e10
-"""Floating-point operations per second of one core, for extractors that nobody counted."""
+"""Floating-point operations per second of one core, for extractors without counts."""
 
 ROW_BYTES = 60
 """Keys, seconds and format of a stored row, compressed."""

@@ -1,4 +1,4 @@
-"""What a plan needs to know of the pairs and of this machine, without decoding a picture."""
+"""What a plan needs to know about the pairs and this machine, without decoding a picture."""
 
 from __future__ import annotations
 

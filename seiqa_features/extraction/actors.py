@@ -1,4 +1,4 @@
-"""What runs on the nodes of a cluster: an actor that is a local engine for unit after unit."""
+"""The part that runs on the nodes of a cluster: an actor that extracts one unit after another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Work:
     Attributes
     ----------
     recipe : Mapping[str, Any]
-        `Recipe.to_dict`, so that the node says for itself what it would compute.
+        `Recipe.to_dict`, from which the node derives what it would compute.
     fingerprints : Mapping[str, str]
         What it has to compute, by block.
     """
@@ -44,9 +44,9 @@ class Extraction:
         self._work = work
 
     def __call__(self, unit: pd.DataFrame) -> pd.DataFrame:
-        """Extract a unit; what only the user can mend is returned rather than raised.
+        """Extract a unit; errors that only the user can fix are returned, not raised.
 
-        Raised, Ray would take it for an error of the program and try again.
+        Ray would treat a raised one as an error of the program and try again.
         """
         from seiqa_features.extraction.runner import extract
 

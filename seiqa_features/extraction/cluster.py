@@ -1,9 +1,9 @@
-"""Beyond one process: Ray Data hands out pairs to actors, each of which is a local engine.
+"""Extraction on a cluster: Ray Data distributes pairs to actors, each of which is a local engine.
 
 A *unit* is a portion of the pairs that still lack rows, ordered by reference. An actor builds its
 extractors once, extracts unit after unit and writes the rows to the store, which all nodes share.
-Ray distributes, waits where a node falls behind, moves the units of a lost node or worker to others
-and adds actors as the cluster grows. A unit that is tried again computes only what the store does
+Ray assigns units as actors become free, moves those of a lost node or worker to others, and adds
+actors as the cluster grows. A unit that is tried again computes only what the store does
 not hold yet.
 """
 
@@ -69,7 +69,7 @@ def run_on_cluster(
     Raises
     ------
     ClusterError
-        Ray is not installed, nobody answers at the address, the cluster has no suitable node, or a
+        Ray is not installed, nothing answers at the address, the cluster has no suitable node, or a
         node has other versions than this machine.
     StoreError, WeightsError, DeviceError
         On a node; see `runner.extract`. The rows written by then are kept.

@@ -1,4 +1,4 @@
-"""Ray clusters: which one, and a connection to it."""
+"""Ray clusters: the choice of one, and the connection to it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def signal_kept(number: signal.Signals) -> Iterator[None]:
-    """Restore the handler of a signal; Ray puts one of its own in its place, also for good."""
+    """Restore the handler of a signal, which Ray replaces permanently by one of its own."""
     before = signal.getsignal(number)
     try:
         yield
@@ -127,12 +127,12 @@ def _visible(gpus: Sequence[str]) -> Iterator[None]:
 
 
 def require_answer(cluster: Cluster) -> None:
-    """Fail at once where Ray itself would try for minutes.
+    """Fail at once where Ray itself would keep trying for minutes.
 
     Raises
     ------
     ClusterError
-        Ray is not installed, the address is none, or nobody answers there.
+        Ray is not installed, the address is not valid, or nothing answers there.
     """
     if find_spec("ray") is None:
         raise ClusterError(

@@ -63,7 +63,7 @@ def load_expected(path: Path, key: str) -> Image.Image:
 
 
 def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
-    """If there are fewer pairs than workers, divide the blocks of each pair among workers."""
+    """Divide the blocks of each pair among workers if there are fewer pairs than workers."""
     parts = workers // len(jobs)
     return jobs if parts < 2 else [part for job in jobs for part in _parts(job, parts)]
 

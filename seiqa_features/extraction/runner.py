@@ -236,7 +236,7 @@ class _Flow:
         self.on_progress(self.done * self.pairs // self.total, self.pairs)
 
     def _wind_up(self) -> None:
-        """Write what is finished, and then what has been begun, which nothing can stop."""
+        """Write finished rows, and then those of tasks that have begun, which cannot be stopped."""
         self._flush()
         begun = [future for future in (*self.running, *self.batches) if not future.cancel()]
         for future in as_completed(begun):

@@ -1,4 +1,4 @@
-"""Keys of pairs, and lookup: which row groups may hold wanted pairs, and which rows are theirs."""
+"""Keys of pairs, and lookup of the row groups that may hold wanted pairs and of their rows."""
 
 from __future__ import annotations
 

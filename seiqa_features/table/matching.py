@@ -26,7 +26,7 @@ class Match:
 
 
 def matches(shard: Shard, wanted: Wanted, there: NDArray[np.bool_]) -> Iterator[Match]:
-    """The rows of a shard that are wanted and that no other shard has given yet."""
+    """The wanted rows of a shard that were not found in another shard before."""
     for groups in _some(shard.groups(wanted), shard.sizes):
         positions = wanted.positions(pa.concat_tables(map(shard.keys, groups)))
         ends = np.cumsum([shard.sizes[group] for group in groups])

@@ -1,8 +1,8 @@
 """Merging shards: many small ones become few large ones, sorted, without holding all rows at once.
 
-A shard never changes once it has its name. Merging therefore needs no agreement with processes
-that read or write: merged shards appear first, and then their sources go. In between, rows are
-there twice, which readers allow for.
+A shard never changes once it has its name, so merging needs no coordination with processes that
+read or write. Merged shards are written before their sources are removed. In between, rows exist
+twice, which readers allow for.
 """
 
 from __future__ import annotations

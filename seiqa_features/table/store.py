@@ -4,10 +4,11 @@
 covers everything that can change a value; the key of a row is the pair of pixel hashes, so a
 renamed or copied file is found and an edited one is not.
 
-Looking up pairs costs what those pairs cost: shards are sorted by key, and only the row groups that
-can hold a wanted pair are read. Small shards are merged as their number grows. Shards are written
-atomically and never changed, so a killed run leaves only complete shards, and are verified when
-read: a damaged shard is set aside and named in a warning; rows lost with it count as not computed.
+The cost of a lookup depends on the wanted pairs, not on the size of the store: shards are sorted by
+key, and only the row groups that can hold a wanted pair are read. Small shards are merged as their
+number grows. Shards are written atomically and never changed, so a killed run leaves only complete
+shards. They are verified when read: a damaged shard is set aside and named in a warning, and rows
+lost with it count as not computed.
 """
 
 from __future__ import annotations

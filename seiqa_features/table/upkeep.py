@@ -186,7 +186,7 @@ def remove(removal: Removal) -> None:
 
 
 def sweep_store(root: Path) -> None:
-    """Remove what killed processes left in a store on a local disk; others keep nothing half."""
+    """Remove what killed processes left on a local disk; object stores keep no partial files."""
     if isinstance(root, RemotePath):
         return
     for manifest in root.glob(f"*/*/{MANIFEST}"):

@@ -1,7 +1,7 @@
 """Probes of a data set: the scores of predictors that see only what should carry no information.
 
-Each compares ways to hold out rows. If a careless way scores higher than a careful one, the
-difference is memory, not skill.
+Each compares ways to hold out rows. If shuffled folds score higher than grouped or blocked ones,
+the difference comes from leakage.
 """
 
 from __future__ import annotations

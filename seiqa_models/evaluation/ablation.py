@@ -1,7 +1,7 @@
-"""Feature ablation: how much each group of features is worth to a learner, left out and alone.
+"""Feature ablation: what a learner scores without each group of features, and with it alone.
 
 For each group, the held-out rows are predicted once without its columns and once with only its
-columns. A group that scores well alone but is hardly missed duplicates other groups.
+columns. A group that scores well alone but costs little when left out duplicates other groups.
 """
 
 from __future__ import annotations

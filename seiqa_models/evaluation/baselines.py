@@ -47,7 +47,7 @@ def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
 def neighbour_mean(order: FloatVector, y: FloatVector, at: FloatVector) -> FloatVector:
     """Mean label of the 5 rows nearest in file order to each position in ``at``, float64 [m].
 
-    It uses no picture: its score measures how much memory of neighbouring files is worth.
+    It uses no picture, so its score shows how much neighbouring files reveal about each other.
     """
     by_order = np.argsort(order, kind="stable")
     window = np.searchsorted(order[by_order], at)[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)

@@ -92,7 +92,8 @@ def group_resamples(
 ) -> dict[str, FloatVector]:
     """`final_score` of several predictions of the same rows, in the same resamples of the groups.
 
-    Each is what it would be alone; together they share the draws and the ranks of the labels.
+    The results are the same as for each prediction alone. Together, the draws and the ranks of the
+    labels are computed only once.
 
     Returns
     -------
@@ -152,7 +153,7 @@ def fresh_interval(
 
 
 def student_reach(resampled: FloatVector, groups: int) -> float:
-    """Half the width of Student's 95 % interval, from a figure of resamples of 2 or more groups."""
+    """Half-width of Student's 95 % interval, from the resamples of a figure of 2 or more groups."""
     return float(special.stdtrit(groups - 1, 0.975) * standard_error(resampled, groups))
 
 
@@ -166,13 +167,13 @@ def standard_error(resampled: FloatVector, groups: int) -> float:
 
 
 def _fisher(final: ArrayLike) -> FloatVector:
-    """Fisher's z of correlations; those of 1 and -1 count as a hair less, so that z is finite."""
+    """Fisher's z of correlations; 1 and -1 are reduced slightly, so that z is finite."""
     return np.asarray(np.arctanh(np.clip(final, -1 + 1e-9, 1 - 1e-9)))
 
 
 @dataclass(frozen=True)
 class _Column:
-    """Values [n], and what their ranks need of their order: sorted once, not in every resample."""
+    """Values [n] with their sorted order, computed once instead of in every resample."""
 
     values: FloatVector
     order: Rows

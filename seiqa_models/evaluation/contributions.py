@@ -1,8 +1,8 @@
 """Contributions: how far each group of features moved a score from that of a typical row.
 
-The groups are the players of a game. The worth of a coalition is the score of a row in which the
-columns of all other groups are set to their training medians (an interventional baseline: Janzing,
-Minorics and Blöbaum, Feature relevance quantification in explainable AI, 2020). A group's
+The groups are the players of a cooperative game. The worth of a coalition is the score of a row in
+which the columns of all other groups are set to their training medians (an interventional baseline:
+Janzing, Minorics and Blöbaum, Feature relevance quantification in explainable AI, 2020). A group's
 contribution is its Shapley value: what it adds to the worth on joining, averaged over all orders in
 which the groups can join (Shapley, A value for n-person games, 1953):
 
@@ -108,8 +108,7 @@ def contributions(
 
     def score(rows: FloatMatrix) -> FloatVector:
         own, blocks = rows[:, :prepared], None if dense is None else rows[:, prepared:]
-        common = regressor.fuse_unclipped(pool.predict_prepared(own, blocks))
-        return common if collection is None else common + regressor.own_term(own, collection)
+        return regressor.fuse_as(pool.predict_prepared(own, blocks), own, collection)
 
     worth = _worth(score, values, medians, masks[:, group_of_column])
     table = pd.DataFrame(0.0, index=known.index, columns=[*names, BASELINE])

@@ -1,4 +1,4 @@
-"""The nested estimate: what to expect on new references, and what a careless one would claim."""
+"""The nested estimate of the performance on new references, and the naive claim beside it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from seiqa_models.stack.collections.scales import require_enough
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 _TIMED_ROWS = 1000
-"""Rows that are predicted to find the time for one."""
+"""Number of rows predicted to measure the time per row."""
 
 
 @dataclass(frozen=True)

@@ -113,25 +113,25 @@ def evaluation_figures(
 
 
 def sampled_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
-    """The learners that were fitted on a sample of so many rows, and its size."""
+    """The learners that are fitted on a sample of a table of this many rows, and its size."""
     limited = _limited(learners, rows).items()
     return {name: limits["max_rows"] for name, limits in limited if "n_inducing" not in limits}
 
 
 def inducing_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:
-    """The processes that were approximated for so many rows, and their number of inducing rows."""
+    """The Gaussian processes that are approximated for this many rows, with their inducing rows."""
     limited = _limited(learners, rows).items()
     return {name: limits["n_inducing"] for name, limits in limited if "n_inducing" in limits}
 
 
 def _limited(learners: Mapping[str, Any], rows: int) -> dict[str, dict[str, int]]:
-    """The limits of the learners that cannot take so many rows."""
+    """The limits of the learners that cannot be fitted on this many rows."""
     known = {name: _limits(learner) for name, learner in learners.items()}
     return {name: limits for name, limits in known.items() if limits.get("max_rows", rows) < rows}
 
 
 def _limits(learner: Any) -> dict[str, int]:
-    """The parameters of a learner or its parts that say how many rows it can take."""
+    """The parameters of a learner or its parts that limit the number of rows."""
     parameters = ((key.rpartition("__")[2], value) for key, value in learner.get_params().items())
     return {name: int(value) for name, value in parameters if name in ("max_rows", "n_inducing")}
 
@@ -167,7 +167,7 @@ def _transfer(
 def _untold(
     table: TrainingTable, parts: list[pd.DataFrame], held_out: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
-    """Figures of learners fitted without the kinds; empty if no learner uses kinds."""
+    """Figures of the learners when fitted without kinds; empty if no learner uses kinds."""
     if not parts:
         return {}
     without_kinds = pd.concat(parts).sort_index()

@@ -1,7 +1,7 @@
 """The fits of an evaluation: an outer fold's stack, and its predictions for held-out rows.
 
-All competitors are scored alike: learners and baselines are clipped to the same range as the stack,
-and greedy selection gets the same calibration as the stack's own fusion.
+All alternatives are scored in the same way: learners and baselines are clipped to the same range as
+the stack, and greedy selection gets the same calibration as the stack's own fusion.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def on_scale_of(fitted: SeiqaRegressor, table: TrainingTable) -> TrainingTable:
 
 
 def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> FoldResult:
-    """Fit on a fold's training rows, and predict its held-out rows with all competitors."""
+    """Fit on a fold's training rows, and predict its held-out rows with all alternatives."""
     train, test = table.take(fold[0]), table.take(fold[1])
     fitted = _fit(regressor, train)
     train = on_scale_of(fitted, train)

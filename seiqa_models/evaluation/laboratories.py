@@ -1,8 +1,8 @@
 """Trained on some laboratories, judged on another: performance on pictures from anywhere.
 
-Folds by scene make the scene new, but not the laboratory: its cameras, observers, kinds and levels
-of distortion are known to the model. For pictures from elsewhere, the figures with left-out
-laboratories are the ones to trust. Because scales differ, the comparison uses the order of scores,
+In folds by scene the scene is new, but the laboratory is not: its cameras, observers, kinds and
+levels of distortion are in the training part. For pictures from elsewhere, rely on the figures with
+left-out laboratories. Because scales differ, the comparison uses the order of scores,
 and their correlation after the customary monotone mapping (VQEG's logistic function; Sheikh, Sabir
 and Bovik, IEEE Trans. Image Processing 15(11), 2006).
 """
@@ -145,7 +145,7 @@ def _on_one_scale(
 
 
 def _predicted(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> pd.DataFrame:
-    """Scores of a fold's judged rows from a model of its training rows, by whom it scores as."""
+    """Scores of a fold's judged rows by a model of its training rows, for each way to score."""
     train, test = table.take(fold[0]), table.X.iloc[fold[1]]
     fresh: SeiqaRegressor = clone(regressor)
     fresh.fit(train.X, train.y, train.groups, collections=train.named_collections)

@@ -1,4 +1,4 @@
-"""A quick trial of a stack's parts on made-up rows, before hours of work instead of after.
+"""A quick trial of a stack's parts on made-up rows, before hours of work are spent.
 
 A learner or a fusion may be third-party code. It is fitted on a table with more columns than rows,
 asked for predictions, saved and loaded, so that failures happen early and name it.

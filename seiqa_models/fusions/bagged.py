@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from sklearn.base import clone
+from numpy.typing import NDArray
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.metrics import SROCC_SHARE
-from seiqa_models.fusions.protocol import HeldOut, Predictions
 from seiqa_models.fusions.registry import fusion
-from seiqa_models.fusions.robustness import robust_weights, tells_enough
 from seiqa_models.fusions.search import Surrogate
-from seiqa_models.fusions.weighted import WeightedFusion
+from seiqa_models.fusions.searched import SearchedFusion
 
 
 @fusion("bagged")
-class BaggedFusion(WeightedFusion):
+class BaggedFusion(SearchedFusion):
     """Weighted mean of predictions, with weights averaged over draws of the groups.
 
-    Weights found on a few scenes depend partly on chance; the mean over draws with replacement
-    keeps what most draws agree on, so that few groups give spread-out weights and many groups let
-    them concentrate where they are most useful. On each draw the weights are those of
-    :class:`seiqa_models.fusions.search.Surrogate` with a fixed, small pull to equal weights.
+    Weights found on a few scenes depend partly on chance. Averaged over draws with replacement,
+    they are close to equal with few groups, and close to the best weights with many. On each draw
+    the weights are those of :class:`seiqa_models.fusions.search.Surrogate` with a fixed, small pull
+    to equal weights.
 
     Parameters
     ----------
@@ -55,53 +52,18 @@ class BaggedFusion(WeightedFusion):
         self.n_draws = n_draws
         self.srocc_share = srocc_share
 
-    def fit(
-        self,
-        P: Predictions,
-        y: ArrayLike,
-        groups: ArrayLike | None = None,
-        unseen: HeldOut | None = None,
-    ) -> Self:
-        """Search the weights.
-
-        Parameters
-        ----------
-        P : DataFrame or float [n, m]
-            Out-of-fold predictions.
-        y : array-like of float [n]
-        groups : array-like [n], optional
-            Drawn whole; by default each row is its own group.
-        unseen : HeldOut, optional
-            Rows whose groups and kinds of distortion no learner has seen. If given, the weights are
-            moved so that they also hold up there; see :mod:`seiqa_models.fusions.robustness`.
-
-        Raises
-        ------
-        ValueError
-            A parameter is out of range.
-        """
-        self._check_parameters()
-        predictions, labels = self._read(P, y)
-        codes = np.arange(len(labels)) if groups is None else pd.factorize(np.asarray(groups))[0]
-        self.weights_ = self._averaged(predictions, labels, codes)
-        if unseen is not None and tells_enough(unseen):
-            goal = clone(self).fit(*unseen).weights_
-            familiar = HeldOut(predictions, labels, codes)
-            self.weights_ = robust_weights(self.weights_, goal, familiar, unseen)
-        return self
-
     def _check_parameters(self) -> None:
-        if not 0 < self.max_weight <= 1:
-            raise ValueError(f"max_weight is {self.max_weight}, expected a value in (0, 1]")
+        super()._check_parameters()
         if self.shrinkage < 0:
             raise ValueError(f"shrinkage is {self.shrinkage}, expected 0 or more")
         if self.n_draws < 1:
             raise ValueError(f"n_draws is {self.n_draws}, expected 1 or more")
-        if not 0 <= self.srocc_share <= 1:
-            raise ValueError(f"srocc_share is {self.srocc_share}, expected a value in [0, 1]")
 
-    def _averaged(self, predictions: FloatMatrix, y: FloatVector, codes: Rows) -> FloatVector:
-        bound = max(self.max_weight, 1 / predictions.shape[1])
+    def _searched(
+        self, predictions: FloatMatrix, y: FloatVector, groups: NDArray[Any], bound: float
+    ) -> FloatVector:
+        """The mean of the weights found on draws of the groups with replacement."""
+        codes, _ = pd.factorize(groups)
         n_groups = int(codes.max()) + 1
         rows_of = [np.flatnonzero(codes == group) for group in range(n_groups)]
         rng = np.random.default_rng(0)

@@ -47,7 +47,7 @@ class WeightedFusion(RegressorMixin, BaseEstimator):
 
 @fusion("mean")
 class MeanFusion(WeightedFusion):
-    """Mean of all learners, which learns nothing and so cannot be misled.
+    """Mean of all learners; nothing is fitted.
 
     Attributes
     ----------

@@ -75,10 +75,10 @@ def stack_form(
     def form(features: Features) -> torch.Tensor:
         rows = prepared(features)
         score = fused(rows)
-        if pull is not None:
-            score = pull(rows, score)
         if own is not None:
             score = score + own(rows)
+        if pull is not None:
+            score = pull(rows, score)
         return score.clamp(low, high)
 
     return form

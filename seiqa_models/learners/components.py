@@ -1,13 +1,13 @@
 """A few components of many columns: what the metrics agree on, and how far they agree.
 
-A scene's peculiarities show in the small principal components of the columns. A few scenes are
-enough to fit them but too few to tell them from quality, so learners that see only the first
-components transfer better to pictures from elsewhere.
+The components of small variance mostly describe the training scenes. With only a few scenes, a
+learner cannot tell this from quality, so learners that read only the first components transfer
+better to pictures from elsewhere.
 
 The columns come as oriented normal scores of their ranks. The *spread* of a row is the standard
-deviation of its columns: small where all metrics say the same. Components are found on the rows
-whose columns agree, and applied to all: contrast, brightness and saturation, which no metric
-measures well, would bend them.
+deviation of its columns, which is small where all metrics agree. Components are found on the rows
+whose columns agree and applied to all rows, because changes of contrast, brightness and saturation,
+which no metric measures well, would distort them.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
         self.centre_ = agreeing.mean(axis=0)
         _, sizes, axes = np.linalg.svd(agreeing - self.centre_, full_matrices=False)
         kept = axes[: self.n_components]
-        # A component has no sign of its own: the larger share of its columns decides.
+        # The sign of a component is arbitrary: the larger share of its columns decides.
         turned = kept * np.where(kept.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
         self.axes_: FloatMatrix = turned.T / (sizes[0] / np.sqrt(len(agreeing)) or 1.0)
         return self

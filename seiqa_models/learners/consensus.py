@@ -1,9 +1,9 @@
-"""Consensus and Fallback: what the columns say themselves, and when to rely on it.
+"""Consensus and Fallback: scores from the columns alone, and how far to rely on them.
 
-Where the metrics agree, their consensus is hard to beat by anything learned from a few scenes;
-where they do not (contrast, saturation, a shift of the mean) it is worthless. It is therefore
-accompanied by the agreement a = exp(-(s / s₀)²) of each row, s its spread and s₀ the median spread
-in training (see :mod:`seiqa_models.learners.components`), which a stack uses as a gate.
+Where the metrics agree, a model learned from a few scenes is rarely better than their consensus.
+Where they disagree (contrast, saturation, a shift of the mean) the consensus is useless. It
+therefore comes with the agreement a = exp(-(s / s₀)²) of each row, where s is its spread and s₀ the
+median spread in training (see :mod:`seiqa_models.learners.components`). A stack uses it as a gate.
 
 What is learned about some kinds of distortion can be wrong for others. The columns that follow the
 label best are wrong less often there, as long as the columns agree: they are the fallback for rows
@@ -137,7 +137,7 @@ class Fallback(RegressorMixin, BaseEstimator):
     places_ : Pipeline
         From columns to the space in which distances are measured.
     rows_ : float32 [kept, p]
-        Training rows in that space; half as large as float64, which no distance needs.
+        Training rows in that space; float32 is precise enough for distances.
     typical_ : float
         The unit of d.
     """
@@ -190,7 +190,7 @@ class Fallback(RegressorMixin, BaseEstimator):
         self.typical_ = float(np.median(distances.min(axis=1))) or 1.0
 
     def predict(self, X: ArrayLike) -> FloatVector:
-        """What the best columns say, float64 [n], in the unit of the labels."""
+        """The score from the best columns, float64 [n], in the unit of the labels."""
         check_is_fitted(self, "rows_")
         values = validate_data(self, X, dtype=np.float64, reset=False)
         mean = self.oriented_.transform(values)[:, self.best_].mean(axis=1)

@@ -1,8 +1,8 @@
-"""NoiseAwareGP: rows whose labels are contradicted by their neighbours count less.
+"""NoiseAwareGP: a Gaussian process with less weight on rows that their neighbours contradict.
 
-A first fit predicts each row from the others; a second one trusts a label less the further it is
-from that prediction. For a process with kernel K and noise νI, and C = K + νI, the residual of row
-i when it is left out of the first fit is known without refitting:
+A first fit predicts each row from the others; in a second one, a label has the less weight the
+further it is from that prediction. For a process with kernel K and noise νI, and C = K + νI, the
+residual of row i when it is left out of the first fit is known without refitting:
 
     rᵢ = (C⁻¹y)ᵢ / (C⁻¹)ᵢᵢ,   of variance proportional to 1 / (C⁻¹)ᵢᵢ
 

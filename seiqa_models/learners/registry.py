@@ -178,7 +178,7 @@ def gp(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 
 @learner("noise_aware")
 def noise_aware(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
-    """The Gaussian process with less trust in labels that the other rows contradict."""
+    """The Gaussian process with less weight on labels that the other rows contradict."""
     return _by_distance(NoiseAwareGP, random_state)
 
 
@@ -230,13 +230,13 @@ def as_is(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
 
 @learner("consensus")
 def consensus(random_state: int, n_jobs: int) -> Any:  # noqa: ARG001
-    """What the columns share, mapped to the label by a rising curve of few knots."""
+    """The columns' first component, mapped to the label by a rising curve of few knots."""
     return Consensus()
 
 
 @learner("extra_trees")
 def extra_trees(random_state: int, n_jobs: int) -> Any:
-    """Trees with random cut points, so that no few rows determine them.
+    """Trees with random cut points, which depend less on single rows.
 
     They are fully grown, so that their size grows with the rows.
     """

@@ -14,7 +14,7 @@ The consensus of the columns contributes as far as they agree:
 
 (see :mod:`seiqa_models.learners.consensus`). At home the gate is the largest that costs nothing on
 held-out groups; abroad, with one collection, it is one half. For a row unlike every training row,
-the best columns then take over by up to their whole share:
+the best columns then replace the score in part:
 
     score = (1 - f · share) · score + f · share · fallback
 

@@ -22,12 +22,12 @@ from seiqa_models.stack.intervals import ConformalInterval, Held
 from seiqa_models.stack.pool import predict_held_out
 
 MANY_ROWS, MANY_GROUPS = 50_000, 500
-"""With more rows and so many groups, half of them teach a learner nearly as much as most of them,
-and two inner folds are enough."""
+"""With more rows and at least this many groups, a learner fitted on half of them is nearly as good
+as one fitted on most of them, and two inner folds are enough."""
 
 
 def inner_splits(n_splits: int, groups: Rows) -> int:
-    """Number of inner folds to ask for if these are the rows' groups, int [n] from 0."""
+    """Number of inner folds for rows of these groups, int [n] from 0."""
     many = len(groups) > MANY_ROWS and groups.max() + 1 >= MANY_GROUPS
     return min(n_splits, 2) if many else n_splits
 

@@ -69,7 +69,7 @@ class FittedPool:
         """Each member's predictions, float64 columns by name.
 
         Five more are the consensus and the agreement, the fallback with its share, and how
-        surely a picture is unrelated to its reference.
+        certainly a picture is unrelated to its reference.
 
         Parameters
         ----------

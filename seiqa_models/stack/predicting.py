@@ -51,7 +51,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         ----------
         X : DataFrame or array-like [n, columns]
         collection : str, optional
-            Score as the observers of this collection would, by default as all have in common.
+            Score as the observers of this collection would; by default by what all have in common.
 
         Raises
         ------
@@ -63,27 +63,15 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         pool, known = self.pool(X)
         with one_core():
             values = self.preparation_.transform(known)
-        fused = self.fuse_unclipped(pool.predict_prepared(values, pool.dense(known)))
-        return np.asarray(np.clip(fused + self.own_term(values, collection), *self.label_range_))
+        predictions = pool.predict_prepared(values, pool.dense(known))
+        return np.asarray(
+            np.clip(self.fuse_as(predictions, values, collection), *self.label_range_)
+        )
 
     @property
     def collections_(self) -> list[str]:
         """Collections to score as; empty if the stack learned from one."""
         return list(self.observers_.terms_) if hasattr(self, "observers_") else []
-
-    @one_core()
-    def own_term(self, values: FloatMatrix, collection: str | None) -> FloatVector:
-        """What a collection's observers add to the scores of prepared rows [n, p], float64 [n].
-
-        Raises
-        ------
-        TableError
-            There is no such collection.
-        """
-        self.require_collection(collection)
-        if collection is None:
-            return np.zeros(len(values))
-        return self.observers_.predict(values, collection)
 
     def require_collection(self, collection: str | None) -> None:
         """Check that pairs can be scored as the observers of a collection would.
@@ -127,10 +115,8 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         pool, known = self.pool(X)
         values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
         predictions = pool.predict_prepared(values, pool.dense(known))
-        score, agreement = self.fuse(predictions), predictions[AGREEMENT].to_numpy()
-        if collection is not None:
-            own = self.fuse_unclipped(predictions) + self.own_term(values, collection)
-            score = np.clip(own, *self.label_range_)
+        score = np.clip(self.fuse_as(predictions, values, collection), *self.label_range_)
+        agreement = predictions[AGREEMENT].to_numpy()
         novelty = self.interval_.novelty(values, excess)
         half = self.interval_.half_width(novelty, agreement, coverage)
         low, high = self.label_range_
@@ -164,10 +150,39 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     @one_core()
     def fuse_unclipped(self, predictions: pd.DataFrame) -> FloatVector:
         """Scores float64 [n] from the output of :meth:`predict_learners`, not clipped."""
-        fused = self.blend_.predict(predictions)
+        return self._pulled(self.blend_.predict(predictions), predictions)
+
+    @one_core()
+    def fuse_as(
+        self, predictions: pd.DataFrame, values: FloatMatrix, collection: str | None
+    ) -> FloatVector:
+        """The same as :meth:`fuse_unclipped`, as the observers of a collection would score.
+
+        Parameters
+        ----------
+        predictions : DataFrame
+            Output of :meth:`predict_learners` for n rows.
+        values : float64 [n, p]
+            The same rows, prepared.
+        collection : str or None
+            None for what all collections have in common.
+
+        Raises
+        ------
+        TableError
+            There is no such collection.
+        """
+        self.require_collection(collection)
+        if collection is None:
+            return self.fuse_unclipped(predictions)
+        own = self.blend_.predict(predictions) + self.observers_.predict(values, collection)
+        return self._pulled(own, predictions)
+
+    def _pulled(self, scores: FloatVector, predictions: pd.DataFrame) -> FloatVector:
+        """The scores [n], at the bottom where a picture shows nothing of its reference."""
         if self.unrelated_ is None:
-            return fused
-        return pulled_down(fused, predictions[UNRELATED].to_numpy(), self.label_range_)
+            return scores
+        return pulled_down(scores, predictions[UNRELATED].to_numpy(), self.label_range_)
 
     @property
     def weights_(self) -> dict[str, float] | None:

@@ -79,8 +79,7 @@ class SeiqaRegressor(StackPredictor):
         As everywhere in scikit-learn; no names if fit was given an array.
     features_ : list of str
         Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
-    preparation_ : Preparation
-    representations_ : dict of fitted transformers, by name
+    preparation_ : Preparation; representations_ : dict of fitted transformers, by name
     learners_ : dict of fitted regressors, by member
     consensus_ : Consensus; fallback_ : Fallback; unrelated_ : UnrelatedGate or None
     blend_ : Blend
@@ -234,9 +233,8 @@ class SeiqaRegressor(StackPredictor):
             )
         if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
-            self.observers_ = Observers(known).fit(
-                values, table, self.fuse_unclipped(held_out.by_group)
-            )
+            fused = self.blend_.predict(held_out.by_group)
+            self.observers_ = Observers(known).fit(values, table, fused)
         self.interval_ = held_out.interval(values, self.fuse, self.random_state)
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
         return self

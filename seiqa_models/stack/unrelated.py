@@ -1,14 +1,15 @@
 """UnrelatedGate: how likely a degraded picture shows nothing of its reference.
 
-Labelled pairs end at strong distortions of the right picture, so that what is learned from them
-says little of another picture, a flat colour or noise: a model of TID2013's pairs places these at
-1.5 of 5, beside a strong blur. Such pairs are easy to construct from any reference, and easy to
-tell from others. A logistic regression on all prepared columns does it; with p its probability,
+Labelled pairs show the right picture, at worst strongly distorted. A model trained on them fails
+on a different picture, a flat colour or noise: one of TID2013's pairs gives these 1.5 of 5, like a
+strong blur. Such pairs can be constructed from any reference, and are easily told apart by a
+logistic regression on all prepared columns. With p its probability,
 
     score = bottom + (1 - u) · (score - bottom),   u = max(0, 2 p - 1)
 
-Before that, scores below a tenth of the scale are bent so that they approach the bottom and do not
-pass it, in their order: what still shows something stays above what shows nothing.
+Before that, scores below a tenth of the scale are compressed so that they approach the bottom
+without passing it. Their order is kept, so that a picture that still shows something of the
+reference scores above one that shows nothing.
 
 Learning the constructed pairs as further rows, with the bottom as target, cost .0035 of final on
 held-out scenes of TID2013. The gate costs nothing: of 960 labelled pairs of TID2013 and LIVE u is
@@ -30,13 +31,13 @@ STRENGTH = 1000.0
 """C of the logistic regression, for weights of the rows that sum to 1."""
 
 FLOOR = 0.1
-"""Share of the scale below which scores are bent."""
+"""Share of the scale below which scores are compressed."""
 
 _MAX_ITERATIONS = 1000
 
 
 class UnrelatedGate(BaseEstimator):
-    """How surely a row's degraded picture is unrelated to its reference.
+    """How certainly a row's degraded picture is unrelated to its reference.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class UnrelatedGate(BaseEstimator):
 
 
 def pulled_down(score: FloatVector, share: FloatVector, scale: tuple[float, float]) -> FloatVector:
-    """Scores float64 [n] with u [n], on a scale (bottom, top) from which they may stick out."""
+    """Scores float64 [n] with u [n], on a scale (bottom, top) that they may exceed."""
     bottom, top = scale
     knee = FLOOR * (top - bottom)
     height = score - bottom

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from claims import ALONE, claim, leads, summary
+from claims import ALONE, claim, held_few, leads, summary
 
 from seiqa_models.core.checks import check_training_table
 from seiqa_models.stack.regressor import SeiqaRegressor
@@ -18,12 +18,22 @@ def test_misses_are_counted_with_and_without_their_sign():
             "claim": [0.9, 0.8],
             "truth": [0.8, 0.9],
             "held": [1.0, 0.0],
+            "held few": [True, True],
             "width": [0.2, 0.1],
         }
     )
     row = summary(found, found["references"]).loc[6]
-    expected = {"miss": 0.0, "off": 0.1, "held": 0.5, "draws": 2}
+    expected = {"miss": 0.0, "off": 0.1, "held": 0.5, "held few": 1.0, "draws": 2}
     assert row[list(expected)].to_dict() == pytest.approx(expected)
+
+
+def test_the_fewer_references_are_left_the_wider_is_the_interval_for_them():
+    found = pd.DataFrame(
+        {"claim": [0.9] * 2, "low": [0.85] * 2, "high": [0.934] * 2, "references": [6] * 2}
+    ).assign(truth=[0.95, 0.97])
+    # (0.778, 0.957) for two references, as in the example of fresh_interval
+    assert held_few(found, 8) == [True, False]
+    assert held_few(found, 1000) == [False, False]
 
 
 def test_the_best_ingredient_on_average_comes_first():

@@ -20,8 +20,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.commands.console import show_table
 from pipelines.demo.semantic import photograph
+from pipelines.text_tables import show_table
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.pictures.sharpness import reference_is_blurrier
 from tests.pipelines.conftest import Cli
@@ -48,6 +48,14 @@ def test_version_and_help_are_where_people_look(cli: Cli) -> None:
         code, out, _ = cli(*verb, "-h")
         assert code == 0
         assert "-h, --help" in out
+
+
+@pytest.mark.parametrize("group", [[], ["weights"], ["cache"]])
+def test_the_list_of_verbs_cuts_no_sentence(group: list[str]) -> None:
+    said = CliRunner().invoke(app, [*group, "-h"], env={"COLUMNS": "80"}).stdout
+    listed = said.split("Commands:\n")[1].rstrip().splitlines()
+    assert len(listed) >= 3
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
 
 
 def test_the_shell_completes_verbs_and_options() -> None:
@@ -105,8 +113,12 @@ def on_a_terminal(*arguments: str, columns: int, **environment: str) -> str:
 
 
 WIDE = (
-    "from pipelines.commands.console import show_table\n"
+    "from pipelines.text_tables import show_table\n"
     "show_table(['run', 'final', 'words'], [['a', '0.9441 (0.930 to 0.956)', 'w ' * 40]])"
+)
+FEW = (
+    "from pipelines.text_tables import show_table\n"
+    "show_table(['run', 'first measure', 'path'], [['a', '1', '2'], ['b', '3', 'y' * 9]], few=True)"
 )
 
 
@@ -114,13 +126,34 @@ def test_a_table_fits_the_terminal_or_becomes_lines() -> None:
     wide = on_a_terminal("-c", WIDE, columns=140).splitlines()
     assert wide[0].split() == ["run", "final", "words"]
     assert wide[1].startswith("a    0.9441 (0.930 to 0.956)  w w")
-    narrow = on_a_terminal("-c", WIDE, columns=60).splitlines()
+    assert len(wide) == 2
+    wrapped = on_a_terminal("-c", WIDE, columns=60).splitlines()
+    assert wrapped[1].startswith("a    0.9441 (0.930 to 0.956)  w w")
+    assert wrapped[2].startswith(" " * 30 + "w w")
+    assert " ".join(wrapped[1:]).split().count("w") == 40
+    assert max(map(len, wrapped)) <= 60
+    narrow = on_a_terminal("-c", WIDE, columns=50).splitlines()
     assert narrow[0].split() == ["run", "a"]
     assert narrow[1].rstrip() == "final  0.9441 (0.930 to 0.956)"
-    assert max(map(len, narrow)) <= 60
+    assert max(map(len, narrow)) <= 50
     lines = on_a_terminal("-m", "pipelines.cli", "extractors", columns=80).splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].split()[0] == "extractor"
+    assert lines[0].split() == ["extractor", "outputs", "view", "weights", "s/pair", "licence"]
+
+
+def test_few_rows_are_shown_side_by_side() -> None:
+    assert on_a_terminal("-c", FEW, columns=40).splitlines()[1].split() == ["a", "1", "2"]
+    turned = on_a_terminal("-c", FEW, columns=28).splitlines()
+    assert [line.split() for line in turned] == [
+        ["run", "a", "b"], ["first", "measure", "1", "3"], ["path", "2", "y" * 9]
+    ]  # fmt: skip
+
+
+def test_long_names_are_never_cut() -> None:
+    narrow = on_a_terminal("-c", FEW, columns=20).splitlines()
+    assert narrow[0].split() == ["run", "a"]
+    assert narrow[-2].split() == ["path", "y" * 5]
+    assert narrow[-1].split() == ["y" * 4]
 
 
 def test_a_pipe_gets_one_row_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,6 +243,8 @@ def test_what_is_missing_is_named(cli: Cli, pair: tuple[Path, Path], tmp_path: P
     for arguments in (["m.csv"], [tmp_path, tmp_path]):
         code, _, err = cli("score", *arguments)
         assert (code, "--out is missing" in err) == (2, True)
+    code, _, err = cli("score", "ref.png")
+    assert (code, "ref.png: a single picture; give REF DIST" in err) == (2, True)
     code, _, err = cli("score", "m.csv", "--out", "o.csv", "--json")
     assert (code, "--out scores.json writes JSON" in err) == (2, True)
     code, _, err = cli("score", *pair, "--out", "o.csv")

@@ -90,7 +90,8 @@ class Page(HTMLParser):
     def section(self, name: str) -> str:
         """The source of one section."""
         start = self.source.index(f'<h2 id="{name}"')
-        return self.source[start : self.source.index("</section>\n\n", start)]
+        found = self.source[start : self.source.index("</section>\n\n", start)]
+        return found.replace("\N{NO-BREAK SPACE}", " ")
 
     def rows(self, name: str) -> list[list[str]]:
         """Cells of the rows in a section's tables, but for the heads."""
@@ -260,6 +261,7 @@ def test_the_runs_facts_are_on_the_page(plain: Page) -> None:
         "catboost", "0.65", "gmsd__full__value (2×)", "0.123", "3 folds by group",
         "clip_l14__s224__cosine", "weights are not in the hub cache", "214 columns", "341 ms",
         "ridge, svr", "2.15.0", "3.2.0", "3 min 33 s", "my pictures", "from 1.50 to 4.25",
+        "there are only 4 scenes", "it is slightly too low on average",
     ]  # fmt: skip
     assert [fact for fact in facts if fact not in plain.text] == []
 
@@ -269,6 +271,17 @@ def test_learners_are_listed_from_the_best_down(full: Page) -> None:
         "stack", "catboost", "ridge",
         "greedy selection", "best single feature", "file order only", "stack, naive claim",
     ]  # fmt: skip
+
+
+def test_a_low_score_of_file_order_leaves_the_figure_readable(make_run: MakeRun) -> None:
+    said = "File order only is far to the left of this axis."
+    run = make_run()
+    for final, beside in ((-0.05, True), (0.7, False)):
+        figures = metrics() | {"index_only": summary(final)}
+        (run / "metrics.json").write_text(json.dumps(figures))
+        page = rendered(run)
+        assert (said in page.section("result")) == beside
+        assert "file order only" in [row[0] for row in page.rows("learners")]
 
 
 def test_says_so_where_the_stack_loses(make_run: MakeRun, full: Page) -> None:
@@ -477,9 +490,9 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
 
 
 def test_audit_says_which_folds_to_trust(full: Page) -> None:
-    assert "<b>Trust folds by group (whole reference scenes).</b>" in full.section("audit")
+    assert "<b>Recommended: folds by group (whole reference scenes).</b>" in full.section("audit")
     assert "The folds of this run are by group." in full.text
-    assert "against this advice" not in full.text
+    assert "against this recommendation" not in full.text
     assert [row[0] for row in full.rows("audit")] == ["file number alone", "group alone"]
 
 
@@ -495,7 +508,7 @@ def test_audit_warns_of_what_comes_twice_and_of_other_folds(make_run: MakeRun) -
     assert "references images are in more than one group" not in audit
     assert "reference images are in more than one group" in audit
     assert "Checked and not found" not in audit
-    said = "The folds of this run are by block, against this advice, because asked for."
+    said = "The folds of this run are by block, against this recommendation, because asked for."
     assert said in audit
     assert "too high" not in audit
 

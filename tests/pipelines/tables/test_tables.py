@@ -80,6 +80,8 @@ def test_metrics_say_everything_that_was_asked_for(fitted: tuple[Path, str]) -> 
     assert set(metrics["transfer"]["kinds"]) == {"blur", "jpeg"}
     assert f"final {metrics['honest']['final']:.4f}" in said
     assert f"never seen: final {metrics['transfer']['final']:.4f}" in said
+    assert "caution: only 8 scenes" in said
+    assert "it is slightly too low on average" in said
     noted = pd.read_csv(out.parent / "runs.csv")
     assert noted["transfer"].tolist() == [metrics["transfer"]["final"]]
     card = (out / "bundle" / "card.md").read_text()

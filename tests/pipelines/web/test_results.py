@@ -42,7 +42,12 @@ def make_score(value: float = 3.4, **options: Any) -> Score:
 
 def test_score_card_says_score_interval_and_scale() -> None:
     card = score_card(make_score(), Scale(0, 5, pseudo=False))
-    for text in ("3.40", "90% interval 3.00 to 4.00", "0: none of the meaning", "5: all of it"):
+    for text in (
+        "3.40",
+        "90\N{NO-BREAK SPACE}% interval 3.00 to 4.00",
+        "0: none of the meaning",
+        "5: all of it",
+    ):
         assert text in card
     assert 'left:60.0%;width:20.0%"' in card  # the interval, of 0 to 5
     assert 'left:68.0%"' in card

@@ -70,8 +70,9 @@ def test_scores_with_constructed_orders_and_as_a_collection(make_table: Make) ->
     assert stack.unrelated_ is not None
     require_equal(stack, pd.concat([X.iloc[::4], made.iloc[::4]]))
     names = np.where(np.arange(len(X)) % 2, "one", "other")
-    several = SeiqaRegressor(QUICK, n_splits=3).fit(X, y, groups, collections=names)
-    require_equal(several, X.iloc[::3], "one")
+    several = SeiqaRegressor(QUICK, n_splits=3)
+    several.fit(X, y, groups, collections=names, orders=orders)
+    require_equal(several, pd.concat([X.iloc[::3], made.iloc[::4]]), "one")
 
 
 def test_the_gradient_is_the_slope_of_the_scores(make_table: Make) -> None:

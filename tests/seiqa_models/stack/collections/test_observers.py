@@ -11,6 +11,7 @@ import pytest
 from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
+from seiqa_models.core.orders import Orders
 from seiqa_models.evaluation.contributions import contributions
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -47,6 +48,33 @@ def test_a_term_that_does_not_help_vanishes() -> None:
     stack = SeiqaRegressor(QUICK).fit(X, y, groups, collections=names)
     moved = np.abs(stack.predict(X, "A") - stack.predict(X))
     assert moved.mean() < 0.05 * np.ptp(y)
+
+
+def test_what_observers_disagree_about_may_be_in_a_small_component() -> None:
+    rng = np.random.default_rng(0)
+    quality, peculiar = rng.normal(size=600), rng.normal(size=(600, 20))
+    X = pd.DataFrame(quality[:, None] + peculiar, columns=[f"x{i:02}" for i in range(20)])
+    names = np.where(np.arange(600) % 2, "B", "A")
+    y = quality + np.where(names == "B", 0.5, -0.5) * peculiar[:, 19]
+    groups, known = np.arange(600) // 2 % 12, np.arange(600) < 480
+    stack = SeiqaRegressor(QUICK).fit(X[known], y[known], groups[known], collections=names[known])
+    for name in "AB":
+        rows = ~known & (names == name)
+        own = srocc(y[rows], stack.predict(X[rows], name))
+        assert own > srocc(y[rows], stack.predict(X[rows])) + 0.05
+
+
+def test_another_picture_stays_at_the_bottom_whoever_scores() -> None:
+    X, y, groups, names = made(0.8)
+    gone = X.iloc[:40] * 0.1 + [-1.0, 1.0, 9.0, -9.0]
+    gone.index = [f"gone{i}" for i in range(40)]
+    intact = X.iloc[:40].set_axis([f"intact{i}" for i in range(40)])
+    both = np.concatenate([groups[:40]] * 2)
+    orders = Orders(pd.concat([gone, intact]), both, both, np.arange(80) < 40)
+    stack = SeiqaRegressor(QUICK).fit(X, y, groups, collections=names, orders=orders)
+    low, high = stack.label_range_
+    for name in (None, "A", "B"):
+        assert (stack.predict(gone, name) < low + 0.02 * (high - low)).all()
 
 
 def test_intervals_contributions_and_bundles_follow(tmp_path: Path) -> None:
