@@ -3,7 +3,7 @@
 Laboratories disagree about kinds of distortion even where their scales agree: the same loss of
 contrast costs more on one screen than on another. A model of several collections learns the mean.
 For pictures to be judged as the observers of one of them would, a term of that collection is added:
-a Gaussian process of what the common score misses in its held-out rows, on components of the
+a Gaussian process of what the common score misses in its held-out rows, on a few components of the
 columns. It is multiplied by the share that fits scenes left out from the term best, so that a term
 that does not help shrinks to nothing.
 """
@@ -24,9 +24,7 @@ from seiqa_models.learners.oriented import Directions
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Candidates for the share of a collection's term."""
 
-_COMPONENTS = 32
-"""As many as keep apart the kinds that observers disagree about. With 8, TID2013 lost by LIVE's
-joining; see docs/explanation/generalising.md."""
+_COMPONENTS = 8
 
 
 class Observers(BaseEstimator):
