@@ -21,8 +21,8 @@ Affine = NDArray[np.float32]
 VERSION = 2
 """Increased when `realigned` returns other pixels; part of the fingerprint of aligned views."""
 
-SIDE, FINE_SIDE = 256, 512
-"""Longest side in pixels at which the map is estimated, and refined to realign a picture."""
+SIDE = 256
+"""Longest side in pixels at which the map is estimated."""
 
 ROUNDS = 40
 """Maximum number of ECC iterations."""
@@ -79,7 +79,15 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     The identity is kept unless another map increases the correlation by `LEAST_GAIN`: for flat
     pictures, unrelated pictures, or if nothing moved.
     """
-    one, other, scales = _reduced(ref, dist, SIDE)
+    import cv2
+
+    height, width = ref.shape
+    scale = min(1.0, SIDE / max(height, width))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    one, other = (
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        for image in (ref, dist)
+    )
     identity = np.eye(2, 3, dtype=np.float32)
     before = _correlation(one, other, identity)
     best, after = identity, before
@@ -91,39 +99,11 @@ def align(ref: Grey, dist: Grey) -> Alignment:
         # Once a shift is found, any better map near it is a refinement and needs no minimum gain.
         if reached > after + (LEAST_GAIN if best is identity else 0):
             best, after = matrix, reached
-    return Alignment(_scaled(best, 1 / scales), before, after)
-
-
-def _refined_map(ref: Grey, dist: Grey, matrix: Affine) -> Affine:
-    """The map estimated anew near a given one, on pictures reduced to `FINE_SIDE`."""
-    one, other, scales = _reduced(ref, dist, FINE_SIDE)
-    start = _scaled(matrix, scales)
-    found = _refined(one, other, start)
-    if found is None or _correlation(one, other, found) < _correlation(one, other, start):
-        return matrix
-    return _scaled(found, 1 / scales)
-
-
-def _reduced(ref: Grey, dist: Grey, side: int) -> tuple[Grey, Grey, NDArray[np.float64]]:
-    """Both pictures with sides of at most `side`, and the scale [2] of width and height."""
-    import cv2
-
-    height, width = ref.shape
-    scale = min(1.0, side / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    one, other = (
-        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-        for image in (ref, dist)
-    )
-    return one, other, np.array([size[0] / width, size[1] / height])
-
-
-def _scaled(matrix: Affine, factors: NDArray[np.float64]) -> Affine:
-    """The map between pictures whose width and height are multiplied by factors [2]."""
-    linear, travel = matrix[:, :2].astype(np.float64), matrix[:, 2].astype(np.float64)
+    full = best.astype(np.float64)
+    scales = np.array([size[0] / width, size[1] / height])
     # Pixel centres are at half units at both sizes.
-    travel = travel * factors + (linear - np.eye(2)) @ (0.5 - 0.5 * factors)
-    return np.column_stack([linear, travel]).astype(np.float32)
+    full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
+    return Alignment(full.astype(np.float32), before, after)
 
 
 def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
@@ -232,12 +212,11 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
         return dist
     # A shift by whole pixels needs no resampling, so it wins if the estimate was slightly off.
     pixels, there = np.asarray(fitted), np.asarray(ref)
-    matrix = _refined_map(one, other, found.matrix)
-    x, y = _whole_shift(one, other, matrix)
-    warped = np.rint(warp(_unit(fitted), matrix) * 255).astype(np.uint8)
+    x, y = _whole_shift(one, other, found.matrix)
+    warped = np.rint(warp(_unit(fitted), found.matrix) * 255).astype(np.uint8)
     candidates = (
         _filled(np.roll(pixels, (-y, -x), axis=(0, 1)), _shift(x, y), there),
-        _filled(warped, matrix, there),
+        _filled(warped, found.matrix, there),
     )
     return Image.fromarray(min(candidates, key=lambda moved: _squared_error(moved, there)))
 
