@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from seiqa_features.pictures import registration
 from seiqa_features.pictures.registration import align, filled_box, inside_of, realigned, warp
 from tests.seiqa_features.photographs import blur, jpeg, moved, noise, photograph
 
@@ -59,6 +60,13 @@ def test_a_shift_by_whole_pixels_is_undone_exactly(y: int, x: int) -> None:
     ref = photograph("astronaut")
     shifted = Image.fromarray(np.roll(np.asarray(ref), (y, x), axis=(0, 1)))
     assert np.array_equal(realigned(ref, shifted), ref)
+
+
+def test_the_nearest_whole_shift_is_found_from_an_estimate_that_is_off() -> None:
+    ref = np.asarray(photograph("astronaut").convert("L"), np.float32) / 255
+    shifted = np.roll(ref, (2, -1), axis=(0, 1))
+    estimate = np.array([[1, 0, -1.7], [0, 1, 1.3]], np.float32)
+    assert registration._whole_shift(ref, shifted, estimate) == (-1, 2)
 
 
 def test_a_crop_and_a_turn_are_undone() -> None:
