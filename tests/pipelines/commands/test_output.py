@@ -116,7 +116,7 @@ def test_an_unexpected_error_is_one_line_too(cli: Cli, monkeypatch: pytest.Monke
     def fail(*_: object) -> None:
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr("pipelines.commands.console.show_table", fail)
+    monkeypatch.setattr("pipelines.text_tables.show_table", fail)
     code, _, err = cli("extractors")
     assert code == 1
     assert err == (

@@ -283,7 +283,7 @@ def test_bundle_of_other_features_is_refused(
         (["features"], "give DATA"),
         (["features", "data", "--config", "nope"], "there are best, boxed, classical, "),
         (["features", "data", "--workers", "0"], "Invalid value for '--workers'"),
-        (["score", "a.png", "--bundle", "b"], "--out is missing"),
+        (["score", "a.png", "--bundle", "b"], "a single picture; give REF DIST"),
         (["frobnicate"], "No such command"),
     ],
 )
