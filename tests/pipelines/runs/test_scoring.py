@@ -267,7 +267,8 @@ def test_scores_of_an_earlier_run_are_replaced(cli: Cli, manifest: Path, tmp_pat
         (["ref", "dist"], "--out is missing"),
         (["ref"], "give REF DIST"),
         (["ref", "--out", "s.csv"], "give REF DIST"),
-        (["a.png"], "--out is missing"),
+        (["a.png"], "a.png: a single picture; give REF DIST"),
+        (["pairs.csv"], "--out is missing"),
         (["a.png", "b.png", "c.png"], "give REF DIST"),
         (["a.png", "b.png", "--out", "s.csv"], "--out is for folders and manifests"),
         (["a.png", "dist"], "give two pictures or two folders"),
@@ -329,7 +330,7 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(
         (["empty.csv", "--out", "s.csv"], "empty.csv: no image pairs in it"),
         (["names.csv", "--out", "s.csv"], "names.csv: no column dist; expected ref, dist"),
         (["gone.csv", "--out", "s.csv"], "gone.csv: no such file"),
-        (["a.png", "--out", "s.csv"], "a.png: expected a manifest (.csv, .xlsx, …)"),
+        (["text.md", "--out", "s.csv"], "text.md: expected a manifest (.csv, .xlsx, …)"),
         (["a.png", "a.png", "--bundle", "nowhere"], "nowhere is not a bundle"),
     ],
 )
@@ -339,7 +340,8 @@ def test_what_cannot_be_scored_is_named(
     for name in ("ref", "dist"):
         (tmp_path / name).mkdir()
     scene(1).save(tmp_path / "a.png")
-    (tmp_path / "text.png").write_text("no picture")
+    for name in ("text.png", "text.md"):
+        (tmp_path / name).write_text("no picture")
     (tmp_path / "empty.csv").write_text("ref,dist\n")
     (tmp_path / "names.csv").write_text("ref,picture\na.png,a.png\n")
     code, _, err = cli("score", *arguments)
