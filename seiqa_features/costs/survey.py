@@ -54,7 +54,7 @@ def measured_core(specs: Iterable[ExtractorSpec]) -> Core:
     import torch
 
     ref, dist = _natural_pair()
-    seconds = {}
+    seconds, ratios = {}, []
     for spec in sorted(set(specs), key=lambda spec: spec.name):
         files = {weight.name: installed(weight) for weight in spec.weights}
         found = {name: path for name, path in files.items() if path is not None}
@@ -70,12 +70,9 @@ def measured_core(specs: Iterable[ExtractorSpec]) -> Core:
                 started = time.thread_time()
                 work(ref=one, dist=other, ref_index=torch.arange(len(one)))
                 times.append(time.thread_time() - started)
-        seconds[spec] = min(times)
-    ratios = [spent / spec.cost for spec, spent in seconds.items()]
-    return Core(
-        {spec.name: spent for spec, spent in seconds.items()},
-        slowness=float(np.median(ratios)) if ratios else 1.0,
-    )
+        seconds[spec.name] = min(times)
+        ratios.append(seconds[spec.name] / spec.cost)
+    return Core(seconds, slowness=float(np.median(ratios)) if ratios else 1.0)
 
 
 def _natural_pair() -> tuple[Image.Image, Image.Image]:

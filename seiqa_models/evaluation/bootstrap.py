@@ -201,21 +201,23 @@ def _spearman(
 ) -> dict[str, FloatVector]:
     """Spearman's correlation [b] in resamples that draw each row weights [b, n] times."""
     total = weights.sum(axis=1)
-    mass, middle = _middle_ranks(labels.sums(weights), total)
+    mass = labels.sums(weights)
+    middle = _middle_ranks(mass, total)
     square = (mass * middle**2).sum(axis=1)
     weighted = weights * middle[:, labels.inverse]
     found = {}
     for name, column in columns.items():
-        mass, middle = _middle_ranks(column.sums(weights), total)
+        mass = column.sums(weights)
+        middle = _middle_ranks(mass, total)
         covariance = (column.sums(weighted) * middle).sum(axis=1)
         own = (mass * middle**2).sum(axis=1)
         found[name] = _correlation(covariance, square, own, total)
     return found
 
 
-def _middle_ranks(mass: FloatMatrix, total: FloatVector) -> tuple[FloatMatrix, FloatMatrix]:
-    """Draws of each value [b, k], in ascending order, and its mean rank, less that of all draws."""
-    return mass, np.cumsum(mass, axis=1) - mass / 2 - total[:, None] / 2
+def _middle_ranks(mass: FloatMatrix, total: FloatVector) -> FloatMatrix:
+    """Mean rank [b, k] of values drawn mass [b, k] times, ascending, less that of all draws."""
+    return np.asarray(np.cumsum(mass, axis=1) - mass / 2 - total[:, None] / 2)
 
 
 def _moments(a: FloatVector, b: FloatVector, codes: Rows) -> list[FloatVector]:
