@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.arrays import FloatVector, Rows
+from seiqa_models.core.frames import known_rows
 
 _GOLDEN = (np.sqrt(5) - 1) / 2
 """Multiples of it, modulo 1, are spread evenly over 0..1 however many there are."""
@@ -51,8 +52,7 @@ class OnSample(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """Predicted labels float64 [n]."""
-        check_is_fitted(self, "regressor_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "regressor_")
         return np.asarray(self.regressor_.predict(values), dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Rows as a DataFrame, whatever their type: scikit-learn also takes arrays and lists."""
+"""Rows as a stack or its parts read them, whatever their type: frames, arrays or lists."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from seiqa_models.core.arrays import FloatMatrix
 from seiqa_models.core.errors import TableError
 
 
@@ -63,6 +64,45 @@ def known_frame(estimator: BaseEstimator, X: Any, needed: list[str]) -> pd.DataF
     names = getattr(estimator, "feature_names_in_", _generated(frame.shape[1]))
     known: pd.DataFrame = frame.set_axis(names, axis=1)[needed]
     return known
+
+
+def known_rows(estimator: BaseEstimator, X: Any, fitted: str) -> FloatMatrix:
+    """Rows for a fitted estimator to predict or transform, float64 [n, p], checked.
+
+    A stack hands its parts finite float64 matrices. scikit-learn's checks take .2 ms to accept one,
+    and the parts of a stack make some 40 of them, which for a single row was a third of the time.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Knows its number of columns, ``n_features_in_``.
+    X : array-like [n, p]
+    fitted : str
+        An attribute that ``fit`` sets.
+
+    Raises
+    ------
+    NotFittedError
+        The estimator has no such attribute.
+    ValueError, TypeError
+        X is not numeric, not finite, not [n, p], or empty.
+    """
+    attributes = vars(estimator)
+    as_wanted = (
+        type(X) is np.ndarray
+        and X.dtype == np.float64
+        and X.ndim == 2
+        and X.size > 0
+        and X.shape[1] == attributes.get("n_features_in_")
+        and fitted in attributes
+        and "feature_names_in_" not in attributes  # else a matrix lacks the names
+        and np.isfinite(X).all()
+    )
+    if not as_wanted:
+        check_is_fitted(estimator, fitted)
+        X = validate_data(estimator, X, dtype=np.float64, reset=False)
+    rows: FloatMatrix = X
+    return rows
 
 
 def _generated(columns: int) -> list[str]:

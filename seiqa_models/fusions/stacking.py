@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatVector
+from seiqa_models.core.frames import known_rows
 from seiqa_models.core.splits import make_folds
 from seiqa_models.fusions.protocol import Predictions
 from seiqa_models.fusions.registry import fusion
@@ -78,6 +79,5 @@ class StackingFusion(RegressorMixin, BaseEstimator):
 
     def predict(self, P: Predictions) -> FloatVector:
         """Fused scores float64 [n] of predictions P [n, m]."""
-        check_is_fitted(self, "ridge_")
-        values = validate_data(self, P, dtype=np.float64, reset=False)
+        values = known_rows(self, P, "ridge_")
         return np.asarray(self.ridge_.predict(values), dtype=np.float64)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.frames import known_rows
 from seiqa_models.core.metrics import final_score
 from seiqa_models.fusions.protocol import Predictions
 from seiqa_models.fusions.registry import fusion
@@ -29,8 +30,7 @@ class WeightedFusion(RegressorMixin, BaseEstimator):
 
     def predict(self, P: Predictions) -> FloatVector:
         """Fused scores float64 [n] of predictions P [n, m]."""
-        check_is_fitted(self, "weights_")
-        fused: FloatVector = validate_data(self, P, dtype=np.float64, reset=False) @ self.weights_
+        fused: FloatVector = known_rows(self, P, "weights_") @ self.weights_
         return fused
 
     def __sklearn_tags__(self) -> Tags:

@@ -137,7 +137,7 @@ def _members(regressor: StackPredictor) -> Form:
 
 
 def _agreement(part: Any) -> Form:
-    """`Consensus.agreement`; 0 if nothing was learned."""
+    """The agreement from a `Consensus`; 0 if nothing was learned."""
     if not isinstance(part, Consensus):
         return lambda rows: rows.new_zeros(len(rows))
     ranks = torch_form(part.component_.ranks_)

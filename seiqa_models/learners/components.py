@@ -15,10 +15,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.errors import TableError
+from seiqa_models.core.frames import known_rows
 from seiqa_models.learners.oriented import Directions, OrientedRanks
 
 AGREEING = 0.7
@@ -92,9 +93,12 @@ class OrientedComponents(TransformerMixin, BaseEstimator):
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
         """Components float64 [n, components] of rows X float [n, p]."""
-        check_is_fitted(self, "axes_")
-        values = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray((self.ranks_.transform(values) - self.centre_) @ self.axes_)
+        values = known_rows(self, X, "axes_")
+        return self.of_places(self.ranks_.transform(values))
+
+    def of_places(self, places: FloatMatrix) -> FloatMatrix:
+        """The same of rows that are oriented ranks already, those of ``ranks_``."""
+        return np.asarray((places - self.centre_) @ self.axes_)
 
 
 def spreads(places: FloatMatrix) -> FloatVector:

@@ -18,10 +18,11 @@ from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.curves import bend, rising_curve
+from seiqa_models.core.frames import known_rows
 from seiqa_models.learners.components import OrientedComponents, spreads
 from seiqa_models.learners.oriented import Directions, OrientedRanks
 from seiqa_models.learners.scaling import PartialWhitening, RankNormal
@@ -92,15 +93,18 @@ class Consensus(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """The consensus of the columns, float64 [n], in the unit of the labels."""
-        check_is_fitted(self, "x_")
-        values = validate_data(self, X, dtype=np.float64, reset=False)
-        return bend((self.x_, self.z_, self.slope_), self.component_.transform(values)[:, 0])
+        return self.predict_with_agreement(X)[0]
 
-    def agreement(self, X: ArrayLike) -> FloatVector:
-        """How far the columns agree, float64 [n] in 0..1; exp(-1) at the median spread."""
-        check_is_fitted(self, "x_")
-        values = validate_data(self, X, dtype=np.float64, reset=False)
-        return self._agreement(spreads(self.component_.ranks_.transform(values)))
+    def predict_with_agreement(self, X: ArrayLike) -> tuple[FloatVector, FloatVector]:
+        """The consensus [n], and how far the columns agree, [n] in 0..1.
+
+        The agreement is exp(-1) at the median spread.
+        """
+        values = known_rows(self, X, "x_")
+        places = self.component_.ranks_.transform(values)
+        score = self.component_.of_places(places)[:, 0]
+        curve = self.x_, self.z_, self.slope_
+        return bend(curve, score), self._agreement(spreads(places))
 
     def _agreement(self, spread: FloatVector) -> FloatVector:
         return np.asarray(np.exp(-((spread / self.median_spread_) ** 2)))
@@ -191,18 +195,16 @@ class Fallback(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """The score from the best columns, float64 [n], in the unit of the labels."""
-        check_is_fitted(self, "rows_")
-        values = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "rows_")
         mean = self.oriented_.transform(values)[:, self.best_].mean(axis=1)
         return np.asarray(self.intercept_ + self.slope_ * mean)
 
     def share(self, X: ArrayLike, agreement: FloatVector) -> FloatVector:
         """How far to rely on the best columns, float64 [n] in 0..1; see above.
 
-        ``agreement`` float64 [n] is that of :meth:`Consensus.agreement`.
+        ``agreement`` float64 [n] is that of :meth:`Consensus.predict_with_agreement`.
         """
-        check_is_fitted(self, "rows_")
-        values = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "rows_")
         places = np.asarray(self.places_.transform(values))
         parts = range(0, len(places), _ROWS_AT_ONCE)
         nearest = np.concatenate(

@@ -26,9 +26,10 @@ from numpy.typing import ArrayLike
 from scipy.linalg import solve
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.frames import known_rows
 from seiqa_models.sampling import spread_sample
 
 _LIKELIHOOD_ROWS = 500
@@ -135,8 +136,7 @@ class ExponentialGP(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """Predicted labels float64 [n], in the unit of the training labels."""
-        check_is_fitted(self, "dual_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "dual_")
         parts = range(0, len(values), _ROWS_IN_MEMORY)
         return np.concatenate(
             [self._predicted(values[start : start + _ROWS_IN_MEMORY]) for start in parts]

@@ -23,9 +23,10 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import expit
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
+from seiqa_models.core.frames import known_rows
 from seiqa_models.learners.gaussian_process import exponential_kernel
 from seiqa_models.learners.odds import Parts, largest_posterior, log_evidence
 from seiqa_models.sampling import spread_sample
@@ -137,8 +138,7 @@ class OrdinalProcess(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """Expected labels float64 [n], between the lowest and the highest level's mean."""
-        check_is_fitted(self, "dual_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "dual_")
         latent: FloatVector = self._kernel(values, self.rows_) @ self.dual_
         # Σ_j P(j) mean_j, summed by parts: the gain at each threshold times its probability.
         passed = expit(latent[:, None] - self.thresholds_)

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, RegressorMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.frames import known_rows
 from seiqa_models.learners.scaling import RankNormal
 from seiqa_models.learners.trees import MAX_BIN, BoostedTrees
 
@@ -120,8 +121,7 @@ class OrientedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
         """Float64 [n, p], increasing with quality; values beyond the training best count as it."""
-        check_is_fitted(self, "scale_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "scale_")
         distance = np.maximum(self.best_ - values * self.signs_, 0.0)
         closeness: FloatMatrix = -np.log(distance / self.scale_ + self.floor)
         return closeness
@@ -197,7 +197,6 @@ class MonotoneBoosting(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """Mean prediction float64 [n]."""
-        check_is_fitted(self, "boosters_")
-        values = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "boosters_")
         predictions = [booster.predict(values) for booster in self.boosters_]
         return np.asarray(np.mean(predictions, axis=0, dtype=np.float64))

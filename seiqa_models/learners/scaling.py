@@ -12,9 +12,10 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.preprocessing import QuantileTransformer
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from seiqa_models.core.arrays import FloatMatrix
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.frames import known_rows
 
 AT_BOUND = 1e-7
 """Values this close to the training minimum or maximum count as equal to it (as in
@@ -53,20 +54,26 @@ class RankNormal(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Normal scores float64 [n, p] in −bound..bound.
 
         The same values as from ``QuantileTransformer.transform``, which however calls a scipy
-        distribution for every column: 50 ms for one row of 60 columns.
+        distribution for every column: 50 ms for one row of 60 columns. Equal knots share the middle
+        of their ranks.
         """
-        check_is_fitted(self, "quantiles_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "quantiles_")
         known, shares = self.quantiles_.quantiles_, self.quantiles_.references_
-        below = np.column_stack(
-            [
-                (np.interp(x, q, shares) - np.interp(-x, -q[::-1], -shares[::-1])) / 2
-                for x, q in zip(values.T, known.T, strict=True)
-            ]
-        )
+        rising = _interpolated(values, known, shares)
+        falling = _interpolated(-values, -known[::-1], -shares[::-1])
+        below = (rising - falling) / 2
         below[values + AT_BOUND > known[-1]] = 1.0
         below[values - AT_BOUND < known[0]] = 0.0
         return np.asarray(np.clip(ndtri(below), -self.bound, self.bound))
+
+
+def _interpolated(values: FloatMatrix, knots: FloatMatrix, shares: FloatVector) -> FloatMatrix:
+    """`np.interp` of each column of values [n, p] between its knots [m, p], row by row in memory.
+
+    Contiguous knots take half the time for a single row.
+    """
+    columns = zip(np.ascontiguousarray(values.T), np.ascontiguousarray(knots.T), strict=True)
+    return np.ascontiguousarray(np.transpose([np.interp(x, own, shares) for x, own in columns]))
 
 
 class PartialWhitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -108,6 +115,5 @@ class PartialWhitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def transform(self, X: ArrayLike) -> FloatMatrix:
         """Whitened rows float64 [n, p], of mean square 1 in training."""
-        check_is_fitted(self, "matrix_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "matrix_")
         return np.asarray((values - self.mean_) @ self.matrix_)

@@ -167,7 +167,10 @@ class Blend(BaseEstimator):
     def _bounded(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """The members' predictions within their bounds."""
         known = predictions[self.members_]
-        return known if self.bounds_ is None else known.clip(*self.bounds_, axis=1)
+        if self.bounds_ is None:
+            return known
+        bounded = np.clip(known.to_numpy(), *self.bounds_)
+        return pd.DataFrame(bounded, known.index, known.columns)
 
     def _fitted(self, fusion: Any, rows: HeldOut, **extra: Any) -> Any:
         """The fusion, fitted to the members' predictions."""

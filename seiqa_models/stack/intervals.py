@@ -129,7 +129,8 @@ class ConformalInterval(BaseEstimator):
     def novelty(self, values: FloatMatrix, excess: FloatMatrix) -> FloatVector:
         """Novelty float64 [n] of prepared rows [n, p]; 1 is the training rows' 99 % quantile.
 
-        ``excess`` [n, p] is the rows' :meth:`seiqa_models.stack.preparation.Preparation.excess`.
+        ``excess`` [n, p] is how far they are outside the training range, from
+        :meth:`seiqa_models.stack.preparation.Preparation.transform_with_excess`.
         """
         check_is_fitted(self, "ratios_")
         beyond = 2 * self.ranks_.bound * np.clip(excess, -_FURTHEST, _FURTHEST)

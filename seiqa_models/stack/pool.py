@@ -17,12 +17,7 @@ from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus, Fallback
 from seiqa_models.learners.registry import make_learner
-from seiqa_models.plugins.calls import (
-    fit_named,
-    plain_scikit_learn,
-    predict_named,
-    row_arguments,
-)
+from seiqa_models.plugins.calls import fit_named, plain_scikit_learn, predict_named, row_arguments
 from seiqa_models.stack.dense import DENSE, DenseBlocks
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
@@ -84,19 +79,21 @@ class FittedPool:
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
                 for name, learner in self.learners.items()
             }
-            predictions[CONSENSUS] = np.asarray(self.consensus.predict(values), np.float64)
-            known = isinstance(self.consensus, Consensus)
-            agreement = self.consensus.agreement(values) if known else np.zeros(len(values))
-            predictions[AGREEMENT] = agreement
-            predictions[FALLBACK] = predictions[CONSENSUS]
-            predictions[FALLBACK_SHARE] = np.zeros(len(values))
+            consensus, agreement = self._consensus(values)
+            predictions |= {CONSENSUS: consensus, AGREEMENT: agreement, FALLBACK: consensus}
+            predictions[FALLBACK_SHARE] = predictions[UNRELATED] = np.zeros(len(values))
             if self.fallback is not None:
                 predictions[FALLBACK] = self.fallback.predict(values)
                 predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
-            predictions[UNRELATED] = np.zeros(len(values))
             if self.unrelated is not None:
                 predictions[UNRELATED] = self.unrelated.share(values)
         return pd.DataFrame(predictions)
+
+    def _consensus(self, values: FloatMatrix) -> tuple[FloatVector, FloatVector]:
+        """The consensus [n] and the agreement [n], which is 0 if nothing could be learned."""
+        if isinstance(self.consensus, Consensus):
+            return self.consensus.predict_with_agreement(values)
+        return np.asarray(self.consensus.predict(values), np.float64), np.zeros(len(values))
 
 
 def check_members(names: Sequence[str]) -> None:

@@ -113,7 +113,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
             ``coverage`` is not between 0 and 1.
         """
         pool, known = self.pool(X)
-        values, excess = self.preparation_.transform(known), self.preparation_.excess(known)
+        values, excess = self.preparation_.transform_with_excess(known)
         predictions = pool.predict_prepared(values, pool.dense(known))
         score = np.clip(self.fuse_as(predictions, values, collection), *self.label_range_)
         agreement = predictions[AGREEMENT].to_numpy()

@@ -60,11 +60,11 @@ class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         kept = (high > low) & np.isfinite(medians)
         self.columns_ = [str(name) for name in table.columns[kept]]
         self.low_, self.high_, self.medians_ = low[kept], high[kept], medians[kept]
-        return self._bounded(table)
+        return self._bounded(table[self.columns_].to_numpy(np.float64))
 
     def transform(self, X: pd.DataFrame) -> FloatMatrix:
         """Prepare new rows, float64 [n, len(columns_)]."""
-        return self._bounded(self.meta_.transform(X))
+        return self._bounded(self._columns(X))
 
     def get_feature_names_out(
         self,
@@ -74,17 +74,20 @@ class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         check_is_fitted(self, "columns_")
         return np.array(self.columns_, dtype=object)
 
-    def excess(self, X: pd.DataFrame) -> FloatMatrix:
-        """How far values are outside the training range, in units of it: float64 [n, columns].
+    def transform_with_excess(self, X: pd.DataFrame) -> tuple[FloatMatrix, FloatMatrix]:
+        """Prepared rows, and how far their values were outside the training range, in units of it.
 
-        Negative below the range, 0 inside it and for values that are not finite, which mean "best
-        seen" or "undefined".
+        Both are float64 [n, len(columns_)]. The excess is negative below the range, 0 inside it and
+        for values that are not finite, which mean "best seen" or "undefined".
         """
-        values = self.meta_.transform(X)[self.columns_].to_numpy(np.float64)
-        values = np.where(np.isfinite(values), values, self.medians_)
-        beyond = values - np.clip(values, self.low_, self.high_)
-        return np.asarray(beyond / (self.high_ - self.low_))
+        values = self._columns(X)
+        finite = np.where(np.isfinite(values), values, self.medians_)
+        beyond = finite - np.clip(finite, self.low_, self.high_)
+        return self._bounded(values), np.asarray(beyond / (self.high_ - self.low_))
 
-    def _bounded(self, table: pd.DataFrame) -> FloatMatrix:
-        values = np.clip(table[self.columns_].to_numpy(np.float64), self.low_, self.high_)
-        return np.asarray(np.where(np.isnan(values), self.medians_, values))
+    def _columns(self, X: pd.DataFrame) -> FloatMatrix:
+        return self.meta_.transform(X)[self.columns_].to_numpy(np.float64)
+
+    def _bounded(self, values: FloatMatrix) -> FloatMatrix:
+        bounded = np.clip(values, self.low_, self.high_)
+        return np.asarray(np.where(np.isnan(bounded), self.medians_, bounded))

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.frames import known_rows
 from seiqa_models.learners.networks.losses import ordinal_loss
 from seiqa_models.learners.networks.training import (
     FloatRows,
@@ -144,8 +145,7 @@ class OrdinalHead(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """Expected labels float64 [n], between the lowest and the highest training label."""
-        check_is_fitted(self, "coefs_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "coefs_")
         values = values[:, self.columns_]
         logits = values
         for coef, intercept in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.core.frames import known_rows
 from seiqa_models.learners.networks.losses import fidelity_loss, softplus_loss
 from seiqa_models.learners.networks.training import (
     FloatRows,
@@ -131,8 +132,7 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> FloatVector:
         """Predicted labels float64 [n], in the unit of the training labels."""
-        check_is_fitted(self, "coefs_")
-        values: FloatMatrix = validate_data(self, X, dtype=np.float64, reset=False)
+        values = known_rows(self, X, "coefs_")
         return self._output(values) * self.slope_ + self.intercept_
 
     def _output(self, values: FloatMatrix) -> FloatVector:

@@ -98,7 +98,7 @@ def test_agreement_falls_with_the_spread_of_a_row(metrics):
     fitted = Consensus().fit(X, y)
     torn = X[:1].copy()
     torn[0, :3], torn[0, 3:] = X[:, :3].max(axis=0), X[:, 3:].min(axis=0)
-    agreement = fitted.agreement(np.vstack([X, torn]))
+    _, agreement = fitted.predict_with_agreement(np.vstack([X, torn]))
     assert ((agreement >= 0) & (agreement <= 1)).all()
     assert agreement[-1] < np.quantile(agreement[:-1], 0.1)
     assert np.median(agreement[:-1]) == pytest.approx(np.exp(-1), abs=0.02)
@@ -107,7 +107,7 @@ def test_agreement_falls_with_the_spread_of_a_row(metrics):
 def test_a_single_column_agrees_with_itself(metrics):
     X, y, _ = metrics
     fitted = Consensus().fit(X[:, :1], y)
-    assert (fitted.agreement(X[:, :1]) == 1).all()
+    assert (fitted.predict_with_agreement(X[:, :1])[1] == 1).all()
 
 
 def test_columns_that_say_nothing_give_the_mean_label():

@@ -37,6 +37,14 @@ def test_new_rows_are_treated_as_the_training_rows_were():
     np.testing.assert_array_equal(values, [[30, 1], [20, 2], [40, 3]])
 
 
+def test_excess_is_in_units_of_the_training_range_and_0_for_what_is_not_finite():
+    new = TRAIN.iloc[:4].assign(psnr=[50.0, 10.0, 25.0, np.inf], holes=[8.0, 1.0, -6.0, np.nan])
+    preparation = Preparation().fit(TRAIN, LABELS)
+    values, excess = preparation.transform_with_excess(new)
+    np.testing.assert_array_equal(values, preparation.transform(new))
+    np.testing.assert_array_equal(excess, [[0.5, 0], [-0.5, 0], [0, -1], [0, 0]])
+
+
 def test_meta_feature_is_cross_fitted_in_fit_transform_only(make_table):
     X, y, groups = make_table(d=200)
     preparation = Preparation()
