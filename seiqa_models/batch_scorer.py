@@ -15,7 +15,7 @@ from seiqa_features.errors import DataError
 from seiqa_features.extraction.cached import extract_in_portions
 from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.direct import equal_pixels, gather
-from seiqa_features.extraction.work import Load
+from seiqa_features.extraction.jobs import Load
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.pictures.inputs import Picture, both_sides
 from seiqa_features.progress import Progress, unwatched

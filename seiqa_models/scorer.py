@@ -14,8 +14,8 @@ import pandas as pd
 from seiqa_features.api.recent import RecentPairs
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.direct import compute_table, held
+from seiqa_features.extraction.jobs import Load
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Load
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched

@@ -10,10 +10,10 @@ import pandas as pd
 from PIL import Image
 
 from seiqa_features.errors import DataError
+from seiqa_features.extraction.jobs import Job, Load
 from seiqa_features.extraction.planning import shared_among
 from seiqa_features.extraction.runner import run_jobs
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Job, Load
 from seiqa_features.files import why_unreadable
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, as_rgb, path_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -14,15 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.work import Job
+from seiqa_features.extraction.jobs import Job
+from seiqa_features.extraction.work import look_of
 from seiqa_features.files import text_path
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
+from seiqa_features.pictures.views import View
 from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block, Recipe
 from seiqa_features.table.store import Store
 
-LARGE = 2000
-"""Side in pixels that is assumed for a picture of tiles."""
+TYPICAL, LARGE = (512, 384), (2000, 1500)
+"""Width and height that are assumed for a picture, and for one of tiles."""
 
 
 def look_up(
@@ -65,21 +66,44 @@ def load_expected(path: Path, key: str) -> Image.Image:
 def shared_among(jobs: Sequence[Job], workers: int) -> Sequence[Job]:
     """Divide the blocks of each pair among workers if there are fewer pairs than workers."""
     parts = workers // len(jobs)
-    return jobs if parts < 2 else [part for job in jobs for part in _parts(job, parts)]
+    if parts < 2:
+        return jobs
+    return [part for job in jobs for part in job.divided(_parts(job.blocks, parts))]
 
 
-def _parts(job: Job, count: int) -> list[Job]:
-    """The blocks of a job in shares: most expensive first, each to the share with least work."""
-    shares: list[list[Block]] = [[] for _ in range(min(count, len(job.blocks)))]
-    for block in sorted(job.blocks, key=_effort, reverse=True):
-        min(shares, key=lambda share: sum(map(_effort, share))).append(block)
-    return [replace(job, blocks=tuple(share)) for share in shares if share]
+def _parts(blocks: Sequence[Block], count: int) -> list[list[Block]]:
+    """Blocks in at least `count` parts, if there are as many, the most expensive part first.
+
+    A part has blocks of one view, which is prepared once for them. There may be more parts than
+    workers: whoever is free takes the next, because what a block costs depends on the pictures.
+    """
+    parts = [list(same) for _, same in groupby(sorted(blocks, key=look_of), key=look_of)]
+    while len(parts) < min(count, len(blocks)):
+        largest = max((part for part in parts if len(part) > 1), key=_effort)
+        parts.remove(largest)
+        parts += _halves(largest)
+    return sorted(parts, key=_effort, reverse=True)
 
 
-def _effort(block: Block) -> float:
-    """Relative cost, growing with the area of the view; tiles have that of a large picture."""
-    side = LARGE if block.view.kind == "tiles" else block.view.size * block.view.per_side
-    return block.spec.cost * side**2
+def _halves(blocks: Sequence[Block]) -> tuple[list[Block], list[Block]]:
+    """Two parts of about equal effort: the most expensive blocks first, each to the lesser part."""
+    halves: tuple[list[Block], list[Block]] = [], []
+    for block in sorted(blocks, key=lambda block: _effort([block]), reverse=True):
+        min(halves, key=lambda half: (_effort(half), len(half))).append(block)
+    return halves
+
+
+def _effort(blocks: Sequence[Block]) -> float:
+    """Seconds of typical pictures on the core that `ExtractorSpec.cost` was measured on."""
+    return sum(
+        block.spec.cost * _pixels(block.view) / _pixels(View.parse(block.spec.usual_view))
+        for block in blocks
+    )
+
+
+def _pixels(view: View) -> int:
+    count, width, height = view.crops(LARGE if view.kind == "tiles" else TYPICAL)
+    return count * width * height
 
 
 def tasks_of(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:

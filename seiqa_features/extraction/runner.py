@@ -24,10 +24,11 @@ from seiqa_features.errors import DataError
 from seiqa_features.extraction.cluster import run_on_cluster
 from seiqa_features.extraction.connecting import Cluster, this_machine
 from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, GpuBatches
+from seiqa_features.extraction.jobs import Job
 from seiqa_features.extraction.planning import jobs_for, look_up, shared_among, tasks_of
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.signals import stopping
-from seiqa_features.extraction.work import Job, Result, Rows, compute
+from seiqa_features.extraction.work import Result, Rows, compute
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.keys import KEYS
 from seiqa_features.table.recipe import Recipe

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
+from seiqa_features.extraction.jobs import Job
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
-from seiqa_features.pictures.registration import realigned
 from seiqa_features.pictures.views import Resampling
-from seiqa_features.table.keys import KEYS, PairKey
+from seiqa_features.table.keys import KEYS
 from seiqa_features.table.pooling import pool
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import SECONDS
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
 Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
-Load = Callable[[], Image.Image]
-"""Returns an RGB picture or raises DataError."""
-
 Crops = NDArray[np.uint8]
 """A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid or tiles."""
 
@@ -44,17 +41,6 @@ TILES = 8
 
 Send = Callable[[Sequence[Crops]], "torch.Tensor"]
 """Puts n pictures of one shape on a device: uint8 [n · K, 3, H, W]."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One pair of pictures and its missing blocks. Equal keys mean equal pictures."""
-
-    key: PairKey
-    pair_id: str
-    ref: Load
-    dist: Load
-    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
@@ -86,9 +72,9 @@ def compute(task: Sequence[Job], runtime: Runtime) -> Result:
         return result
     moved_back: Pictures = {}
     if any(block.view.aligned for block in jobs[0].blocks):
-        moved_back = {pair_id: realigned(ref, dist) for pair_id, dist in dists.items()}
+        moved_back = {job.pair_id: job.realigned(ref, dists[job.pair_id]) for job in jobs}
     decoding = (time.perf_counter() - started) / (len(jobs) * len(jobs[0].blocks))
-    for (_, resampling), group in groupby(sorted(jobs[0].blocks, key=_looks), key=_looks):
+    for (_, resampling), group in groupby(sorted(jobs[0].blocks, key=look_of), key=look_of):
         blocks = list(group)
         started = time.perf_counter()
         view = blocks[0].view
@@ -239,7 +225,8 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError)
 
 
-def _looks(block: Block) -> tuple[str, Resampling]:
+def look_of(block: Block) -> tuple[str, Resampling]:
+    """What decides how pictures are prepared for a block: its view and the filter for resizing."""
     return block.view.name, block.spec.resampling
 
 

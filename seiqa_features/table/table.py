@@ -27,6 +27,9 @@ from seiqa_features.table.store import Source
 
 UNAVAILABLE = "seiqa.unavailable"
 
+Column = NDArray[np.floating] | pd.arrays.ArrowExtensionArray
+"""Numbers [n], or vectors of one width."""
+
 
 class MissingRowsError(StoreError):
     """A row is not in the store: not extracted, or lost with a damaged shard."""
@@ -44,9 +47,8 @@ def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.Dat
     StoreError
         The store cannot be read.
     """
-    columns: dict[str, pd.Series] = {}
+    columns: dict[str, Column] = {}
     seconds = 0.0
-    index = pd.Index(pairs["pair_id"], name="pair_id")
     wanted = Wanted(pairs["ref_key"], pairs["dist_key"])
     for block in recipe.blocks:
         values, each = _values(block, store, wanted)
@@ -58,8 +60,8 @@ def assemble(pairs: pd.DataFrame, recipe: Recipe, store: Source) -> tuple[pd.Dat
             )
         seconds += float(each[wanted.places].mean()) if len(pairs) else 0.0
         for name in list(values):
-            columns[name] = _column(values.pop(name), wanted.places, index)
-    return pd.DataFrame(columns, index=index), seconds
+            columns[name] = _column(values.pop(name), wanted.places)
+    return pd.DataFrame(columns, index=pd.Index(pairs["pair_id"], name="pair_id")), seconds
 
 
 def _values(
@@ -115,14 +117,14 @@ def _matrix(values: pa.FixedSizeListArray) -> NDArray[np.float32]:
     return flat.reshape(len(values), values.type.list_size)
 
 
-def _column(values: NDArray[np.floating], places: NDArray[np.intp], index: pd.Index) -> pd.Series:
+def _column(values: NDArray[np.floating], places: NDArray[np.intp]) -> Column:
     """A column with a row for each pair, from values of the distinct pairs."""
     if len(values) < len(places):
         values = values[places]
     if values.ndim == 1:
-        return pd.Series(values, index=index)
+        return values
     block = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
-    return pd.Series(pd.arrays.ArrowExtensionArray(block), index=index)
+    return pd.arrays.ArrowExtensionArray(block)
 
 
 def write_table(

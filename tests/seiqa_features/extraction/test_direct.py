@@ -18,11 +18,12 @@ from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.extraction import runtime as runtimes
 from seiqa_features.extraction import work
 from seiqa_features.extraction.direct import compute_table, gather, held
+from seiqa_features.extraction.jobs import Load
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Load
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.extractors.specs import Extract, Extractor
+from seiqa_features.pictures import registration
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
@@ -152,6 +153,31 @@ def test_threads_change_nothing(files: list[tuple[Path, Path]], cpu: Runtime) ->
         )
         alone, _ = compute_table(in_memory(files[:1]), SMALL, cpu, workers=workers)  # by blocks
         assert content(alone).equals(content(one.iloc[:1]))
+
+
+def test_workers_that_share_a_pair_decode_and_realign_it_once(
+    cat: Pixels, cpu: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    align = registration.align
+
+    def watched(*pictures: registration.Grey) -> registration.Alignment:
+        calls.append("align")
+        return align(*pictures)
+
+    def load(name: str, pixels: Pixels) -> Load:
+        def decode() -> Image.Image:
+            calls.append(name)
+            return Image.fromarray(pixels)
+
+        return decode
+
+    monkeypatch.setattr(registration, "align", watched)
+    pair = load("ref", cat), load("dist", np.roll(cat, (1, 2), axis=(0, 1)))
+    recipe = Recipe.parse({"gms": ["max64_aligned", "max512_aligned"], "psnr": ["max64_aligned"]})
+    shared, _ = compute_table({"0": pair}, recipe, cpu, workers=4)
+    assert sorted(calls) == ["align", "dist", "ref"]
+    assert content(shared).equals(content(compute_table({"0": pair}, recipe, cpu)[0]))
 
 
 def test_the_processs_threads_change_nothing(

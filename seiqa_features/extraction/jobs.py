@@ -1,0 +1,56 @@
+"""A job: a pair of pictures and what is to be computed of it; several workers may share a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import ParamSpec, TypeVar
+
+from PIL import Image
+
+from seiqa_features.pictures.registration import realigned
+from seiqa_features.table.keys import PairKey
+from seiqa_features.table.recipe import Block
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Load = Callable[[], Image.Image]
+"""Returns an RGB picture or raises DataError."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pair of pictures and its missing blocks. Equal keys mean equal pictures.
+
+    ``realigned`` moves the degraded picture (its second argument) back onto the reference.
+    """
+
+    key: PairKey
+    pair_id: str
+    ref: Load
+    dist: Load
+    blocks: tuple[Block, ...]
+    realigned: Callable[[Image.Image, Image.Image], Image.Image] = realigned
+
+    def divided(self, parts: Sequence[Sequence[Block]]) -> list[Job]:
+        """A job for each part of the blocks; they share what is done with the pictures."""
+        shared = replace(
+            self, ref=_once(self.ref), dist=_once(self.dist), realigned=_once(self.realigned)
+        )
+        return [replace(shared, blocks=tuple(part)) for part in parts]
+
+
+def _once(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, called by the first of several threads that need its one result."""
+    lock = Lock()
+    found: list[T] = []
+
+    def result(*args: P.args, **kwargs: P.kwargs) -> T:
+        with lock:
+            if not found:
+                found.append(function(*args, **kwargs))
+        return found[0]
+
+    return result
