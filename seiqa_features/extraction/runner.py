@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from seiqa_features.errors import DataError
@@ -106,7 +105,7 @@ def extract(
     if lacking.any():
         if cluster is None and len(runtime.devices) > 1:
             cluster = this_machine(runtime.devices)
-        rows = distinct.iloc[np.flatnonzero(lacking)]
+        rows = distinct[lacking]
         with stopping():
             if cluster is not None:
                 report.failures = run_on_cluster(rows, recipe, store, runtime, cluster, on_progress)
@@ -180,8 +179,7 @@ class _Flow:
         self.waiting: list[tuple[int, Result]] = []  # finished tasks that still need the GPU
         self.batches: dict[Future[Result], int] = {}  # on the GPU, and next in line for it
         self.buffer: Rows = {}
-        self.buffered = 0
-        self.due = math.inf  # when to write the buffer, by the monotonic clock
+        self.buffered, self.due = 0, math.inf  # its pairs; when to write it, by the monotonic clock
 
     def run(self) -> None:
         with one_core_threads(self.workers) as workers, one_core_threads(1) as gpu:
