@@ -62,8 +62,12 @@ def _check_predictions(regressor: SeiqaRegressor, low: float, high: float) -> No
     learners = regressor.predict_learners(rows)
     scores = pd.DataFrame({"score": regressor.fuse_unclipped(learners)}, index=rows.index)
     intervals = regressor.predict_interval(rows)
-    own = [regressor.predict_interval(rows, collection=name) for name in regressor.collections_]
-    for table in (learners, scores, intervals, *own):
+    values = regressor.preparation_.transform(rows)
+    own = pd.DataFrame(
+        {name: regressor.fuse_as(learners, values, name) for name in regressor.collections_},
+        index=rows.index,
+    )
+    for table in (learners, scores, intervals, own):
         odd = ~np.isfinite(table.to_numpy(np.float64))
         if odd.any():
             column = table.columns[int(np.argmax(odd.any(axis=0)))]
