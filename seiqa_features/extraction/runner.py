@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from seiqa_features.errors import DataError
@@ -105,7 +106,7 @@ def extract(
     if lacking.any():
         if cluster is None and len(runtime.devices) > 1:
             cluster = this_machine(runtime.devices)
-        rows = distinct[lacking]
+        rows = distinct.iloc[np.flatnonzero(lacking)]
         with stopping():
             if cluster is not None:
                 report.failures = run_on_cluster(rows, recipe, store, runtime, cluster, on_progress)
@@ -199,9 +200,8 @@ class _Flow:
         """Keep workers and GPU busy; False when nothing is left to do."""
         while self._wants_tasks() and (task := next(self.tasks, None)):
             self.running[workers.submit(compute, task, self.runtime)] = len(task)
-        full = self._held() >= BATCH_PAIRS or not self.running
-        free = len(self.batches) < GPU_BATCHES
-        if self.gpu_batches is not None and free and self.waiting and full:
+        ready = self.waiting and (self._held() >= BATCH_PAIRS or not self.running)
+        if self.gpu_batches is not None and len(self.batches) < GPU_BATCHES and ready:
             results = [result for _, result in self.waiting]
             self.batches[gpu.submit(self.gpu_batches.run, results)] = self._held()
             self.waiting = []
