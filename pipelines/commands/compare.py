@@ -27,7 +27,11 @@ Runs = Annotated[
 
 Html = Annotated[
     Path | None,
-    typer.Option("--html", help="File to write: pairs on which the runs disagree, as pictures."),
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="HTML file to write: pairs on which the runs disagree, as pictures.",
+    ),
 ]
 
 
