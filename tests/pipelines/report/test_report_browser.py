@@ -90,6 +90,29 @@ def test_printed_pages_hold_all_of_every_table(page: Browser, report: Path) -> N
     assert len(pdf) > 50_000
 
 
+WHOLE = """[...document.querySelectorAll('main *')]
+    .filter(e => getComputedStyle(e).breakInside == 'avoid')
+    .map(e => [e.tagName, e.getBoundingClientRect().height])"""
+SPLIT = """[...document.querySelectorAll('main p, main li, main tr, main h2, main h3, main figure')]
+    .filter(e => getComputedStyle(e).breakInside != 'avoid').map(e => e.outerHTML.slice(0, 80))"""
+ENDING = """[...document.querySelectorAll('main h2, main h3, main thead')]
+    .filter(e => getComputedStyle(e).breakAfter != 'avoid').map(e => e.outerHTML.slice(0, 80))"""
+PAGE = (297 - 2 * 16) / 25.4 * 96  # height of A4 less its margins, in pixels
+
+
+def test_a_page_break_splits_no_sentence_and_leaves_no_half_page_empty(
+    page: Browser, report: Path
+) -> None:
+    show(page, report, width=PAPER)
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.evaluate(SPLIT) == []
+    assert page.evaluate(ENDING) == []
+    whole = page.evaluate(WHOLE)
+    assert len(whole) > 100
+    # What does not fit below goes to the next page and leaves at most its own height empty.
+    assert [name for name, height in whole if height > PAGE / 2] == []
+
+
 def test_headings_are_in_order_and_text_stands_out(page: Browser, report: Path) -> None:
     show(page, report, width=DESKTOP)
     levels = page.evaluate(LEVELS)
