@@ -156,7 +156,7 @@ def score_table(table: pd.DataFrame, small: Sequence[str], collection: str | Non
         As for `score_card`.
     """
     failed = int((table["problem"] != "").sum())
-    rest = f"; {failed} could not be scored, for the reason in the remarks" if failed else ""
+    rest = f"; {failed} could not be scored (see remarks)" if failed else ""
     head = "".join(f'<th scope="col">{name}</th>' for name in SHOWN)
     rows = (
         f"<td>{pictures}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row))
