@@ -18,7 +18,7 @@ Data = Annotated[
 ]
 Config = Annotated[
     str | None,
-    typer.Option(metavar="NAME|FILE", help="Name in pipelines/configs, or a YAML file."),
+    typer.Option(metavar="CONFIG", help="Name in pipelines/configs, or a YAML file."),
 ]
 Run = Annotated[
     Path | None,

@@ -189,7 +189,7 @@ def verbs(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{before}{name}", command
 
 
-METAVAR = re.compile(r"[A-Z]+([:|][A-Z]+)?")
+METAVAR = re.compile(r"[A-Z]+(:[A-Z]+)?")
 
 
 def test_help_names_values_by_what_they_are_and_shows_no_python_type() -> None:
