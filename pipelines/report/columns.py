@@ -103,5 +103,5 @@ def _rank(values: pd.Series, labels: Ranks) -> Ranks:
     ranks = values.rank(pct=True).fillna(0.5)
     if np.cov(ranks, labels)[0, 1] < 0:
         ranks = (-values).rank(pct=True).fillna(0.5)
-    turned: Ranks = ranks.to_numpy(np.float64)
-    return turned
+    shares: Ranks = ranks.to_numpy(np.float64)
+    return shares
