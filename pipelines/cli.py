@@ -22,6 +22,7 @@ from pipelines.commands import (
     weights,
 )
 from pipelines.commands.console import debugging, fail, prepare_output, set_verbosity
+from pipelines.commands.options import Verb
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
 READER_GONE = 141  # as if SIGPIPE had ended it
@@ -51,7 +52,7 @@ for verb in (
     tables.fit_table,
     tables.predict_table,
 ):
-    app.command()(verb)
+    app.command(cls=Verb)(verb)
 app.add_typer(weights.app, name="weights")
 app.add_typer(cache.app, name="cache")
 

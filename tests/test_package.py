@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -13,12 +14,15 @@ import tarfile
 import tomllib
 import venv
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from email import message_from_string
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tools.dist import absolute_links, project_urls, publish_as
 
@@ -84,6 +88,29 @@ def test_citation_and_package_agree() -> None:
     assert citation["version"] == PROJECT["version"]
     assert citation["license"] == PROJECT["license"]
     assert citation["authors"] == PROJECT["authors"]
+
+
+def required(roots: Iterable[str]) -> set[str]:
+    """Names of all installed packages that these requirements bring, without extras."""
+    found: set[str] = set()
+    waiting = [Requirement(root) for root in roots]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if applies and name not in found:
+            found.add(name)
+            waiting += map(Requirement, metadata.requires(name) or [])
+    return found
+
+
+def test_what_is_said_to_come_with_pyiqa_alone_does() -> None:
+    page = (ROOT / "docs" / "index.md").read_text("utf-8")
+    (said,) = re.findall(r"is not used is mainly (.*?)\.\n", page, re.DOTALL)
+    named = set(re.findall("`([a-z-]+)`", said.replace("(used by the extra `vlm`)", "")))
+    others = [name for name in PROJECT["dependencies"] if not name.startswith("pyiqa")]
+    assert {"opencv-python", "tensorboard"} <= named
+    assert named <= required(["pyiqa"]) - required(others)
 
 
 def test_sdist_holds_the_repository() -> None:

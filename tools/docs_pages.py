@@ -79,9 +79,11 @@ def _verbs(group: Any, prefix: str) -> Iterable[str]:
 def _verb(command: Any, call: str) -> str:
     from typer import Context
 
+    from pipelines.commands.options import help_record
+
     context = Context(command, info_name=call)
     usage = " ".join([call, *command.collect_usage_pieces(context)])
-    records = [param.get_help_record(context) for param in command.params]
+    records = [help_record(param, context) for param in command.params]
     rows = [(f"`{name}`", text) for name, text in filter(None, records)]
     help_text = re.sub(r"\n(?!\n)", " ", command.help)
     return f"## {call}\n\n{help_text}\n\n```text\n{usage}\n```\n\n" + _table(("", ""), rows)

@@ -21,7 +21,9 @@ def audit(
     run: Run = None,
     cache: Cache = None,
     workers: Workers = None,
-    out: Annotated[Path | None, typer.Option(help="JSON file for all findings [none].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file for all findings [none].")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Look for what would make an estimate on DATA too high.

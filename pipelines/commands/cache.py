@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.commands.console import bars, say, say_json
-from pipelines.commands.options import Cache, Json
+from pipelines.commands.options import Cache, Json, Verb
 from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ app = typer.Typer(
 MEGABYTE = 1e6
 
 
-@app.command()
+@app.command(cls=Verb)
 def stats(cache: Cache = None, json: Json = False) -> None:
     """List every block in the store with its rows and size.
 
@@ -53,7 +53,7 @@ def stats(cache: Cache = None, json: Json = False) -> None:
     say(f"{root}: {len(blocks)} blocks, {total / MEGABYTE:.1f} MB")
 
 
-@app.command()
+@app.command(cls=Verb)
 def compact(cache: Cache = None) -> None:
     """Merge the shards of every block.
 
@@ -71,7 +71,7 @@ def compact(cache: Cache = None) -> None:
     say(f"{root}: {shards} shards")
 
 
-@app.command()
+@app.command(cls=Verb)
 def prune(
     cache: Cache = None,
     dry_run: Annotated[

@@ -27,7 +27,11 @@ Runs = Annotated[
 
 Html = Annotated[
     Path | None,
-    typer.Option("--html", help="File to write: pairs on which the runs disagree, as pictures."),
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="HTML file to write: pairs on which the runs disagree, as pictures.",
+    ),
 ]
 
 
@@ -36,11 +40,12 @@ def compare(runs: Runs, html: Html = None, json: Json = False) -> None:
 
     The test is on the pairs that both predicted.
 
-    final, SROCC, PLCC: the honest estimate; gap: how much more a naive estimate would claim;
-    kind unseen: final on kinds of distortion that the training part lacked; s a pair: seconds for
-    the features of a pair and its score; training s: of the training, and of fine-tuning; GB: peak
-    memory, then that of a GPU. A second table has the share of relations that each model keeps (see
-    `seiqa sense`), where that was found in training.
+    The columns final, SROCC and PLCC are the honest estimate, gap is how much more a naive estimate
+    would claim, and kind unseen is final on kinds of distortion that the training part lacked. The
+    last three columns are the seconds for the features of a pair and its score, the seconds of the
+    training (with fine-tuning), and the peak memory in GB, followed by that of a GPU. A second
+    table has the share of relations that each model keeps (see `seiqa sense`), if training measured
+    it.
     """
     from pipelines.report.comparing import against, read_trained
     from pipelines.runs.outputs import require_writable

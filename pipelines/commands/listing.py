@@ -15,7 +15,9 @@ COLUMNS = ("extractor", "outputs", "view", "weights", "s/pair", "licence")
 
 
 def extractors(
-    name: Annotated[str | None, typer.Argument(help="One extractor, in full.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One extractor, in full.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List all extractors, or the details of one."""

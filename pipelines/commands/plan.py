@@ -16,7 +16,10 @@ MOST_EXPENSIVE = 5
 MINUTE, HOUR = 60, 3600
 
 PlanDevice = Annotated[
-    str, typer.Option("--device", help="cpu, h100, h200, a100, l40s, l4, t4 or rtx4090.")
+    str,
+    typer.Option(
+        "--device", metavar="DEVICE", help="cpu, h100, h200, a100, l40s, l4, t4 or rtx4090."
+    ),
 ]
 Machine = Annotated[
     bool, typer.Option("--this-cpu", help="Measure the extractors on this CPU first (seconds).")

@@ -30,15 +30,23 @@ if TYPE_CHECKING:
 
 def score(
     images: Annotated[
-        list[Path], typer.Argument(help="REF DIST: two pictures or two folders; or a CSV manifest.")
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="REF DIST: two pictures or two folders; or a CSV manifest."
+        ),
     ],
     bundle: BundleDir = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Scores of folders or a manifest: a .csv, .json or .parquet file."),
+        typer.Option(
+            metavar="FILE", help="Scores of folders or a manifest: a .csv, .json or .parquet file."
+        ),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Feature store for folders and manifests [runs/cache].")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Feature store for folders and manifests [runs/cache]."
+        ),
     ] = None,
     workers: Workers = None,
     device: Device = None,
@@ -48,7 +56,9 @@ def score(
     keep_going: KeepGoing = None,
     heatmap: Annotated[
         Path | None,
-        typer.Option(help="PNG of one pair: where structure or colour was lost [none]."),
+        typer.Option(
+            metavar="FILE", help="PNG of one pair: where structure or colour was lost [none]."
+        ),
     ] = None,
     json: Json = False,
     score_as: As = None,

@@ -10,20 +10,29 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.console import say
-from pipelines.commands.options import As, Device, Weights, Workers
+from pipelines.commands.options import As, BundleDir, Device, Weights, Workers
 
 
 def serve(
-    bundle: Annotated[
-        Path | None, typer.Option(help="Bundle folder of a trained run [the built-in model].")
-    ] = None,
+    bundle: BundleDir = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 = the whole network.")
+        str,
+        typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 = the whole network."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 7860,
-    max_upload_mb: Annotated[int, typer.Option(min=1, help="Largest accepted file, in MB.")] = 100,
+    port: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER", min=0, max=65535, help="Port to listen on; 0 = any free one."
+        ),
+    ] = 7860,
+    max_upload_mb: Annotated[
+        int, typer.Option(metavar="MB", min=1, help="Largest accepted file, in MB.")
+    ] = 100,
     max_pixels: Annotated[
-        int | None, typer.Option(min=256, help="Largest accepted picture, in pixels [89 million].")
+        int | None,
+        typer.Option(
+            metavar="NUMBER", min=256, help="Largest accepted picture, in pixels [89 million]."
+        ),
     ] = None,
     workers: Workers = None,
     device: Device = None,

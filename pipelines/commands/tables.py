@@ -29,24 +29,45 @@ Tables = Annotated[
         " scales of their own.",
     ),
 ]
-Table = Annotated[Path, typer.Argument(help="Table of numbers: .csv, .xlsx, .parquet, …")]
+Table = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="Table of numbers: .csv, .xlsx, .parquet, …")
+]
 
 
 def fit_table(
     tables: Tables,
-    label: Annotated[str, typer.Option(help="Column of scores, higher is better.")],
-    group: Annotated[str, typer.Option(help="Column of what must share a fold: the reference.")],
-    out: Annotated[Path, typer.Option(help="Folder for metrics, predictions and bundle.")],
+    label: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of scores, higher is better.")
+    ],
+    group: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN", help="Column of groups that share a fold, such as the reference."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for metrics, predictions and bundle.")
+    ],
     order: Annotated[
-        str | None, typer.Option(help="Column of file order, if neighbouring files are alike.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of file order, if neighbouring files are alike."
+        ),
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Column of kinds of distortion, learned from and held out.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of kinds of distortion, learned from and held out."
+        ),
     ] = None,
     collection: Annotated[
-        str | None, typer.Option(help="Column of studies with label scales of their own.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of studies with label scales of their own."),
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Column that is not a feature.")] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Column that is not a feature; repeat it for several."),
+    ] = None,
     config: Config = None,
     workers: Workers = None,
     seed: Seed = None,
@@ -103,9 +124,13 @@ def _say_read(found: Labelled) -> None:
 
 def predict_table(
     table: Table,
-    bundle: Annotated[Path, typer.Option(help="Folder that fit-table wrote, or its bundle.")],
+    bundle: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder that fit-table wrote, or its bundle.")
+    ],
     score_as: As = None,
-    out: Annotated[Path | None, typer.Option(help="CSV to write [standard output].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV to write [standard output].")
+    ] = None,
 ) -> None:
     """Score every row of a table with a trained bundle."""
     from pipelines.runs.outputs import require_writable

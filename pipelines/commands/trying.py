@@ -16,7 +16,9 @@ from pipelines.text_tables import show_table
 def demo(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Folder to write [runs/demo-data, or runs/demo-semantic]."),
+        typer.Argument(
+            metavar="FOLDER", help="Folder to write [runs/demo-data, or runs/demo-semantic]."
+        ),
     ] = None,
     semantic: Annotated[
         bool,
@@ -24,10 +26,14 @@ def demo(
             "--semantic", help="Photographs with edits of their meaning, and pseudo-labels."
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the edits of --semantic.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="NUMBER", min=0, help="Seed of the edits of --semantic.")
+    ] = 0,
     truth: Annotated[
         Path | None,
-        typer.Option(help="Compare the claim of this run on the demo with people's scores."),
+        typer.Option(
+            metavar="RUN", help="Compare the claim of this run on the demo with people's scores."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -81,7 +87,8 @@ def sense(
     device: Device = None,
     weights: Weights = None,
     out: Annotated[
-        Path | None, typer.Option(help="CSV file for every relation and its two scores [none].")
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV file for every relation and its two scores [none]."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipelines.commands.console import say
-from pipelines.commands.options import Config, Json, Weights
+from pipelines.commands.options import Config, Json, Verb, Weights
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 
-@app.command("list")
+@app.command("list", cls=Verb)
 def list_weights(config: Config = None, weights: Weights = None, json: Json = False) -> None:
     """List every file with its size, licence, users and location."""
     from pipelines.commands.console import say_json
@@ -53,7 +53,7 @@ def list_weights(config: Config = None, weights: Weights = None, json: Json = Fa
     say(f"{len(needed)} files, {total} MB, {len(weight_files.missing(needed))} missing")
 
 
-@app.command()
+@app.command(cls=Verb)
 def fetch(config: Config = None, weights: Weights = None) -> None:
     """Download missing files and record their SHA-256.
 
@@ -64,7 +64,7 @@ def fetch(config: Config = None, weights: Weights = None) -> None:
     say(f"{len(files)} files are present")
 
 
-@app.command()
+@app.command(cls=Verb)
 def verify(config: Config = None, weights: Weights = None, json: Json = False) -> None:
     """Compare present files with their recorded SHA-256.
 

@@ -100,6 +100,8 @@ def disagreeing(run: Run, chosen: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _rank(values: pd.Series, labels: Ranks) -> Ranks:
     """Share of values that are no better."""
-    ranks: Ranks = values.rank(pct=True).fillna(0.5).to_numpy(np.float64)
-    falls = np.cov(ranks, labels)[0, 1] < 0
-    return 1 - ranks if falls else ranks
+    ranks = values.rank(pct=True).fillna(0.5)
+    if np.cov(ranks, labels)[0, 1] < 0:
+        ranks = (-values).rank(pct=True).fillna(0.5)
+    shares: Ranks = ranks.to_numpy(np.float64)
+    return shares

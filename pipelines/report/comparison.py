@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from pipelines.report.comparing import Trained, shared_pairs
 from pipelines.report.pictures import triple
+from pipelines.report.plots import colour_key
 from pipelines.report.points import MOST_POINTS, named_points
 from pipelines.report.render import environment, hashed_script
 from pipelines.runs.folder import PAIRS, read_pairs
@@ -57,7 +58,12 @@ def write_comparison(
     jinja = environment()
     script, script_hash = hashed_script(jinja)
     page = jinja.get_template("comparison.html.j2").render(
-        runs=runs, names=names, compared=pages, script=script, script_hash=script_hash
+        runs=runs,
+        names=names,
+        compared=pages,
+        script=script,
+        script_hash=script_hash,
+        key=colour_key(),
     )
     write_whole(path, page.encode())
 

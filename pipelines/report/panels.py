@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from pipelines.report.plots import (
     ACCENT,
     FAINT,
     MAX_VECTOR_POINTS,
-    STYLE,
     as_svg,
     drawing,
     identity,
@@ -29,29 +26,29 @@ HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7676
 MARKS = "osD^vPX"
 
 
-def by_kind(rows: pd.DataFrame, *, label: str, limits: tuple[float, float]) -> str:
-    """Score against label, a panel for each value of `distortion`, as an SVG data URI."""
-    kinds = sorted(rows["distortion"].unique())
-    columns = min(4, len(kinds))
-    lines = -(-len(kinds) // columns)
+def by_kind(
+    rows: pd.DataFrame, kinds: Sequence[str], *, label: str, limits: tuple[float, float]
+) -> list[tuple[str, str]]:
+    """(kind, score against label as an SVG data URI) for each of these values of `distortion`.
+
+    Each kind has a figure of its own, so that a narrow page can put fewer of them side by side.
+    """
     x, y = spread(rows["mos"].to_numpy(float), limits), rows["score"].to_numpy(float)
     low, high = reach(limits, y)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2.3 * columns, 2.4 * lines), layout="constrained")
-        grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-        for axes in grid.flat[len(kinds) :]:
-            axes.set_visible(False)
-        many = len(rows) * len(kinds) > 2 * MAX_VECTOR_POINTS
-        for axes, kind in zip(grid.flat, kinds, strict=False):
-            of_kind = (rows["distortion"] == kind).to_numpy()
+    many = len(rows) * len(kinds) > 2 * MAX_VECTOR_POINTS
+    drawn = []
+    for kind in kinds:
+        of_kind = (rows["distortion"] == kind).to_numpy()
+        with drawing(2.4, 2.5) as (figure, axes):
             identity(axes, low, high)
             axes.scatter(x, y, s=6, color=FAINT, linewidths=0, rasterized=many)
             axes.scatter(x[of_kind], y[of_kind], s=12, color=ACCENT, alpha=0.6, linewidths=0)
             axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+            axes.set(xlabel=label, ylabel="predicted score")
+            axes.locator_params(nbins=6)
             axes.set_title(short(kind or "not known"), fontsize=10, parse_math=False)
-        figure.supxlabel(label, fontsize=10)
-        figure.supylabel("predicted score", fontsize=10)
-    return as_svg(figure)
+        drawn.append((kind or "not known", as_svg(figure)))
+    return drawn
 
 
 def similarity(matrix: pd.DataFrame) -> str:
@@ -72,7 +69,7 @@ def similarity(matrix: pd.DataFrame) -> str:
 
 def curves(series: Mapping[str, tuple[ArrayLike, ArrayLike]], *, xlabel: str, ylabel: str) -> str:
     """A line for each named series of x and y, x on a logarithmic axis, as an SVG data URI."""
-    with drawing(6.4, 4.2) as (figure, axes):
+    with drawing(5.0, 3.8) as (figure, axes):
         for number, (name, (x, y)) in enumerate(series.items()):
             look: dict[str, Any] = {
                 "color": HUES[number % len(HUES)],

@@ -21,10 +21,12 @@ def kinds(run: Run) -> dict[str, Any]:
         if row["srocc"] is not None
     ]
     figure = plots.dots(marks, xlabel="SROCC") if marks and transfer else None
+    scatter = None
+    if run.predictions is not None and len(rows) > 1:
+        names = tables.in_order(run.predictions["distortion"].unique())
+        scatter = panels.by_kind(run.predictions, names, label=run.label, limits=run.limits)
     return {
-        "scatter": panels.by_kind(run.predictions, label=run.label, limits=run.limits)
-        if run.predictions is not None and len(rows) > 1
-        else None,
+        "scatter": scatter,
         "rows": rows,
         "transfer": transfer,
         "without_kinds": run.metrics.without_kinds or {},

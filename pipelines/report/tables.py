@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,8 +106,13 @@ def kinds(run: Run) -> list[Row]:
             "unseen": unseen[kind].srocc if kind in unseen else None,
             "unseen_n": unseen[kind].n if kind in unseen else None,
         }
-        for kind in sorted(parts, key=lambda kind: (kind == "", len(kind) * kind.isdigit(), kind))
+        for kind in in_order(parts)
     ]
+
+
+def in_order(kinds: Iterable[str]) -> list[str]:
+    """Kinds of distortion by name, numbered ones by number, and unknown ones last."""
+    return sorted(kinds, key=lambda kind: (kind == "", len(kind) * kind.isdigit(), kind))
 
 
 def ablation(found: Ablation) -> list[Row]:

@@ -18,7 +18,6 @@ from PIL import Image
 
 from pipelines.web.archives import PairArchive
 from pipelines.web.results import (
-    THUMBNAILS,
     Scale,
     contribution_chart,
     heat_map,
@@ -130,17 +129,15 @@ class Page:
         ):
             scorer = self._scoring_as(observers)
             rows: list[tuple[Any, ...]] = []
-            shown: list[str] = []
+            small: list[str] = []
             for ref, dist in archive.pairs:
                 yield f"{len(rows)} of {len(archive.pairs)} scored …", None
                 with self._turns.turn():
-                    row, small = self._row(scorer, archive, ref, dist)
+                    row, pictures = self._row(scorer, archive, ref, dist)
                 rows.append((printable(ref), printable(dist), *row))
-                shown.append(small)
+                small.append(pictures)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
-        csv = str(self._csv(table))
-        table.insert(0, THUMBNAILS, shown)
-        yield score_table(table, scorer.as_collection), csv
+        yield score_table(table, small, scorer.as_collection), str(self._csv(table))
 
     def _scoring_as(self, observers: object) -> Scorer:
         scorer = self._scorers.get(str(self.chosen if observers is None else observers))

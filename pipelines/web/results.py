@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from seiqa_models.score import COVERAGE, Score
 SHOWN_SIDE = 1024
 """Longest side of the heat map, pixels."""
 
-THUMBNAILS = "pair"
-"""Name of the column that holds a pair's thumbnails."""
+SHOWN = ("pair", "score", "interval", "remarks", "ref", "dist")
+"""Columns of the table of many pairs: what a phone has no room for comes last."""
 
 THUMBNAIL_SIDE = 64  # pixels
 
@@ -142,26 +142,25 @@ def thumbnails(*pictures: Image.Image) -> str:
     return "".join(shown)
 
 
-def score_table(table: pd.DataFrame, collection: str | None = None) -> str:
+def score_table(table: pd.DataFrame, small: Sequence[str], collection: str | None = None) -> str:
     """Scores of many pairs, and the number without a score, as HTML.
 
     Parameters
     ----------
     table : pd.DataFrame
-        Any columns; `problem` is empty for pairs without one. Only a column named `THUMBNAILS`
-        holds HTML.
+        ref, dist, score, low, high, unfamiliar, agree and problem, which is empty for pairs with a
+        score.
+    small : sequence of str
+        `thumbnails` of each pair, the only HTML among the cells.
     collection : str | None
         As for `score_card`.
     """
     failed = int((table["problem"] != "").sum())
-    rest = f"; {failed} could not be scored, see the last column" if failed else ""
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in table)
+    rest = f"; {failed} could not be scored (see remarks)" if failed else ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in SHOWN)
     rows = (
-        "".join(
-            f"<td>{value if name == THUMBNAILS else _cell(value)}</td>"
-            for name, value in zip(table, row, strict=True)
-        )
-        for row in table.itertuples(index=False, name=None)
+        f"<td>{pictures}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row))
+        for pictures, row in zip(small, table.to_dict("records"), strict=True)
     )
     return (
         f"<p>{len(table) - failed} of {len(table)} pairs scored{_as(collection)}{rest}.</p>"
@@ -170,10 +169,14 @@ def score_table(table: pd.DataFrame, collection: str | None = None) -> str:
     )
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.2f}" if math.isfinite(value) else ""
-    return escape(str(value or ""))
+def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """A pair's cells but for its thumbnails, in the order of `SHOWN`."""
+    if row["problem"]:
+        return "", "", row["problem"], row["ref"], row["dist"]
+    told = {"unfamiliar": row["unfamiliar"] == "yes", "metrics disagree": row["agree"] == "no"}
+    remarks = ", ".join(name for name, holds in told.items() if holds)
+    interval = f"{row['low']:.2f} to {row['high']:.2f}"
+    return f"{row['score']:.2f}", interval, remarks, row["ref"], row["dist"]
 
 
 def contribution_chart(contributions: Mapping[str, float]) -> str:

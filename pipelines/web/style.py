@@ -16,6 +16,9 @@ shows the same thing; how good it looks does not matter.</p>
 """
 
 CSS = """
+.gradio-container { --color-accent: var(--primary-600); --seiqa-shade: rgb(0 0 0 / .18); }
+.dark .gradio-container, .dark.gradio-container { --color-accent: var(--primary-400);
+  --seiqa-shade: rgb(255 255 255 / .25); }
 .gradio-container { max-width: 68rem !important; margin: 0 auto !important; }
 .seiqa-head h1 { font-size: 1.6rem; line-height: 1.25; margin: .6rem 0 .3rem; }
 .seiqa-head p, .seiqa-foot { max-width: 46rem; opacity: .8; }
@@ -42,13 +45,25 @@ CSS = """
 .seiqa-score .ends { display: flex; justify-content: space-between; gap: 2rem; font-size: .85rem;
   opacity: .8; }
 .seiqa-score .ends span:last-child { text-align: right; }
-.seiqa-table { overflow-x: auto; contain: inline-size; }
+.seiqa-table { overflow-x: auto; contain: inline-size; background:
+    linear-gradient(to right, var(--body-background-fill) 40%, transparent) left / 2.5rem 100%
+      no-repeat local,
+    linear-gradient(to left, var(--body-background-fill) 40%, transparent) right / 2.5rem 100%
+      no-repeat local,
+    linear-gradient(to right, var(--seiqa-shade), transparent) left / .9rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--seiqa-shade), transparent) right / .9rem 100% no-repeat scroll; }
 .seiqa-table table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 .seiqa-table th, .seiqa-table td { padding: .35rem .6rem; text-align: left; vertical-align: top;
-  border: 0; border-bottom: 1px solid var(--border-color-primary); overflow-wrap: break-word; }
-.seiqa-table table, .seiqa-table tr { border: 0 !important; }
-.seiqa-table td:last-child { min-width: 14rem; }
-.seiqa-table td img { display: inline-block; margin: 0 .3rem 0 0; vertical-align: middle; }
+  border: 0; border-bottom: 1px solid var(--border-color-primary); white-space: nowrap; }
+.seiqa-table table, .seiqa-table tr { border: 0 !important; background: none; }
+.seiqa-table td:nth-child(2), .seiqa-table td:nth-child(3) { font-variant-numeric: tabular-nums; }
+.seiqa-table td:nth-child(4) { min-width: 12rem; white-space: normal; overflow-wrap: break-word; }
+.seiqa-table td img { display: inline-block; max-width: none; margin: 0 .3rem 0 0;
+  vertical-align: middle; }
+@media (max-width: 44rem) {
+  .seiqa-table th, .seiqa-table td { padding: .35rem; }
+  .seiqa-table td img { width: 2.4rem; }
+}
 .seiqa-chart { margin: 0; }
 .seiqa-chart figcaption { font-size: .85rem; margin-bottom: .5rem;
   opacity: .8; }
@@ -61,9 +76,19 @@ def theme() -> Base:
     """Gradio's plain theme in blue, with system fonts."""
     import gradio as gr
 
-    return gr.themes.Base(
+    base: Base = gr.themes.Base(
         primary_hue=gr.themes.colors.blue,
         neutral_hue=gr.themes.colors.gray,
         font=("system-ui", "sans-serif"),
         font_mono=("ui-monospace", "monospace"),
+    )
+    # Its own colours of these are too pale for text on white (WCAG 2.1 AA asks for 4.5 to 1).
+    return base.set(
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_700",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
     )

@@ -116,7 +116,8 @@ def levels(samples: NDArray[Any], *, name: str, overshoot: float = SLACK) -> NDA
     low, high = samples.min(), samples.max()
     if not (low >= -overshoot and high <= 1 + overshoot):  # NaN if any value is
         found = "NaN among the values" if np.isnan(low) else f"float values {low:g} to {high:g}"
-        raise DataError([f"{name}: {found}; expected 0 to 1 (of uint8: 0 to 255)"])
+        spared = f"; up to {overshoot:g} beyond is clamped" if overshoot > SLACK else ""
+        raise DataError([f"{name}: {found}; expected 0 to 1 (of uint8: 0 to 255){spared}"])
     if low < -SLACK or high > 1 + SLACK:
         warn_clamped()
     rounded: NDArray[np.uint8] = np.rint(samples.clip(0, 1) * 255).astype(np.uint8)

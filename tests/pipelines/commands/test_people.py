@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from typer import Context
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -185,6 +187,29 @@ def verbs(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
             yield from verbs(command, f"{before}{name} ")
         else:
             yield f"{before}{name}", command
+
+
+METAVAR = re.compile(r"[A-Z]+(:[A-Z]+)?")
+
+
+def test_help_names_values_by_what_they_are_and_shows_no_python_type() -> None:
+    for name, verb in verbs(get_command(app)):
+        context = Context(verb, info_name=name)
+        said = CliRunner().invoke(app, [*name.split(), "-h"], env={"COLUMNS": "80"}).stdout
+        usage = said.split("\n\n")[0]
+        assert max(map(len, said.splitlines())) <= 80
+        for param in verb.params:
+            assert param.help, f"{name}: {param.name}"
+            if not getattr(param, "is_flag", False):
+                assert METAVAR.fullmatch(param.metavar or ""), f"{name}: {param.name}"
+                assert param.display_type(context) not in said
+            if param.param_type_name == "argument":
+                many = "..." * (param.nargs != 1)
+                asked = param.metavar if param.required else f"[{param.metavar}]"
+                assert usage.endswith(f"[OPTIONS] {asked}{many}")
+                assert f"\n  {param.metavar}  " in said
+            else:
+                assert f"{max(param.opts, key=len)} {param.metavar or ''}".rstrip() in said
 
 
 def test_every_verb_that_prints_a_table_prints_json_too() -> None:

@@ -216,7 +216,8 @@ def _write_results(run: Path, pairs: pd.DataFrame, kinds: bool) -> None:
         columns = {f"{name}__max512__value": rng.normal(size=PAIRS) for name in names}
         index = pd.Index(pairs["pair_id"], name="pair_id")
         write_table(pd.DataFrame(columns, index=index), run / "features.parquet")
-    settings = {"seed": 7, "learners": ["ridge", "svr"], "shrinkage": None}
+    settings = {"seed": 7, "learners": ["ridge", "svr"], "shrinkage": None, "dmos": [],
+                "orders": False, "calibrate": True}  # fmt: skip
     (run / "settings.yaml").write_text(yaml.safe_dump(settings))
     figures = metrics() | (kinds_metrics() if kinds else {})
     (run / "metrics.json").write_text(json.dumps(figures))

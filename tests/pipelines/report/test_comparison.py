@@ -56,6 +56,7 @@ def test_the_pairs_that_differ_most_come_first(page: Path, runs: list[Path]) -> 
     assert "no difference shown" in text or "worse" in text
     assert f"<code>{second}</code> is nearer to the MOS than <code>{first}</code> on" in text
     assert text.count("data:image/jpeg") % 3 == 0
+    assert text.count("Colours of the difference, from 0, dark, to 1, bright.") == 1
     assert "<b>a_rather" not in text  # names are text
     assert "&lt;b&gt;a_rather" in text
 
@@ -67,6 +68,7 @@ def test_equal_runs_give_equal_pages_without_cards(runs: list[Path], tmp_path: P
     text = (tmp_path / "a.html").read_text()
     assert "both give every pair the same score" in text
     assert 'class="pair"' not in text
+    assert 'class="colours"' not in text
 
 
 def test_runs_of_tables_have_no_pictures(cli: Cli, runs: list[Path], tmp_path: Path) -> None:

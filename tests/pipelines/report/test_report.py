@@ -32,7 +32,7 @@ FIRST = ["result", "learners", "gain"]
 LATER = ["calibration", "intervals", "examples", "data", "audit", "features", "made"]
 PLAIN = [*FIRST, "folds", *LATER]
 FIGURES, PICTURES = 5, 8 * 3 + 1  # of a plain run; the 1 is the key to the colours
-MORE = 7 + 8 * 3  # of a run with everything: figures, and pairs that two metrics disagree on
+MORE = 9 + 8 * 3  # of a run with everything: figures, and pairs that two metrics disagree on
 
 MakeRun = Callable[..., Path]
 
@@ -264,6 +264,9 @@ def test_the_runs_facts_are_on_the_page(plain: Page) -> None:
         "there are only 4 scenes", "it is slightly too low on average",
     ]  # fmt: skip
     assert [fact for fact in facts if fact not in plain.text] == []
+    settings = dict(re.findall(r"<th scope=\"row\">(\w+)</th><td>\s*(.*?)\s*</td>", plain.source))
+    assert settings["shrinkage"] == settings["dmos"] == "none"
+    assert (settings["orders"], settings["calibrate"]) == ("no", "yes")
 
 
 def test_learners_are_listed_from_the_best_down(full: Page) -> None:
@@ -415,7 +418,7 @@ def test_pseudo_labels_are_named_in_figures_and_alt_texts(pseudo: Page) -> None:
             svg = base64.b64decode(address.split(",")[1]).decode()
             assert "MOS" not in svg  # matplotlib notes each text that it draws as a path
             named += "pseudo-label" in svg
-    assert named == 4  # kinds, reliability, residuals, intervals
+    assert named == 6  # three kinds, reliability, residuals, intervals
 
 
 def test_mos_runs_have_no_banner(plain: Page) -> None:

@@ -20,7 +20,7 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 BOXES = "[...document.querySelectorAll('.scroll')].map(b => [b.scrollWidth, b.clientWidth])"
 LEVELS = "[...document.querySelectorAll('h1, h2, h3, h4')].map(h => Number(h.tagName[1]))"
 BEYOND = """[...document.querySelectorAll('body *')]
-    .filter(e => !e.closest('.scroll') && e.getBoundingClientRect().right > innerWidth + 1)
+    .filter(e => !e.closest('.scroll, .wide') && e.getBoundingClientRect().right > innerWidth + 1)
     .map(e => e.outerHTML.slice(0, 80))"""
 CONTRAST = """(() => {
   const light = c => c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
@@ -63,7 +63,7 @@ def test_all_is_drawn_and_nothing_is_asked_for_or_complained_about(
 ) -> None:
     show(page, report, width=DESKTOP)
     drawn = page.evaluate(PICTURES)
-    assert len(drawn) == 16 * 3 + 1 + 12  # pairs, key to the colours, figures
+    assert len(drawn) == 16 * 3 + 1 + 14  # pairs, key to the colours, figures
     assert all(drawn)
     assert page.errors == page.console == []
     assert page.evaluate("performance.getEntriesByType('resource').map(e => e.name)") == []
@@ -80,6 +80,23 @@ def test_the_page_is_no_wider_than_its_window(page: Browser, report: Path, width
     assert any(wide) == (width == PHONE)  # there, wide tables scroll in their own boxes
 
 
+DRAWN = """[...document.querySelectorAll('img.drawn, svg.points')].map(i =>
+    [i.clientWidth / (i.naturalWidth || i.viewBox.baseVal.width), !!i.closest('.wide')])"""
+
+
+def test_what_is_written_in_figures_can_be_read_on_a_phone(page: Browser, report: Path) -> None:
+    """10 points are 13 pixels: no figure is shrunk to less than 8.5, or it scrolls sideways."""
+    show(page, report, width=PHONE)
+    drawn = page.evaluate(DRAWN)
+    assert len(drawn) > 10
+    assert min(scale for scale, wide in drawn if not wide) > 0.64
+    assert min(scale for scale, wide in drawn if wide) > 0.99
+    tops = "[...document.querySelectorAll('.panels figure')].map(f => f.offsetTop)"
+    assert len(set(page.evaluate(tops))) == 2  # three kinds, two of them side by side
+    show(page, report, width=DESKTOP)
+    assert len(set(page.evaluate(tops))) == 1
+
+
 def test_printed_pages_hold_all_of_every_table(page: Browser, report: Path) -> None:
     show(page, report, width=PAPER)
     page.call("Emulation.setEmulatedMedia", media="print")
@@ -88,6 +105,29 @@ def test_printed_pages_hold_all_of_every_table(page: Browser, report: Path) -> N
     pdf = base64.b64decode(page.call("Page.printToPDF", printBackground=True)["data"])
     assert pdf.startswith(b"%PDF")
     assert len(pdf) > 50_000
+
+
+WHOLE = """[...document.querySelectorAll('main *')]
+    .filter(e => getComputedStyle(e).breakInside == 'avoid')
+    .map(e => [e.tagName, e.getBoundingClientRect().height])"""
+SPLIT = """[...document.querySelectorAll('main p, main li, main tr, main h2, main h3, main figure')]
+    .filter(e => getComputedStyle(e).breakInside != 'avoid').map(e => e.outerHTML.slice(0, 80))"""
+ENDING = """[...document.querySelectorAll('main h2, main h3, main thead')]
+    .filter(e => getComputedStyle(e).breakAfter != 'avoid').map(e => e.outerHTML.slice(0, 80))"""
+PAGE = (297 - 2 * 16) / 25.4 * 96  # height of A4 less its margins, in pixels
+
+
+def test_a_page_break_splits_no_sentence_and_leaves_no_half_page_empty(
+    page: Browser, report: Path
+) -> None:
+    show(page, report, width=PAPER)
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.evaluate(SPLIT) == []
+    assert page.evaluate(ENDING) == []
+    whole = page.evaluate(WHOLE)
+    assert len(whole) > 100
+    # What does not fit below goes to the next page and leaves at most its own height empty.
+    assert [name for name, height in whole if height > PAGE / 2] == []
 
 
 def test_headings_are_in_order_and_text_stands_out(page: Browser, report: Path) -> None:

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import httpx
 import pandas as pd
+import pytest
 
 from tests.browser import Browser
 from tests.pipelines.conftest import scene
 from tests.pipelines.web.made import LOCAL, Members, packed, png
+
+MANY_PAIRS = (
+    "[...document.querySelectorAll('[role=tab]')].find(tab => tab.innerText == 'Many pairs')"
+)
 
 
 def choose_pair(page: Browser, ref: Path, dist: Path) -> None:
@@ -75,9 +80,8 @@ def test_zip_becomes_a_table_and_a_file(page: Browser, tmp_path: Path) -> None:
         "Ref/<b>.png": png(0), "dist/<b>.png": png(0, 1), "Ref/b.png": png(1), "dist/b.png": b"no"
     }  # fmt: skip
     (tmp_path / "pairs.zip").write_bytes(packed(members))
-    tab = "[...document.querySelectorAll('[role=tab]')].find(tab => tab.innerText == 'Many pairs')"
-    page.wait_for(f"!!{tab}")
-    page.evaluate(f"{tab}.click()")
+    page.wait_for(f"!!{MANY_PAIRS}")
+    page.evaluate(f"{MANY_PAIRS}.click()")
     page.choose_file("#zip input[type=file]", tmp_path / "pairs.zip")
     page.wait_for("document.querySelector('#zip').innerText.includes('pairs')")
     page.click("#score-zip")
@@ -91,3 +95,64 @@ def test_zip_becomes_a_table_and_a_file(page: Browser, tmp_path: Path) -> None:
     shown = page.evaluate("document.querySelector('#scores').innerText")
     assert "Ref/<b>.png" in shown
     assert page.evaluate("document.querySelectorAll('#scores td img').length") == 2
+    page.resize(390, 844, phone=True)
+    try:
+        # On a phone the names are what one scrolls to; pictures side by side, score and interval
+        # are in sight, and so is the beginning of why a pair has no score.
+        box = "document.querySelector('#scores {}').getBoundingClientRect()"
+        interval, reason = (box.format(f"tr:nth-child(1) td:nth-child({n})") for n in (3, 4))
+        assert 0 < page.evaluate(f"{interval}.right") <= page.evaluate(f"{reason}.left") + 1 < 330
+        tops = "[...document.querySelectorAll('#scores td img')].map(i => i.offsetTop)"
+        assert len(set(page.evaluate(tops))) == 1
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+    finally:
+        page.resize(1280, 900)
+
+
+PALE = """(() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+  const rgba = colour => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1); const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255]; };
+  const over = ([r, g, b, a], below) => [r, g, b].map((v, i) => a * v + (1 - a) * below[i]);
+  const light = c => c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], .05);
+  const lineage = e => e ? [...lineage(e.parentElement), e] : [];
+  return [...document.querySelectorAll('body *')]
+    .filter(e => e.checkVisibility({opacityProperty: true, visibilityProperty: true})
+      && e.getBoundingClientRect().width > 1 && !e.closest(':disabled, svg, .toast-wrap')
+      && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .map(e => {
+      const paper = lineage(e).reduce((below, a) =>
+        over(rgba(getComputedStyle(a).backgroundColor), below), [255, 255, 255]);
+      const style = getComputedStyle(e), [r, g, b, a] = rgba(style.color);
+      const shown = lineage(e).reduce((o, a) => o * Number(getComputedStyle(a).opacity), a);
+      const [ink, ground] = [light(over([r, g, b, shown], paper)), light(paper)];
+      const size = parseFloat(style.fontSize), bold = Number(style.fontWeight) >= 600;
+      const enough = size >= 24 || bold && size >= 18.66 ? 3 : 4.5;
+      return [e.innerText.slice(0, 60), Math.max(ink / ground, ground / ink), enough]; })
+    .filter(([text, ratio, enough]) => text.trim() && ratio < enough);
+})()"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_stands_out(page: Browser, server: str, scheme: str) -> None:
+    """WCAG 2.1 AA on both tabs, with a score that has a warning or not."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.call("Emulation.setEmulatedMedia", features=features)
+    try:
+        page.open(server)
+        page.click("#examples tbody tr:nth-child(2) td")
+        page.wait_for("!!document.querySelector('#card .number')")
+        page.wait_for("!!document.querySelector('#heat img')")
+        settled = "!document.getAnimations().some(moving => moving instanceof CSSTransition)"
+        page.wait_for(settled)
+        assert page.evaluate(PALE) == []
+        page.evaluate(f"{MANY_PAIRS}.click()")
+        page.wait_for("document.querySelector('#zip').checkVisibility()")
+        page.wait_for(settled)
+        assert page.evaluate(PALE) == []
+        page.evaluate("document.querySelector('.seiqa-foot').style.opacity = .3")
+        assert len(page.evaluate(PALE)) == 1  # the check can fail
+    finally:
+        page.call("Emulation.setEmulatedMedia", features=[])

@@ -15,7 +15,6 @@ from PIL import Image
 from pipelines.web.examples import RECIPES, write_examples
 from pipelines.web.results import (
     BARS,
-    THUMBNAILS,
     UNFAMILIAR,
     Scale,
     colour_key_figure,
@@ -84,12 +83,23 @@ def test_heat_map_shows_where_the_difference_is() -> None:
     assert shown[:300, :480].mean() > 1.5 * shown[360:, 550:].mean()
 
 
+COLUMNS = ["ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem"]
+
+
 def test_score_table_counts_and_escapes() -> None:
-    rows = [("<i>", 1.239, ""), ("b", None, "b: damaged")]
-    shown = score_table(pd.DataFrame(rows, columns=["ref", "score", "problem"]))
-    assert "1 of 2 pairs scored; 1 could not be" in shown
-    assert "<td>&lt;i&gt;</td><td>1.24</td><td></td>" in shown
-    assert "<td>b</td><td></td><td>b: damaged</td>" in shown
+    rows = [
+        ("<i>", "d", 1.239, 1.0, 1.5, "yes", "no", ""),
+        ("a", "b", 3.0, 2.0, 4.0, "no", "yes", ""),
+        ("b", "c", None, None, None, None, None, "b: damaged"),
+    ]
+    shown = score_table(pd.DataFrame(rows, columns=COLUMNS), ["", "", ""])
+    assert "2 of 3 pairs scored; 1 could not be" in shown
+    cells = [re.findall("<td>(.*?)</td>", row) for row in shown.split("<tr>")[2:]]
+    assert cells == [
+        ["", "1.24", "1.00 to 1.50", "unfamiliar, metrics disagree", "&lt;i&gt;", "d"],
+        ["", "3.00", "2.00 to 4.00", "", "a", "b"],
+        ["", "", "", "b: damaged", "b", "c"],
+    ]
 
 
 def test_thumbnails_are_small_pictures_and_the_only_html() -> None:
@@ -97,9 +107,10 @@ def test_thumbnails_are_small_pictures_and_the_only_html() -> None:
     contents = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="">', small)
     sizes = [Image.open(io.BytesIO(base64.b64decode(content))).size for content in contents]
     assert sizes == [(64, 32), (64, 48)]
-    rows = [(small, "<i>", "")]
-    shown = score_table(pd.DataFrame(rows, columns=[THUMBNAILS, "ref", "problem"]))
-    assert f"<td>{small}</td><td>&lt;i&gt;</td>" in shown
+    row = ("<i>", "<b>", 1.0, 0.5, 1.5, "no", "yes", "")
+    shown = score_table(pd.DataFrame([row], columns=COLUMNS), [small])
+    assert f"<td>{small}</td><td>1.00</td>" in shown
+    assert "<td>&lt;i&gt;</td><td>&lt;b&gt;</td>" in shown
 
 
 def test_the_heat_map_has_a_key() -> None:

@@ -143,7 +143,10 @@ def changed(value: float) -> NDArray[np.float32]:
         (GOOD.tolist(), "a list; expected a path"),
         (changed(np.nan), "NaN among the values; expected 0 to 1"),
         (changed(np.inf), "float values 0.5 to inf; expected 0 to 1"),
-        (changed(1.06), "float values 0.5 to 1.06; expected 0 to 1"),
+        (
+            changed(1.06),
+            "float values 0.5 to 1.06; expected 0 to 1 .*; up to 0.05 beyond is clamped",
+        ),
         (changed(-0.1), "float values -0.1 to 0.5; expected 0 to 1"),
         (255 * GOOD, r"float values 127\.5 to 127\.5; expected 0 to 1 \(of uint8: 0 to 255\)"),
         (torch.full((3, 32, 32), torch.nan), "NaN among the values"),
