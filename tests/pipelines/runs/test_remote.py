@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
-from tests.object_store import ObjectStore, every
+from tests.stores.faults import ObjectStore, every
 from tests.pipelines.conftest import Cli
 
 SAME = ("features.parquet", "predictions.csv", "scores.csv", "bundle/model.skops")
@@ -37,17 +36,18 @@ def remote_data(bucket: RemotePath, seiqa_data: Path) -> RemotePath:
     return upload(seiqa_data, bucket / "data")
 
 
+@pytest.mark.parametrize(("object_store", "n"), [("s3", 11), ("gs", 151)], indirect=["object_store"])
 def test_every_step_gives_what_it_gives_on_disk(
     cli: Cli, seiqa_data: Path, quick: Path, bucket: RemotePath, remote_data: RemotePath,
-    object_store: ObjectStore, tmp_path: Path,
+    object_store: ObjectStore, n: int, tmp_path: Path,
 ) -> None:  # fmt: skip
-    """Although every eleventh request fails."""
+    """Although every n-th request fails; Google's client waits a second or two each time."""
     here, there = tmp_path / "run", bucket / "runs" / "mine"
     run = ("--config", quick, "--run")
     code, _, err = cli("run", seiqa_data, *run, here)
     assert code == 0, err
     cache = ("--cache", str(bucket / "cache"))
-    with object_store.failing(every(11, "503 Slow Down")):
+    with object_store.failing(every(n, "503 Slow Down")):
         code, out, err = cli("check", str(remote_data), *cache)
         assert code == 0, err
         for step, more in (("features", cache), ("train", ()), ("submit", ()), ("report", ())):
@@ -99,8 +99,7 @@ def _scored_from_there(cli: Cli, bucket: RemotePath, seiqa_data: Path) -> None:
 def test_a_bucket_that_does_not_exist(
     place: str, cli: Cli, quick: Path, seiqa_data: Path, object_store: ObjectStore
 ) -> None:
-    assert object_store.url
-    gone = "s3://no-such-bucket/x"
+    gone = f"{object_store.scheme}://no-such-bucket/x"
     if place == "data":
         arguments = ("features", gone, "--config", quick)
     elif place == "--out":
@@ -132,11 +131,10 @@ def test_a_bucket_that_refuses(
     assert "access denied" in line
 
 
+@pytest.mark.usefixtures("impatient")
 def test_results_that_cannot_be_written_cost_nothing(
-    cli: Cli, quick: Path, seiqa_data: Path, bucket: RemotePath, object_store: ObjectStore,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(stores, "RETRIES", 0)
+    cli: Cli, quick: Path, seiqa_data: Path, bucket: RemotePath, object_store: ObjectStore
+) -> None:
     arguments = ("features", seiqa_data, "--config", quick, "--run", f"{bucket}/run")
     with object_store.failing(every(1, "500 Internal Server Error", "PUT")):
         code, _, err = cli(*arguments)

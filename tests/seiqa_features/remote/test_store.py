@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from seiqa_features.errors import StoreError
-from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
 from seiqa_features.table import merging
 from seiqa_features.table.keys import Wanted
 from seiqa_features.table.store import Store
 from seiqa_features.table.upkeep import compact, remove, survey, useless
-from tests.object_store import ObjectStore, every
+from tests.stores.faults import ObjectStore, every
 from tests.seiqa_features.table.test_store import BLOCK, row
 
 
@@ -72,10 +71,8 @@ def test_upkeep(store: Store) -> None:
     assert survey(store.root) == []
 
 
-def test_damage_is_told_from_a_store_that_fails(
-    store: Store, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stores, "RETRIES", 0)
+@pytest.mark.usefixtures("impatient")
+def test_damage_is_told_from_a_store_that_fails(store: Store, object_store: ObjectStore) -> None:
     store.append(BLOCK, [row(0)])
     other = Store(store.root)
     with (
@@ -90,24 +87,23 @@ def test_damage_is_told_from_a_store_that_fails(
     assert [path.name for path in store.folder(BLOCK).glob("*.damaged")] == [f"{part.name}.damaged"]
 
 
-@pytest.mark.parametrize("fault", ["500 Internal Server Error", "reset"])
+@pytest.mark.parametrize(("object_store", "n"), [("s3", 5), ("gs", 25)], indirect=["object_store"])
 def test_requests_that_fail_now_and_then_cost_nothing(
-    fault: str, store: Store, object_store: ObjectStore
+    n: int, store: Store, object_store: ObjectStore
 ) -> None:
-    with object_store.failing(every(5, fault)):
+    """Google's client waits a second or two each time."""
+    with object_store.failing(every(n, "reset")):
         for number in range(3):
             store.append(BLOCK, [row(number)])
         assert numbers(Store(store.root)) == ["dist0", "dist1", "dist2"]
 
 
-def test_rows_that_cannot_be_written(
-    store: Store, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stores, "RETRIES", 0)
+@pytest.mark.usefixtures("impatient")
+def test_rows_that_cannot_be_written(store: Store, object_store: ObjectStore) -> None:
     store.append(BLOCK, [row(0)])
     with (
         object_store.failing(every(1, "503 Slow Down", "PUT", "POST")),
-        pytest.raises(StoreError, match=r"^s3://.*: cannot write features \(the object store"),
+        pytest.raises(StoreError, match=r"^(s3|gs)://.*: cannot write features \(the object store"),
     ):
         store.append(BLOCK, [row(1)])
     assert numbers(Store(store.root)) == ["dist0"]
