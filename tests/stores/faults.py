@@ -21,8 +21,8 @@ class Fault:
     Attributes
     ----------
     what : str or float
-        A status such as "503 Slow Down", "reset" of the connection, or seconds to wait before the
-        right answer.
+        A status such as "503 Slow Down", "reset" of the connection, "death" of the server (only
+        one in its own process), or seconds to wait before the right answer.
     methods : tuple of str
         Of requests with one of these; () for all.
     every : int

@@ -136,6 +136,8 @@ class _Handler(RequestHandler):  # type: ignore[misc]
         fault = self._ledger.note(self.command, self.path)
         if isinstance(fault, float):
             time.sleep(fault)
+        elif fault == "death":
+            os._exit(1)
         elif fault is not None:
             self._fail(fault)
             return False

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from seiqa_features.datasets import find_pairs
-from seiqa_features.errors import DataError, UsageError
+from seiqa_features.errors import DataError, StoreError, UsageError
 from seiqa_features.files import path_text, replacing, text_path, write_whole
+from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
 from seiqa_features.remote.places import (
@@ -154,6 +155,28 @@ def test_many_stats_at_once(bucket: RemotePath) -> None:
     found = stats([here, gone])
     assert found[gone] is None
     assert found[here] == here.stat()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("answered", [0, 3])
+def test_pictures_in_a_store_that_fails(
+    answered: int, bucket: RemotePath, object_store: ObjectStore, index: ImageIndex,
+    save_picture: Callable[..., Path], tmp_path: Path,
+) -> None:  # fmt: skip
+    """Neither are they bad data, nor is every one of them waited for."""
+    pictures = [bucket / f"{seed}.png" for seed in range(3)]
+    for seed, picture in enumerate(pictures):
+        picture.upload(save_picture(tmp_path / "picture.png", seed=seed))
+    object_store.forget()
+    with (
+        object_store.failing(Fault("503 Slow Down", after=answered)),
+        pytest.raises(StoreError, match=r"/\d\.png: the object store failed") as caught,
+    ):
+        index.scan(pictures)
+    assert len(caught.value.problems) == 1
+    assert index.scan([*pictures, bucket / "gone.png"])[1] == {
+        bucket / "gone.png": f"{bucket}/gone.png: cannot be read (no such file)"
+    }
 
 
 @pytest.mark.parametrize("fault", ["503 Slow Down", "reset"])
