@@ -21,7 +21,7 @@ _GOOGLE = re.compile(
     r"(?P<said>.*?)(?: error_info=|\)$)"
 )
 _NETWORK = re.compile(r"CURL error \[\d+\]=(?P<why>.*)")
-_NO_TOKEN = "OAuth2 access token"
+_NO_TOKEN = re.compile(r"OAuth2 access token.* error message was: (?P<why>.*)")
 
 NO_BUCKET = "there is no such bucket"
 
@@ -62,21 +62,22 @@ def _error(error: Exception, uri: str, absent: str) -> OSError:
         return OSError(errno.EIO, said, uri)
     code, why = found["code"], _REQUEST.sub("", found["said"])
     if code in _ABSENT:
-        return FileNotFoundError(errno.ENOENT, NO_BUCKET if code == "NO_SUCH_BUCKET" else absent, uri)
+        what = NO_BUCKET if code == "NO_SUCH_BUCKET" else absent
+        return FileNotFoundError(errno.ENOENT, what, uri)
     if code == _SILENT:
         return _silent(why, uri)
     return _denied(code, uri) if _DENIED.search(f"{code} {why}") else _failed(code, why, uri)
 
 
 def _of_google(error: Exception, code: str, said: str, uri: str) -> OSError:
-    if _NO_TOKEN in said:
-        why = "no credentials were found: check GOOGLE_APPLICATION_CREDENTIALS"
+    network = _NETWORK.search(said)
+    if (token := _NO_TOKEN.search(said)) is not None:
+        why = (network or token)["why"].rstrip(".")
+        why = f"no credentials ({why}): check GOOGLE_APPLICATION_CREDENTIALS"
         return PermissionError(errno.EACCES, why, uri)
     if isinstance(error, PermissionError):
         return _denied(code, uri)
-    if (network := _NETWORK.search(said)) is not None:
-        return _silent(network["why"], uri)
-    return _failed(code, said, uri)
+    return _failed(code, said, uri) if network is None else _silent(network["why"], uri)
 
 
 def _silent(why: str, uri: str) -> OSError:

@@ -28,7 +28,9 @@ about twice as long. The last wait may begin just before the end."""
 
 CONNECTING = 5.0  # seconds until a server that does not accept the connection counts as silent
 
-_EMULATOR = "CLOUD_STORAGE_EMULATOR_ENDPOINT"  # the client reads it, but would still ask for a token
+_EMULATOR = "CLOUD_STORAGE_EMULATOR_ENDPOINT"
+"""Read by Google's client as the address of a server, which is not to be asked for a token."""
+
 _NOTHING = ".seiqa-nothing"  # a folder that nobody has
 
 

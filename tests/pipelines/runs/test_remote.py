@@ -12,9 +12,9 @@ import pytest
 from pipelines.cli import main
 from seiqa_features.extraction import runner
 from seiqa_features.remote.paths import RemotePath
+from tests.pipelines.conftest import Cli, write_data
 from tests.stores.faults import Fault, ObjectStore, every
 from tests.stores.gcs import GCS
-from tests.pipelines.conftest import Cli, write_data
 
 SAME = ("features.parquet", "predictions.csv", "scores.csv", "bundle/model.skops")
 
@@ -56,7 +56,9 @@ def remote_data(bucket: RemotePath, seiqa_data: Path) -> RemotePath:
     return upload(seiqa_data, bucket / "data")
 
 
-@pytest.mark.parametrize(("object_store", "n"), [("s3", 11), ("gs", 151)], indirect=["object_store"])
+@pytest.mark.parametrize(
+    ("object_store", "n"), [("s3", 11), ("gs", 397)], indirect=["object_store"]
+)
 def test_every_step_gives_what_it_gives_on_disk(
     cli: Cli, seiqa_data: Path, quick: Path, bucket: RemotePath, remote_data: RemotePath,
     object_store: ObjectStore, n: int, on_disk: Path,

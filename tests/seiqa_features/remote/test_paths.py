@@ -208,7 +208,10 @@ def test_how_often_it_is_sent_again(
     bucket: RemotePath, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "RETRIES", 2)
-    with object_store.failing(every(1, "500 Internal Server Error")), pytest.raises(OSError):
+    with (
+        object_store.failing(every(1, "500 Internal Server Error")),
+        pytest.raises(OSError, match="the object store failed"),
+    ):
         (bucket / "a").write_bytes(b"content")
     assert len(object_store.requests) == 1 + stores.RETRIES
 
@@ -242,14 +245,18 @@ def test_parts_of_an_object_that_cannot_be_read(
 ) -> None:
     """Whenever it stops to answer, it is the store's failure and not that of the content."""
     (bucket / "a").write_bytes(bytes(2**21))
+
+    def read_parts() -> None:
+        with (bucket / "a").ranges() as file:
+            for position in (2**20, 0):
+                file.seek(position)
+                file.read(10)
+
     with (
         object_store.failing(Fault("503 Slow Down", after=answered)),
         pytest.raises(OSError, match="the object store failed") as caught,
-        (bucket / "a").ranges() as file,
     ):
-        for position in (2**20, 0):
-            file.seek(position)
-            file.read(10)
+        read_parts()
     assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(bucket / "a"))
 
 
@@ -292,3 +299,17 @@ def test_nobody_answers(object_store: ObjectStore, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(variable, value)
     with pytest.raises(OSError, match="the object store does not answer"):
         as_path(f"{object_store.scheme}://unanswered/x").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "Cannot open credentials file"), ("{}", "Unsupported credential")]
+)
+def test_credentials_of_google_that_cannot_be_used(
+    content: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "key.json").write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    said = rf"no credentials \({said}.*key.json\): check GOOGLE"
+    with pytest.raises(PermissionError, match=said):
+        as_path(f"gs://{tmp_path.name}/x").read_bytes()
