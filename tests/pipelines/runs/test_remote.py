@@ -89,6 +89,9 @@ def test_every_step_gives_what_it_gives_on_disk(
     assert code == 0, err
     assert "0 pairs computed" in out
     _scored_from_there(cli, bucket, seiqa_data)
+    # nothing that takes permission to administer the bucket
+    asked = [path.partition("?")[0] for _, path in object_store.requests]
+    assert not [path for path in asked if path.endswith(f"/b/{bucket.bucket}")]
 
 
 def _scored_from_there(cli: Cli, bucket: RemotePath, seiqa_data: Path) -> None:
