@@ -32,8 +32,8 @@ class Ranges(io.RawIOBase):
     def __init__(self, uri: str, store: fs.FileSystem, key: str) -> None:
         with explained(uri):
             self._file: pa.NativeFile = store.open_input_file(key)
-            # Of an object in Google's store this sends a request, as long as none has succeeded,
-            # and says that the file is closed if it fails.
+            # For Google's store pyarrow now sends the first request, without letting other threads
+            # run; if it fails, the file counts as closed.
             if self._file.closed:
                 raise OSError(errno.EIO, "the object store failed when it was opened", uri)
         self._uri, self._size, self._position = uri, self._file.size(), 0
