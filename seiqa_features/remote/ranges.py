@@ -20,7 +20,8 @@ class Ranges(io.RawIOBase):
     ----------
     uri : str
         How the object is named in errors.
-    store, key
+    store : fs.FileSystem
+    key : str
         Where it is.
 
     Raises

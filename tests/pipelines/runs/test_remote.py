@@ -57,7 +57,7 @@ def remote_data(bucket: RemotePath, seiqa_data: Path) -> RemotePath:
 
 
 @pytest.mark.parametrize(
-    ("object_store", "n"), [("s3", 11), ("gs", 397)], indirect=["object_store"]
+    ("object_store", "n"), [("s3", 11), ("gs", 601)], indirect=["object_store"]
 )
 def test_every_step_gives_what_it_gives_on_disk(
     cli: Cli, seiqa_data: Path, quick: Path, bucket: RemotePath, remote_data: RemotePath,
@@ -199,8 +199,8 @@ def test_a_server_that_dies_in_the_middle(
     for variable, value in server.environment.items():
         monkeypatch.setenv(variable, value)
     bucket = server.make_bucket()
-    cache = ("--cache", f"{bucket}/cache", "--run", f"{bucket}/run")
-    arguments = (str(upload(seiqa_data, bucket / "data")), "--config", quick, *cache)
+    there = ("--cache", f"{bucket}/cache", "--run", f"{bucket}/run")
+    arguments = (seiqa_data, "--config", quick, *there)
     server.let_fail(Fault("death", ("PUT",), after=4))
     code, _, err = cli("features", *arguments)
     assert code == 1

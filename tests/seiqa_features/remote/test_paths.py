@@ -199,7 +199,7 @@ def test_however_many_fail_in_all(bucket: RemotePath, object_store: ObjectStore)
 
 def test_slow_answers_are_waited_for(bucket: RemotePath, object_store: ObjectStore) -> None:
     (bucket / "a").write_bytes(b"content")
-    with object_store.failing(every(1, 1.5, "GET")):
+    with object_store.failing(every(1, 0.7, "GET")):
         assert (bucket / "a").read_bytes() == b"content"
 
 
