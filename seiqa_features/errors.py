@@ -85,7 +85,10 @@ class DataError(SeiqaError):
 
 
 class StoreError(SeiqaError):
-    """The feature store cannot be read or written; its existing contents are kept."""
+    """The feature store cannot be read or written, or an object store with data cannot be read.
+
+    What is in it is kept.
+    """
 
 
 class OutputError(SeiqaError):

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seiqa_features.errors import DataError, printable
+from seiqa_features.errors import DataError, StoreError, printable
 from seiqa_features.remote.paths import RemotePath
 from seiqa_features.remote.places import named_path
 
@@ -86,6 +86,17 @@ def reason(error: Exception) -> str:
     """The system's message for a failed call, without the path, which the caller adds."""
     said = str(getattr(error, "strerror", None) or error)
     return " ".join(said.split()) or type(error).__name__
+
+
+def unreadable(path: Path, error: OSError) -> DataError | StoreError:
+    """What to raise where a file that data name cannot be read.
+
+    A `StoreError` if its object store refuses, fails or does not answer: this says nothing of the
+    data, and the next file would fail as well.
+    """
+    if isinstance(path, RemotePath) and not isinstance(error, FileNotFoundError):
+        return StoreError(f"{path}: {reason(error)}")
+    return DataError([f"{path}: cannot be read ({reason(error)})"])
 
 
 def path_text(path: Path | str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
-import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,14 @@ import pytest
 import pytest_socket
 from numpy.typing import NDArray
 from PIL import Image
-from pyarrow import fs
 from scipy.ndimage import gaussian_filter
 
 from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
 
 if TYPE_CHECKING:
-    from tests.object_store import ObjectStore
+    from tests.stores.faults import ObjectStore
 
 # Half a minute of every training, in other processes too; its own tests switch it on.
 os.environ["SEIQA_SENSE"] = "false"
@@ -81,41 +81,51 @@ def index(tmp_path: Path) -> ImageIndex:
 
 
 @pytest.fixture(scope="session")
-def _object_store() -> Iterator[ObjectStore]:
+def _s3() -> Iterator[ObjectStore]:
+    yield from _served("tests.stores.s3", "S3")
+
+
+@pytest.fixture(scope="session")
+def _gs() -> Iterator[ObjectStore]:
+    yield from _served("tests.stores.gcs", "GCS")
+
+
+def _served(module: str, name: str) -> Iterator[ObjectStore]:
     pytest_socket.enable_socket()  # a server needs one, and no test is running yet that must not
-    store = importlib.import_module("tests.object_store").ObjectStore()
+    store: ObjectStore = getattr(importlib.import_module(module), name)()
     yield store
     store.stop()
 
 
-@pytest.fixture
+@pytest.fixture(params=["s3", "gs"])
 def object_store(
-    _object_store: ObjectStore,
+    request: pytest.FixtureRequest,
     socket_enabled: None,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> ObjectStore:
-    """An S3-compatible server that the environment names; its requests are counted from now on."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", _object_store.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    """A server that the environment names, of either kind; its requests are noted from now on."""
+    store: ObjectStore = request.getfixturevalue(f"_{request.param}")
+    for variable, value in store.environment.items():
+        monkeypatch.setenv(variable, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    _object_store.requests.clear()
-    return _object_store
+    store.forget()
+    return store
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to object stores that fail are not sent again."""
+    monkeypatch.setattr(stores, "RETRIES", 0)
+    monkeypatch.setattr(stores, "PATIENCE", timedelta(milliseconds=30))
 
 
 @pytest.fixture
 def bucket(object_store: ObjectStore) -> RemotePath:
     """An empty bucket on `object_store`."""
-    name = f"b{uuid.uuid4().hex}"
-    address = object_store.url.removeprefix("http://")
-    make = fs.S3FileSystem(
-        endpoint_override=address, scheme="http", allow_bucket_creation=True
-    ).create_dir
-    make(name)
-    object_store.requests.clear()
-    return RemotePath(f"s3://{name}")
+    made = object_store.make_bucket()
+    object_store.forget()
+    return made
 
 
 @pytest.fixture(scope="session")

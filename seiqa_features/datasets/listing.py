@@ -43,7 +43,8 @@ def list_pictures(
 ) -> list[Path]:
     """The pictures in a folder, sorted by path; other files are noted in `found.left_out`.
 
-    A missing folder, or one that cannot be read, is noted in `found.problems`.
+    A missing folder, or one that cannot be read, is noted in `found.problems`. An object store that
+    fails is an `OSError`.
 
     Parameters
     ----------
@@ -60,6 +61,8 @@ def list_pictures(
     passed_over = [path.resolve() for path in apart]
 
     def unreadable(error: OSError) -> None:
+        if isinstance(folder, RemotePath):  # says nothing of the folder
+            raise error
         found.problems.append(f"{error.filename}: folder cannot be read ({reason(error)})")
 
     walk = folder.walk if isinstance(folder, RemotePath) else partial(os.walk, folder)

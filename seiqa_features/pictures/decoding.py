@@ -18,7 +18,7 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from seiqa_features.errors import DataError
-from seiqa_features.files import reason, require_regular
+from seiqa_features.files import require_regular, unreadable
 from seiqa_features.pictures import boxes, jpeg, png, tiff, tiff_samples
 from seiqa_features.pictures.boundary import refusing
 from seiqa_features.pictures.colour import to_rgb
@@ -49,8 +49,8 @@ def load_rgb(path: Path) -> Image.Image:
 
     Raises
     ------
-    DataError
-        One line, if the file cannot be read or is refused by `read_rgb`.
+    DataError, StoreError
+        One line, if the file cannot be read or is refused by `read_rgb`; if its object store fails.
     """
     if not isinstance(path, RemotePath):  # reading an object tells what asking for it would
         require_regular(path)
@@ -58,7 +58,7 @@ def load_rgb(path: Path) -> Image.Image:
         with path.open("rb") as file:
             return read_rgb(file, name=str(path))
     except OSError as error:  # no permission
-        raise DataError([f"{path}: cannot be read ({reason(error)})"]) from None
+        raise unreadable(path, error) from None
 
 
 def read_rgb(file: BinaryIO, *, name: str, max_pixels: int | None = None) -> Image.Image:

@@ -68,7 +68,7 @@ class ImageIndex:
     Raises
     ------
     StoreError
-        On creation or use: the folder cannot be used, or another process keeps the index locked.
+        On creation or use: the folder is unusable, another process locks it, an object store fails.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -218,7 +218,7 @@ def _inspect(path: Path) -> ImageInfo | str:
 def _stamps(paths: Iterable[Path]) -> dict[Path, str]:
     """The stamp of each file; those of objects are asked for together."""
     found = dict.fromkeys(paths, "")
-    remote = stats(path for path in found if isinstance(path, RemotePath))
+    remote = stats([path for path in found if isinstance(path, RemotePath)])
     for path in found:
         with suppress(OSError, ValueError):  # decoding will report the problem
             stat = remote[path] if isinstance(path, RemotePath) else path.stat()

@@ -21,7 +21,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from seiqa_features.errors import UsageError
-from seiqa_features.remote.stores import Ranges, as_stat, explained, file_system
+from seiqa_features.remote.failures import NO_BUCKET, explained
+from seiqa_features.remote.ranges import Ranges
+from seiqa_features.remote.stores import as_stat, file_system, info_of, infos_below
 
 BUFFER = 2**20  # bytes asked for at once when parts of an object are read
 
@@ -78,29 +80,28 @@ class RemotePath(PosixPath):
         FileNotFoundError
             There is neither an object nor a folder of that name.
         OSError
-            The store refuses, fails or does not answer, also after `RETRIES`.
+            The store refuses, fails or does not answer, however often it was asked.
         """
-        with explained(self):
-            found = self.store.get_file_info(self.key)
+        found = self._info()
         if found.type == fs.FileType.NotFound:
             raise FileNotFoundError(errno.ENOENT, "no such file", str(self))
         return as_stat(found)
 
     def exists(self, **_: Any) -> bool:
         """Whether there is an object or a folder of that name; raises as `stat` otherwise."""
-        return bool(self._kind() != fs.FileType.NotFound)
+        return bool(self._info().type != fs.FileType.NotFound)
 
     def is_file(self, **_: Any) -> bool:
         """Whether it is an object; raises as `exists`."""
-        return bool(self._kind() == fs.FileType.File)
+        return bool(self._info().type == fs.FileType.File)
 
     def is_dir(self, **_: Any) -> bool:
         """Whether there are objects below it; raises as `exists`."""
-        return bool(self._kind() == fs.FileType.Directory)
+        return bool(self._info().type == fs.FileType.Directory)
 
-    def _kind(self) -> fs.FileType:
+    def _info(self) -> fs.FileInfo:
         with explained(self):
-            return self.store.get_file_info(self.key).type
+            return info_of(self.store, self.key)
 
     def iterdir(self) -> Generator[RemotePath, None, None]:
         """What is directly below it."""
@@ -137,8 +138,7 @@ class RemotePath(PosixPath):
 
     def _list(self, *, recursive: bool) -> list[fs.FileInfo]:
         with explained(self):
-            selector = fs.FileSelector(self.key, allow_not_found=True, recursive=recursive)
-            return sorted(self.store.get_file_info(selector), key=lambda info: info.path)
+            return infos_below(self.store, self.key, recursive=recursive)
 
     def _named(self, info: fs.FileInfo) -> RemotePath:
         return type(self)(f"{self.parts[0]}//{info.path}")
@@ -169,10 +169,8 @@ class RemotePath(PosixPath):
         return self.read_bytes().decode(encoding or "utf-8")
 
     def ranges(self) -> BinaryIO:
-        """To read parts of the content; reading raises as `stat`."""
-        with explained(self):
-            file = self.store.open_input_file(self.key)
-        return io.BufferedReader(Ranges(str(self), file), BUFFER)
+        """To read parts of the content; raises as `stat`, then and later."""
+        return io.BufferedReader(Ranges(str(self), self.store, self.key), BUFFER)
 
     def write_bytes(self, data: Any) -> int:
         """Write an object; one that is there is replaced.
@@ -182,7 +180,7 @@ class RemotePath(PosixPath):
         OSError
             It cannot be written; what was there is kept.
         """
-        with explained(self):
+        with explained(self, absent=NO_BUCKET):
             file = self.store.open_output_stream(self.key, compression=None)
             file.write(data)
             file.close()
@@ -222,8 +220,12 @@ class RemotePath(PosixPath):
 
     def remove_tree(self) -> None:
         """Remove everything below it; raises as `stat`."""
-        with explained(self):
-            self.store.delete_dir(self.key)
+        try:
+            with explained(self):
+                self.store.delete_dir(self.key)
+        except FileNotFoundError:  # Google's store also misses an object for the folder itself
+            if self.files():
+                raise
 
     def mkdir(self, *_: Any, **__: Any) -> None:
         """Nothing has to be made, but the bucket must be there.
@@ -234,6 +236,6 @@ class RemotePath(PosixPath):
             There is no such bucket, or the store refuses or does not answer.
         """
         with explained(self):
-            found = self.store.get_file_info(self.bucket)
+            found = info_of(self.store, self.bucket)
         if found.type == fs.FileType.NotFound:
-            raise FileNotFoundError(errno.ENOENT, "there is no such bucket", str(self))
+            raise FileNotFoundError(errno.ENOENT, NO_BUCKET, str(self))

@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import pyarrow as pa
-from pyarrow import fs
-
-from seiqa_features.errors import UsageError
+from seiqa_features.errors import StoreError, UsageError
 from seiqa_features.remote.paths import RemotePath
-from seiqa_features.remote.stores import as_stat
 
 SCHEMES = ("s3", "gs")
+AT_ONCE = 16
+"""Requests that wait for their answers at the same time."""
+
 _BEGINNINGS = tuple(f"{scheme}://" for scheme in SCHEMES)
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/")  # Path makes one slash of two
@@ -107,21 +106,25 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def stats(paths: Iterable[RemotePath]) -> dict[RemotePath, os.stat_result | None]:
-    """`stat` of many paths, asked for at the same time; None where it fails."""
-    by_bucket: defaultdict[tuple[str, ...], list[RemotePath]] = defaultdict(list)
-    for path in paths:
-        by_bucket[path.parts[:2]].append(path)
-    found: dict[RemotePath, os.stat_result | None] = {}
-    for members in by_bucket.values():
-        try:
-            infos = members[0].store.get_file_info([path.key for path in members])
-        except (OSError, pa.ArrowException):  # one of them is refused
-            infos = [None] * len(members)
-        for path, info in zip(members, infos, strict=True):
-            absent = info is None or info.type == fs.FileType.NotFound
-            found[path] = None if absent else as_stat(info)
-    return found
+def stats(paths: Collection[RemotePath]) -> dict[RemotePath, os.stat_result | None]:
+    """`stat` of many paths, `AT_ONCE` at the same time; None for what does not exist.
+
+    Raises
+    ------
+    StoreError
+        A store refuses, fails or does not answer.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(paths, pool.map(_stat, paths), strict=True))
+
+
+def _stat(path: RemotePath) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
 
 
 def local_side(folder: Path) -> Path:

@@ -1,43 +1,37 @@
-"""Object stores: the file systems of pyarrow that reach them, and what their errors mean.
+"""Object stores: the file systems of pyarrow that reach them, and what they tell of objects.
 
 Credentials, endpoint and region are those of the environment (AWS_ACCESS_KEY_ID, AWS_PROFILE,
-AWS_ENDPOINT_URL, AWS_REGION, …; GOOGLE_APPLICATION_CREDENTIALS). Failed and slow requests are
-repeated by the stores' own clients.
+AWS_ENDPOINT_URL, AWS_REGION, …; GOOGLE_APPLICATION_CREDENTIALS, CLOUD_STORAGE_EMULATOR_ENDPOINT).
+Failed and slow requests are repeated by the stores' own clients.
 """
 
 from __future__ import annotations
 
-import errno
-import io
 import os
-import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow as pa
 from pyarrow import fs
 
 from seiqa_features.errors import UsageError
+from seiqa_features.remote.failures import explained
 
 RETRIES = 9
 """How often a failed request to S3 is sent again: after 25 ms, then each time twice as long."""
 
-PATIENCE = timedelta(seconds=60)
-"""How long requests to Google Cloud Storage are repeated."""
+PATIENCE = timedelta(seconds=15)
+"""How long requests to Google Cloud Storage are repeated: after a second or two, then each time
+about twice as long. The last wait may begin just before the end."""
 
 CONNECTING = 5.0  # seconds until a server that does not accept the connection counts as silent
 
-_CODE = r"(?P<code>\w+(?: \(HTTP status \d+\))?)"
-_AWS = re.compile(rf"AWS Error {_CODE} during \w+ operation: (?P<said>.*)")
-_REQUEST = re.compile(r" *\(Request ID: .*")
-_ABSENT = frozenset({"NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND"})
-_SILENT = "NETWORK_CONNECTION"
-_DENIED = re.compile(r"ACCESS|SIGNATURE|TOKEN|AUTH|HTTP (status|response code:) 40[13]")
+_EMULATOR = "CLOUD_STORAGE_EMULATOR_ENDPOINT"
+"""Read by Google's client as the address of a server, which is not to be asked for a token."""
+
+_NOTHING = ".seiqa-nothing"  # a folder that nobody has
 
 
 @cache
@@ -53,7 +47,7 @@ def file_system(scheme: str, bucket: str) -> fs.FileSystem:
     """
     try:
         if scheme == "gs":
-            return fs.GcsFileSystem(retry_time_limit=PATIENCE)
+            return fs.GcsFileSystem(anonymous=_EMULATOR in os.environ, retry_time_limit=PATIENCE)
         # AwsStandardS3RetryStrategy stops repeating anything after a hundred failures in all.
         retries = fs.AwsDefaultS3RetryStrategy(max_attempts=RETRIES)
     except (ImportError, AttributeError):
@@ -71,38 +65,50 @@ def file_system(scheme: str, bucket: str) -> fs.FileSystem:
     return fs.S3FileSystem(allow_delayed_open=True, **options)
 
 
-class Ranges(io.RawIOBase):
-    """Reads parts of an object; errors say which and why."""
+def info_of(store: fs.FileSystem, key: str) -> fs.FileInfo:
+    """What there is of a name: an object, objects below it, a bucket, or nothing.
 
-    def __init__(self, uri: str, file: pa.NativeFile) -> None:
-        self._uri, self._file = uri, file
+    Google tells of a bucket only those who may administer it (`storage.buckets.get`). Whether there
+    is one can also be seen from a list of its objects, which its users may ask for.
 
-    def readable(self) -> bool:
-        """Yes."""
-        return True
+    Raises
+    ------
+    OSError
+        As pyarrow raises it.
+    """
+    if store.type_name != "gcs" or "/" in key:
+        return store.get_file_info(key)
+    try:
+        store.get_file_info(fs.FileSelector(f"{key}/{_NOTHING}", recursive=True))
+    except OSError as error:
+        if "google::cloud::Status" in str(error):  # else it is pyarrow that misses the folder
+            if not isinstance(error, FileNotFoundError):
+                raise
+            return fs.FileInfo(key, fs.FileType.NotFound)
+    return fs.FileInfo(key, fs.FileType.Directory)
 
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As for any file."""
-        return int(self._file.seek(offset, whence))
+def infos_below(store: fs.FileSystem, key: str, *, recursive: bool) -> list[fs.FileInfo]:
+    """The objects and folders below a name, sorted; none if there is nothing.
 
-    def tell(self) -> int:
-        """As for any file."""
-        return int(self._file.tell())
+    Of Google's store pyarrow lists only objects, so folders are read off the names of all objects
+    below.
 
-    def readinto(self, buffer: Any) -> int:
-        """As for any file, with errors as from `explained`."""
-        with explained(self._uri):
-            return int(self._file.readinto(buffer))
-
-    def close(self) -> None:
-        """As for any file."""
-        if not self.closed:
-            self._file.close()
-        super().close()
+    Raises
+    ------
+    OSError
+        As pyarrow raises it.
+    """
+    deep = recursive or store.type_name == "gcs"
+    selector = fs.FileSelector(key, allow_not_found=True, recursive=deep)
+    found = {info.path: info for info in store.get_file_info(selector)}
+    if store.type_name == "gcs":
+        for path in list(found):
+            parent = path.rpartition("/")[0]
+            while len(parent) > len(key):
+                found.setdefault(parent, fs.FileInfo(parent, fs.FileType.Directory))
+                parent = parent.rpartition("/")[0]
+    return [found[path] for path in sorted(found) if recursive or "/" not in path[len(key) + 1 :]]
 
 
 def as_stat(info: fs.FileInfo) -> os.stat_result:
@@ -113,42 +119,3 @@ def as_stat(info: fs.FileInfo) -> os.stat_result:
     times = {"st_mtime_ns": changed, "st_ctime_ns": changed, "st_atime_ns": changed}
     fields = (mode, 0, 0, 1, 0, 0, info.size or 0, seconds, seconds, seconds)
     return os.stat_result(fields, times)
-
-
-@contextmanager
-def explained(uri: object) -> Iterator[None]:
-    """Errors of pyarrow as those of files: a number, one line of reason, and the URI.
-
-    Raises
-    ------
-    FileNotFoundError
-        The object or its bucket does not exist.
-    PermissionError
-        The store refuses.
-    OSError
-        It fails or does not answer.
-    """
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            raise
-        raise _error(error, str(uri)) from None
-
-
-def _error(error: Exception, uri: str) -> OSError:
-    said = " ".join(str(error).split())
-    if isinstance(error, FileNotFoundError):
-        return FileNotFoundError(errno.ENOENT, "no such file", uri)
-    if (found := _AWS.search(said)) is None:
-        return OSError(errno.EIO, said, uri)
-    code, why = found["code"], _REQUEST.sub("", found["said"])
-    if code in _ABSENT:
-        what = "there is no such bucket" if code == "NO_SUCH_BUCKET" else "no such file"
-        return FileNotFoundError(errno.ENOENT, what, uri)
-    if code == _SILENT:
-        return OSError(errno.EIO, f"the object store does not answer: {why}", uri)
-    if _DENIED.search(f"{code} {why}"):
-        why = f"access denied ({code}): check the credentials and what they allow"
-        return PermissionError(errno.EACCES, why, uri)
-    return OSError(errno.EIO, f"the object store failed ({code}): {why}", uri)

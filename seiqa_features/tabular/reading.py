@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seiqa_features.errors import DataError
-from seiqa_features.files import reason, require_regular
+from seiqa_features.files import require_regular, unreadable
 from seiqa_features.remote.places import local_copy
 from seiqa_features.tabular.delimited import read_delimited
 from seiqa_features.tabular.grid import Commas, Grid
@@ -155,13 +155,15 @@ def read_text_table(path: Path, *, sheet: str | None = None) -> TextTable:
     DataError
         One line: it cannot be read, contains no recognisable table, has a row wider than the
         header, or has two column names that differ only in case and blanks.
+    StoreError
+        The object store that it is in refuses, fails or does not answer.
     """
     require_regular(path)
     try:
         with local_copy(path) as file:
             return _table(path, _read_excel(file, sheet) if sheet else _reader(path)(file))
     except OSError as error:
-        raise DataError([f"{path}: cannot be read ({reason(error)})"]) from None
+        raise unreadable(path, error) from None
     except DataError:
         raise
     except Exception as error:  # openpyxl, pyarrow and pandas raise a dozen types

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from seiqa_features.remote import stores
+from pipelines.cli import main
+from seiqa_features.extraction import runner
 from seiqa_features.remote.paths import RemotePath
-from tests.object_store import ObjectStore, every
-from tests.pipelines.conftest import Cli
+from tests.pipelines.conftest import Cli, write_data
+from tests.stores.faults import Fault, ObjectStore, every
+from tests.stores.gcs import GCS
 
 SAME = ("features.parquet", "predictions.csv", "scores.csv", "bundle/model.skops")
+
+
+QUICK = "features: {gms: [max128]}\nlearners: [ridge]\nfolds: 3\nworkers: 1\n"
+"""The cheapest configuration."""
 
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Path:
     """The cheapest configuration."""
     path = tmp_path / "quick.yaml"
-    path.write_text("features: {gms: [max128]}\nlearners: [ridge]\nfolds: 3\nworkers: 1\n")
+    path.write_text(QUICK)
     return path
+
+
+@pytest.fixture(scope="module")
+def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the miniature data set, everything on the disk; tests do not change it."""
+    home = tmp_path_factory.mktemp("disk")
+    (home / "quick.yaml").write_text(QUICK)
+    names = ["--config", home / "quick.yaml", "--run", home / "run", "--cache", home / "cache"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", *map(str, [write_data(home), *names])])
+    assert not stopped.value.code
+    return home / "run"
 
 
 def upload(folder: Path, target: RemotePath) -> RemotePath:
@@ -37,17 +56,18 @@ def remote_data(bucket: RemotePath, seiqa_data: Path) -> RemotePath:
     return upload(seiqa_data, bucket / "data")
 
 
+@pytest.mark.parametrize(
+    ("object_store", "n"), [("s3", 11), ("gs", 601)], indirect=["object_store"]
+)
 def test_every_step_gives_what_it_gives_on_disk(
     cli: Cli, seiqa_data: Path, quick: Path, bucket: RemotePath, remote_data: RemotePath,
-    object_store: ObjectStore, tmp_path: Path,
+    object_store: ObjectStore, n: int, on_disk: Path,
 ) -> None:  # fmt: skip
-    """Although every eleventh request fails."""
-    here, there = tmp_path / "run", bucket / "runs" / "mine"
+    """Although every n-th request fails; Google's client waits a second or two each time."""
+    here, there = on_disk, bucket / "runs" / "mine"
     run = ("--config", quick, "--run")
-    code, _, err = cli("run", seiqa_data, *run, here)
-    assert code == 0, err
     cache = ("--cache", str(bucket / "cache"))
-    with object_store.failing(every(11, "503 Slow Down")):
+    with object_store.failing(every(n, "503 Slow Down")):
         code, out, err = cli("check", str(remote_data), *cache)
         assert code == 0, err
         for step, more in (("features", cache), ("train", ()), ("submit", ()), ("report", ())):
@@ -69,6 +89,9 @@ def test_every_step_gives_what_it_gives_on_disk(
     assert code == 0, err
     assert "0 pairs computed" in out
     _scored_from_there(cli, bucket, seiqa_data)
+    # nothing that takes permission to administer the bucket
+    asked = [path.partition("?")[0] for _, path in object_store.requests]
+    assert not [path for path in asked if path.endswith(f"/b/{bucket.bucket}")]
 
 
 def _scored_from_there(cli: Cli, bucket: RemotePath, seiqa_data: Path) -> None:
@@ -99,8 +122,7 @@ def _scored_from_there(cli: Cli, bucket: RemotePath, seiqa_data: Path) -> None:
 def test_a_bucket_that_does_not_exist(
     place: str, cli: Cli, quick: Path, seiqa_data: Path, object_store: ObjectStore
 ) -> None:
-    assert object_store.url
-    gone = "s3://no-such-bucket/x"
+    gone = f"{object_store.scheme}://no-such-bucket/x"
     if place == "data":
         arguments = ("features", gone, "--config", quick)
     elif place == "--out":
@@ -118,10 +140,10 @@ def test_a_bucket_that_does_not_exist(
 
 @pytest.mark.parametrize("place", ["data", "--cache", "--run"])
 def test_a_bucket_that_refuses(
-    place: str, cli: Cli, quick: Path, seiqa_data: Path, remote_data: RemotePath,
+    place: str, cli: Cli, quick: Path, seiqa_data: Path, bucket: RemotePath,
     object_store: ObjectStore,
 ) -> None:  # fmt: skip
-    theirs = str(remote_data) if place == "data" else f"{remote_data.parent}/{place[2:]}"
+    theirs = f"{bucket}/{place.removeprefix('--')}"
     named = () if place == "data" else (place, theirs)
     data = theirs if place == "data" else seiqa_data
     with object_store.failing(every(1, "403 Forbidden")):
@@ -132,11 +154,10 @@ def test_a_bucket_that_refuses(
     assert "access denied" in line
 
 
+@pytest.mark.usefixtures("impatient")
 def test_results_that_cannot_be_written_cost_nothing(
-    cli: Cli, quick: Path, seiqa_data: Path, bucket: RemotePath, object_store: ObjectStore,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(stores, "RETRIES", 0)
+    cli: Cli, quick: Path, seiqa_data: Path, bucket: RemotePath, object_store: ObjectStore
+) -> None:
     arguments = ("features", seiqa_data, "--config", quick, "--run", f"{bucket}/run")
     with object_store.failing(every(1, "500 Internal Server Error", "PUT")):
         code, _, err = cli(*arguments)
@@ -165,3 +186,33 @@ def test_a_manifest_and_its_pictures(
     assert "features: 4 pairs computed" in out
     pairs = (bucket / "run" / "pairs.parquet").read_bytes()
     assert f"{remote_data}/Train/Ref/000001.png".encode() in pairs
+
+
+@pytest.mark.usefixtures("impatient", "socket_enabled")
+def test_a_server_that_dies_in_the_middle(
+    cli: Cli, quick: Path, seiqa_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line; the rows that it has kept are not computed again."""
+    server = GCS(tmp_path / "server")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.setattr(runner, "FLUSH_SECONDS", 0.0)  # as if every pair took seconds
+    for variable, value in server.environment.items():
+        monkeypatch.setenv(variable, value)
+    bucket = server.make_bucket()
+    there = ("--cache", f"{bucket}/cache", "--run", f"{bucket}/run")
+    arguments = (seiqa_data, "--config", quick, *there)
+    server.let_fail(Fault("death", ("PUT",), after=4))
+    code, _, err = cli("features", *arguments)
+    assert code == 1
+    line = err.splitlines()[-1]
+    assert line.startswith(f"seiqa: {bucket}/")
+    assert "the object store does not answer" in line
+    assert "Traceback" not in err
+    server.stop()
+    server.start()
+    code, out, err = cli("features", *arguments)
+    server.stop()
+    assert code == 0, err
+    (counts,) = re.findall(r"(\d+) pairs computed, (\d+) already in the store", out)
+    assert sum(map(int, counts)) == 28
+    assert 0 < int(counts[1]) < 28

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from seiqa_features import commits
 from seiqa_features.commits import committing, current, settle
-from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
-from tests.object_store import ObjectStore
+from tests.stores.faults import Fault, ObjectStore
 
 NAMES = ("run.json", "bundle/model.skops")
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, bucket: RemotePath) -> RemotePath:
+def run(impatient: None, bucket: RemotePath) -> RemotePath:  # noqa: ARG001
     """A folder with a first commit; requests are sent once."""
-    monkeypatch.setattr(stores, "RETRIES", 0)
     write(bucket / "run", "old")
     return bucket / "run"
 
@@ -56,12 +53,7 @@ def test_wherever_it_stops_all_are_old_or_all_are_new(
     """The store answers k requests that change something, and then nothing any more."""
     seen = []
     for k in range(40):
-        left = iter(range(k))
-
-        def fault(method: str, _path: str, left: Iterator[int] = left) -> str | None:
-            reads = method in ("GET", "HEAD")
-            return None if reads or next(left, None) is not None else "500 Internal Server Error"
-
+        fault = Fault("500 Internal Server Error", ("PUT", "POST", "DELETE"), after=k)
         try:
             with object_store.failing(fault):
                 write(run, f"new {k}")

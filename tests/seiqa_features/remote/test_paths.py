@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from seiqa_features.datasets import find_pairs
-from seiqa_features.errors import DataError, UsageError
+from seiqa_features.errors import DataError, StoreError, UsageError
 from seiqa_features.files import path_text, replacing, text_path, write_whole
+from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
 from seiqa_features.remote.places import (
@@ -24,7 +25,7 @@ from seiqa_features.remote.places import (
     stats,
 )
 from seiqa_features.remote.stores import file_system
-from tests.object_store import ObjectStore, every
+from tests.stores.faults import Fault, ObjectStore, every
 
 URI = "s3://bucket/a b/ü.png"
 
@@ -126,7 +127,7 @@ def test_writing_reading_listing_and_removing(bucket: RemotePath, tmp_path: Path
     with pytest.raises(FileNotFoundError):
         moved.unlink()
     folder.remove_tree()
-    assert bucket.files() == []
+    assert bucket.files() == list(bucket.iterdir()) == []
 
 
 def test_an_object_is_written_whole_or_not_at_all(bucket: RemotePath) -> None:
@@ -156,16 +157,39 @@ def test_many_stats_at_once(bucket: RemotePath) -> None:
     assert found[here] == here.stat()
 
 
-@pytest.mark.parametrize("fault", ["500 Internal Server Error", "503 Slow Down", "reset"])
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("answered", [0, 3])
+def test_pictures_in_a_store_that_fails(
+    answered: int, bucket: RemotePath, object_store: ObjectStore, index: ImageIndex,
+    save_picture: Callable[..., Path], tmp_path: Path,
+) -> None:  # fmt: skip
+    """Neither are they bad data, nor is every one of them waited for."""
+    pictures = [bucket / f"{seed}.png" for seed in range(3)]
+    for seed, picture in enumerate(pictures):
+        picture.upload(save_picture(tmp_path / "picture.png", seed=seed))
+    object_store.forget()
+    with (
+        object_store.failing(Fault("503 Slow Down", after=answered)),
+        pytest.raises(StoreError, match=r"/\d\.png: the object store failed") as caught,
+    ):
+        index.scan(pictures)
+    assert len(caught.value.problems) == 1
+    assert index.scan([*pictures, bucket / "gone.png"])[1] == {
+        bucket / "gone.png": f"{bucket}/gone.png: cannot be read (no such file)"
+    }
+
+
+@pytest.mark.parametrize("fault", ["503 Slow Down", "reset"])
 def test_requests_that_fail_now_and_then_are_repeated(
     fault: str, bucket: RemotePath, object_store: ObjectStore
 ) -> None:
-    with object_store.failing(every(2, fault)):
+    with object_store.failing(every(3, fault)):
         (bucket / "a").write_bytes(b"content")
         assert (bucket / "a").read_bytes() == b"content"
         assert [path.name for path in bucket.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("object_store", ["s3"], indirect=True)
 def test_however_many_fail_in_all(bucket: RemotePath, object_store: ObjectStore) -> None:
     """The AWS client's "standard" strategy would stop repeating them after a hundred."""
     with object_store.failing(every(2, "503 Slow Down")):
@@ -175,27 +199,65 @@ def test_however_many_fail_in_all(bucket: RemotePath, object_store: ObjectStore)
 
 def test_slow_answers_are_waited_for(bucket: RemotePath, object_store: ObjectStore) -> None:
     (bucket / "a").write_bytes(b"content")
-    with object_store.failing(every(1, 1.5, "GET")):
+    with object_store.failing(every(1, 0.7, "GET")):
         assert (bucket / "a").read_bytes() == b"content"
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer attempts: each waits longer than the one before."""
+@pytest.mark.parametrize("object_store", ["s3"], indirect=True)
+def test_how_often_it_is_sent_again(
+    bucket: RemotePath, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stores, "RETRIES", 2)
+    with (
+        object_store.failing(every(1, "500 Internal Server Error")),
+        pytest.raises(OSError, match="the object store failed"),
+    ):
+        (bucket / "a").write_bytes(b"content")
+    assert len(object_store.requests) == 1 + stores.RETRIES
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_store_that_goes_on_failing(bucket: RemotePath, object_store: ObjectStore) -> None:
+@pytest.mark.parametrize("fault", ["500 Internal Server Error", "reset"])
+def test_a_store_that_goes_on_failing(
+    fault: str, bucket: RemotePath, object_store: ObjectStore
+) -> None:
+    said = "does not answer" if fault == "reset" else "failed"
     (bucket / "a").write_bytes(b"content")
-    with object_store.failing(every(1, "500 Internal Server Error", "PUT")):
-        object_store.requests.clear()
-        with pytest.raises(OSError, match="the object store failed") as caught:
-            (bucket / "a").write_bytes(b"other")
-    assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(bucket / "a"))
-    assert "\n" not in str(caught.value)
-    assert len(object_store.requests) == 1 + stores.RETRIES
+    uses = {
+        bucket / "b": (bucket / "b").exists,
+        bucket: lambda: list(bucket.iterdir()),
+        bucket / "a": lambda: (bucket / "a").write_bytes(b"other"),
+    }
+    with object_store.failing(every(1, fault)):
+        for path, use in uses.items():
+            with pytest.raises(OSError, match=f"the object store {said}") as caught:
+                use()
+            assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(path))
+            assert "\n" not in str(caught.value)
+            assert len(str(caught.value)) < 250
     assert (bucket / "a").read_bytes() == b"content"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("answered", [0, 1, 2])
+def test_parts_of_an_object_that_cannot_be_read(
+    answered: int, bucket: RemotePath, object_store: ObjectStore
+) -> None:
+    """Whenever it stops to answer, it is the store's failure and not that of the content."""
+    (bucket / "a").write_bytes(bytes(2**21))
+
+    def read_parts() -> None:
+        with (bucket / "a").ranges() as file:
+            for position in (2**20, 0):
+                file.seek(position)
+                file.read(10)
+
+    with (
+        object_store.failing(Fault("503 Slow Down", after=answered)),
+        pytest.raises(OSError, match="the object store failed") as caught,
+    ):
+        read_parts()
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(bucket / "a"))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -203,37 +265,51 @@ def test_an_upload_in_parts_that_fails_leaves_nothing(
     bucket: RemotePath, object_store: ObjectStore
 ) -> None:
     """The last parts never arrive: what did arrive must not become the object."""
-    puts = iter(range(100))
-
-    def after_one(method: str, _path: str) -> str | None:
-        return "500 Internal Server Error" if method == "PUT" and next(puts) > 0 else None
-
-    with object_store.failing(after_one), pytest.raises(OSError, match="the object store failed"):
+    with (
+        object_store.failing(Fault("500 Internal Server Error", ("PUT",), after=1)),
+        pytest.raises(OSError, match="the object store failed"),
+    ):
         (bucket / "large").write_bytes(bytes(21 * 2**20))
     assert not (bucket / "large").exists()
 
 
-def test_a_store_that_refuses(bucket: RemotePath, object_store: ObjectStore) -> None:
-    with object_store.failing(every(1, "403 Forbidden")):
-        for use in ((bucket / "a").read_bytes, (bucket / "a").exists, bucket.mkdir):
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_store_that_refuses(status: str, bucket: RemotePath, object_store: ObjectStore) -> None:
+    file = bucket / "a"
+    with object_store.failing(every(1, status)):
+        for use in (file.read_bytes, file.exists, lambda: file.write_bytes(b"x"), bucket.mkdir):
             with pytest.raises(PermissionError, match="access denied"):
                 use()
 
 
 def test_a_bucket_that_does_not_exist(object_store: ObjectStore) -> None:
-    path = as_path("s3://nobodys-bucket/x")
+    path = as_path(f"{object_store.scheme}://nobodys-bucket/x")
     assert not path.exists()
     for use in (path.mkdir, lambda: path.write_bytes(b"x")):
         with pytest.raises(FileNotFoundError, match="there is no such bucket"):
             use()
-    with pytest.raises(DataError, match="s3://nobodys-bucket/x: there is no such bucket"):
+    with pytest.raises(DataError, match=f"{path}: there is no such bucket"):
         find_pairs(path)
     assert object_store.requests
 
 
 @pytest.mark.usefixtures("impatient")
 def test_nobody_answers(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert object_store.url
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for variable, value in object_store.nowhere.items():
+        monkeypatch.setenv(variable, value)
     with pytest.raises(OSError, match="the object store does not answer"):
-        as_path("s3://unanswered/x").read_bytes()
+        as_path(f"{object_store.scheme}://unanswered/x").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "Cannot open credentials file"), ("{}", "Unsupported credential")]
+)
+def test_credentials_of_google_that_cannot_be_used(
+    content: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "key.json").write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    said = rf"no credentials \({said}.*key.json\): check GOOGLE"
+    with pytest.raises(PermissionError, match=said):
+        as_path(f"gs://{tmp_path.name}/x").read_bytes()

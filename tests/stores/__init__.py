@@ -1,0 +1,1 @@
+"""Object stores on loopback that can be told to fail."""
