@@ -24,6 +24,7 @@ from seiqa_models.gradients.forms import (
 from seiqa_models.learners.consensus import FAR, STEEPNESS, Consensus, Fallback
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
+from seiqa_models.stack.displacement import DisplacementCost
 from seiqa_models.stack.meta import meta_name
 from seiqa_models.stack.predicting import StackPredictor
 from seiqa_models.stack.preparation import Preparation
@@ -121,16 +122,19 @@ def _members(regressor: StackPredictor) -> Form:
     fallback = None if regressor.fallback_ is None else _fallback(regressor.fallback_)
     calibration = _calibration(blend)
     bounds = None if blend.bounds_ is None else constant(blend.bounds_)
+    displaced = _displacement(regressor.displacement_)
 
     def form(rows: torch.Tensor) -> torch.Tensor:
         seen = {name: representation(rows) for name, representation in read.items()}
-        said = torch.stack([learner(seen[name]) for name, learner in learners], dim=1)
+        cost = displaced(rows)
+        said = torch.stack([learner(seen[name]) - cost for name, learner in learners], dim=1)
         if bounds is not None:
             said = torch.clamp(said, bounds[0], bounds[1])
-        agreed, share = consensus(rows), agreement(rows)
+        agreed, share = consensus(rows) - cost, agreement(rows)
         score = torch.lerp(fusion(said), agreed, blend.gate_ * share)
         if fallback is not None:
-            score = torch.lerp(score, *fallback(rows, share, blend.fallback_))
+            best, weight = fallback(rows, share, blend.fallback_)
+            score = torch.lerp(score, best - cost, weight)
         return calibration(score)
 
     return form
@@ -162,6 +166,14 @@ def _fallback(
         return said, most * unlike * agreement.clamp(min=tiny) ** 0.25
 
     return form
+
+
+def _displacement(part: DisplacementCost | None) -> Form:
+    """`DisplacementCost.predict`; 0 if there is none."""
+    if part is None:
+        return lambda rows: rows.new_zeros(len(rows))
+    places = torch.as_tensor(part.places_)
+    return lambda rows: part.cost_ * (1 - rows[:, places].amin(dim=1)).clamp(0.0, part.most_)
 
 
 def _calibration(blend: Blend) -> Form:

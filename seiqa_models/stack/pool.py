@@ -19,6 +19,7 @@ from seiqa_models.learners.consensus import Consensus, Fallback
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import fit_named, plain_scikit_learn, predict_named, row_arguments
 from seiqa_models.stack.dense import DENSE, DenseBlocks
+from seiqa_models.stack.displacement import DisplacementCost
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -38,9 +39,9 @@ class FittedPool:
     """A fitted preparation, and the parts fitted on its output.
 
     Representations are keyed by name, learners by the name of their member of the pool. There is no
-    fallback in models saved by earlier versions, or if nothing could be learned, and no gate
-    without constructed orders. Everything runs on one thread: the number of threads can change the
-    last digit.
+    fallback in models saved by earlier versions, or if nothing could be learned, no gate without
+    constructed orders, and no cost of displacement without displaced pictures. Everything runs on
+    one thread: the number of threads can change the last digit.
     """
 
     preparation: Preparation
@@ -49,6 +50,7 @@ class FittedPool:
     consensus: Any
     fallback: Fallback | None
     unrelated: UnrelatedGate | None
+    displacement: DisplacementCost | None
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Apply :meth:`predict_prepared` to the rows of a feature table."""
@@ -85,6 +87,10 @@ class FittedPool:
             if self.fallback is not None:
                 predictions[FALLBACK] = self.fallback.predict(values)
                 predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
+            if self.displacement is not None:
+                cost = self.displacement.predict(values)
+                for name in (*self.learners, CONSENSUS, FALLBACK):
+                    predictions[name] = predictions[name] - cost
             if self.unrelated is not None:
                 predictions[UNRELATED] = self.unrelated.share(values)
         return pd.DataFrame(predictions)
@@ -135,6 +141,9 @@ def fit_pool(
         more = None if table.orders is None else table.orders.X
         values = preparation.fit_transform(table.X, y, groups, more)
         made, unrelated = _gate(table, preparation, values)
+        displacement = DisplacementCost().fit(values, y, groups, preparation.columns_)
+        if displacement is not None:
+            y = displacement.without(y, values)
         blocks = DenseBlocks().fit(table.X) if DENSE in forms(names) else None
         dense = None if blocks is None else blocks.transform(table.X)
     del table  # frees dense blocks copied for this fit before the learners need memory
@@ -163,8 +172,8 @@ def fit_pool(
             None if form == DENSE else told, collections, groups,
             blocks.blocks_ if blocks is not None and form == DENSE else None,
         )  # fmt: skip
-    pool = FittedPool(preparation, representations, learners, consensus, fallback, unrelated)
-    return pool, np.concatenate([values, made])
+    parts = preparation, representations, learners, consensus, fallback, unrelated, displacement
+    return FittedPool(*parts), np.concatenate([values, made])
 
 
 def _gate(

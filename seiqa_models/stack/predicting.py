@@ -18,6 +18,7 @@ from seiqa_models.learners.consensus import Fallback
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.observers import Observers
+from seiqa_models.stack.displacement import DisplacementCost
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
@@ -43,6 +44,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     # Bundles of earlier versions have none.
     fallback_: Fallback | None = None
     unrelated_: UnrelatedGate | None = None
+    displacement_: DisplacementCost | None = None
 
     def predict(self, X: Table, collection: str | None = None) -> FloatVector:
         """Scores float64 [n] within ``label_range_``; columns of a DataFrame are found by name.
@@ -205,10 +207,12 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "blend_")
         known = known_frame(self, X, self.features_)
         parts = self.preparation_, self.representations_, self.learners_, self.consensus_
-        return FittedPool(*parts, self.fallback_, self.unrelated_), known
+        more = self.fallback_, self.unrelated_, self.displacement_
+        return FittedPool(*parts, *more), known
 
     def _keep(self, pool: FittedPool) -> None:
         """Keep the parts of a fitted pool as attributes."""
         self.preparation_, self.representations_ = pool.preparation, pool.representations
         self.learners_, self.consensus_ = pool.learners, pool.consensus
         self.fallback_, self.unrelated_ = pool.fallback, pool.unrelated
+        self.displacement_ = pool.displacement

@@ -82,6 +82,7 @@ class SeiqaRegressor(StackPredictor):
     preparation_ : Preparation; representations_ : dict of fitted transformers, by name
     learners_ : dict of fitted regressors, by member
     consensus_ : Consensus; fallback_ : Fallback; unrelated_ : UnrelatedGate or None
+    displacement_ : DisplacementCost or None
     blend_ : Blend
     weights_ : dict of float, by member, sum 1; None if the fusion has no weights
     calibration_ : MonotoneCalibration or None

@@ -75,6 +75,16 @@ def test_scores_with_constructed_orders_and_as_a_collection(make_table: Make) ->
     require_equal(several, pd.concat([X.iloc[::3], made.iloc[::4]]), "one")
 
 
+def test_a_displacement_costs_the_same(make_table: Make) -> None:
+    X, y, groups = make_table()
+    lost = np.where(np.arange(len(X)) % 2, np.linspace(0.01, 0.1, len(X)), 0.0)
+    X = X.assign(a__max512__overlap=1 - lost)
+    label = np.where(lost > 0, y.max() - 20 * lost, y)
+    stack = SeiqaRegressor(QUICK, n_splits=3).fit(X, label, np.arange(len(X)) // 10)
+    assert stack.displacement_ is not None
+    require_equal(stack, X)
+
+
 def test_the_gradient_is_the_slope_of_the_scores(make_table: Make) -> None:
     stack = SeiqaRegressor(QUICK, n_splits=3).fit(*make_table(8, 10))
     new, _, _ = make_table(4, 10, noise=0.5, seed=1)
