@@ -157,14 +157,18 @@ def say_laboratories(metrics: Metrics) -> None:
     if metrics.scales is not None:
         say(f"scale of the scores: {metrics.scales['scale']}")
     for name in sorted({cell.judged_on for cell in cells}):
-        # Of all others together, or of the only other one: the last that has not seen it.
-        *_, found = [cell for cell in cells if cell.judged_on == name and cell.left_out
+        elsewhere = [cell for cell in cells if cell.judged_on == name and cell.left_out
                      and cell.scored_as is None]  # fmt: skip
+        if not elsewhere:
+            continue
+        found = elsewhere[-1]  # from all others together, or from the only other one
         say(
             f"collection {name} from {' and '.join(found.trained_on)}: SROCC {found.srocc:.4f},"
             f" within scenes {found.within:.4f}, PLCC {found.plcc:.4f} after a monotone mapping,"
             f" on {found.n} pairs"
         )
+    for reason in metrics.laboratories_left_out or []:
+        say(f"seiqa: collection {reason}", err=True)
 
 
 def say_sense(metrics: Metrics) -> None:

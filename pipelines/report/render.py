@@ -165,6 +165,7 @@ def _laboratories(run: Run) -> dict[str, Any]:
         "rows": tables.laboratories(cells),
         "figure": plots.matrix([cell for cell in cells if cell.scored_as is None], names),
         "scales": run.metrics.scales,
+        "left_out": run.metrics.laboratories_left_out,
     }
 
 

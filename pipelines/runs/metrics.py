@@ -115,6 +115,8 @@ class Metrics(Figures):
         `seiqa_models.stack.collections.joining.on_one_scale`. None if they were not.
     laboratories : list[Judged] | None
         Every collection judged with models of each, and of all others; None for one collection.
+    laboratories_left_out : list[str] | None
+        The cells that `laboratories` lacks, each with the reason.
     unlabelled : int
         Rows of a table that were left out because they have no label.
     columns : TableColumns | None
@@ -135,6 +137,7 @@ class Metrics(Figures):
     orders: ConstructedOrders | None = None
     scales: dict[str, Any] | None = None
     laboratories: list[Judged] | None = None
+    laboratories_left_out: list[str] | None = None
     unlabelled: int = 0
     columns: TableColumns | None = None
 

@@ -23,8 +23,10 @@ def judge_collections(
     training: pd.DataFrame,
     table: pd.DataFrame,
     on_fit: Progress,
-) -> list[Judged] | None:
-    """The matrix trained-on × judged-on of the training rows; None for one collection.
+) -> tuple[list[Judged] | None, list[str] | None]:
+    """The matrix trained-on × judged-on of the training rows, and why cells of it are left out.
+
+    Both are None for one collection, the second also if no cell is left out.
 
     Parameters
     ----------
@@ -34,9 +36,10 @@ def judge_collections(
         Rows of the pair table, and their features.
     """
     if "collection" not in training:
-        return None
+        return None, None
     from seiqa_models.evaluation.laboratories import judge_laboratories
 
+    left_out: list[str] = []
     cells = judge_laboratories(
         evaluation.regressor,
         table,
@@ -45,8 +48,9 @@ def judge_collections(
         training["collection"].to_numpy(),
         n_jobs=settings.workers,
         on_fit=on_fit,
+        on_left_out=left_out.append,
     )
-    return [*cells, *evaluation.by_collection]
+    return [*cells, *evaluation.by_collection], left_out or None
 
 
 def labels_of(regressor: SeiqaRegressor, pairs: pd.DataFrame) -> FloatVector:

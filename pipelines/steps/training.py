@@ -79,7 +79,7 @@ def train(
         )
         training = found.pairs[_training_rows(found.pairs)]
         anchors = _anchors(settings, evaluation, training, found.meta, on_anchor)
-        laboratories = judge_collections(
+        laboratories, unjudged = judge_collections(
             settings, evaluation, training, found.table.loc[training["pair_id"]], on_laboratory
         )
         metrics = metrics.model_copy(
@@ -88,6 +88,7 @@ def train(
                 "sense_left_out": left_out,
                 "anchors": anchors,
                 "laboratories": laboratories,
+                "laboratories_left_out": unjudged,
             }
         )
         write_training(

@@ -102,6 +102,9 @@ def _fit(
         on_fold=on_fold,
     )
     columns = {**vars(roles), "drop": list(roles.drop), "features": list(found.features.columns)}
+    laboratories, unjudged = judge_collections(
+        settings, evaluation, training, found.features, on_laboratory
+    )
     metrics = Metrics.of(
         evaluation.figures,
         unlabelled=found.unlabelled,
@@ -109,9 +112,8 @@ def _fit(
         label_kind="pseudo-label" if column_key(roles.label) == PSEUDO_LABEL else "MOS",
         source=settings.shown_data,
         scales=getattr(evaluation.regressor, "scales_", None),
-        laboratories=judge_collections(
-            settings, evaluation, training, found.features, on_laboratory
-        ),
+        laboratories=laboratories,
+        laboratories_left_out=unjudged,
         columns=columns,
     )
     predictions = evaluation.predictions

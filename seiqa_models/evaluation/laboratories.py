@@ -44,6 +44,7 @@ def judge_laboratories(
     *,
     n_jobs: int = 1,
     on_fit: Callable[[int, int], None] | None = None,
+    on_left_out: Callable[[str], None] | None = None,
 ) -> list[Judged]:
     """The matrix trained-on × judged-on of several collections.
 
@@ -66,6 +67,9 @@ def judge_laboratories(
         Number of parallel fits.
     on_fit : callable, optional
         Called with (fits done, fits in all).
+    on_left_out : callable, optional
+        Called with one line for each cell that is left out, because its training collections cannot
+        be learned from without the others: which it is, and why.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def judge_laboratories(
     Raises
     ------
     TableError
-        There are fewer than two collections, or one cannot be learned from or judged.
+        There are fewer than two collections, or one cannot be judged.
     """
     table, _ = check_training_table(
         frame_of(X), y, groups, collections=collections
@@ -102,10 +106,16 @@ def judge_laboratories(
     found = []
     for (learned, judged), parts in zip(wanted, folds, strict=True):
         rows = np.concatenate([test for _, test in parts])
-        scores = pd.concat([next(waiting) for _ in parts])
+        said = [next(waiting) for _ in parts]
+        trained = [names[code] for code in learned]
+        refused = [part for part in said if isinstance(part, str)]
+        if refused:
+            if on_left_out is not None:
+                on_left_out(f"{names[judged]} from {' and '.join(trained)}: {refused[0]}")
+            continue
+        scores = pd.concat(said)
         for scored_as in [None, *(name for name in names if name in scores)]:
             score = scores[scored_as or _COMMON].to_numpy()
-            trained = [names[code] for code in learned]
             found.append(
                 judge(trained, names[judged], table.y[rows], score, table.groups[rows], scored_as)
             )
@@ -144,11 +154,17 @@ def _on_one_scale(
     return fixed
 
 
-def _predicted(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> pd.DataFrame:
-    """Scores of a fold's judged rows by a model of its training rows, for each way to score."""
+def _predicted(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> pd.DataFrame | str:
+    """Scores of a fold's judged rows by a model of its training rows, for each way to score.
+
+    If they cannot be learned from, the reason is returned: the other cells are not lost by it.
+    """
     train, test = table.take(fold[0]), table.X.iloc[fold[1]]
     fresh: SeiqaRegressor = clone(regressor)
-    fresh.fit(train.X, train.y, train.groups, collections=train.named_collections)
+    try:
+        fresh.fit(train.X, train.y, train.groups, collections=train.named_collections)
+    except TableError as error:
+        return str(error)
     own = {name: fresh.predict(test, name) for name in fresh.collections_}
     return pd.DataFrame({_COMMON: fresh.predict(test), **own})
 

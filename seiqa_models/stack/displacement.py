@@ -83,7 +83,7 @@ class DisplacementCost(BaseEstimator):
         """Share of the reference that prepared rows [n, p] have lost, float64 [n] in 0..most_."""
         if not len(self.places_):
             return np.zeros(len(values))
-        return np.clip(1 - values[:, self.places_].min(axis=1), 0.0, self.most_)
+        return np.asarray(np.clip(1 - values[:, self.places_].min(axis=1), 0.0, self.most_))
 
     def predict(self, values: FloatMatrix) -> FloatVector:
         """What the displacement of prepared rows [n, p] costs, float64 [n]."""

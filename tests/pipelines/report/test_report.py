@@ -19,10 +19,12 @@ import pytest
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from pipelines.commands.console import say_laboratories
 from pipelines.report import plots
 from pipelines.report.pictures import triple
 from pipelines.report.render import TITLES, render_report
 from pipelines.report.tables import kinds, reliability
+from pipelines.runs.metrics import Metrics
 from pipelines.runs.reading import read
 from seiqa_features.errors import DataError
 from seiqa_models.judged import Judged
@@ -527,6 +529,24 @@ def test_laboratories_left_out_come_first(full: Page) -> None:
     ]
     assert rows[0][3:] == ["6", "2", "0.812", "–", "0.802"]
     assert "fourier__max256__band4 (+0.31 in home, -0.42 in abroad)" in full.text
+
+
+def test_laboratories_that_could_not_be_learned_from_are_said(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run()
+    known = kinds_metrics()
+    content = {**metrics(), **{name: known[name] for name in ("scales", "laboratories")}}
+    content["laboratories"] = [judged(["home"], "abroad", 0.812), judged(["home"], "home", 0.9)]
+    content["laboratories_left_out"] = ["home from abroad: collection abroad: SROCC 0.18 with it"]
+    (run / "metrics.json").write_text(json.dumps(content))
+    page = rendered(run)
+    assert "Not in the table: home from abroad: collection abroad: SROCC 0.18 with it." in page.text
+    say_laboratories(Metrics.model_validate(content))
+    said = capsys.readouterr()
+    assert "collection abroad from home: SROCC 0.8120" in said.out
+    assert "collection home" not in said.out
+    assert said.err == "seiqa: collection home from abroad: collection abroad: SROCC 0.18 with it\n"
 
 
 def test_cells_of_laboratories_left_out_have_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:

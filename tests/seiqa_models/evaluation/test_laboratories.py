@@ -81,3 +81,16 @@ def test_one_laboratory_is_no_matrix(make_table) -> None:
     X, y, groups = make_table()
     with pytest.raises(TableError, match="there is only the collection A"):
         judge_laboratories(SeiqaRegressor(QUICK), X, y, groups, ["A"] * len(y))
+
+
+def test_what_cannot_be_learned_together_costs_its_own_cells_only(three) -> None:
+    X, y, groups, names = three
+    y = np.where(names == "C", np.tile(np.arange(10.0), 12), y)  # unrelated to what A or B says
+    said: list[str] = []
+    cells = judge_laboratories(
+        SeiqaRegressor(QUICK, n_splits=3), X, y, groups, names, on_left_out=said.append
+    )
+    found = {(cell.trained_on, cell.judged_on) for cell in cells}
+    assert (("A", "C"), "B") not in found
+    assert {(("A",), "B"), (("A", "B"), "C"), (("C",), "C")} <= found
+    assert any(line.startswith("B from A and C: collection C: SROCC") for line in said)
