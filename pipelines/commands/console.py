@@ -153,15 +153,13 @@ def say_purpose(metrics: Metrics) -> None:
 
 def say_laboratories(metrics: Metrics) -> None:
     """Print how well models that have seen nothing of a collection rank its pairs."""
-    cells = metrics.laboratories or []
     if metrics.scales is not None:
         say(f"scale of the scores: {metrics.scales['scale']}")
-    for name in sorted({cell.judged_on for cell in cells}):
-        elsewhere = [cell for cell in cells if cell.judged_on == name and cell.left_out
-                     and cell.scored_as is None]  # fmt: skip
-        if not elsewhere:
-            continue
-        found = elsewhere[-1]  # from all others together, or from the only other one
+    cells = metrics.laboratories or []
+    elsewhere = [cell for cell in cells if cell.left_out and cell.scored_as is None]
+    # The last one of a collection is from all others together, or from the only other one.
+    last = {cell.judged_on: cell for cell in elsewhere}
+    for name, found in sorted(last.items()):
         say(
             f"collection {name} from {' and '.join(found.trained_on)}: SROCC {found.srocc:.4f},"
             f" within scenes {found.within:.4f}, PLCC {found.plcc:.4f} after a monotone mapping,"

@@ -62,10 +62,13 @@ class DisplacementCost(BaseEstimator):
         Returns
         -------
         DisplacementCost or None
-            None if moved rows are too few, or if labels do not fall in nearly all scenes.
+            None without such a column, if moved rows are too few, or if labels do not fall in
+            nearly all scenes.
         """
         names = [name.rpartition("__")[2] for name in columns]
         self.places_ = np.flatnonzero(np.array(names) == OUTPUT)
+        if not len(self.places_):
+            return None
         self.most_ = 1.0
         lost = self.lost(values)
         moved = lost >= LEAST
@@ -81,8 +84,6 @@ class DisplacementCost(BaseEstimator):
 
     def lost(self, values: FloatMatrix) -> FloatVector:
         """Share of the reference that prepared rows [n, p] have lost, float64 [n] in 0..most_."""
-        if not len(self.places_):
-            return np.zeros(len(values))
         return np.asarray(np.clip(1 - values[:, self.places_].min(axis=1), 0.0, self.most_))
 
     def predict(self, values: FloatMatrix) -> FloatVector:
