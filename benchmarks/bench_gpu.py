@@ -1,6 +1,6 @@
 """What a GPU makes of the features: classical metrics and transformers. Measures, asserts nothing.
 
-    python benchmarks/bench_gpu.py [--device cuda] [--pairs 64] [--out figures.json]
+    python benchmarks/bench_gpu.py [--device cuda] [--pairs 1024] [--out figures.json]
 
 1. *Classical metrics*, each block of `best` that runs on a GPU, on 512×384 pairs: the largest
    difference from the CPU's value, pairs a second in batches, one pair at a time on the GPU, and in
@@ -40,7 +40,7 @@ from random_weights import write_random_weights
 
 from pipelines.settings import load_settings
 from seiqa_features.datasets import load_pairs
-from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, Sender
+from seiqa_features.extraction.gpu.batches import BATCH_PAIRS, Sender
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import Crops, forward, is_out_of_memory
@@ -61,7 +61,7 @@ def main() -> None:
     """Run the parts in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--pairs", type=int, default=256, help="of the GPU's whole run")
+    parser.add_argument("--pairs", type=int, default=1024, help="of the GPU's whole run")
     parser.add_argument("--skip-transformers", action="store_true")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     options = parser.parse_args()

@@ -29,7 +29,7 @@ STEPS = (
     Step(3, "seiqa_features/pictures/inputs.py", "path, Pillow, numpy or torch becomes RGB"),
     Step(4, "seiqa_features/pictures/decoding.py", "decodes a file, or says what is wrong with it"),
     Step(3, "seiqa_features/extraction/direct.py", "makes a feature table without a store"),
-    Step(4, "seiqa_features/extraction/runner.py", "shares the work among threads"),
+    Step(4, "seiqa_features/extraction/flow.py", "shares the work among threads"),
     Step(5, "seiqa_features/extraction/work.py", "one task: calls extractors (in extractors/)"),
     Step(6, "seiqa_features/pictures/views.py", "resizes and crops as an extractor wants it"),
     Step(4, "seiqa_features/table/table.py", "puts the columns of all features side by side"),

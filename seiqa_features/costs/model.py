@@ -1,7 +1,8 @@
 """The cost of extracting a recipe for a set of pairs.
 
 What each block takes on CPU or GPU is estimated by `pairs.py`. Decoding and resizing take seconds
-per megapixel, in worker threads beside the GPU. The slower of the two sides sets the pace.
+per megapixel, in worker threads, or processes beside the GPU. The slower of the two sides sets the
+pace; what a run takes to start is not counted.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from seiqa_features.table.recipe import Recipe
 SENDING = 6e9
 """Bytes per second at which views are gathered, pinned and sent to a GPU, measured on an H100."""
 
-HANDLING = 2e-4
-"""Seconds per pair and block in which Python starts the kernels of a GPU and collects the values,
-while the threads that decode need the interpreter, too. Measured with 16 threads beside an H100."""
+HANDLING = 2e-5
+"""Seconds per pair and block in which a GPU waits for Python to start kernels and collect values.
+Measured on an H100, in batches of 128 pairs, while other processes decode."""
+
+PROCESSES = 8
+"""At most so many prepare pictures for a GPU."""
 
 TASK_PAIRS = 4  # a reference is decoded once for so many pairs at most
 
@@ -41,7 +45,7 @@ class Plan:
     Attributes
     ----------
     pairs, workers : int
-        Number of pairs and of worker threads.
+        Number of pairs and of workers.
     megapixels : float
         Of the mean reference.
     decoding : float
@@ -79,6 +83,8 @@ class Plan:
     @property
     def clock(self) -> float:
         """Seconds of all workers together per pair."""
+        if self.gpu:
+            return self.cpu / min(self.workers, PROCESSES)
         metrics = self.cpu - self.decoding
         return metrics / speedup(self.workers) + self.decoding / speedup(
             self.workers, SERIAL_DECODING

@@ -10,9 +10,9 @@ import pandas as pd
 from PIL import Image
 
 from seiqa_features.errors import DataError
+from seiqa_features.extraction.flow import run_jobs
 from seiqa_features.extraction.jobs import Job, Load
 from seiqa_features.extraction.planning import shared_among
-from seiqa_features.extraction.runner import run_jobs
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.files import why_unreadable
 from seiqa_features.pictures.decoding import pixel_key
@@ -87,7 +87,7 @@ def gather(
         path = path_of(picture)
         key = (name, path or id(picture))
         if key not in known:
-            decode = partial(as_rgb, picture, name=name)
+            decode = partial(as_rgb, path or picture, name=name)
             lazy = path is not None and why_unreadable(path) is None
             known[key] = decode if lazy else held(decode())
         return known[key]

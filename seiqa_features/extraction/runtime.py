@@ -92,6 +92,11 @@ class Runtime:
             limit_memory(device, self.memory_ceiling)
         return device
 
+    @cached_property
+    def uses_gpu(self) -> bool:
+        """Whether that device is a GPU; a process that prepares pictures for it need not ask."""
+        return self.device != "cpu"
+
     @property
     def memory_ceiling(self) -> float:
         """Bytes of GPU memory that this process may use."""
@@ -118,7 +123,7 @@ class Runtime:
 
     def on_gpu(self, spec: ExtractorSpec) -> bool:
         """Whether the extractor runs on the GPU."""
-        return spec.runs_on_gpu and self.device != "cpu"
+        return spec.runs_on_gpu and self.uses_gpu
 
     def dtype(self, spec: ExtractorSpec) -> Precision:
         """The precision in which the extractor runs."""

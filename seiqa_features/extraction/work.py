@@ -1,6 +1,6 @@
 """One task of the runner: decode its pictures once, prepare the views, run every CPU block on them.
 
-For blocks that run on a GPU, only the views are prepared here; `gpu_batches.py` batches them over
+For blocks that run on a GPU, only the views are prepared here; `gpu/batches.py` batches them over
 tasks. `forward` runs one block: pixels to the device, extractor, values back, pooling of crops.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,13 @@ class Result:
     prepared: dict[Block, list[Prepared]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the pictures that wait for the GPU; blocks of a look share them."""
+        looks = {id(pairs): pairs for pairs in self.prepared.values()}.values()
+        arrays = (array for pairs in looks for pair in pairs for array in (pair.ref, pair.dist))
+        return sum({id(array): array.nbytes for array in arrays}.values())
+
 
 def compute(task: Sequence[Job], runtime: Runtime) -> Result:
     """Decode a task's pictures once and run every block on them, or prepare it for the GPU."""
@@ -93,11 +101,14 @@ def compute(task: Sequence[Job], runtime: Runtime) -> Result:
     return result
 
 
-def pixels(pictures: Sequence[Crops]) -> torch.Tensor:
-    """The pictures on the CPU, uint8 [n · K, 3, H, W]."""
+def pixels(pictures: Sequence[Crops], *, pinned: bool = False) -> torch.Tensor:
+    """The pictures on the CPU, uint8 [n · K, 3, H, W]; `pinned`, where a GPU can read them."""
     import torch
 
-    return torch.from_numpy(np.concatenate(pictures))
+    shape = (sum(map(len, pictures)), *pictures[0].shape[1:])
+    together = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+    np.concatenate(pictures, out=together.numpy())
+    return together
 
 
 def run_block(
@@ -127,14 +138,15 @@ def run_block(
             pair_id = batch[0].job.pair_id
             result.failures[pair_id] = f"pair {pair_id}: {block.name}: {reason}"
         return
+    columns = zip(*(column.tolist() for column in values.values()), strict=True)
     seconds = (time.perf_counter() - started) / len(batch)
     result.rows.setdefault(block, []).extend(
         {
             **dict(zip(KEYS, pair.job.key, strict=True)),
-            **{name: column[i].tolist() for name, column in values.items()},
+            **dict(zip(values, row, strict=True)),
             SECONDS: pair.seconds + seconds,
         }
-        for i, pair in enumerate(batch)
+        for pair, row in zip(batch, columns, strict=True)
     )
 
 

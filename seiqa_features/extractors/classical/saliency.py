@@ -124,8 +124,8 @@ def _resizing() -> Callable[[torch.Tensor, Sequence[int]], torch.Tensor]:
 
     @lru_cache(SHAPES)
     def matrix(old: int, new: int, device: torch.device) -> torch.Tensor:
-        with torch.inference_mode(mode=False), torch.device("cpu"):
-            return along(torch.eye(old)[None, None], -2, new)[0, 0].to(device)
+        with torch.inference_mode(mode=False):
+            return along(torch.eye(old, device="cpu")[None, None], -2, new)[0, 0].to(device)
 
     def resized(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         if image.device.type == "cpu":

@@ -20,15 +20,36 @@ MOST = 512
 Key = tuple[str, torch.dtype | None, str]
 
 
-class Constants(TorchFunctionMode):
-    """Context in which the same numbers are copied to a GPU once.
+MAKERS = frozenset(
+    (
+        torch.arange, torch.as_tensor, torch.asarray, torch.bartlett_window, torch.blackman_window,
+        torch.empty, torch.empty_permuted, torch.empty_strided, torch.eye, torch.fft.fftfreq,
+        torch.fft.rfftfreq, torch.full, torch.hamming_window, torch.hann_window,
+        torch.kaiser_window, torch.linspace, torch.logspace, torch.ones, torch.rand, torch.randint,
+        torch.randn, torch.randperm, torch.range, torch.scalar_tensor, torch.tensor,
+        torch.tril_indices, torch.triu_indices, torch.zeros,
+    )
+)  # fmt: skip
+"""Functions that make a tensor on the CPU unless they are told where."""
 
-    Numbers given to `torch.tensor` or `new_tensor`, as positions in an index, or assigned.
+_WATCHED = MAKERS | {
+    torch.Tensor.new_tensor,
+    torch.Tensor.__getitem__,
+    torch.Tensor.__setitem__,
+}
+
+
+class Constants(TorchFunctionMode):
+    """Context in which new tensors are on a GPU, and the same numbers are copied to it once.
+
+    Numbers given to `torch.tensor` or `new_tensor`, as positions in an index, or assigned. It does
+    what ``with torch.device(device)`` does, too: each such context takes as long for every function
+    of PyTorch as to start a small kernel, so one has to be enough.
     """
 
     def __init__(self, device: str) -> None:
         super().__init__()
-        self._device = device
+        self._device = torch.device(device)
         self._kept: dict[Key, torch.Tensor] = {}
 
     def __torch_function__(
@@ -38,13 +59,17 @@ class Constants(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        kwargs = dict(kwargs or {})
+        kwargs = kwargs or {}
+        if func not in _WATCHED:
+            return func(*args, **kwargs)
+        if func in MAKERS and kwargs.get("device") is None:
+            kwargs = {**kwargs, "device": self._device}
         if func is torch.Tensor.__getitem__ and isinstance(args[1], tuple):
             return func(args[0], tuple(self._index(part, args[0].device) for part in args[1]))
         if func is torch.Tensor.__setitem__ and _is_numbers(args[2]) and _is_basic(args[1]):
             return args[0][args[1]].fill_(args[2])  # PyTorch would send the number
         if func is torch.tensor:
-            data, options = args[0], {"device": self._device, **kwargs}
+            data, options = args[0], kwargs
         elif func is torch.Tensor.new_tensor:
             data = args[1]
             options = {"device": args[0].device, "dtype": args[0].dtype, **kwargs}
@@ -93,5 +118,5 @@ def computing_on(device: str) -> Iterator[None]:
     if device == "cpu":
         yield
         return
-    with torch.device(device), _constants.setdefault(device, Constants(device)):
+    with _constants.setdefault(device, Constants(device)):
         yield

@@ -11,7 +11,7 @@ import yaml
 from sklearn.neighbors import KNeighborsRegressor
 
 from pipelines.runs import model
-from seiqa_features.extraction import runner
+from seiqa_features.extraction import flow
 from seiqa_features.pictures import decoding, index
 from seiqa_models.learners.registry import LEARNERS
 from tests.pipelines.conftest import Cli, degrade, scene
@@ -90,7 +90,7 @@ def test_groups_that_only_pixels_tell_are_judged_before_extraction(
     decoded: list[Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runner, "compute", None)  # so that extracting anything would fail
+    monkeypatch.setattr(flow, "compute", None)  # so that extracting anything would fail
     code, _, err = cli("run", write(LABELS, copies=5), "--config", quick, "--run", "run")
     assert code == 3
     assert "all rows are in one group (one reference image each)" in err
@@ -155,7 +155,7 @@ def test_a_learner_that_needs_more_rows_is_tried_before_extraction(
         return KNeighborsRegressor(n_neighbors=12)
 
     monkeypatch.setitem(LEARNERS, "neighbours", neighbours)
-    monkeypatch.setattr(runner, "compute", None)
+    monkeypatch.setattr(flow, "compute", None)
     config = yaml.safe_load(quick.read_text())
     quick.write_text(yaml.safe_dump({**config, "learners": ["ridge", "neighbours"]}))
     code, _, err = cli("run", write(LABELS), "--config", quick, "--run", "run")

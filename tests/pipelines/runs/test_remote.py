@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from seiqa_features.extraction import runner
+from seiqa_features.extraction import flow
 from seiqa_features.remote.paths import RemotePath
 from tests.pipelines.conftest import Cli, write_data
 from tests.stores.faults import Fault, ObjectStore, every
@@ -195,7 +195,7 @@ def test_a_server_that_dies_in_the_middle(
     """One line; the rows that it has kept are not computed again."""
     server = GCS(tmp_path / "server")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    monkeypatch.setattr(runner, "FLUSH_SECONDS", 0.0)  # as if every pair took seconds
+    monkeypatch.setattr(flow, "FLUSH_SECONDS", 0.0)  # as if every pair took seconds
     for variable, value in server.environment.items():
         monkeypatch.setenv(variable, value)
     bucket = server.make_bucket()

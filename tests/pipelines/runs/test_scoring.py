@@ -238,14 +238,14 @@ def test_a_killed_run_goes_on_where_it_stopped(
         computed.extend(job.pair_id for job in task)
         return whole(task, runtime)
 
-    monkeypatch.setattr("seiqa_features.extraction.runner.compute", compute)
+    monkeypatch.setattr("seiqa_features.extraction.flow.compute", compute)
     assert cli(*arguments)[0] != 0
     assert not (tmp_path / "scores.csv").exists()
     block = Recipe.parse({"gms": ["max256"]}).blocks[0]
     kept = len(Store(tmp_path / "kept").keys(block))
     assert 0 < kept <= len(computed) == 4  # what the stopped run had not collected is gone
     decoded.clear()
-    monkeypatch.setattr("seiqa_features.extraction.runner.compute", whole)
+    monkeypatch.setattr("seiqa_features.extraction.flow.compute", whole)
     code, _, err = cli(*arguments)
     assert code == 0, err
     assert len(decoded) == 2 * (6 - kept)

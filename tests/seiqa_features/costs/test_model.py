@@ -10,11 +10,12 @@ from PIL import Image
 
 from seiqa_features.costs.counts import COUNTS
 from seiqa_features.costs.machines import BANDWIDTH_SHARE, GPUS, HALF_SHARE, find_gpu, speedup
-from seiqa_features.costs.model import HANDLING, Plan, plan
+from seiqa_features.costs.model import HANDLING, PROCESSES, Plan, plan
 from seiqa_features.costs.pairs import ROW_BYTES, Core, PairSize, crops, row_bytes
 from seiqa_features.costs.survey import SAMPLE, measured_core, sizes_of
 from seiqa_features.datasets.pairs import Pair
 from seiqa_features.errors import DataError, UsageError
+from seiqa_features.extraction.gpu import preparing
 from seiqa_features.extractors.registry import all_extractors, get_extractor
 from seiqa_features.pictures.views import View
 from seiqa_features.table.recipe import Recipe
@@ -46,6 +47,15 @@ def test_more_workers_help_less_and_less() -> None:
     assert 2.5 < speedup(16) < 4.5
     one, two = (planned({"ssim": ["max512"]}, workers=count) for count in (1, 2))
     assert speedup(2) < two.rate / one.rate < 2
+
+
+def test_beside_a_gpu_processes_do_not_wait_for_each_other() -> None:
+    one, four, many = (
+        planned({"psnr": ["max512"]}, gpu=H100, workers=count) for count in (1, 4, 99)
+    )
+    assert one.clock == pytest.approx(4 * four.clock)
+    assert one.clock == pytest.approx(PROCESSES * many.clock)
+    assert PROCESSES == preparing.PROCESSES
 
 
 def test_on_a_gpu_counts_are_divided_by_the_rates_that_are_reached() -> None:

@@ -1,9 +1,10 @@
-"""The runner on a real GPU. What of it needs none is tested in test_gpu_batches.py."""
+"""The runner on a real GPU. What of it needs none is tested in gpu/test_batches.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DeviceError
+from seiqa_features.extraction.gpu import preparing
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.index import ImageIndex
@@ -82,6 +84,26 @@ def test_a_gpu_gives_what_a_cpu_gives(
     assert len(cosines) > 8
     assert (on_cpu[cosines] - on_gpu[cosines]).abs().max().max() < TOLERANCE
     pd.testing.assert_series_equal(on_cpu["gms__s160__mean"], on_gpu["gms__s160__mean"])
+
+
+def test_processes_prepare_what_threads_prepare(
+    pairs: pd.DataFrame,
+    weight_files: WeightFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from_threads = run(pairs, Runtime(weight_files, device="cuda"), tmp_path / "threads")
+
+    class Awaited(preparing.Processes):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self._first.result(120)
+
+    monkeypatch.setattr(preparing, "FEWEST_PAIRS", 4)
+    monkeypatch.setattr(preparing, "Processes", Awaited)
+    from_processes = run(pairs, Runtime(weight_files, device="cuda"), tmp_path / "processes")
+    names = [name for name in from_threads if from_threads[name].dtype == float]
+    assert (from_threads[names] - from_processes[names]).abs().max().max() < TOLERANCE
 
 
 def test_neighbours_change_little_on_a_gpu(

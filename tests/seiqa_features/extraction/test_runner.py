@@ -24,7 +24,7 @@ from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError, StoreError
-from seiqa_features.extraction import planning, runner, runtime
+from seiqa_features.extraction import flow, planning, runtime
 from seiqa_features.extraction.jobs import Job
 from seiqa_features.extraction.runner import RunReport, extract
 from seiqa_features.extraction.runtime import Runtime
@@ -236,13 +236,13 @@ def test_several_workers_share_a_lone_pair(
 ) -> None:
     """Its blocks are dealt out, and the values are the same."""
     tasks: list[int] = []
-    real = runner.compute
+    real = flow.compute
 
     def watched(task: list[Job], runtime: Runtime) -> Result:
         tasks.append(len(task[0].blocks))
         return real(task, runtime)
 
-    monkeypatch.setattr(runner, "compute", watched)
+    monkeypatch.setattr(flow, "compute", watched)
     alone, shared = Store(tmp_path / "a"), Store(tmp_path / "b")
     assert run(pairs.iloc[:1], alone, workers=1).computed == 1
     assert run(pairs.iloc[:1], shared, workers=3).computed == 1
@@ -426,7 +426,7 @@ def test_interrupting_keeps_what_workers_have_begun(
     """Tasks of references that are being compared at that moment are finished and kept."""
     begun: set[str] = set()
     interrupted = threading.Event()
-    real = runner.compute
+    real = flow.compute
 
     def slow(task: list[Job], runtime: Runtime) -> Result:
         begun.update(job.pair_id for job in task)
@@ -439,7 +439,7 @@ def test_interrupting_keeps_what_workers_have_begun(
             interrupted.set()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "compute", slow)
+    monkeypatch.setattr(flow, "compute", slow)
     with pytest.raises(KeyboardInterrupt):
         run(pairs, store, workers=2, on_progress=interrupt)
     wanted = pairs[pairs["pair_id"].isin(begun)]
@@ -451,8 +451,8 @@ def test_what_is_finished_is_written_within_seconds(
     pairs: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even while nothing else gets finished, and long before a shard is full."""
-    monkeypatch.setattr(runner, "FLUSH_SECONDS", 0.05)
-    real, kept = runner.compute, []
+    monkeypatch.setattr(flow, "FLUSH_SECONDS", 0.05)
+    real, kept = flow.compute, []
 
     def slow(task: list[Job], runtime: Runtime) -> Result:
         if any(job.pair_id == "p20" for job in task):  # of the last reference
@@ -462,7 +462,7 @@ def test_what_is_finished_is_written_within_seconds(
             kept.append(len(Store(store.root).keys(RECIPE.blocks[0])))
         return real(task, runtime)
 
-    monkeypatch.setattr(runner, "compute", slow)
+    monkeypatch.setattr(flow, "compute", slow)
     assert run(pairs, store).computed == 15
     assert kept
     assert min(kept) > 0

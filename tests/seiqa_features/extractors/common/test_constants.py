@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import torch
+from torch.utils import _device
 
-from seiqa_features.extractors.common.constants import Constants, computing_on
+from seiqa_features.extractors.common.constants import MAKERS, Constants, computing_on
+
+ODD = {"empty_quantized", "nested_tensor"}
+"""Functions that no picture metric calls; nor any for sparse tensors."""
 
 
 def test_numbers_are_sent_once_and_copied_after_that() -> None:
@@ -22,7 +26,7 @@ def test_numbers_are_sent_once_and_copied_after_that() -> None:
 
 def test_what_is_on_the_cpu_stays_as_it_is() -> None:
     with Constants("meta"):
-        there = torch.zeros(3, 4)
+        there = torch.zeros(3, 4, device="cpu")
         there[0, 1:3] = 2.5
         there[there > 2] = 7
         picked = there[:, [1, 3]]
@@ -30,6 +34,19 @@ def test_what_is_on_the_cpu_stays_as_it_is() -> None:
     assert there.tolist()[0] == [0, 7, 7, 0]
     assert picked.tolist()[0] == [7, 0]
     assert torch.equal(copied, there)
+
+
+def test_new_tensors_are_there_unless_told_otherwise() -> None:
+    with computing_on("meta"):
+        made = torch.arange(3), torch.fft.fftfreq(4), torch.zeros(2, device=None)
+        here = torch.arange(3, device="cpu")
+    assert {tensor.device.type for tensor in made} == {"meta"}
+    assert here.tolist() == [0, 1, 2]
+
+
+def test_every_function_that_a_device_can_be_set_for_is_known() -> None:
+    missing = {function.__name__ for function in _device._device_constructors() - MAKERS}
+    assert {name for name in missing if not name.startswith("sparse_")} == ODD
 
 
 def test_a_context_for_the_cpu_does_nothing() -> None:

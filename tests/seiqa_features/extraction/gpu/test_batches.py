@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import Mock
@@ -12,8 +13,9 @@ import torch
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError, DeviceError
-from seiqa_features.extraction import gpu_batches, runner
-from seiqa_features.extraction.gpu_batches import BATCH_PAIRS, PROBE_PAIRS, batch_limit
+from seiqa_features.extraction import flow
+from seiqa_features.extraction.gpu import batches as gpu_batches
+from seiqa_features.extraction.gpu.batches import BATCH_PAIRS, PROBE_PAIRS, batch_limit
 from seiqa_features.extraction.jobs import Job
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
@@ -143,7 +145,7 @@ def test_a_killed_run_would_lose_less_than_a_lane(
     pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted after the second batch, the first is on disk."""
-    monkeypatch.setattr("seiqa_features.extraction.runner.BATCH_PAIRS", 8)
+    monkeypatch.setattr("seiqa_features.extraction.flow.BATCH_PAIRS", 8)
     pretend.register(monkeypatch)
     runtime = BatchesOnCpu(pretend.weights_in(tmp_path / "weights"))
 
@@ -187,7 +189,8 @@ def test_classical_metrics_take_the_same_batches_and_pictures_are_sent_once(
     sent: list[int] = []
     real = gpu_batches.pixels
 
-    def watched(pictures: Sequence[Crops]) -> torch.Tensor:
+    def watched(pictures: Sequence[Crops], *, pinned: bool) -> torch.Tensor:
+        assert not pinned
         sent.append(len(pictures))
         return real(pictures)
 
@@ -241,17 +244,40 @@ def test_no_more_pairs_are_prepared_than_the_gpu_will_soon_take(
     """Else a slow GPU would fill the memory with pictures."""
     started: list[int] = []
     ahead: list[int] = []
-    real = runner.compute
+    real = flow.compute
 
     def watched(task: list[Job], runtime: Runtime) -> Result:
         started.append(len(task))
         return real(task, runtime)
 
-    monkeypatch.setattr(runner, "BATCH_PAIRS", 4)
-    monkeypatch.setattr(runner, "compute", watched)
+    monkeypatch.setattr(flow, "BATCH_PAIRS", 4)
+    monkeypatch.setattr(flow, "compute", watched)
     pretend.register(monkeypatch)
     runtime = BatchesOnCpu(pretend.weights_in(tmp_path / "weights"))
     run(pairs, runtime, tmp_path / "store",
         on_progress=lambda done, _: ahead.append(sum(started) - done))  # fmt: skip
     assert sum(started) == len(pairs) == 20
     assert max(ahead) <= 2 * 4 + 4  # one batch waits, one is prepared, the last task may overshoot
+
+
+def test_large_pictures_make_small_batches(
+    pairs: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else so many of them would fill the memory."""
+    batches = pretend.register(monkeypatch)
+    weight_files = pretend.weights_in(tmp_path / "weights")
+    expected = run(pairs, BatchesOnCpu(weight_files), tmp_path / "a")
+    assert max(batches) == len(pairs) - PROBE_PAIRS
+    batches.clear()
+    real = flow.compute
+
+    def slow(task: list[Job], runtime: Runtime) -> Result:
+        time.sleep(0.1)
+        return real(task, runtime)
+
+    monkeypatch.setattr(flow, "compute", slow)
+    monkeypatch.setattr(flow, "BATCH_BYTES", 4 * 2 * 3 * 32 * 32)  # two tasks have more
+    found = run(pairs, BatchesOnCpu(weight_files), tmp_path / "b", workers=1)
+    assert sum(batches) == len(pairs)
+    assert max(batches) <= 12
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 Look = tuple[str, Resampling, tuple[int, ...]]
 """View, filter and shape."""
 
-BATCH_PAIRS = 64
-"""Number of pairs collected before they are passed to the GPU."""
+BATCH_PAIRS = 128
+"""Number of pairs collected before they are passed to the GPU; starting a kernel takes as long for
+one pair."""
+
+BATCH_BYTES = 2**30
+"""Size of their pictures that is enough for a batch, too, because large ones would fill memory."""
 
 PROBE_PAIRS = 2
 KEPT = 4  # references and degraded pictures of a trial batch and of the rest stay on the device
@@ -109,9 +113,7 @@ class Sender:
         for known, there in self._sent:
             if len(known) == len(pictures) and all(map(is_, known, pictures)):
                 return there
-        there = pixels(pictures)
-        if self.device != "cpu":
-            there = there.pin_memory().to(self.device, non_blocking=True)
+        there = pixels(pictures, pinned=self.device != "cpu").to(self.device, non_blocking=True)
         self._sent = [*self._sent, (pictures, there)][-KEPT:]
         return there
 
