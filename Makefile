@@ -167,7 +167,7 @@ bench-claim-bias: $(VENV)/.dev ## why claims on few references are off, DATA=tab
 	$(BIN)/python benchmarks/claim_bias.py "$(DATA)" $(STUDY)
 
 bench-ablation: $(VENV)/.dev ## what each learner brings and what it costs, DATA=table.csv
-	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)"
+	$(BIN)/python benchmarks/ablate_pool.py "$(DATA)" $(STUDY)
 
 bench-goals: $(VENV)/.dev ## figures on kinds and collections never seen: SHARED=folder with data/
 	$(BIN)/python benchmarks/shared_pictures.py "$(SHARED)/data" runs/goals

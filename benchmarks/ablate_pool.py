@@ -1,10 +1,12 @@
 """What does each learner bring? The honest score with it left out of the pool, or added to it.
 
     python benchmarks/ablate_pool.py TABLE.csv … [--references 10] [--learners gp ridge svr]
+                                     [--kind none]
 
 TABLE is a CSV file with a column of labels (MOS), one of groups (ref_img), perhaps one with the
 kind of distortion, and features; columns of text or about the experiment are ignored. With
---references, only so many groups drawn at random are used.
+--references, only so many groups drawn at random are used. `--kind none` keeps the kinds back,
+which saves most of the time, and `--learners` without names adds none to the default pool.
 
 For each pool the nested estimate of `seiqa_models.evaluate` is computed, for new references and, if
 there are kinds, for references and kinds that are both new. A learner's predictions do not depend
@@ -30,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from public_tables import EXPERIMENT
 
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable, check_training_table
@@ -84,7 +87,7 @@ def main() -> None:
     parser.add_argument("--label", default="MOS")
     parser.add_argument("--group", default="ref_img")
     parser.add_argument("--kind", default="distortion", help="column of kinds; none if absent")
-    parser.add_argument("--ignore", nargs="*", default=["dist_img", "level", "MOS_std", "var"])
+    parser.add_argument("--ignore", nargs="*", default=EXPERIMENT)
     parser.add_argument("--references", type=int, help="use so many groups, drawn at random")
     known = sorted(LEARNERS.keys() - FACTORIES.keys())
     parser.add_argument("--learners", nargs="*", choices=known, default=known)

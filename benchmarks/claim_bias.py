@@ -1,6 +1,7 @@
 """Why claims on few references are off: fewer references to learn from, levels, or chance?
 
     python benchmarks/claim_bias.py TABLE.csv [--references 6 10] [--draws 60] [--some-kinds 8]
+                                    [--population 11]
 
 TABLE is as for `claims.py`, and so are the draws, but a Gaussian process alone (`gp`) takes the
 place of the stack: it is the stack's best member on such draws, and some hundred draws take
@@ -18,6 +19,10 @@ and the mean difference from this truth of
 Then the mean absolute difference of the claims, and the share of intervals of `claim` and `level`
 that hold the truth, as they are and for the mean of as few references as were left (`held few`),
 and the standard error of the mean difference of `claim` with five folds.
+
+With --population, each draw is made from so many references, themselves drawn at random, as if the
+table had no others. `chance` is then the difference that no estimate can avoid: the final of a
+model of 20 other references on those drawn, minus its final on those left. Both are new to it.
 """
 # ruff: noqa: T201
 
@@ -25,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +38,7 @@ import numpy as np
 import pandas as pd
 from draws import drawn_part
 from joblib import Parallel, delayed
-from public_tables import load
+from public_tables import load, some_kinds, some_references
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.checks import TrainingTable
@@ -46,6 +52,8 @@ SETS = 20
 """Sets of references that were not drawn, which a truth is the mean over."""
 REST = 15
 """At most so many references that were not drawn are looked at."""
+OTHERS = 20
+"""References outside the population that the model of `chance` is fitted on."""
 RESAMPLES = 400
 
 Model = Callable[[pd.DataFrame], FloatVector]
@@ -58,19 +66,28 @@ def main() -> None:
     parser.add_argument("--references", type=int, nargs="+", default=[6, 10])
     parser.add_argument("--draws", type=int, default=60, help="of all numbers of references")
     parser.add_argument("--some-kinds", type=int, default=8)
+    parser.add_argument("--population", type=int, help="draw from so many references only")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    one = partial(look, load(options.table), options.references, options.some_kinds)
+    table = load(options.table)
+    available = int(table.groups.max()) + 1
+    if options.population is not None and options.population + OTHERS > available:
+        parser.error(f"the table has {available} references, population and {OTHERS} do not fit")
+    one = partial(look, table, options.references, options.some_kinds, options.population)
     rows = Parallel(n_jobs=options.jobs)(delayed(one)(draw) for draw in range(options.draws))
     print(means(pd.DataFrame(rows)).to_string(float_format="{:.4f}".format))
 
 
-def look(table: TrainingTable, sizes: list[int], kinds: int, draw: int) -> dict[str, float]:
+def look(
+    table: TrainingTable, sizes: list[int], kinds: int, population: int | None, draw: int
+) -> dict[str, float]:
     """Truths and claims of one draw."""
     size = sizes[draw % len(sizes)]
     rng = np.random.default_rng((size, draw))
-    drawn, every = drawn_part(table, size, kinds, rng)
-    rest = every.take(np.flatnonzero(~np.isin(every.X.index, drawn.X.index)))
+    table = some_kinds(table, kinds, rng)
+    among = table if population is None else some_references(table, population, rng)
+    drawn, every = drawn_part(among, size, None, rng)
+    rest = without(every, drawn)
     left = rng.permutation(np.unique(rest.groups))[:REST]
     chosen = [rng.choice(left, min(size, len(left)), replace=False) for _ in range(SETS)]
     sets = [np.flatnonzero(np.isin(rest.groups, names)) for names in chosen]
@@ -81,6 +98,11 @@ def look(table: TrainingTable, sizes: list[int], kinds: int, draw: int) -> dict[
 
     truth = truth_of(process(drawn))
     found = {"references": size, "truth": truth}
+    if population is not None:
+        others = without(replace(table, X=table.X[drawn.X.columns]), among)
+        chosen = rng.permutation(np.unique(others.groups))[:OTHERS]
+        model = process(others.take(np.flatnonzero(np.isin(others.groups, chosen))))
+        found["chance"] = truth + final_score(drawn.y, model(drawn.X)) - truth_of(model)
     for name, count in (("5 folds", 5), ("one-out", size)):
         claims = {key: np.empty(len(drawn.y)) for key in ("claim", "level", "scale")}
         truths = []
@@ -100,6 +122,11 @@ def look(table: TrainingTable, sizes: list[int], kinds: int, draw: int) -> dict[
             found[f"held, {key}"] = float(known[0] <= truth <= known[1])
             found[f"held few, {key}"] = float(few[0] <= truth <= few[1])
     return found
+
+
+def without(table: TrainingTable, part: TrainingTable) -> TrainingTable:
+    """The rows of a table that are not in a part of it."""
+    return table.take(np.flatnonzero(~np.isin(table.X.index, part.X.index)))
 
 
 def process(table: TrainingTable) -> Model:

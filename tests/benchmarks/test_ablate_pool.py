@@ -102,3 +102,14 @@ def test_command_prints_a_table_for_each_file(rows, tmp_path, monkeypatch, capsy
     assert "table.csv: 48 rows, 3 references, 2 columns" in printed
     assert "+ nonnegative" in printed
     assert "new kind final" in printed
+
+
+def test_kinds_that_are_kept_back_are_no_feature(rows, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "table.csv"
+    rows.to_csv(path, index=False)
+    monkeypatch.setattr(sys, "argv", ["ablate_pool", str(path), "--kind", "none", "--learners"])
+    ablate_pool.main()
+    printed = capsys.readouterr().out
+    assert "table.csv: 48 rows, 3 references, 2 columns" in printed
+    assert "new kind" not in printed
+    assert "\n+" not in printed

@@ -24,7 +24,7 @@ def table() -> TrainingTable:
 
 
 def test_levels_make_claims_too_low_and_subtracting_them_mends_it(table: TrainingTable) -> None:
-    rows = [claim_bias.look(table, [5, 6], 2, draw) for draw in range(6)]
+    rows = [claim_bias.look(table, [5, 6], 2, None, draw) for draw in range(6)]
     found = pd.DataFrame(rows)
     assert found["references"].tolist() == [5, 6] * 3
     assert (found["claim, one-out"] < found["level, one-out"]).all()
@@ -32,6 +32,37 @@ def test_levels_make_claims_too_low_and_subtracting_them_mends_it(table: Trainin
     assert five["claim, 5 folds"].tolist() == five["claim, one-out"].tolist()
     assert set(found.filter(like="held").to_numpy().ravel()) <= {0.0, 1.0}
     assert (found["held few, claim"] >= found["held, claim"]).all()
+
+
+def test_the_model_of_chance_knows_no_reference_of_the_population(
+    table: TrainingTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[TrainingTable] = []
+    process = claim_bias.process
+
+    def noted(part: TrainingTable) -> claim_bias.Model:
+        fitted.append(part)
+        return process(part)
+
+    monkeypatch.setattr(claim_bias, "process", noted)
+    found = claim_bias.look(table, [5], 2, 8, 0)
+    drawn, others = fitted[:2]
+    assert len(np.unique(drawn.groups)) == 5
+    assert len(np.unique(others.groups)) == 12 - 8
+    assert not set(drawn.X.index) & set(others.X.index)
+    assert list(others.X.columns) == list(drawn.X.columns)
+    assert 0 < abs(found["chance"] - found["truth"]) < 0.2
+    assert "chance" not in claim_bias.look(table, [5], 2, None, 0)
+
+
+def test_a_population_that_leaves_too_few_others_is_refused(
+    table: TrainingTable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(claim_bias, "load", lambda _: table)
+    monkeypatch.setattr(sys, "argv", ["claim_bias", "table.csv", "--population", "8"])
+    with pytest.raises(SystemExit):
+        claim_bias.main()
+    assert "the table has 12 references" in capsys.readouterr().err
 
 
 def test_means_are_differences_from_the_truth() -> None:
