@@ -88,7 +88,7 @@ score: $(VENV)/.seiqa ## score a manifest: DATA=pairs.csv OUT=scores.csv [BUNDLE
 serve: $(VENV)/.web ## a page in the browser that scores pictures [BUNDLE=runs/…/bundle] [PORT=7860]
 	$(BIN)/seiqa serve $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(PORT),--port "$(PORT)")
 
-box: $(VENV)/.seiqa ## train the built-in model again from TID2013 and LIVE in SHARED [../shared/data]; ANCHORS=1: only what its scores mean
+box: $(VENV)/.seiqa ## train the built-in model again from TID2013, LIVE and RAID in SHARED [../shared/data]; ANCHORS=1: only what its scores mean
 	$(BIN)/python -m pipelines.box "$(or $(SHARED),../shared/data)" $(if $(ANCHORS),--anchors)
 
 # One thread per worker: more would only wait for each other. Each worker begins with one half of the

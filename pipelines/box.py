@@ -1,8 +1,9 @@
 """Train the built-in model: `python -m pipelines.box SHARED/data` (make box SHARED=…).
 
-The folder holds the human-scored pairs of two laboratories, each with recipe*.csv, reference/ and
+The folder holds the human-scored pairs of three laboratories, each with recipe*.csv, reference/ and
 render*.py, which recreates the distorted pictures from the references: TID2013 (`tid2013_kodak` and
-`tid2013_kodak_more`) and LIVE release 2 (`live_r2`). Everything else is as for any data set.
+`tid2013_kodak_more`), LIVE release 2 (`live_r2`) and RAID (`raid`), whose pictures have moved.
+Everything else is as for any data set.
 
 With `--anchors` nothing is trained: the scores that the built-in model gives to known degradations
 are found anew and put into its card, as the training does.
@@ -30,16 +31,24 @@ from seiqa_models.bundle import BOXED, load_bundle, save_bundle, save_card
 
 TID, LIVE = "TID2013", "LIVE"
 
+TID_BEST, RAID_BEST = 7.21429, 5.4356
+"""TID2013's largest MOS here, and RAID's MOS of a picture that has not moved."""
+
 LIMITS = (
     "Semantic edits (something erased, swapped or inserted) are outside its training: on them it"
     " says how much of the picture's structure and colour changed, and not what that means.",
-    "It knows pictures of two collections, 20 scenes (most of them Kodak's, up to 768×512) and 17"
-    " kinds of distortion. Elsewhere it extrapolates, says so where it can tell, and widens its"
-    " interval.",
+    "It knows pictures of three collections, 20 scenes (most of them Kodak's, up to 768×512), 17"
+    " kinds of distortion, rotations and shifts. Elsewhere it extrapolates, says so where it can"
+    " tell, and widens its interval.",
+    "What a displacement costs is what people see of it (RAID), which is not always a loss of"
+    " meaning.",
     "The MOS are free for research with citation of Ponomarenko et al., Image database TID2013:"
     " Peculiarities, results and perspectives, Signal Processing: Image Communication 30, 2015.",
     "The DMOS are those of the LIVE Image Quality Assessment Database, Release 2 (Sheikh, Wang,"
     " Cormack and Bovik), free to use and distribute with its copyright notice and a citation.",
+    "The responses to displaced pictures, counted among TID2013's pairs, are those of RAID"
+    " (Daudén-Oliver et al., RAID-Dataset: human responses to affine image distortions and Gaussian"
+    " noise, Scientific Data, 2026), CC BY 4.0.",
 )
 
 
@@ -52,6 +61,7 @@ def write_manifest(data: Path, folder: Path) -> Path:
         _tid(data, data / "tid2013_kodak", folder),
         _tid(data, data / "tid2013_kodak_more", folder),
         _live(data / "live_r2", folder),
+        _raid(data / "raid", folder),
     ]
     path = folder / "manifest.csv"
     pd.concat(parts, ignore_index=True).to_csv(path, index=False)
@@ -89,9 +99,28 @@ def _live(source: Path, folder: Path) -> pd.DataFrame:
     )
 
 
+def _raid(source: Path, folder: Path) -> pd.DataFrame:
+    """RAID's rotated and shifted pictures, as pairs of TID2013.
+
+    Their MOS have TID2013's unit, found by means of its noisy pictures, but another zero.
+    """
+    recipe, pictures = _rendered(source, folder)
+    recipe = recipe[recipe["distortion"].isin(["rotation", "translation"])]
+    return pd.DataFrame(
+        {
+            "ref": [pictures / name for name in recipe["ref_img"]],
+            "dist": [pictures / name for name in recipe["dist_img"]],
+            "mos": recipe["MOS"] - RAID_BEST + TID_BEST,
+            "group": "kodak " + recipe["ref_img"].str[4:6].str.lstrip("0"),
+            "collection": TID,
+        }
+    )
+
+
 def _rendered(source: Path, folder: Path) -> tuple[pd.DataFrame, Path]:
     """A collection's recipe, and the folder that now holds its distorted pictures."""
-    (script,), (table,) = source.glob("render*.py"), source.glob("recipe*.csv")
+    (script,) = source.glob("render*.py")
+    table = min(source.glob("recipe*.csv"))  # RAID has recipe_unverified.csv, too
     pictures = folder / source.name
     pictures.mkdir()
     subprocess.run([sys.executable, script, pictures], check=True)
@@ -143,10 +172,13 @@ def put_in_box(run: Path) -> None:
     card = bundle.card
     card["name"] = "The built-in model"
     card["data"]["source"] = (
-        "TID2013, 10 scenes and 12 kinds, and LIVE release 2, 18 scenes and 5 kinds; rendered"
+        "TID2013, 10 scenes and 12 kinds (558 pairs), with RAID's rotations and translations of"
+        " the same scenes (180 pairs), and LIVE release 2, 18 scenes and 5 kinds; rendered"
     )
     card["limits"] = [*LIMITS, *card["limits"]]
-    card["reproduce"] = "make box SHARED=the folder with tid2013_kodak, tid2013_kodak_more, live_r2"
+    card["reproduce"] = (
+        "make box SHARED=the folder with tid2013_kodak, tid2013_kodak_more, live_r2, raid"
+    )
     save_bundle(BOXED, bundle.regressor, recipe=bundle.recipe, card=card)
     typer.echo(f"bundle in {BOXED}, report in {run / 'report.html'}")
 

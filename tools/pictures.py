@@ -1,25 +1,33 @@
 """Retake the documentation's pictures: `make pictures`, after `make demo`; needs Chromium.
 
-The report is that of a run folder (by default the demo's); the page scores its first example with
-the built-in model. Besides the two pictures in docs/, there are some to look at before a release:
-both on a phone and in the dark, and the report printed.
+The report is that of a run folder (by default the demo's); the page scores its first example and a
+zip of the run's pictures with the built-in model. Besides the two pictures in docs/, there are some
+to look at before a release: report and page on a phone and in the dark, the report printed, many
+pairs, and the comparison of the run with one of a single learner on the same features.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import typer
 
 from tests.browser import Browser, find_chromium
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-SERVE = [sys.executable, "-c", "from pipelines.cli import main; main()", "serve", "--port", "0"]
+SEIQA = [sys.executable, "-c", "from pipelines.cli import main; main()"]
+SERVE = [*SEIQA, "serve", "--port", "0"]
+
+MANY = 6
+"""Pairs in the zip."""
 
 
 def take_report(browser: Browser, run: Path, folder: Path) -> None:
@@ -55,6 +63,45 @@ def take_page(browser: Browser, address: str, folder: Path) -> None:
         browser.screenshot(folder / "page-dark.png")
 
 
+def take_many(browser: Browser, address: str, run: Path, folder: Path) -> None:
+    """Many pairs: a zip with some of the run's pictures, one of them damaged; desktop and phone."""
+    pairs = pd.read_parquet(run / "pairs.parquet", columns=["ref_path", "dist_path"])[:MANY]
+    archive = folder / "pairs.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for number, (ref, dist) in enumerate(pairs.itertuples(index=False)):
+            packed.write(ref, f"ref/{number}.png")
+            packed.write(dist, f"dist/{number}.png")
+        packed.write(ref, "ref/damaged.png")
+        packed.writestr("dist/damaged.png", b"no picture")
+    for name, (width, height, phone) in {
+        "many": (1000, 900, False), "many-phone": (390, 844, True)
+    }.items():  # fmt: skip
+        browser.resize(width, height, phone=phone)
+        browser.open(address)
+        tab = "[...document.querySelectorAll('[role=tab]')].find(tab => /Many/.test(tab.innerText))"
+        browser.wait_for(f"!!{tab}")
+        browser.evaluate(f"{tab}.click()")
+        browser.choose_file("#zip input[type=file]", archive)
+        browser.wait_for("document.querySelector('#zip').innerText.includes('pairs')")
+        browser.click("#score-zip")
+        browser.wait_for(f"document.body.innerText.includes('{MANY} of {MANY + 1} pairs scored')")
+        browser.screenshot(folder / f"{name}.png")
+
+
+def take_comparison(browser: Browser, run: Path, folder: Path) -> None:
+    """The run compared with one that has a single learner: desktop and phone."""
+    other, page = folder / "ridge", folder / "comparison.html"
+    settings = ["--config", run / "settings.yaml", "--run", other]
+    alone = {**os.environ, "SEIQA_LEARNERS": '["ridge"]', "SEIQA_ORDERS": "false"}
+    for verb in ("features", "train", "submit"):
+        subprocess.run([*SEIQA, verb, *settings], check=True, env=alone)
+    subprocess.run([*SEIQA, "compare", run, other, "--html", page], check=True)
+    for name, phone in {"comparison": False, "comparison-phone": True}.items():
+        browser.resize(390 if phone else 1000, 900, phone=phone)
+        browser.open(page.resolve().as_uri())
+        browser.screenshot(folder / f"{name}.png")
+
+
 @contextmanager
 def _media(browser: Browser, *, kind: str = "", dark: bool = False) -> Iterator[None]:
     """Show the page as printed, or to somebody who prefers dark pages."""
@@ -84,10 +131,13 @@ def main(run: Path = Path("runs/demo-data-offline"), folder: Path = Path("runs/p
     folder.mkdir(parents=True, exist_ok=True)
     with Browser(chromium) as browser:
         take_report(browser, run, folder)
+        take_comparison(browser, run, folder)
         with subprocess.Popen(SERVE, stdout=subprocess.PIPE, text=True) as server:
             try:
                 line = server.stdout.readline() if server.stdout else ""
-                take_page(browser, line.split(" on ")[1].split()[0], folder)
+                address = line.split(" on ")[1].split()[0]
+                take_page(browser, address, folder)
+                take_many(browser, address, run, folder)
             finally:
                 server.terminate()
 

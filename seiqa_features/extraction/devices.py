@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
+from pathlib import Path
 
 from seiqa_features.errors import DeviceError
 
@@ -15,12 +18,30 @@ def existing_devices(asked: str) -> tuple[str, ...]:
     DeviceError
         A device does not exist or its name is invalid.
     """
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = _count()
     if asked == "auto":
         return tuple(f"cuda:{number}" for number in range(count)) or ("cpu",)
     return tuple(_existing_device(name.strip(), count) for name in asked.split(","))
+
+
+def _count() -> int:
+    """Number of GPUs; PyTorch, which takes seconds to import, is asked only if it may find some."""
+    if "torch" not in sys.modules and not _driver_exists():
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _driver_exists() -> bool:
+    """Whether there may be a driver without which PyTorch finds no GPU: CUDA's or AMD's."""
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _existing_device(name: str, count: int) -> str:

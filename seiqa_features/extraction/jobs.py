@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
-from seiqa_features.pictures.registration import realigned
+from seiqa_features.pictures.registration.realigning import realigned
 from seiqa_features.table.keys import PairKey
 from seiqa_features.table.recipe import Block
 

@@ -173,7 +173,7 @@ def _displacement(part: DisplacementCost | None) -> Form:
     if part is None:
         return lambda rows: rows.new_zeros(len(rows))
     places = torch.as_tensor(part.places_)
-    return lambda rows: part.cost_ * (1 - rows[:, places].amin(dim=1)).clamp(0.0, part.most_)
+    return lambda rows: part.cost_ * rows[:, places].amax(dim=1).clamp(0.0, part.most_)
 
 
 def _calibration(blend: Blend) -> Form:

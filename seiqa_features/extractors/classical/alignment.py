@@ -15,13 +15,10 @@ import numpy as np
 from seiqa_features.extractors.classical.piq_parts import piq_metric
 from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
-from seiqa_features.pictures.registration import (
-    Affine,
-    align,
-    filled_box,
-    inside_of,
-    warp,
-)
+from seiqa_features.pictures.registration.estimating import align
+from seiqa_features.pictures.registration.maps import Alignment, filled_box, warp
+from seiqa_features.pictures.registration.realigning import is_trusted
+from seiqa_features.pictures.registration.windows import both_show, core_of
 
 if TYPE_CHECKING:
     import torch
@@ -33,11 +30,12 @@ SMALLEST = 96
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=2,
+        version=3,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),
             "scale": Output(identity=0.0),
+            "travel": Output(identity=0.0),
             "overlap": Output(identity=1.0),
             "correlation": Output(identity=1.0, better="higher"),
             "gain": Output(identity=0.0),
@@ -59,8 +57,10 @@ SMALLEST = 96
 def aligned() -> Extract:
     """Shift as a share of the diagonal, |rotation| in degrees, |log₂ scale|, and the residual.
 
-    ``correlation`` is that of the aligned luma, ``gain`` its increase by alignment; ``residual``
-    is the root mean square of the luma difference in 0..1.
+    ``travel`` is the root mean square, over the picture, of the distance that a pixel has moved, as
+    a share of the diagonal; 0 unless the views ``_aligned`` move the picture back. ``correlation``
+    is that of the aligned luma, ``gain`` its increase by alignment; ``residual`` is the root mean
+    square of the luma difference in 0..1.
     """
     import torch
 
@@ -72,8 +72,12 @@ def aligned() -> Extract:
         one, other = ((luma(image[None])[0, 0] / 255).numpy() for image in (ref, dist))
         found = align(one, other)
         movement = found.movement(one.shape)
+        if not is_trusted(found, one.shape):
+            movement["travel"] = 0.0
         values = {name: torch.tensor(value).double() for name, value in movement.items()}
-        moved, (top, bottom, left, right) = _warped(dist, found.matrix)
+        moved = _warped(dist, found)
+        core = None if found.window is None else core_of(found.window)
+        top, bottom, left, right = filled_box(both_show(found.matrix, one.shape, core))
         if min(bottom - top, right - left) < SMALLEST:
             undefined = ("residual", *metrics)
             return {**values, **{name: torch.tensor(torch.nan).double() for name in undefined}}
@@ -92,16 +96,14 @@ def aligned() -> Extract:
     return extract
 
 
-def _warped(dist: torch.Tensor, matrix: Affine) -> tuple[torch.Tensor, tuple[int, int, int, int]]:
-    """The realigned degraded picture [3, H, W]; top, bottom, left, right of the common region."""
+def _warped(dist: torch.Tensor, found: Alignment) -> torch.Tensor:
+    """The realigned degraded picture [3, H, W]."""
     import torch
 
-    height, width = dist.shape[1:]
-    if np.array_equal(matrix, np.eye(2, 3)):
-        return dist, (0, height, 0, width)
-    moved = warp(np.ascontiguousarray(dist.permute(1, 2, 0).numpy()), matrix)
-    inside = inside_of(matrix, height, width)
-    return torch.from_numpy(moved).permute(2, 0, 1), filled_box(inside)
+    if np.array_equal(found.matrix, np.eye(2, 3)):
+        return dist
+    moved = warp(np.ascontiguousarray(dist.permute(1, 2, 0).numpy()), found.matrix)
+    return torch.from_numpy(moved).permute(2, 0, 1)
 
 
 def _metrics() -> dict[str, Any]:

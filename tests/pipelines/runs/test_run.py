@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+import torch
 
 from seiqa_features.extraction import planning
 from seiqa_models import Scorer
@@ -104,6 +107,25 @@ def test_rerun_computes_nothing_and_writes_the_same_bytes(
         if verb == "features":
             assert "0 pairs computed, 28 already in the store" in out
     assert before == {name: (run / name).read_bytes() for name in before}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is asked for with PyTorch")
+def test_features_that_are_all_there_import_no_pytorch(
+    cli: Cli, seiqa_data: Path, quick: Path, tmp_path: Path
+) -> None:
+    arguments = [str(seiqa_data), "--config", str(quick), "--run", str(tmp_path / "run")]
+    code, _, err = cli("features", *arguments)
+    assert code == 0, err
+    script = (
+        "import sys\nfrom pipelines.cli import main\n"
+        f"try: main({['features', *arguments]})\nexcept SystemExit as end: assert not end.code\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "0 pairs computed, 28 already in the store" in done.stdout
 
 
 def test_score_of_a_pair_ranks_damage(trained: Path, cli: Cli, tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.extractors.specs import Extract, Extractor
-from seiqa_features.pictures import registration
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.index import ImageIndex
+from seiqa_features.pictures.registration import realigning
+from seiqa_features.pictures.registration.maps import Alignment, Grey
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import assemble
@@ -159,9 +160,9 @@ def test_workers_that_share_a_pair_decode_and_realign_it_once(
     cat: Pixels, cpu: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    align = registration.align
+    align = realigning.align
 
-    def watched(*pictures: registration.Grey) -> registration.Alignment:
+    def watched(*pictures: Grey) -> Alignment:
         calls.append("align")
         return align(*pictures)
 
@@ -172,7 +173,7 @@ def test_workers_that_share_a_pair_decode_and_realign_it_once(
 
         return decode
 
-    monkeypatch.setattr(registration, "align", watched)
+    monkeypatch.setattr(realigning, "align", watched)
     pair = load("ref", cat), load("dist", np.roll(cat, (1, 2), axis=(0, 1)))
     recipe = Recipe.parse({"gms": ["max64_aligned", "max512_aligned"], "psnr": ["max64_aligned"]})
     shared, _ = compute_table({"0": pair}, recipe, cpu, workers=4)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from seiqa_features.errors import DeviceError, WeightsError
+from seiqa_features.extraction import devices
+from seiqa_features.extraction.devices import existing_devices
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.weights import files as weights
@@ -123,6 +126,16 @@ def test_auto_takes_every_gpu_or_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Runtime(WeightFiles(Path("none")), device="auto").devices == ("cuda:0", "cuda:1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert Runtime(WeightFiles(Path("none")), device="auto").devices == ("cpu",)
+
+
+def test_without_a_driver_pytorch_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_driver_exists", lambda: False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import would raise
+    with pytest.raises(ImportError):
+        existing_devices("auto")
+    monkeypatch.delitem(sys.modules, "torch")
+    assert existing_devices("auto") == ("cpu",)
+    assert "torch" not in sys.modules
 
 
 def test_on_a_gpu_only_what_is_pretrained_changes_its_arithmetic(

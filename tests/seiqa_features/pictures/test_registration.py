@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from seiqa_features.pictures import registration
-from seiqa_features.pictures.registration import align, filled_box, inside_of, realigned, warp
+from seiqa_features.pictures.registration.estimating import align
+from seiqa_features.pictures.registration.maps import Alignment, filled_box, inside_of, warp
+from seiqa_features.pictures.registration.realigning import _whole_shift, realigned
 from tests.seiqa_features.photographs import blur, jpeg, moved, noise, photograph
 
 Pixels = NDArray[np.uint8]
@@ -31,6 +34,31 @@ def test_a_map_is_undone(cat: Pixels) -> None:
     assert (top, bottom, left, right) == (0, one.shape[0] - 3, 0, one.shape[1] - 5)
     both = slice(top, bottom), slice(left, right)
     np.testing.assert_allclose(back[both], one[both], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "travel"),
+    [
+        ([[1, 0, 3], [0, 1, -4]], 5.0),
+        ([[0, -1, 29], [1, 0, 0]], None),  # a quarter turn about the centre
+        ([[1.1, 0, 0], [0, 1.1, 0]], None),
+    ],
+)
+def test_travel_is_the_mean_square_way_of_the_pixels(
+    matrix: list[list[float]], travel: float | None
+) -> None:
+    found = Alignment(np.array(matrix, np.float32), 0.5, 1.0)
+    ways = [
+        np.hypot(*(np.array(matrix) @ [x, y, 1] - [x, y])) for x in range(40) for y in range(30)
+    ]
+    expected = np.sqrt(np.mean(np.square(ways)))
+    assert found.movement((30, 40))["travel"] == pytest.approx(expected / 50, rel=1e-5)
+    assert travel is None or expected == pytest.approx(travel)
+    window = np.zeros((30, 40), bool)
+    window[10, 7] = True
+    one = np.hypot(*(np.array(matrix) @ [7, 10, 1] - [7, 10]))
+    found = replace(found, window=window)
+    assert found.movement((30, 40))["travel"] == pytest.approx(one / 50, rel=1e-5)
 
 
 def test_nothing_in_common_has_an_empty_box() -> None:
@@ -66,7 +94,18 @@ def test_the_nearest_whole_shift_is_found_from_an_estimate_that_is_off() -> None
     ref = np.asarray(photograph("astronaut").convert("L"), np.float32) / 255
     shifted = np.roll(ref, (2, -1), axis=(0, 1))
     estimate = np.array([[1, 0, -1.7], [0, 1, 1.3]], np.float32)
-    assert registration._whole_shift(ref, shifted, estimate) == (-1, 2)
+    assert _whole_shift(ref, shifted, estimate) == (-1, 2)
+
+
+@pytest.mark.parametrize("degrees", [1, 8])
+def test_the_black_corners_of_a_turned_picture_do_not_mislead(degrees: float) -> None:
+    ref = photograph("chelsea")
+    turned = ref.rotate(degrees, Image.Resampling.BICUBIC)
+    grey = [np.asarray(picture.convert("L"), np.float32) / 255 for picture in (ref, turned)]
+    found = align(*grey).matrix
+    middle = (np.array(ref.size) - 1) / 2
+    assert np.abs(found @ [*middle, 1] - middle).max() < 0.3
+    assert np.degrees(np.arctan2(found[0, 1], found[0, 0])) == pytest.approx(degrees, abs=0.05)
 
 
 def test_a_crop_and_a_turn_are_undone() -> None:
@@ -79,6 +118,32 @@ def test_a_crop_and_a_turn_are_undone() -> None:
         away = np.asarray(dist.resize(ref.size, Image.Resampling.BICUBIC), float) - np.asarray(ref)
         back = np.asarray(realigned(ref, dist), float) - np.asarray(ref)
         assert np.square(back).mean() < 0.15 * np.square(away).mean()
+
+
+@pytest.mark.parametrize(("share", "undone"), [(0.07, True), (0.2, False)])
+def test_a_crop_is_undone_if_most_is_left(share: float, undone: bool) -> None:
+    ref = photograph("chelsea")
+    width, height = ref.size
+    box = (share * width, share * height, (1 - share) * width, (1 - share) * height)
+    cropped = ref.resize(ref.size, Image.Resampling.BICUBIC, box)
+    away, back = (
+        np.square(np.asarray(picture, float) - np.asarray(ref)).mean()
+        for picture in (cropped, realigned(ref, cropped))
+    )
+    assert (back < 0.1 * away) == undone
+
+
+@pytest.mark.parametrize("kernel", [Image.Resampling.BICUBIC, Image.Resampling.BILINEAR])
+def test_what_resampling_takes_is_no_damage(kernel: Image.Resampling) -> None:
+    ref = photograph("chelsea")
+    turned = np.asarray(realigned(ref, ref.rotate(3, kernel)), float)
+    softened = np.asarray(realigned(ref, blur(ref, 2).rotate(3, kernel)), float)
+    unmoved = np.asarray(blur(ref, 2), float)
+    there = np.asarray(ref, float)
+    assert np.sqrt(np.square(turned - there).mean()) < 3
+    # Damage that came with the turn is as large as without it.
+    ratio = np.square(softened - there).mean() / np.square(unmoved - there).mean()
+    assert 0.8 < ratio < 1.2
 
 
 def test_damage_that_came_with_a_shift_stays() -> None:

@@ -77,9 +77,9 @@ def test_scores_with_constructed_orders_and_as_a_collection(make_table: Make) ->
 
 def test_a_displacement_costs_the_same(make_table: Make) -> None:
     X, y, _ = make_table()
-    lost = np.where(np.arange(len(X)) % 2, np.linspace(0.01, 0.1, len(X)), 0.0)
-    X = X.assign(a__max512__overlap=1 - lost)
-    label = np.where(lost > 0, y.max() - 20 * lost, y)
+    travel = np.where(np.arange(len(X)) % 2, np.linspace(0.01, 0.1, len(X)), 0.0)
+    X = X.assign(a__max512__travel=travel)
+    label = np.where(travel > 0, y.max() - 20 * travel, y)
     stack = SeiqaRegressor(QUICK, n_splits=3).fit(X, label, np.arange(len(X)) // 10)
     assert stack.displacement_ is not None
     require_equal(stack, X)

@@ -1,0 +1,138 @@
+"""The geometric map between two luma pictures.
+
+A shift by phase correlation (Kuglin and Hines, 1975), then a small affine map that maximises the
+correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from seiqa_features.pictures.registration.maps import (
+    Affine,
+    Alignment,
+    Grey,
+    Mask,
+    shifting,
+    warp,
+)
+from seiqa_features.pictures.registration.windows import both_show, core_of, shared_window
+
+SIDE = 256
+"""Longest side in pixels at which the map is estimated."""
+
+ROUNDS = 40
+"""Maximum number of ECC iterations."""
+
+FARTHEST = 0.25
+"""A shift by more than this share of the shorter side is rejected."""
+
+MOST_TURN = 0.35
+"""Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % scale."""
+
+LEAST_GAIN = 0.002
+"""Minimum increase of correlation for an alignment to be accepted."""
+
+FLAT = 1e-4
+"""Standard deviation of luma in 0..1 below which a picture cannot be aligned."""
+
+
+Find = Callable[[Grey, Grey, Affine], Affine | None]
+"""Finds a map of one picture to another, from a map near it."""
+
+
+def align(ref: Grey, dist: Grey) -> Alignment:
+    """Align two luma pictures float32 [H, W] in 0..1.
+
+    The identity is kept unless another map increases the correlation by `LEAST_GAIN`: for flat
+    pictures, unrelated pictures, or if nothing moved.
+    """
+    import cv2
+
+    height, width = ref.shape
+    scale = min(1.0, SIDE / max(height, width))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    one, other = (
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        for image in (ref, dist)
+    )
+    window = shared_window(one, other)
+    core = None if window is None else core_of(window)
+    identity = np.eye(2, 3, dtype=np.float32)
+    before = _correlation(one, other, identity, core)
+    best, after = identity, before
+    find_coarsely, find_finely = partial(_refined, smoothing=5), partial(_refined, smoothing=1)
+    finders: list[Find] = [
+        _shifted,
+        partial(find_coarsely, within=window),
+        partial(find_finely, within=core),
+    ]
+    if core is not None:  # all of a window is found from farther away, and less exactly
+        finders.insert(2, partial(find_coarsely, within=core))
+    for find in finders:
+        matrix = find(one, other, best)
+        if matrix is None:
+            continue
+        reached = _correlation(one, other, matrix, core)
+        # Once a shift is found, any better map near it is a refinement and needs no minimum gain.
+        if reached > after + (LEAST_GAIN if best is identity else 0):
+            best, after = matrix, reached
+    full = best.astype(np.float64)
+    scales = np.array([size[0] / width, size[1] / height])
+    # Pixel centres are at half units at both sizes.
+    full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
+    if window is not None:
+        enlarged = cv2.resize(
+            window.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+        )
+        window = enlarged > 0
+    return Alignment(full.astype(np.float32), before, after, window)
+
+
+def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
+    """The subpixel shift by phase correlation; None if implausible."""
+    import cv2
+
+    window = cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F)
+    # On copies: OpenCV 5 applies the window to its arguments in place.
+    (x, y), _ = cv2.phaseCorrelate(one.copy(), other.copy(), window)
+    if not np.isfinite([x, y]).all() or max(abs(x), abs(y)) > FARTHEST * min(one.shape):
+        return None
+    return shifting(x, y)
+
+
+def _refined(
+    one: Grey, other: Grey, start: Affine, *, within: Mask | None, smoothing: int
+) -> Affine | None:
+    """The affine map with the largest correlation near `start`; None if none is found.
+
+    Smoothed by a Gaussian filter of that width in pixels, pictures are found from farther away, but
+    what is beyond their border or in black corners pulls the map off by a pixel.
+    """
+    import cv2
+
+    compared = np.ones(one.shape, bool) if within is None else within
+    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ROUNDS, 1e-5)
+    try:
+        _, matrix = cv2.findTransformECC(
+            one, other, start.copy(), cv2.MOTION_AFFINE, stop, compared.astype(np.uint8), smoothing
+        )
+    except cv2.error:  # flat pictures or nothing in common: no convergence
+        return None
+    if np.abs(matrix[:, :2] - np.eye(2)).max() > MOST_TURN:
+        return None
+    return np.asarray(matrix, dtype=np.float32)
+
+
+def _correlation(one: Grey, other: Grey, matrix: Affine, core: Mask | None) -> float:
+    """Correlation of what both show; 1 if both are flat and equal, 0 if one is flat."""
+    shown = both_show(matrix, one.shape, core)
+    if shown.sum() < 0.5 * (one.size if core is None else core.sum()):
+        return -1.0
+    a, b = (values[shown].astype(np.float64) for values in (one, warp(other, matrix)))
+    if min(a.std(), b.std()) < FLAT:
+        return float(np.array_equal(one, other))
+    return float(np.mean((a - a.mean()) * (b - b.mean())) / (a.std() * b.std()))

@@ -1,0 +1,106 @@
+"""A geometric map between two pictures, what it does to pixels, and how far it moves them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Affine = NDArray[np.float32]
+"""A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How a degraded picture has moved.
+
+    Attributes
+    ----------
+    matrix : float32 [2, 3]
+    before, after : float
+        Correlation of the two pictures without and with the map.
+    window : bool [H, W] or None
+        The part of both pictures that shows content; None if all does.
+    """
+
+    matrix: Affine
+    before: float
+    after: float
+    window: Mask | None = None
+
+    def movement(self, shape: tuple[int, int]) -> dict[str, float]:
+        """Features of the map alone, for two pictures of the shape [H, W], by name."""
+        height, width = shape
+        linear = self.matrix[:, :2].astype(np.float64)
+        # Measured at the centre, so that a rotation about it is not a shift.
+        centre = np.array([width - 1, height - 1]) / 2
+        shift = linear @ centre + self.matrix[:, 2] - centre
+        diagonal = np.hypot(height, width)
+        values = {
+            "shift": np.hypot(*shift) / diagonal,
+            "rotation": abs(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], np.trace(linear)))),
+            "scale": abs(np.log2(max(np.linalg.det(linear), 1e-6))) / 2,
+            "travel": np.sqrt(self._squared_distance(shape)) / diagonal,
+            "overlap": inside_of(self.matrix, height, width).mean(),
+            "correlation": self.after,
+            "gain": self.after - self.before,
+        }
+        return {name: float(value) for name, value in values.items()}
+
+    def _squared_distance(self, shape: tuple[int, int]) -> float:
+        """Mean square of the distance in pixels by which the map moves a pixel of the window."""
+        rows, columns = np.indices(shape) if self.window is None else np.nonzero(self.window)
+        places = np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
+        moved = self.matrix.astype(np.float64) @ places - places[:2]
+        return float(np.square(moved).sum(axis=0).mean())
+
+
+def shifting(x: float, y: float) -> Affine:
+    """The map of a shift by x pixels to the right and y down."""
+    return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
+
+
+def warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:
+    """The degraded picture float32 [H, W] or [H, W, C] in 0..1, realigned with the reference.
+
+    Lanczos interpolation; beyond the border the outermost pixels are replicated.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(
+        image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(np.clip(warped, 0, 1), dtype=np.float32)
+
+
+def inside_of(matrix: Affine, height: int, width: int) -> Mask:
+    """Which pixels of the reference are also inside the degraded picture, bool [H, W]."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
+    down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
+    slack = 0.5
+    return np.asarray(
+        (across >= -slack) & (across <= width - 1 + slack)
+        & (down >= -slack) & (down <= height - 1 + slack)
+    )  # fmt: skip
+
+
+def filled_box(inside: Mask) -> tuple[int, int, int, int]:
+    """A large box (top, bottom, left, right) of inside pixels only; empty if there is none."""
+    top, bottom, left, right = 0, inside.shape[0], 0, inside.shape[1]
+    while top < bottom and left < right:
+        part = inside[top:bottom, left:right]
+        if part.all():
+            break
+        # Remove the border line with the largest share of outside pixels.
+        shares = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
+        line = int(np.argmin(shares))
+        top, bottom = top + (line == 0), bottom - (line == 1)
+        left, right = left + (line == 2), right - (line == 3)
+    return top, bottom, left, right
