@@ -17,7 +17,7 @@ from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 from seiqa_features.pictures.registration.estimating import align
 from seiqa_features.pictures.registration.maps import Alignment, filled_box, warp
-from seiqa_features.pictures.registration.realigning import is_trusted
+from seiqa_features.pictures.registration.realigning import is_trusted, moved_back
 from seiqa_features.pictures.registration.windows import both_show, core_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def aligned() -> Extract:
         if not is_trusted(found, one.shape):
             movement["travel"] = 0.0
         values = {name: torch.tensor(value).double() for name, value in movement.items()}
-        moved = _warped(dist, found)
+        moved = _moved_back(ref, dist, found)
         core = None if found.window is None else core_of(found.window)
         top, bottom, left, right = filled_box(both_show(found.matrix, one.shape, core))
         if min(bottom - top, right - left) < SMALLEST:
@@ -96,12 +96,17 @@ def aligned() -> Extract:
     return extract
 
 
-def _warped(dist: torch.Tensor, found: Alignment) -> torch.Tensor:
-    """The realigned degraded picture [3, H, W]."""
+def _moved_back(ref: torch.Tensor, dist: torch.Tensor, found: Alignment) -> torch.Tensor:
+    """The realigned degraded picture [3, H, W] in 0..1, as in views ``_aligned`` if trusted."""
     import torch
 
     if np.array_equal(found.matrix, np.eye(2, 3)):
         return dist
+    if is_trusted(found, tuple(dist.shape[1:])):
+        one, other = (
+            (image * 255).round().byte().permute(1, 2, 0).numpy() for image in (ref, dist)
+        )
+        return torch.from_numpy(moved_back(one, other, found)).permute(2, 0, 1).float() / 255
     moved = warp(np.ascontiguousarray(dist.permute(1, 2, 0).numpy()), found.matrix)
     return torch.from_numpy(moved).permute(2, 0, 1)
 

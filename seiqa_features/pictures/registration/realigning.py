@@ -46,26 +46,39 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
     """
     fitted = dist if dist.size == ref.size else dist.resize(ref.size, Image.Resampling.BICUBIC)
     one, other = (_unit(image.convert("L")) for image in (ref, fitted))
-    pixels, there = np.asarray(fitted), np.asarray(ref)
+    there = np.asarray(ref)
     found = align(one, other)
     if not is_trusted(found, there.shape):
         return dist
+    return Image.fromarray(moved_back(there, np.asarray(fitted), found))
+
+
+def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
+    """The degraded picture moved back, with the reference where it shows nothing.
+
+    Parameters
+    ----------
+    ref, dist : uint8 [H, W, 3]
+    found : Alignment
+        Of these two, and trusted.
+    """
+    one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
     # A shift by whole pixels needs no resampling, so it wins if the estimate was slightly off.
     x, y = _whole_shift(one, other, found.matrix)
     core = None if found.window is None else core_of(found.window)
 
     def filled(moved: Pixels, matrix: Affine) -> Pixels:
-        shown = both_show(matrix, there.shape, core)
-        return np.where(shown[..., None], moved, there)
+        shown = both_show(matrix, ref.shape, core)
+        return np.where(shown[..., None], moved, ref)
 
-    whole = filled(np.roll(pixels, (-y, -x), axis=(0, 1)), shifting(x, y))
-    moved = warp(_unit(fitted), found.matrix)
-    if _squared_error(whole, there) <= _squared_error(filled(_bytes(moved), found.matrix), there):
-        return Image.fromarray(whole)
+    whole = filled(np.roll(dist, (-y, -x), axis=(0, 1)), shifting(x, y))
+    moved = warp(_unit(dist), found.matrix)
+    if _squared_error(whole, ref) <= _squared_error(filled(_bytes(moved), found.matrix), ref):
+        return whole
     reference = _unit(ref)
     damage = _sharpened(moved, found.matrix, reference) - reference
     seen = damage * (1 - np.square(UNSEEN / np.maximum(np.abs(damage), UNSEEN)))
-    return Image.fromarray(filled(_bytes(reference + seen), found.matrix))
+    return filled(_bytes(reference + seen), found.matrix)
 
 
 def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:
@@ -77,7 +90,7 @@ def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:
     )
 
 
-def _unit(image: Image.Image) -> Grey:
+def _unit(image: Image.Image | Pixels) -> Grey:
     """float32 in 0..1."""
     return np.asarray(image, np.float32) / np.float32(255)
 
