@@ -102,7 +102,8 @@ test-slow: $(VENV)/.dev ## those that take minutes: kills at every write, flippe
 notebooks: $(VENV)/.dev demo ## run the notebooks on the demo's run, in Jupyter's kernel, into runs/notebooks
 	mkdir -p runs/notebooks
 	cp notebooks/*.ipynb runs/notebooks
-	$(BIN)/pytest --nbmake --overwrite --nbmake-timeout 120 --force-enable-socket runs/notebooks
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --nbmake --overwrite --nbmake-timeout 120 \
+	  --force-enable-socket runs/notebooks
 
 lint: $(VENV)/.dev lint-files ## ruff, mypy, the import contract, container, workflow, citation
 	$(BIN)/ruff check .

@@ -27,7 +27,8 @@ from pipelines.sense.anchors import find_anchors
 from pipelines.sense.orders import Reference
 from pipelines.settings import load_settings
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
-from seiqa_models.bundle import BOXED, load_bundle, save_bundle, save_card
+from seiqa_models.bundle import load_bundle, save_bundle, save_card
+from seiqa_models.inspection.manifest import BOXED
 
 TID, LIVE = "TID2013", "LIVE"
 

@@ -35,7 +35,13 @@ from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.inspection.files import read_bounded
-from seiqa_models.inspection.manifest import MAX_BYTES, Manifest, ModelFile, parse_manifest
+from seiqa_models.inspection.manifest import (
+    BOXED,
+    MANIFEST_FILE,
+    Manifest,
+    ModelFile,
+    read_manifest,
+)
 from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
 from seiqa_models.inspection.schema import check_schema
 from seiqa_models.inspection.soundness import require_sound
@@ -46,11 +52,7 @@ from seiqa_models.trust import refused_types, trusted_types
 logger = logging.getLogger(__name__)
 
 MODEL_FILE = "model.skops"
-MANIFEST_FILE = "bundle.json"
 CARD_FILE = "card.md"
-
-BOXED = Path(__file__).parent / "boxed"
-"""The built-in model: the bundle shipped with the package."""
 
 LIBRARIES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
 """Libraries whose version can change what a saved model predicts."""
@@ -131,7 +133,7 @@ def save_card(folder: Path | str, card: dict[str, Any]) -> None:
     """
     folder = Path(folder)
     settle(folder)
-    manifest = _read_manifest(folder).model_copy(update={"card": card})
+    manifest = read_manifest(folder).model_copy(update={"card": card})
     text = render_card(card)
     with committing(folder) as fresh:
         (fresh / CARD_FILE).write_text(text, encoding="utf-8")
@@ -150,7 +152,7 @@ def load_bundle(folder: Path | str) -> Bundle:
         or the model holds a type that is not allowed.
     """
     folder = Path(folder) if isinstance(folder, str) else folder
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     path = current(folder / MODEL_FILE)
     try:
         model = read_bounded(path, manifest.model.size)
@@ -195,16 +197,6 @@ def _is_something_else(folder: Path) -> bool:
     if not folder.is_dir():
         return folder.exists()
     return not (folder / MANIFEST_FILE).is_file() and any(folder.iterdir())
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    path = current(folder / MANIFEST_FILE)
-    try:
-        text = read_bounded(path, MAX_BYTES)
-    except OSError as error:
-        reason = f"{MANIFEST_FILE} cannot be read ({error.strerror})"
-        raise TableError(f"{folder} is not a bundle: {reason}") from error
-    return parse_manifest(text, str(path))
 
 
 def _inspect(model: bytes, path: Path) -> dict[str, str]:

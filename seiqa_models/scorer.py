@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 import pandas as pd
+from PIL.Image import Image
 
 from seiqa_features.api.recent import RecentPairs
 from seiqa_features.errors import DataError
@@ -102,8 +103,13 @@ class Scorer(BatchScorer):
         options: Any = {"workers": workers, "runtime": runtime, "as_collection": as_collection}
         return cls(loaded, device=device, **options)
 
-    def score(self, ref: Picture, dist: Picture) -> Score:
+    def score(self, ref: Picture, dist: Picture, *, features: pd.DataFrame | None = None) -> Score:
         """The score of one pair, on the scale of the training labels.
+
+        Parameters
+        ----------
+        features : pd.DataFrame | None
+            One row: the pair's features after this scorer's recipe, if known [computed].
 
         Raises
         ------
@@ -113,9 +119,7 @@ class Scorer(BatchScorer):
         one, other = pair_as_rgb(ref, dist)
         if pixel_key(one) == pixel_key(other):
             return Score.of_identical(self.scale)
-        table, failures = self._compute({"0": (held(one), held(other))})
-        if failures:
-            raise DataError(list(failures.values()))
+        table = self._features(one, other) if features is None else features
         (predicted,) = self._predict(table).to_dict("records")
         named = {str(name): value for name, value in predicted.items()}
         value = named.pop("score")
@@ -127,6 +131,12 @@ class Scorer(BatchScorer):
             explain=partial(contributions_of_row, self.bundle.regressor, table, self.as_collection),
             draw=self._recent.keep(one, other),
         )
+
+    def _features(self, ref: Image, dist: Image) -> pd.DataFrame:
+        table, failures = self._compute({"0": (held(ref), held(dist))})
+        if failures:
+            raise DataError(list(failures.values()))
+        return table
 
     def _compute(
         self, pairs: Mapping[str, tuple[Load, Load]], on_pair: Progress = unwatched

@@ -3,8 +3,8 @@
 A file is on the path when it is on the call stack at one of the stations below. Families are not
 counted: which extractors, learners, fusions and readers of one format run depends on the bundle and
 the file. Nor are guards, which only pass a call on: with how many threads, with whose name in an
-error, after trying whether a bundle predicts at all. Files that answer a question of a file on the
-path, and lead to no station, are not on it either.
+error, after trying whether a bundle predicts at all, beside a second process. Files that answer a
+question of a file on the path, and lead to no station, are not on it either.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+import torch  # noqa: F401 — otherwise a part of the path would lie in another process
 
 from pipelines.cli import main
 from tools.path import STEPS, TARGET, draw
@@ -23,7 +24,12 @@ from tools.path import STEPS, TARGET, draw
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipelines/", "seiqa_features/", "seiqa_models/")
 FORMATS = ("seiqa_features/pictures/png.py", "seiqa_features/pictures/tiff.py")
-GUARDS = ("seiqa_features/threads.py", "seiqa_models/plugins/", "seiqa_models/inspection/")
+GUARDS = (
+    "seiqa_features/threads.py",
+    "seiqa_models/plugins/",
+    "seiqa_models/inspection/",
+    "pipelines/loading/",
+)
 FAMILIES = (
     "seiqa_features/extractors/",
     "seiqa_models/learners/",

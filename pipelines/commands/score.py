@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.console import bars, say, say_aside, say_json, say_left_out
+from pipelines.commands.console import bars, debugging, say, say_aside, say_json, say_left_out
 from pipelines.commands.options import (
     As,
     BundleDir,
@@ -23,9 +24,10 @@ from pipelines.commands.options import (
 from pipelines.text_tables import show_table
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from seiqa_features.extraction.connecting import Cluster
     from seiqa_models.score import Score
-    from seiqa_models.scorer import Scorer
 
 
 def score(
@@ -69,14 +71,31 @@ def score(
     files of the same name are a pair. A manifest has columns ref and dist. What was computed is
     kept, so that a stopped run can be resumed.
     """
-    from seiqa_features.remote.places import as_path
+    from pipelines.loading.helper import helping
+    from pipelines.loading.scorer import (
+        import_skops_quickly,
+        load_scorer,
+        make_runtime,
+    )
 
-    images, out = [as_path(path) for path in images], out and as_path(out)
-    _require_usage(images, out, heatmap, json)
-    if out is None:
-        scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
-        _score_pair(images[0], images[1], scorer, heatmap, json=json)
-        return
+    # A heat map needs PyTorch in this process, and -v shows what is loaded in it.
+    helped = out is None and heatmap is None and not debugging()
+    with helping() if helped else nullcontext() as helper:
+        from seiqa_features.remote.places import as_path
+
+        images, out = [as_path(path) for path in images], out and as_path(out)
+        _require_usage(images, out, heatmap, json)
+        if out is None:
+            import_skops_quickly()
+            from seiqa_features.pictures.inputs import pair_as_rgb
+
+            pair, runtime = pair_as_rgb(*images), make_runtime(cache, device, weights)
+            if helper is not None:
+                helper.ask(bundle, pair, runtime, workers)
+            scorer = load_scorer(bundle, runtime, workers, score_as, helper)
+            features = None if helper is None else helper.features(scorer.recipe)
+            _say_pair(scorer.score(*pair, features=features), pair, heatmap, json=json)
+            return
 
     from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
     from pipelines.settings import DEFAULT_CACHE
@@ -86,7 +105,7 @@ def score(
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
     cache = as_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
-    scorer = load_scorer(bundle, cache, workers, device, weights, score_as)
+    scorer = load_scorer(bundle, make_runtime(cache, device, weights), workers, score_as)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
@@ -111,44 +130,6 @@ def _cluster(engine: str | None, address: str | None) -> Cluster | None:
     return cluster
 
 
-def load_scorer(
-    bundle: Path | None,
-    cache: Path | None,
-    workers: int | None,
-    device: str | None,
-    weights: Path | None,
-    score_as: str | None = None,
-) -> Scorer:
-    """The scorer described by the command line's options."""
-    _import_skops_quickly()
-
-    from seiqa_features.extraction.runtime import Runtime
-    from seiqa_features.remote.places import as_path, local_side
-    from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
-    from seiqa_models.scorer import Scorer
-
-    weight_files = WeightFiles(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
-    scratch = None if cache is None else local_side(as_path(cache)) / "scratch"
-    runtime = Runtime(weight_files, device=device or "auto", scratch=scratch)
-    return Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
-
-
-def _import_skops_quickly() -> None:
-    """Import skops without its list of scikit-learn's estimators, which takes two seconds.
-
-    To make the list, skops imports all of scikit-learn. Bundles do not need it
-    (`seiqa_models.trust`). Other code of the process might, so this is only for commands.
-    """
-    import sklearn.utils
-
-    listing = sklearn.utils.all_estimators
-    sklearn.utils.all_estimators = list
-    try:
-        import skops.io  # noqa: F401
-    finally:
-        sklearn.utils.all_estimators = listing
-
-
 AGREE = "the metrics agree on this pair"
 DISAGREE = "the metrics disagree on this pair; the score relies on the trained model alone"
 UNFAMILIAR = (
@@ -158,7 +139,6 @@ UNFAMILIAR = (
 
 def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:
     """Refuse arguments that do not go together."""
-    from pipelines.runs.outputs import require_writable
     from seiqa_features.errors import UsageError
     from seiqa_features.pictures.formats import SUFFIXES
 
@@ -180,22 +160,23 @@ def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, j
     if many and (heatmap is not None or json):
         raise UsageError("--heatmap and --json are for two pictures; --out scores.json writes JSON")
     if heatmap is not None:
+        from pipelines.runs.outputs import require_writable
+
         if heatmap.suffix.lower() != ".png":
             raise UsageError(f"--heatmap {heatmap}: expected a name that ends in .png")
         require_writable(heatmap, inputs=images)
 
 
-def _score_pair(ref: Path, dist: Path, scorer: Scorer, heatmap: Path | None, *, json: bool) -> None:
+def _say_pair(
+    scored: Score, pair: tuple[Image, Image], heatmap: Path | None, *, json: bool
+) -> None:
     from pipelines.runs.scoring import hints, write_heat_map
-    from seiqa_features.pictures.inputs import pair_as_rgb
 
-    before, after = pair_as_rgb(ref, dist)
-    scored = scorer.score(before, after)
     if json:
         say_json(_as_object(scored))
     else:
         _say_score(scored)
-    for line in hints(before, after):
+    for line in hints(*pair):
         say_aside(f"seiqa: {line}")
     if heatmap is not None and not write_heat_map(heatmap, scored):
         say_aside(f"seiqa: {heatmap} was not written: the pictures are the same, pixel by pixel")

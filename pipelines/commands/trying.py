@@ -97,14 +97,14 @@ def sense(
     A harmless change has to score above an erased object, a blurred picture above another one, an
     identical copy above everything. No human labels are used.
     """
-    from pipelines.commands.score import load_scorer
+    from pipelines.loading.scorer import load_scorer, make_runtime
     from pipelines.runs.outputs import require_writable
     from pipelines.sense.suite import held_relations, shares_of
     from seiqa_features.files import write_whole
 
     if out is not None:
         require_writable(out)
-    scorer = load_scorer(bundle, None, workers, device, weights)
+    scorer = load_scorer(bundle, make_runtime(None, device, weights), workers)
     with bars("scoring photographs") as (progress,):
         table = held_relations(scorer, on_pair=progress)
     found = shares_of(table)

@@ -26,11 +26,12 @@ from seiqa_features.spending import Spent, spending
 from seiqa_features.tabular.names import column_key
 from seiqa_features.tabular.reading import read_text_table
 from seiqa_models.audit.tables import Roles
-from seiqa_models.bundle import MANIFEST_FILE, load_bundle
+from seiqa_models.bundle import load_bundle
 from seiqa_models.core.columns import is_dense, split_columns
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.readiness import require_folds
 from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.inspection.manifest import MANIFEST_FILE
 
 PSEUDO_LABEL = "pseudo_label"  # a label column of this name holds pseudo-labels, as in a manifest
 SCORE = "score"

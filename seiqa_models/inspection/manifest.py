@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from seiqa_features.commits import current
 from seiqa_models.card import check_card
 from seiqa_models.core.errors import TableError, one_line
+from seiqa_models.inspection.files import read_bounded
 
+MANIFEST_FILE = "bundle.json"
 FORMAT_VERSION = 6
+
+BOXED = Path(__file__).parents[1] / "boxed"
+"""The built-in model: the bundle shipped with the package."""
 
 MAX_BYTES = 2_000_000
 """Maximum size of bundle.json: a forest of 1000 trees lists 3000 arrays in 200 kB."""
@@ -105,6 +112,23 @@ class Manifest(_Typed):
             "format": FORMAT_VERSION, "checksum": self.checksum, **self.model_dump(),
         }  # fmt: skip
         return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a bundle's bundle.json.
+
+    Raises
+    ------
+    TableError
+        It cannot be read; otherwise as `parse_manifest`.
+    """
+    path = current(folder / MANIFEST_FILE)
+    try:
+        text = read_bounded(path, MAX_BYTES)
+    except OSError as error:
+        reason = f"{MANIFEST_FILE} cannot be read ({error.strerror})"
+        raise TableError(f"{folder} is not a bundle: {reason}") from error
+    return parse_manifest(text, str(path))
 
 
 def parse_manifest(text: bytes, name: str) -> Manifest:

@@ -125,11 +125,12 @@ def test_a_pair_is_scored_with_its_interval(
 
 
 def test_only_what_the_bundle_needs_is_imported(trained: Path, tmp_path: Path) -> None:
+    """With -v, all in one process."""
     scene(1).save(tmp_path / "a.png")
     degrade(scene(1), 1).save(tmp_path / "b.png")
     code = (
         "import sys\nfrom pipelines.cli import main\n"
-        f"try: main(['score', 'a.png', 'b.png', '--bundle', {str(trained)!r}])\n"
+        f"try: main(['-v', 'score', 'a.png', 'b.png', '--bundle', {str(trained)!r}])\n"
         "except SystemExit as stopped: assert not stopped.code\n"
         "heavy = {'torchvision', 'pyiqa', 'timm', 'open_clip', 'catboost', 'lightgbm', 'skorch',\n"
         "    'matplotlib', 'pydantic_settings', 'tifffile', 'pillow_heif', 'sympy',\n"

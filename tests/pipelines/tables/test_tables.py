@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pipelines.report.render import render_report
 from seiqa_features.errors import DataError
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score
+from tests.pipelines.conftest import write_quick
 
 app = typer.Typer()
 app.command("fit-table")(fit_table)
@@ -29,8 +31,7 @@ app.command("predict-table")(predict_table)
 NAMED = ["--label", "MOS", "--group", "ref", "--drop", "picture", "--kind", "distortion"]
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
+def write_table(folder: Path) -> Path:
     """8 references × 2 kinds × 4 levels; two columns see the label, one row has none."""
     rng = np.random.default_rng(0)
     mos = rng.uniform(1, 5, 64)
@@ -45,9 +46,15 @@ def table(tmp_path: Path) -> Path:
         }
     )
     rows.loc[10, "MOS"] = np.nan
-    path = tmp_path / "metrics.csv"
+    path = folder / "metrics.csv"
     rows.to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """See `write_table`."""
+    return write_table(tmp_path)
 
 
 def seiqa(*arguments: str | Path) -> Result:
@@ -57,12 +64,22 @@ def seiqa(*arguments: str | Path) -> Result:
     )
 
 
-@pytest.fixture
-def fitted(table: Path, quick: Path, tmp_path: Path) -> tuple[Path, str]:
-    out = tmp_path / "run"
-    done = seiqa("fit-table", table, *NAMED, "--out", out, "--config", quick)
+@pytest.fixture(scope="module")
+def finished_fit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which the quick configuration was fitted to the table, and what was said."""
+    home = tmp_path_factory.mktemp("fit")
+    given = write_table(home), *NAMED, "--out", home / "run", "--config", write_quick(home)
+    done = seiqa("fit-table", *given)
     assert done.exit_code == 0, done.output
-    return out, done.stdout
+    return home, done.stdout
+
+
+@pytest.fixture
+def fitted(finished_fit: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+    """A copy of `finished_fit`'s run folder, and what was said."""
+    home, said = finished_fit
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run", said.replace(str(home), str(tmp_path))
 
 
 def test_metrics_say_everything_that_was_asked_for(fitted: tuple[Path, str]) -> None:
@@ -146,13 +163,14 @@ def test_a_table_that_lacks_features_is_refused_by_name(
         seiqa("predict-table", tmp_path / "words.csv", "--bundle", fitted[0])
 
 
-def test_same_bytes_for_any_number_of_workers(table: Path, quick: Path, tmp_path: Path) -> None:
-    written = []
-    for workers in ("1", "2"):
-        out = tmp_path / f"run{workers}"
-        seiqa("fit-table", table, *NAMED, "--out", out, "--config", quick, "--workers", workers)
-        written.append((out / "predictions.csv").read_bytes())
-    assert written[0] == written[1]
+def test_same_bytes_for_any_number_of_workers(
+    fitted: tuple[Path, str], table: Path, quick: Path, tmp_path: Path
+) -> None:
+    """`fitted` has one."""
+    out = tmp_path / "run2"
+    seiqa("fit-table", table, *NAMED, "--out", out, "--config", quick, "--workers", "2")
+    predictions = [run / "predictions.csv" for run in (fitted[0], out)]
+    assert predictions[0].read_bytes() == predictions[1].read_bytes()
 
 
 def test_columns_of_the_experiment_stop_it_before_anything_is_written(

@@ -164,18 +164,6 @@ def test_equal_and_swapped_pictures(
         assert bool(abs(there - back[output]) <= 1e-6) == facts.symmetric, output
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_values_do_not_depend_on_the_batch(
-    name: str, built: Callable[[str], Extract], batch: Callable[[str], Values]
-) -> None:
-    order = [2, 0, 1]
-    permuted = run(built(name), REF.flip(0), DIST[order], 1 - INDEX[order])
-    alone = pair(built(name), REF[1:], DIST[1:2])
-    for output, whole in batch(name).items():
-        assert torch.equal(permuted[output], whole[order]), output
-        assert torch.equal(alone[output], whole[1:2]), output
-
-
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(OF_ONE_KIND)))
 def test_values_do_not_depend_on_other_threads(name: str, built: Callable[[str], Extract]) -> None:
     """Two shapes, so that whatever a network keeps between calls would show."""

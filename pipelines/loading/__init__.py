@@ -1,0 +1,1 @@
+"""Loading the scorer that a verb needs, and a single pair's scorer soon."""
