@@ -11,9 +11,8 @@ with cost and most from the training rows that have moved: ``cost`` is the media
 slope of their labels (repeated medians; Siegel, Biometrika 69, 1982), because a picture that was
 moved by mistake can look moved far, and ``most`` the largest travel. The cost is added to the
 labels before the learners are fitted, up to the best label, and subtracted from everything that
-they predict. Rows whose whole loss the displacement explains tell nothing about damage, and the
-learners do without them. Where moved rows are few, or their labels do not fall in nearly all
-scenes, there is no such term.
+they predict. Where moved rows are few, or their labels do not fall in nearly all scenes, there is
+no such term.
 
 People rate rotated and shifted pictures alike if their pixels have travelled equally far: over both
 kinds in RAID (Daudén-Oliver et al., RAID-Dataset: human responses to affine image distortions and
@@ -23,15 +22,12 @@ Gaussian noise, Scientific Data, 2026), the SROCC of MOS and travel is -.93.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import siegelslopes
 from sklearn.base import BaseEstimator
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
-from seiqa_models.core.checks import TrainingTable
 
 OUTPUT = "travel"
 """Output of an extractor, the last part of its column's name: a share of the diagonal."""
@@ -41,10 +37,6 @@ LEAST = 0.003
 
 MIN_ROWS, MIN_SCENES = 4, 5
 """Minimum of moved rows of a scene, and of such scenes."""
-
-SLACK = 0.15
-"""A row's loss is explained if without it the label is so close to the best, as a share of their
-range. People agree no better on what a displacement costs."""
 
 _NEARLY_ALL = 0.9
 """Minimum share of the scenes in which labels fall."""
@@ -99,37 +91,6 @@ class DisplacementCost(BaseEstimator):
         """What the displacement of prepared rows [n, p] costs, float64 [n]."""
         return np.asarray(self.cost_ * self.travel(values))
 
-    def explains(self, y: FloatVector, values: FloatMatrix) -> NDArray[np.bool_]:
-        """Which prepared rows [n, p] with labels [n] have lost by their displacement alone, [n]."""
-        loss = y.max() - self.without(y, values)
-        return np.asarray((self.travel(values) >= LEAST) & (loss <= SLACK * np.ptp(y)))
-
     def without(self, y: FloatVector, values: FloatMatrix) -> FloatVector:
         """The labels [n] that prepared rows [n, p] would have unmoved, float64 [n]."""
         return np.asarray(np.minimum(y + self.predict(values), y.max()))
-
-
-def unmoved(
-    table: TrainingTable, columns: Sequence[str], values: FloatMatrix
-) -> tuple[TrainingTable, FloatMatrix, DisplacementCost | None]:
-    """The rows that tell about damage, with the labels that they would have unmoved.
-
-    Parameters
-    ----------
-    table : TrainingTable
-        n rows.
-    columns : Sequence[str]
-        Names of the prepared columns.
-    values : float64 [n, p]
-        The prepared rows.
-
-    Returns
-    -------
-    tuple[TrainingTable, FloatMatrix, DisplacementCost | None]
-        These rows, the same prepared, and the cost. Without a cost, all is as it was.
-    """
-    cost = DisplacementCost().fit(values, table.y, table.groups, columns)
-    if cost is None:
-        return table, values, None
-    rows = np.flatnonzero(~cost.explains(table.y, values))
-    return replace(table, y=cost.without(table.y, values)).take(rows), values[rows], cost

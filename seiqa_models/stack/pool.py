@@ -19,7 +19,7 @@ from seiqa_models.learners.consensus import Consensus, Fallback
 from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import fit_named, plain_scikit_learn, predict_named, row_arguments
 from seiqa_models.stack.dense import DENSE, DenseBlocks
-from seiqa_models.stack.displacement import DisplacementCost, unmoved
+from seiqa_models.stack.displacement import DisplacementCost
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -135,13 +135,15 @@ def fit_pool(
     TableError
         There are fewer rows than a representation has components.
     """
+    y, kinds, collections, groups = table.y, table.kinds, table.collections, table.groups
     with one_core(), plain_scikit_learn():
         preparation = Preparation()
         more = None if table.orders is None else table.orders.X
-        all_values = preparation.fit_transform(table.X, table.y, table.groups, more)
-        made, unrelated = _gate(table, preparation, all_values)
-        table, values, displacement = unmoved(table, preparation.columns_, all_values)
-        y, kinds, collections, groups = table.y, table.kinds, table.collections, table.groups
+        values = preparation.fit_transform(table.X, y, groups, more)
+        made, unrelated = _gate(table, preparation, values)
+        displacement = DisplacementCost().fit(values, y, groups, preparation.columns_)
+        if displacement is not None:
+            y = displacement.without(y, values)
         blocks = DenseBlocks().fit(table.X) if DENSE in forms(names) else None
         dense = None if blocks is None else blocks.transform(table.X)
     del table  # frees dense blocks copied for this fit before the learners need memory
@@ -171,7 +173,7 @@ def fit_pool(
             blocks.blocks_ if blocks is not None and form == DENSE else None,
         )  # fmt: skip
     parts = preparation, representations, learners, consensus, fallback, unrelated, displacement
-    return FittedPool(*parts), np.concatenate([all_values, made])
+    return FittedPool(*parts), np.concatenate([values, made])
 
 
 def _gate(

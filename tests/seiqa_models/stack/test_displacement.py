@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from seiqa_models.bundle import load_bundle, save_bundle
-from seiqa_models.core.checks import check_training_table
-from seiqa_models.stack.displacement import LEAST, MIN_SCENES, DisplacementCost, unmoved
+from seiqa_models.stack.displacement import MIN_SCENES, DisplacementCost
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 SCENES, STILL, MOVED = 8, 6, 6
@@ -58,26 +57,6 @@ def test_there_is_none_without_evidence(made: Made) -> None:
     assert DisplacementCost().fit(values, better, groups, names) is None
     still = np.concatenate([values[:, :2], np.zeros((len(values), 1))], axis=1)
     assert DisplacementCost().fit(still, y, groups, names) is None
-
-
-def test_rows_that_have_only_moved_teach_the_cost_and_nothing_else(made: Made) -> None:
-    X, y, groups = made
-    damaged = y.copy()
-    damaged[-1] = 1.0  # moved farthest, and damaged as well
-    table = check_training_table(X, damaged, groups)
-    kept, values, cost = unmoved(table, list(X.columns), X.to_numpy())
-    assert cost is not None
-    moved = X[COLUMN].to_numpy() >= LEAST
-    moved[-1] = False
-    assert np.array_equal(values, X.to_numpy()[~moved])
-    assert np.array_equal(kept.X, X[~moved])
-    assert np.array_equal(kept.groups, groups[~moved])
-    assert kept.y[-1] == pytest.approx(1.0 + cost.predict(X.to_numpy())[-1])
-    assert np.array_equal(kept.y[:-1], damaged[~moved][:-1])
-    all_rows, same, none = unmoved(table, ["quality", "detail", "other"], X.to_numpy())
-    assert none is None
-    assert all_rows is table
-    assert np.array_equal(same, X.to_numpy())
 
 
 @pytest.mark.parametrize("learners", [("gp", "ridge"), ("svr@2", "gp")])
