@@ -291,8 +291,8 @@ def test_a_picture_with_itself_has_the_identity_value(
             expected = torch.full_like(same[output], facts.identity)
             torch.testing.assert_close(same[output], expected, atol=1e-5, rtol=0)
             shifts = [(other[output] - facts.identity).abs().max() for other in changed]
-            # Lite0 takes these textures for one and the same thing.
-            assert max(shifts) > 1e-3 or output == "class_top1", output
+            # Lite0 takes these textures for one and the same thing, and nothing has moved.
+            assert max(shifts) > 1e-3 or output in ("class_top1", "travel"), output
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -304,7 +304,7 @@ def test_symmetry_where_promised_and_only_there(
     # Matching is symmetric by chance where every place has its like at the same place.
     to_another, from_another = pair(name, ref, picture(2)), pair(name, picture(2), ref)
     for output, facts in spec_of(name).outputs.items():
-        if facts.role != "value":
+        if facts.role != "value" or output == "travel":  # nothing has moved here
             continue
         difference = (there[output] - back[output]).abs().max()
         further = (to_another[output] - from_another[output]).abs().max()

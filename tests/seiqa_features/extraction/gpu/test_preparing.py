@@ -97,10 +97,23 @@ def run(
     return assemble(report.kept(pairs), recipe, store)[0], report.failures
 
 
+@pytest.fixture(autouse=True)
+def _left_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """joblib keeps its processes for a while after a test that has used them."""
+    monkeypatch.setattr(sys.modules[__name__], "LEFT", {child.pid for child in all_children()})
+
+
+LEFT: set[int] = set()
+
+
+def all_children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
 def children() -> list[psutil.Process]:
     """Processes of loky, but for the one that looks after its semaphores."""
     found = []
-    for child in psutil.Process().children(recursive=True):
+    for child in (each for each in all_children() if each.pid not in LEFT):
         try:
             found += [child] if "popen_loky" in " ".join(child.cmdline()) else []
         except psutil.Error:

@@ -45,7 +45,9 @@ def test_new_tensors_are_there_unless_told_otherwise() -> None:
 
 
 def test_every_function_that_a_device_can_be_set_for_is_known() -> None:
-    missing = {function.__name__ for function in _device._device_constructors() - MAKERS}
+    makers = _device._device_constructors() - MAKERS
+    # transformers puts its own in place of one, which calls that.
+    missing = {each.__name__ for each in makers if "transformers" not in str(each.__module__)}
     assert {name for name in missing if not name.startswith("sparse_")} == ODD
 
 
