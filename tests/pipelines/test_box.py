@@ -18,7 +18,7 @@ def test_laboratories_are_rendered_into_one_manifest(tmp_path: Path) -> None:
         "live_r2/recipe": {"ref_img": "a.bmp", "dist_img": "img1.bmp", "distortion": "jpeg",
                            "DMOS": 30.0, "kodak": 2},
         "raid/recipe": {"ref_img": "img_02.png", "dist_img": "rot_img_02_level_02.png",
-                        "distortion": "rotation", "MOS": 5.4356},
+                        "distortion": "rotation", "level": 7, "MOS": 5.4356},
     }  # fmt: skip
     for name, row in recipes.items():
         table = tmp_path / "data" / f"{name}.csv"
@@ -30,7 +30,8 @@ def test_laboratories_are_rendered_into_one_manifest(tmp_path: Path) -> None:
     pd.DataFrame([recipes["live_r2/recipe"], other]).to_csv(live, index=False)
     raid = tmp_path / "data/raid/recipe.csv"
     noise = {**recipes["raid/recipe"], "distortion": "noise"}
-    pd.DataFrame([recipes["raid/recipe"], noise]).to_csv(raid, index=False)
+    less = {**recipes["raid/recipe"], "level": 2}
+    pd.DataFrame([recipes["raid/recipe"], noise, less]).to_csv(raid, index=False)
     (raid.parent / "recipe_unverified.csv").write_text("ref_img\n")
     made = tmp_path / "made"
     made.mkdir()
