@@ -76,8 +76,8 @@ def aligned() -> Extract:
             movement["travel"] = 0.0
         values = {name: torch.tensor(value).double() for name, value in movement.items()}
         moved = _moved_back(ref, dist, found)
-        core = None if found.window is None else core_of(found.window)
-        top, bottom, left, right = filled_box(both_show(found.matrix, one.shape, core))
+        shown = both_show(found.matrix, one.shape, core_of(found.window))
+        top, bottom, left, right = filled_box(shown)
         if min(bottom - top, right - left) < SMALLEST:
             undefined = ("residual", *metrics)
             return {**values, **{name: torch.tensor(torch.nan).double() for name in undefined}}

@@ -60,7 +60,7 @@ def align(ref: Grey, dist: Grey) -> Alignment:
         for image in (ref, dist)
     )
     window = shared_window(one, other)
-    core = None if window is None else core_of(window)
+    core = core_of(window)
     identity = np.eye(2, 3, dtype=np.float32)
     before = _correlation(one, other, identity, core)
     best, after = identity, before

@@ -10,6 +10,7 @@ from seiqa_features.pictures.registration.maps import (
     Affine,
     Alignment,
     Grey,
+    Mask,
     Pixels,
     inside_of,
     shifting,
@@ -65,20 +66,21 @@ def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
     one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
     # A shift by whole pixels needs no resampling, so it wins if the estimate was slightly off.
     x, y = _whole_shift(one, other, found.matrix)
-    core = None if found.window is None else core_of(found.window)
+    core = core_of(found.window)
 
-    def filled(moved: Pixels, matrix: Affine) -> Pixels:
-        shown = both_show(matrix, ref.shape, core)
+    def filled(moved: Pixels, shown: Mask) -> Pixels:
         return np.where(shown[..., None], moved, ref)
 
-    whole = filled(np.roll(dist, (-y, -x), axis=(0, 1)), shifting(x, y))
+    shown_whole = both_show(shifting(x, y), ref.shape, core)
+    whole = filled(np.roll(dist, (-y, -x), axis=(0, 1)), shown_whole)
+    shown = both_show(found.matrix, ref.shape, core)
     moved = warp(_unit(dist), found.matrix)
-    if _squared_error(whole, ref) <= _squared_error(filled(_bytes(moved), found.matrix), ref):
+    if _squared_error(whole, ref) <= _squared_error(filled(_bytes(moved), shown), ref):
         return whole
     reference = _unit(ref)
     damage = _sharpened(moved, found.matrix, reference) - reference
     seen = damage * (1 - np.square(UNSEEN / np.maximum(np.abs(damage), UNSEEN)))
-    return filled(_bytes(reference + seen), found.matrix)
+    return filled(_bytes(reference + seen), shown)
 
 
 def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:

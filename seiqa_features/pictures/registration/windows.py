@@ -56,10 +56,12 @@ def window_of(image: Grey) -> Mask | None:
     return window > 0 if content[window > 0].mean() >= FULL else None
 
 
-def core_of(window: Mask) -> Mask:
-    """The window bool [H, W] without its edge."""
+def core_of(window: Mask | None) -> Mask | None:
+    """The window bool [H, W] without its edge; None if there is no window."""
     import cv2
 
+    if window is None:
+        return None
     rows, columns = (np.flatnonzero(window.any(axis=axis)) for axis in (1, 0))
     edge = SOFT_EDGE * min(np.ptp(rows) + 1, np.ptp(columns) + 1)
     padded = np.pad(window.astype(np.uint8), 1)  # what is beyond the picture is not shown

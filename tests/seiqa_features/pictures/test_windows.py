@@ -108,6 +108,7 @@ def test_two_windows_are_one_at_the_same_place(content: Pixels) -> None:
 
 def test_pixels_that_both_show() -> None:
     core = core_of(DISTANCE < 100)
+    assert core is not None
     assert (core == (DISTANCE < 70)).mean() > 0.99
     shown = both_show(shifting(20, 0), (SIDE, SIDE), core)
     assert shown[SIDE // 2, SIDE // 2]
