@@ -21,6 +21,7 @@ import pandas as pd
 import typer
 
 from tests.browser import Browser, find_chromium
+from tests.pipelines.web.made import score_zip
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SEIQA = [sys.executable, "-c", "from pipelines.cli import main; main()"]
@@ -78,12 +79,7 @@ def take_many(browser: Browser, address: str, run: Path, folder: Path) -> None:
     }.items():  # fmt: skip
         browser.resize(width, height, phone=phone)
         browser.open(address)
-        tab = "[...document.querySelectorAll('[role=tab]')].find(tab => /Many/.test(tab.innerText))"
-        browser.wait_for(f"!!{tab}")
-        browser.evaluate(f"{tab}.click()")
-        browser.choose_file("#zip input[type=file]", archive)
-        browser.wait_for("document.querySelector('#zip').innerText.includes('pairs')")
-        browser.click("#score-zip")
+        score_zip(browser, archive)
         browser.wait_for(f"document.body.innerText.includes('{MANY} of {MANY + 1} pairs scored')")
         browser.screenshot(folder / f"{name}.png")
 

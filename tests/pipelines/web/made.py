@@ -24,6 +24,7 @@ import pytest
 from PIL import Image
 
 from pipelines.web.uploads import Limits
+from tests.browser import Browser
 from tests.pipelines.conftest import degrade, scene
 
 LOCAL = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -45,6 +46,20 @@ def packed(members: Members, **options: Any) -> bytes:
         for name, content in members.items():
             archive.writestr(name, content)
     return file.getvalue()
+
+
+MANY_PAIRS = (
+    "[...document.querySelectorAll('[role=tab]')].find(tab => tab.innerText == 'Many pairs')"
+)
+
+
+def score_zip(page: Browser, path: Path) -> None:
+    """Have a page's tab of many pairs score a zip; its table comes later."""
+    page.wait_for(f"!!{MANY_PAIRS}")
+    page.evaluate(f"{MANY_PAIRS}.click()")
+    page.choose_file("#zip input[type=file]", path)
+    page.wait_for("document.querySelector('#zip').innerText.includes('pairs')")
+    page.click("#score-zip")
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:

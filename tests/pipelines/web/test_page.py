@@ -11,11 +11,7 @@ import pytest
 
 from tests.browser import Browser
 from tests.pipelines.conftest import scene
-from tests.pipelines.web.made import LOCAL, Members, packed, png
-
-MANY_PAIRS = (
-    "[...document.querySelectorAll('[role=tab]')].find(tab => tab.innerText == 'Many pairs')"
-)
+from tests.pipelines.web.made import LOCAL, MANY_PAIRS, Members, packed, png, score_zip
 
 
 def choose_pair(page: Browser, ref: Path, dist: Path) -> None:
@@ -80,11 +76,7 @@ def test_zip_becomes_a_table_and_a_file(page: Browser, tmp_path: Path) -> None:
         "Ref/<b>.png": png(0), "dist/<b>.png": png(0, 1), "Ref/b.png": png(1), "dist/b.png": b"no"
     }  # fmt: skip
     (tmp_path / "pairs.zip").write_bytes(packed(members))
-    page.wait_for(f"!!{MANY_PAIRS}")
-    page.evaluate(f"{MANY_PAIRS}.click()")
-    page.choose_file("#zip input[type=file]", tmp_path / "pairs.zip")
-    page.wait_for("document.querySelector('#zip').innerText.includes('pairs')")
-    page.click("#score-zip")
+    score_zip(page, tmp_path / "pairs.zip")
     page.wait_for("document.body.innerText.includes('1 of 2 pairs scored')")
     link = page.wait_for("document.querySelector('#csv a')?.href")
     table = pd.read_csv(io.BytesIO(httpx.get(link, trust_env=False).content), keep_default_na=False)
