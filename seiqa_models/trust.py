@@ -60,6 +60,7 @@ TRUSTED_TYPES = (
     "seiqa_models.stack.collections.observers.Observers",
     "seiqa_models.stack.dense.DenseBlocks",
     "seiqa_models.stack.displacement.DisplacementCost",
+    "seiqa_models.stack.edited.EditedGate",
     "seiqa_models.stack.intervals.ConformalInterval",
     "seiqa_models.stack.meta.RidgeMeta",
     "seiqa_models.stack.preparation.Preparation",

@@ -9,7 +9,14 @@ import pandas as pd
 
 from pipelines.runs.folder import Constructed
 from pipelines.runs.metrics import ConstructedOrders
-from pipelines.sense.orders import GONE, IDENTITY, references_of, write_pairs
+from pipelines.sense.orders import (
+    EDITED,
+    GONE,
+    IDENTITY,
+    SIGN_CHANGED,
+    references_of,
+    write_pairs,
+)
 from pipelines.settings import Settings
 from seiqa_features.datasets.pairs import build_pairs
 from seiqa_features.extraction.cached import extract_table
@@ -67,5 +74,6 @@ def orders_of(constructed: Constructed) -> tuple[Orders, ConstructedOrders]:
         rows["group_id"].to_numpy(object),
         rows["donor"].to_numpy(object),
         gone.to_numpy(bool),
+        rows["edit"].isin([*EDITED, *SIGN_CHANGED]).to_numpy(bool),
     )
     return found, said

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from scipy import ndimage
 
 from pipelines.sense.scenes import Scene, picture_of, pixels_of
@@ -21,8 +21,6 @@ from pipelines.sense.scenes import Scene, picture_of, pixels_of
 Edit = Callable[[Scene, np.random.Generator], Image.Image]
 TILES = 12
 """A shuffled picture is cut into TILES × TILES tiles."""
-
-PRICE, OTHER_PRICE = "$19.99", "$91.99"
 
 
 def shift(pixels: int) -> Edit:
@@ -75,6 +73,37 @@ def rescaled(factor: float) -> Edit:
         size = tuple(max(1, round(side / factor)) for side in picture.size)
         small = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
         return small.resize(picture.size, Image.Resampling.BICUBIC)
+
+    return edit
+
+
+def contrast(factor: float) -> Edit:
+    """Distances from the mean grey level multiplied by a factor."""
+    return lambda scene, _: ImageEnhance.Contrast(scene.picture).enhance(factor)
+
+
+def motion(pixels: int) -> Edit:
+    """Horizontal motion blur over some pixels."""
+
+    def edit(scene: Scene, _: np.random.Generator) -> Image.Image:
+        return picture_of(ndimage.uniform_filter1d(pixels_of(scene.picture), pixels, axis=1))
+
+    return edit
+
+
+def warp(pixels: float) -> Edit:
+    """Smooth random displacements; their root mean square along each axis in pixels."""
+
+    def edit(scene: Scene, rng: np.random.Generator) -> Image.Image:
+        values = pixels_of(scene.picture)
+        shape = values.shape[:2]
+        places = np.indices(shape, np.float64)
+        for axis in range(2):
+            way = ndimage.gaussian_filter(rng.normal(size=shape), min(shape) / 25)
+            places[axis] += pixels * way / way.std()
+        channels = [ndimage.map_coordinates(v, places, order=1, mode="nearest")
+                    for v in np.moveaxis(values, 2, 0)]  # fmt: skip
+        return picture_of(np.stack(channels, axis=2))
 
     return edit
 
@@ -132,6 +161,22 @@ def replaced(scene: Scene, _: np.random.Generator) -> Image.Image:
     donor = scene.others[0].resize(scene.picture.size, Image.Resampling.BICUBIC)
     result.paste(donor.crop(box), box[:2])
     return result
+
+
+def shrunk(share: float, edit: Edit) -> Edit:
+    """An edit of the middle of the subject's box, by a share of its width and height."""
+
+    def narrowed(scene: Scene, rng: np.random.Generator) -> Image.Image:
+        left, top, right, bottom = scene.subject
+        x, y = (1 - share) / 2 * (right - left), (1 - share) / 2 * (bottom - top)
+        return edit(replace(scene, subject=(left + x, top + y, right - x, bottom - y)), rng)
+
+    return narrowed
+
+
+def followed(first: Edit, second: Edit) -> Edit:
+    """Both edits, one after the other."""
+    return lambda scene, rng: second(replace(scene, picture=first(scene, rng)), rng)
 
 
 def across(share: float, edit: Edit) -> Edit:
@@ -199,19 +244,6 @@ def flat(level: int | None) -> Edit:
 def static(scene: Scene, rng: np.random.Generator) -> Image.Image:
     """Uniform random noise and nothing else."""
     return picture_of(rng.integers(0, 256, pixels_of(scene.picture).shape))
-
-
-def labelled(picture: Image.Image, text: str) -> Image.Image:
-    """A price tag on a photograph; the same place and size for every text."""
-    result = picture.copy()
-    width, height = result.size
-    box = (width // 12, height // 12, width // 2, height // 3)
-    draw = ImageDraw.Draw(result)
-    draw.rectangle(box, fill="white", outline="black", width=2)
-    font = ImageFont.load_default(size=(box[3] - box[1]) // 2)
-    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    draw.text(middle, text, fill="black", font=font, anchor="mm")
-    return result
 
 
 HARMLESS: dict[str, Edit] = {

@@ -1,14 +1,15 @@
 """Constructed orders: pairs made from training references whose order needs no human judgement.
 
 Another picture, a flat colour and noise show nothing of the reference, and are worse than whatever
-still does, however damaged. None of these pairs has a label. Each belongs to the group of every
+still does, however damaged. Where a part is removed, covered, replaced or rewritten, more meaning
+is lost than the pixels tell. None of these pairs has a label. Each belongs to the group of every
 reference whose pixels it contains, so that nothing made from a held-out reference is trained on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy import ndimage
 
 from pipelines.sense import edits
 from pipelines.sense.edits import Edit
+from pipelines.sense.lettering import rewritten
 from pipelines.sense.scenes import Scene, Share
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.files import text_path
@@ -31,23 +33,44 @@ LONGEST_SIDE = 768
 
 IDENTITY = "identity"
 
-RELATED: dict[str, Edit] = {
-    "shift 2": edits.shift(2), "grey": edits.grey, "mirrored": edits.mirrored,
-    "part covered": edits.covered, "part replaced": edits.replaced,
+ALL_OVER: dict[str, Edit] = {
+    "shift 2": edits.shift(2), "crop 2 %": edits.crop(0.02), "warp 1": edits.warp(1),
+    "warp 3": edits.warp(3), "mirrored": edits.mirrored, "halves swapped": edits.swapped,
+    "tiles shuffled": edits.shuffled, "grey": edits.grey, "gamma 1.1": edits.gamma(1.1),
+    "contrast": edits.contrast(1.3), "half size": edits.rescaled(2),
+    "tenth size": edits.rescaled(10), "blur 5": edits.blur(5), "motion 9": edits.motion(9),
+    "JPEG 75": edits.jpeg(75), "JPEG 10": edits.jpeg(10), "noise 50": edits.noise(50),
+}  # fmt: skip
+"""Changes of the whole picture, none of which concerns one part more than the rest."""
+
+EDITED: dict[str, Edit] = {
+    "part covered": edits.covered, "part replaced": edits.replaced, "part removed": edits.removed,
+    "part inserted": edits.inserted,
+    "small part covered": edits.shrunk(0.5, edits.covered),
+    "small part replaced": edits.shrunk(0.5, edits.replaced),
     "mostly covered": edits.across(0.8, edits.covered),
     "half replaced": edits.across(0.6, edits.replaced),
-    "halves swapped": edits.swapped, "tiles shuffled": edits.shuffled,
-    "blur 5": edits.blur(5), "JPEG 10": edits.jpeg(10), "noise 50": edits.noise(50),
-    "tenth size": edits.rescaled(10),
+    "part removed, shift 2": edits.followed(edits.removed, edits.shift(2)),
+    "part covered, JPEG 50": edits.followed(edits.covered, edits.jpeg(50)),
 }  # fmt: skip
-"""Of all sorts, and so strong that weaker ones need not be shown."""
+"""A part is removed, covered, replaced or inserted."""
+
+SIGN_KEPT: dict[str, Edit] = {"sign kept, JPEG 75": edits.jpeg(75)}
+SIGN_CHANGED: dict[str, Edit] = {
+    "sign changed": lambda scene, _: scene.picture,
+    "sign changed, JPEG 50": edits.jpeg(50),
+}
+"""Edits of a reference with a sign on it, whose text stays or was changed before."""
 
 GONE: dict[str, Edit] = {
     "another picture": edits.another(0), "a third picture": edits.another(1),
     "mean colour": edits.flat(None), "black": edits.flat(0), "static": edits.static,
 }  # fmt: skip
 
-DONATED = {"part replaced": 0, "half replaced": 0, "another picture": 0, "a third picture": 1}
+DONATED = {
+    "part replaced": 0, "part inserted": 0, "small part replaced": 0, "half replaced": 0,
+    "another picture": 0, "a third picture": 1,
+}  # fmt: skip
 """Edits that take pixels from another reference, and from which one in `Scene.others`."""
 
 
@@ -62,7 +85,7 @@ class Reference:
 
 def every_edit() -> dict[str, Edit]:
     """All edits by name, without the identity."""
-    return {**RELATED, **GONE}
+    return {**ALL_OVER, **EDITED, **SIGN_KEPT, **SIGN_CHANGED, **GONE}
 
 
 def references_of(pairs: pd.DataFrame) -> list[Reference]:
@@ -116,15 +139,19 @@ def _written(
     picture, rng = opened(reference.path), _generator(reference.key, IDENTITY)
     others = tuple(opened(donor.path) for donor in donors)
     scene = Scene(reference.key, picture, _busiest(picture, rng), others)
-    ref = folder / "reference.png"
+    sign, other = rewritten(scene, rng)
+    ref, signed = folder / "reference.png", folder / "sign.png"
     picture.save(ref, compress_level=1)
+    sign.save(signed, compress_level=1)
     yield IDENTITY, ref, ref
     for number, (name, edit) in enumerate(every_edit().items()):
         if name in DONATED and donors[DONATED[name]].key == reference.key:
             continue
         path = folder / f"{number}.png"
-        edit(scene, _generator(reference.key, name)).save(path, compress_level=1)
-        yield name, path, ref
+        start = sign if name in SIGN_KEPT else other if name in SIGN_CHANGED else picture
+        edited = edit(replace(scene, picture=start), _generator(reference.key, name))
+        edited.save(path, compress_level=1)
+        yield name, path, ref if start is picture else signed
 
 
 def opened(path: Path) -> Image.Image:

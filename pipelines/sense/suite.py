@@ -18,6 +18,7 @@ from PIL import Image
 
 from pipelines.sense import edits
 from pipelines.sense.edits import DAMAGING, DOSES, GONE, HARMLESS, RECOGNISABLE
+from pipelines.sense.lettering import OTHER_PRICE, PRICE, labelled
 from pipelines.sense.scenes import Scene, scenes
 from seiqa_features.progress import Progress, unwatched
 
@@ -69,8 +70,8 @@ def pictures_of(scene: Scene) -> dict[str, tuple[Image.Image, Image.Image]]:
     pairs = {"identity": (scene.picture, scene.picture.copy())}
     for number, (name, edit) in enumerate({**singles, **doses}.items()):
         pairs[name] = (scene.picture, edit(scene, np.random.default_rng(number)))
-    priced = edits.labelled(scene.picture, edits.PRICE)
-    changed = edits.labelled(scene.picture, edits.OTHER_PRICE)
+    priced = labelled(scene.picture, PRICE)
+    changed = labelled(scene.picture, OTHER_PRICE)
     tagged = Scene(scene.name, priced, scene.subject, scene.others)
     pairs["text kept"] = (priced, edits.jpeg(80)(tagged, np.random.default_rng(0)))
     pairs["text changed"] = (priced, changed)

@@ -26,6 +26,9 @@ FALLBACK, FALLBACK_SHARE = "fallback_score", "fallback_share"
 UNRELATED = "unrelated"
 """How surely the degraded picture shows nothing of the reference, 0..1."""
 
+EDITED = "edited"
+"""How surely a part of the degraded picture was removed, covered, replaced or rewritten, 0..1."""
+
 COMPETITORS = ("best_single", "greedy", "index_only", "at_home", "as_itself", CONSENSUS)
 """Other predictions for the same rows, with which the stack is compared."""
 
@@ -33,7 +36,7 @@ ROW = ("pair_id", "mos", "group_id", "fold")
 """Known facts about a row."""
 
 RESULT_COLUMNS = frozenset(
-    {*SCORED, *COMPETITORS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, *ROW}
+    {*SCORED, *COMPETITORS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED, *ROW}
 )
 
 

@@ -1,8 +1,9 @@
-"""Constructed orders: unlabelled rows of which some show nothing of their reference.
+"""Constructed orders: unlabelled rows that show nothing of their reference, are edited, or neither.
 
 That another picture, a flat colour or noise is worse than whatever still shows something of the
-reference needs no human judgement. A stack learns from such rows to tell the two apart
-(:mod:`seiqa_models.stack.unrelated`). They have no labels, and nothing is measured on them.
+reference needs no human judgement, nor does a removed object being worse than a shift by a pixel.
+A stack learns from such rows to tell the sorts apart (:mod:`seiqa_models.stack.unrelated`,
+:mod:`seiqa_models.stack.edited`). They have no labels, and nothing is measured on them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from seiqa_models.core.errors import TableError
 
 @dataclass(frozen=True)
 class Orders:
-    """Unlabelled rows, and which of them are worse than all others.
+    """Unlabelled rows, and which of them are worse than others.
 
     Attributes
     ----------
@@ -32,16 +33,20 @@ class Orders:
         only where both groups are. ``donors`` repeats ``groups`` where there is no second one.
     gone : bool [m]
         Whether the row's degraded picture shows nothing of its reference.
+    edited : bool [m]
+        Whether a part of it was removed, covered, replaced, inserted or rewritten.
     """
 
     X: pd.DataFrame
     groups: NDArray[Any]
     donors: NDArray[Any]
     gone: NDArray[np.bool_]
+    edited: NDArray[np.bool_]
 
     def take(self, rows: Rows) -> Orders:
         """The given rows, by position."""
-        return Orders(self.X.iloc[rows], self.groups[rows], self.donors[rows], self.gone[rows])
+        parts = (part[rows] for part in (self.groups, self.donors, self.gone, self.edited))
+        return Orders(self.X.iloc[rows], *parts)
 
     def within(self, groups: NDArray[Any]) -> Orders:
         """The rows made only of pictures of these groups."""
@@ -71,4 +76,4 @@ class Orders:
             np.array([codes[name] for name in some.tolist()], dtype=np.intp)
             for some in (known.groups, known.donors)
         )
-        return Orders(known_X, groups, donors, known.gone)
+        return Orders(known_X, groups, donors, known.gone, known.edited)

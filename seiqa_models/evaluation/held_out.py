@@ -20,6 +20,7 @@ from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, TrainingTable
 from seiqa_models.core.columns import (
     AGREEMENT,
+    EDITED,
     FALLBACK,
     FALLBACK_SHARE,
     RESULT_COLUMNS,
@@ -189,7 +190,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     agreement = predictions[AGREEMENT]
-    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE, UNRELATED])
+    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED])
     predictions = predictions.clip(*fitted.label_range_).assign(
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )

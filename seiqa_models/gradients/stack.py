@@ -25,6 +25,8 @@ from seiqa_models.learners.consensus import FAR, STEEPNESS, Consensus, Fallback
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.displacement import DisplacementCost
+from seiqa_models.stack.edited import EditedGate
+from seiqa_models.stack.gate import Gate
 from seiqa_models.stack.meta import meta_name
 from seiqa_models.stack.predicting import StackPredictor
 from seiqa_models.stack.preparation import Preparation
@@ -33,6 +35,9 @@ from seiqa_models.stack.unrelated import FLOOR, UnrelatedGate
 
 Features = Mapping[str, torch.Tensor]
 """Columns by name: scalars [n], dense blocks [n, d]."""
+
+Pull = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From prepared rows [n, p] and their scores [n] to new scores [n]."""
 
 
 def obstacles(regressor: StackPredictor) -> list[str]:
@@ -70,7 +75,7 @@ def stack_form(
     """
     prepared, fused = _preparation(regressor.preparation_), _members(regressor)
     low, high = regressor.label_range_
-    pull = None if regressor.unrelated_ is None else _unrelated(regressor.unrelated_, low, high)
+    pulls = _pulls(regressor)
     own = None if collection is None else _own_term(regressor, collection)
 
     def form(features: Features) -> torch.Tensor:
@@ -78,7 +83,7 @@ def stack_form(
         score = fused(rows)
         if own is not None:
             score = score + own(rows)
-        if pull is not None:
+        for pull in pulls:
             score = pull(rows, score)
         return score.clamp(low, high)
 
@@ -183,19 +188,37 @@ def _calibration(blend: Blend) -> Form:
     return bent_form((part.x_, part.z_, part.slope_))
 
 
-def _unrelated(
-    part: UnrelatedGate, low: float, high: float
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """`UnrelatedGate.share` and `pulled_down`."""
+def _pulls(regressor: StackPredictor) -> list[Pull]:
+    """`StackPredictor._pulled`, one step after another."""
+    (low, high), found = regressor.label_range_, []
+    if regressor.edited_ is not None:
+        found.append(_edited(regressor.edited_, low, regressor.edit_cost_))
+    if regressor.unrelated_ is not None:
+        found.append(_unrelated(regressor.unrelated_, low, high))
+    return found
+
+
+def _share(part: Gate) -> Form:
+    """`Gate.share`."""
     scaled = torch_form(part.scaler_)
     odds = linear_form(part.model_.coef_[0], part.model_.intercept_[0])
-    knee = FLOOR * (high - low)
+    return lambda rows: (2 * torch.sigmoid(odds(scaled(rows))) - 1).clamp(min=0)
+
+
+def _edited(part: EditedGate, low: float, cost: float) -> Pull:
+    """`lowered`."""
+    share = _share(part)
+    return lambda rows, score: low + (1 - cost * share(rows)) * (score - low)
+
+
+def _unrelated(part: UnrelatedGate, low: float, high: float) -> Pull:
+    """`pulled_down`."""
+    share, knee = _share(part), FLOOR * (high - low)
 
     def form(rows: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
-        share = (2 * torch.sigmoid(odds(scaled(rows))) - 1).clamp(min=0)
         height = score - low
         bent = knee * torch.exp(height.clamp(max=knee) / knee - 1)
-        return low + (1 - share) * torch.where(height < knee, bent, height)
+        return low + (1 - share(rows)) * torch.where(height < knee, bent, height)
 
     return form
 

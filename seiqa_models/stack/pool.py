@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.dummy import DummyRegressor
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE, UNRELATED
+from seiqa_models.core.columns import (
+    AGREEMENT,
+    CONSENSUS,
+    EDITED,
+    FALLBACK,
+    FALLBACK_SHARE,
+    UNRELATED,
+)
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus, Fallback
@@ -20,6 +28,8 @@ from seiqa_models.learners.registry import make_learner
 from seiqa_models.plugins.calls import fit_named, plain_scikit_learn, predict_named, row_arguments
 from seiqa_models.stack.dense import DENSE, DenseBlocks
 from seiqa_models.stack.displacement import DisplacementCost
+from seiqa_models.stack.edited import EditedGate
+from seiqa_models.stack.gate import Gate
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,
@@ -30,6 +40,8 @@ from seiqa_models.stack.representations import (
 )
 from seiqa_models.stack.unrelated import UnrelatedGate
 
+GateT = TypeVar("GateT", bound=Gate)
+
 Directions = Mapping[str, int]
 """Column → 1 if higher is better, -1 if lower is; for other columns the labels decide."""
 
@@ -39,7 +51,7 @@ class FittedPool:
     """A fitted preparation, and the parts fitted on its output.
 
     Representations are keyed by name, learners by the name of their member of the pool. There is no
-    fallback in models saved by earlier versions, or if nothing could be learned, no gate without
+    fallback in models saved by earlier versions, or if nothing could be learned, no gates without
     constructed orders, and no cost of displacement without displaced pictures. Everything runs on
     one thread: the number of threads can change the last digit.
     """
@@ -50,6 +62,7 @@ class FittedPool:
     consensus: Any
     fallback: Fallback | None
     unrelated: UnrelatedGate | None
+    edited: EditedGate | None
     displacement: DisplacementCost | None
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -65,8 +78,8 @@ class FittedPool:
     def predict_prepared(self, values: FloatMatrix, dense: FloatMatrix | None) -> pd.DataFrame:
         """Each member's predictions, float64 columns by name.
 
-        Five more are the consensus and the agreement, the fallback with its share, and how
-        certainly a picture is unrelated to its reference.
+        Six more are the consensus and the agreement, the fallback with its share, and how surely
+        a picture is unrelated to its reference or edited in a part.
 
         Parameters
         ----------
@@ -83,7 +96,7 @@ class FittedPool:
             }
             consensus, agreement = self._consensus(values)
             predictions |= {CONSENSUS: consensus, AGREEMENT: agreement, FALLBACK: consensus}
-            predictions[FALLBACK_SHARE] = predictions[UNRELATED] = np.zeros(len(values))
+            predictions |= dict.fromkeys((FALLBACK_SHARE, UNRELATED, EDITED), np.zeros(len(values)))
             if self.fallback is not None:
                 predictions[FALLBACK] = self.fallback.predict(values)
                 predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
@@ -93,6 +106,8 @@ class FittedPool:
                     predictions[name] = predictions[name] - cost
             if self.unrelated is not None:
                 predictions[UNRELATED] = self.unrelated.share(values)
+            if self.edited is not None:
+                predictions[EDITED] = self.edited.share(values)
         return pd.DataFrame(predictions)
 
     def _consensus(self, values: FloatMatrix) -> tuple[FloatVector, FloatVector]:
@@ -140,7 +155,7 @@ def fit_pool(
         preparation = Preparation()
         more = None if table.orders is None else table.orders.X
         values = preparation.fit_transform(table.X, y, groups, more)
-        made, unrelated = _gate(table, preparation, values)
+        made, gates = _gates(table, preparation, values)
         displacement = DisplacementCost().fit(values, y, groups, preparation.columns_)
         if displacement is not None:
             y = displacement.without(y, values)
@@ -172,21 +187,24 @@ def fit_pool(
             None if form == DENSE else told, collections, groups,
             blocks.blocks_ if blocks is not None and form == DENSE else None,
         )  # fmt: skip
-    parts = preparation, representations, learners, consensus, fallback, unrelated, displacement
+    parts = preparation, representations, learners, consensus, fallback, *gates, displacement
     return FittedPool(*parts), np.concatenate([values, made])
 
 
-def _gate(
+def _gates(
     table: TrainingTable, preparation: Preparation, values: FloatMatrix
-) -> tuple[FloatMatrix, UnrelatedGate | None]:
-    """Prepared rows of the constructed orders, and the gate; none if it has too little to learn."""
+) -> tuple[FloatMatrix, tuple[UnrelatedGate | None, EditedGate | None]]:
+    """Prepared rows of the constructed orders, and the gates; none that has too little to learn."""
     orders = table.orders
     if orders is None or not len(orders.X):
-        return np.empty((0, values.shape[1])), None
+        return np.empty((0, values.shape[1])), (None, None)
     made = preparation.transform(orders.X)
-    if not values.shape[1] or orders.gone.all() or not orders.gone.any():
-        return made, None
-    return made, UnrelatedGate().fit(values, made, orders.gone)
+
+    def fitted(gate: GateT, chosen: NDArray[np.bool_]) -> GateT | None:
+        learnable = values.shape[1] > 0 and chosen.any() and not chosen.all()
+        return gate.fit(values, made, chosen) if learnable else None
+
+    return made, (fitted(UnrelatedGate(), orders.gone), fitted(EditedGate(), orders.edited))
 
 
 def fit_learner(

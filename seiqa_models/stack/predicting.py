@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
-from seiqa_models.core.columns import AGREEMENT, FALLBACK_SHARE, UNRELATED
+from seiqa_models.core.columns import AGREEMENT, EDITED, FALLBACK_SHARE, UNRELATED
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import known_frame
 from seiqa_models.core.threads import one_core
@@ -19,6 +19,7 @@ from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.displacement import DisplacementCost
+from seiqa_models.stack.edited import EditedGate, lowered
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
@@ -44,6 +45,8 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     # Bundles of earlier versions have none.
     fallback_: Fallback | None = None
     unrelated_: UnrelatedGate | None = None
+    edited_: EditedGate | None = None
+    edit_cost_: float = 0.0
     displacement_: DisplacementCost | None = None
 
     def predict(self, X: Table, collection: str | None = None) -> FloatVector:
@@ -136,11 +139,11 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         )
 
     def predict_learners(self, X: Table) -> pd.DataFrame:
-        """Each member's own predictions, float64 [n, members + 5], not clipped.
+        """Each member's own predictions, float64 [n, members + 6], not clipped.
 
         Four further columns come from `seiqa_models.learners.consensus`: ``agreed_score`` and
-        ``agreement``, ``fallback_score`` and ``fallback_share``. The last, ``unrelated``, comes
-        from `seiqa_models.stack.unrelated`.
+        ``agreement``, ``fallback_score`` and ``fallback_share``. The last two, ``unrelated`` and
+        ``edited``, come from `seiqa_models.stack.unrelated` and `seiqa_models.stack.edited`.
         """
         pool, known = self.pool(X)
         return pool.predict(known)
@@ -181,10 +184,14 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         return self._pulled(own, predictions)
 
     def _pulled(self, scores: FloatVector, predictions: pd.DataFrame) -> FloatVector:
-        """The scores [n], at the bottom where a picture shows nothing of its reference."""
-        if self.unrelated_ is None:
-            return scores
-        return pulled_down(scores, predictions[UNRELATED].to_numpy(), self.label_range_)
+        """The scores [n], lower where a part was edited, lowest where nothing is shown."""
+        if self.edited_ is not None:
+            edited = predictions[EDITED].to_numpy()
+            scores = lowered(scores, edited, self.label_range_[0], self.edit_cost_)
+        if self.unrelated_ is not None:
+            gone = predictions[UNRELATED].to_numpy()
+            scores = pulled_down(scores, gone, self.label_range_)
+        return scores
 
     @property
     def weights_(self) -> dict[str, float] | None:
@@ -207,12 +214,12 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "blend_")
         known = known_frame(self, X, self.features_)
         parts = self.preparation_, self.representations_, self.learners_, self.consensus_
-        more = self.fallback_, self.unrelated_, self.displacement_
+        more = self.fallback_, self.unrelated_, self.edited_, self.displacement_
         return FittedPool(*parts, *more), known
 
     def _keep(self, pool: FittedPool) -> None:
         """Keep the parts of a fitted pool as attributes."""
         self.preparation_, self.representations_ = pool.preparation, pool.representations
         self.learners_, self.consensus_ = pool.learners, pool.consensus
-        self.fallback_, self.unrelated_ = pool.fallback, pool.unrelated
-        self.displacement_ = pool.displacement
+        self.fallback_, self.displacement_ = pool.fallback, pool.displacement
+        self.unrelated_, self.edited_ = pool.unrelated, pool.edited

@@ -12,6 +12,7 @@ from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.checks import check_training_table
+from seiqa_models.core.columns import EDITED
 from seiqa_models.core.errors import NO_GROUPS, GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
@@ -23,6 +24,7 @@ from seiqa_models.stack.blend import ABROAD, Blend
 from seiqa_models.stack.collections.joining import on_one_scale
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.cross_fitting import cross_fit
+from seiqa_models.stack.edited import affordable_cost
 from seiqa_models.stack.pool import check_members, fit_pool
 from seiqa_models.stack.predicting import StackPredictor
 
@@ -81,7 +83,9 @@ class SeiqaRegressor(StackPredictor):
         Column names seen in fit, sorted; those of an array are ``x0``, ``x1``, …
     preparation_ : Preparation; representations_ : dict of fitted transformers, by name
     learners_ : dict of fitted regressors, by member
-    consensus_ : Consensus; fallback_ : Fallback; unrelated_ : UnrelatedGate or None
+    consensus_ : Consensus; fallback_ : Fallback
+    unrelated_ : UnrelatedGate or None; edited_ : EditedGate or None
+    edit_cost_ : float, the share of the score that an edited part costs
     displacement_ : DisplacementCost or None
     blend_ : Blend
     weights_ : dict of float, by member, sum 1; None if the fusion has no weights
@@ -93,7 +97,7 @@ class SeiqaRegressor(StackPredictor):
         several collections.
     observers_ : Observers
         What each collection's observers add to the score; only set if there are several.
-    oof_ : DataFrame of float64 [n, members + 5], indexed like X
+    oof_ : DataFrame of float64 [n, members + 6], indexed like X
         Out-of-fold predictions of the training rows, as from :meth:`predict_learners`. They are not
         part of a saved bundle.
     """
@@ -174,8 +178,8 @@ class SeiqaRegressor(StackPredictor):
             for a scene in all of its collections.
         orders : Orders, optional
             Rows without labels, of the same groups, some of which are known to show nothing of
-            their reference. Those of held-out groups take no part in an inner fold; none takes part
-            in fusion, calibration or residuals.
+            their reference, or to be edited in a part. Those of held-out groups take no part in an
+            inner fold; none takes part in fusion, calibration or residuals.
 
         Raises
         ------
@@ -232,6 +236,10 @@ class SeiqaRegressor(StackPredictor):
                 held_out.new_kinds,
                 held_out.elsewhere,
             )
+            if self.edited_ is not None:
+                score = self.blend_.predict(held_out.by_group)
+                share = held_out.by_group[EDITED].to_numpy()
+                self.edit_cost_ = affordable_cost(score, share, self.label_range_[0], table.y)
         if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
             fused = self.blend_.predict(held_out.by_group)
