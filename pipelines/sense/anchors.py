@@ -10,8 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from pipelines.sense import edits
-from pipelines.sense.edits import Edit
+from pipelines.sense.distortions import Edit, blur, jpeg
 from pipelines.sense.judging import SECONDS
 from pipelines.sense.orders import Reference, opened
 from pipelines.sense.scenes import Scene
@@ -30,8 +29,8 @@ REFERENCES = 6
 """Maximum number of references degraded."""
 
 LADDERS: dict[tuple[str, str], dict[float, Edit]] = {
-    ("JPEG quality", ""): {q: edits.jpeg(q) for q in (90, 75, 60, 40, 30, 20, 10, 5)},
-    ("blur of σ", "px"): {sigma: edits.blur(sigma) for sigma in (0.5, 1, 2, 4, 8)},
+    ("JPEG quality", ""): {q: jpeg(q) for q in (90, 75, 60, 40, 30, 20, 10, 5)},
+    ("blur of σ", "px"): {sigma: blur(sigma) for sigma in (0.5, 1, 2, 4, 8)},
 }
 """(name, unit) → dose → edit, from the weakest to the strongest."""
 

@@ -17,8 +17,35 @@ import pandas as pd
 from PIL import Image
 from scipy import ndimage
 
-from pipelines.sense import edits
-from pipelines.sense.edits import Edit
+from pipelines.sense.distortions import (
+    Edit,
+    blur,
+    contrast,
+    crop,
+    gamma,
+    grey,
+    jpeg,
+    mirrored,
+    motion,
+    noise,
+    rescaled,
+    shift,
+    warp,
+)
+from pipelines.sense.edits import (
+    across,
+    another,
+    covered,
+    flat,
+    followed,
+    inserted,
+    removed,
+    replaced,
+    shrunk,
+    shuffled,
+    static,
+    swapped,
+)
 from pipelines.sense.lettering import rewritten
 from pipelines.sense.scenes import Scene, Share
 from seiqa_features.datasets.pairs import Found, Pair
@@ -34,37 +61,37 @@ LONGEST_SIDE = 768
 IDENTITY = "identity"
 
 ALL_OVER: dict[str, Edit] = {
-    "shift 2": edits.shift(2), "crop 2 %": edits.crop(0.02), "warp 1": edits.warp(1),
-    "warp 3": edits.warp(3), "mirrored": edits.mirrored, "halves swapped": edits.swapped,
-    "tiles shuffled": edits.shuffled, "grey": edits.grey, "gamma 1.1": edits.gamma(1.1),
-    "contrast": edits.contrast(1.3), "half size": edits.rescaled(2),
-    "tenth size": edits.rescaled(10), "blur 5": edits.blur(5), "motion 9": edits.motion(9),
-    "JPEG 75": edits.jpeg(75), "JPEG 10": edits.jpeg(10), "noise 50": edits.noise(50),
+    "shift 2": shift(2), "crop 2 %": crop(0.02), "warp 1": warp(1),
+    "warp 3": warp(3), "mirrored": mirrored, "halves swapped": swapped,
+    "tiles shuffled": shuffled, "grey": grey, "gamma 1.1": gamma(1.1),
+    "contrast": contrast(1.3), "half size": rescaled(2),
+    "tenth size": rescaled(10), "blur 5": blur(5), "motion 9": motion(9),
+    "JPEG 75": jpeg(75), "JPEG 10": jpeg(10), "noise 50": noise(50),
 }  # fmt: skip
 """Changes of the whole picture, none of which concerns one part more than the rest."""
 
 EDITED: dict[str, Edit] = {
-    "part covered": edits.covered, "part replaced": edits.replaced, "part removed": edits.removed,
-    "part inserted": edits.inserted,
-    "small part covered": edits.shrunk(0.5, edits.covered),
-    "small part replaced": edits.shrunk(0.5, edits.replaced),
-    "mostly covered": edits.across(0.8, edits.covered),
-    "half replaced": edits.across(0.6, edits.replaced),
-    "part removed, shift 2": edits.followed(edits.removed, edits.shift(2)),
-    "part covered, JPEG 50": edits.followed(edits.covered, edits.jpeg(50)),
+    "part covered": covered, "part replaced": replaced, "part removed": removed,
+    "part inserted": inserted,
+    "small part covered": shrunk(0.5, covered),
+    "small part replaced": shrunk(0.5, replaced),
+    "mostly covered": across(0.8, covered),
+    "half replaced": across(0.6, replaced),
+    "part removed, shift 2": followed(removed, shift(2)),
+    "part covered, JPEG 50": followed(covered, jpeg(50)),
 }  # fmt: skip
 """A part is removed, covered, replaced or inserted."""
 
-SIGN_KEPT: dict[str, Edit] = {"sign kept, JPEG 75": edits.jpeg(75)}
+SIGN_KEPT: dict[str, Edit] = {"sign kept, JPEG 75": jpeg(75)}
 SIGN_CHANGED: dict[str, Edit] = {
     "sign changed": lambda scene, _: scene.picture,
-    "sign changed, JPEG 50": edits.jpeg(50),
+    "sign changed, JPEG 50": jpeg(50),
 }
 """Edits of a reference with a sign on it, whose text stays or was changed before."""
 
 GONE: dict[str, Edit] = {
-    "another picture": edits.another(0), "a third picture": edits.another(1),
-    "mean colour": edits.flat(None), "black": edits.flat(0), "static": edits.static,
+    "another picture": another(0), "a third picture": another(1),
+    "mean colour": flat(None), "black": flat(0), "static": static,
 }  # fmt: skip
 
 DONATED = {

@@ -9,6 +9,8 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
+from seiqa_features.pictures.decoding import read_rgb
+
 Share = tuple[float, float, float, float]
 """Left, top, right, bottom of a box as shares of width and height."""
 
@@ -90,6 +92,6 @@ def picture_of(values: np.typing.NDArray[np.generic]) -> Image.Image:
 def _photograph(name: str) -> Image.Image:
     package, path = name.split("/", 1)
     with files(package).joinpath(path).open("rb") as file:
-        image = Image.open(file).convert("RGB")
+        image = read_rgb(file, name=name)  # without a profile, which edits would not pass on
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return image

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipelines.sense import edits
+from pipelines.sense.distortions import jpeg
 from pipelines.sense.edits import DAMAGING, DOSES, GONE, HARMLESS, RECOGNISABLE
 from pipelines.sense.lettering import OTHER_PRICE, PRICE, labelled
 from pipelines.sense.scenes import Scene, scenes
@@ -73,7 +73,7 @@ def pictures_of(scene: Scene) -> dict[str, tuple[Image.Image, Image.Image]]:
     priced = labelled(scene.picture, PRICE)
     changed = labelled(scene.picture, OTHER_PRICE)
     tagged = Scene(scene.name, priced, scene.subject, scene.others)
-    pairs["text kept"] = (priced, edits.jpeg(80)(tagged, np.random.default_rng(0)))
+    pairs["text kept"] = (priced, jpeg(80)(tagged, np.random.default_rng(0)))
     pairs["text changed"] = (priced, changed)
     return pairs
 

@@ -28,7 +28,7 @@ COSTS = (0.0, 0.1, 0.2, MOST)
 """Candidates for the cost."""
 
 AFFORDABLE = 0.001
-"""Largest loss of final on held-out groups."""
+"""Largest loss of final on held-out groups, compared with the best candidate."""
 
 
 class EditedGate(Gate):
@@ -41,7 +41,7 @@ def lowered(score: FloatVector, share: FloatVector, bottom: float, cost: float) 
 
 
 def affordable_cost(score: FloatVector, share: FloatVector, bottom: float, y: FloatVector) -> float:
-    """The largest cost that held-out rows with labels [n] can bear."""
+    """The largest cost that is nearly as good as the best for held-out rows with labels [n]."""
     finals = [final_score(y, lowered(score, share, bottom, cost)) for cost in COSTS]
-    least = finals[0] - AFFORDABLE
+    least = max(finals) - AFFORDABLE
     return max(cost for cost, final in zip(COSTS, finals, strict=True) if final >= least)

@@ -200,11 +200,14 @@ def _gates(
         return np.empty((0, values.shape[1])), (None, None)
     made = preparation.transform(orders.X)
 
-    def fitted(gate: GateT, chosen: NDArray[np.bool_]) -> GateT | None:
+    def fitted(gate: GateT, some: FloatMatrix, chosen: NDArray[np.bool_]) -> GateT | None:
         learnable = values.shape[1] > 0 and chosen.any() and not chosen.all()
-        return gate.fit(values, made, chosen) if learnable else None
+        return gate.fit(values, some, chosen) if learnable else None
 
-    return made, (fitted(UnrelatedGate(), orders.gone), fitted(EditedGate(), orders.edited))
+    unrelated = fitted(UnrelatedGate(), made, orders.gone)
+    # Whether another picture counts as edited as well does not matter: it has the lowest score.
+    shown = ~orders.gone
+    return made, (unrelated, fitted(EditedGate(), made[shown], orders.edited[shown]))
 
 
 def fit_learner(

@@ -71,7 +71,8 @@ def test_permuted_rows_of_collections_with_orders_give_the_same_bytes(make_table
     y = y.mask(collections == "south", 20 * y)
     scenes = np.repeat([f"ref{g}" for g in range(12)], 2)
     shown = X.iloc[np.repeat(np.arange(0, 60, 5), 2)].set_axis([f"made{i}" for i in range(24)])
-    orders = Orders(shown, scenes, scenes, np.resize([True, False], 24))
+    gone = np.resize([True, False, False], 24)
+    orders = Orders(shown, scenes, scenes, gone, np.roll(gone, 1))
     stack = SeiqaRegressor(("ridge",), n_splits=2, scale="north")
     saved = []
     for name, new, made in (
@@ -86,6 +87,7 @@ def test_permuted_rows_of_collections_with_orders_give_the_same_bytes(make_table
             orders=orders.take(made),
         )
         assert stack.unrelated_ is not None
+        assert stack.edited_ is not None
         assert set(stack.scales_["maps"]) == {"north", "south"}
         saved.append(bundle_bytes(stack, tmp_path / name))
     assert saved[0] == saved[1]

@@ -115,15 +115,16 @@ def test_large_references_are_reduced(
 
 
 def test_rows_that_show_nothing_are_below_all_others_of_their_scene() -> None:
-    edits = [IDENTITY, "shift 2", "part covered", "black", "static"]
+    edits = [IDENTITY, "sign kept, JPEG 75", "part covered", "black", "sign changed"]
     rows = pd.DataFrame(
         {"scene": "k", "edit": edits, "group_id": "g", "donor": "g"},
         index=[f"k/{name}" for name in edits],
     )
     table = pd.DataFrame({"psnr": np.arange(5.0)}, index=rows.index)
     found, said = orders_of(Constructed(rows, table))
-    assert found.gone.tolist() == [False, False, False, True, True]
-    assert (said.references, said.pairs, said.orders) == (1, 5, 6)
+    assert found.gone.tolist() == [False, False, False, True, False]
+    assert found.edited.tolist() == [False, False, True, False, True]
+    assert (said.references, said.pairs, said.orders) == (1, 5, 4)
 
 
 def test_only_labelled_training_references_count() -> None:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipelines.sense import edits, suite
+from pipelines.sense import suite
 from pipelines.sense.edits import DAMAGING, GONE, HARMLESS, RECOGNISABLE
+from pipelines.sense.lettering import OTHER_PRICE, PRICE, labelled
 from pipelines.sense.scenes import Scene, scenes
 from pipelines.sense.suite import CLASSES, held_relations, pictures_of, relations, shares_of
 from tests.pipelines.conftest import Cli
@@ -97,7 +98,7 @@ def test_psnr_has_little_sense() -> None:
 
 def test_a_label_is_drawn_in_one_place_whatever_it_says() -> None:
     picture = scenes()[0].picture
-    one, other = (edits.labelled(picture, text) for text in (edits.PRICE, edits.OTHER_PRICE))
+    one, other = (labelled(picture, text) for text in (PRICE, OTHER_PRICE))
     changed = np.asarray(one) != np.asarray(other)
     assert 0 < changed.any(axis=2).mean() < 0.05
 

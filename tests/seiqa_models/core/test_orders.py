@@ -14,7 +14,7 @@ from seiqa_models.core.orders import Orders
 
 
 def made(groups: list[str], donors: list[str] | None = None) -> Orders:
-    """Four rows a group: three that show the reference, and one that does not."""
+    """Four rows a group: two that show the reference, an edited one and one of something else."""
     rows = [group for group in groups for _ in range(4)]
     givers = rows.copy()
     for at, donor in enumerate(donors or groups):
@@ -22,7 +22,7 @@ def made(groups: list[str], donors: list[str] | None = None) -> Orders:
     index = [f"{group}{number}" for group in groups for number in range(4)]
     X = pd.DataFrame({"b": np.arange(len(rows), dtype=float), "a": 1.0}, index=index)
     gone = np.tile([False, False, False, True], len(groups))
-    return Orders(X, np.array(rows), np.array(givers), gone)
+    return Orders(X, np.array(rows), np.array(givers), gone, np.roll(gone, -1))
 
 
 def test_rows_made_of_another_groups_pictures_go_with_either() -> None:
@@ -30,6 +30,7 @@ def test_rows_made_of_another_groups_pictures_go_with_either() -> None:
     kept = orders.within(np.array(["x"]))
     assert kept.X.index.tolist() == ["x0", "x1", "x2"]
     assert not kept.gone.any()
+    assert kept.edited.tolist() == [False, False, True]
     assert orders.within(np.array(["y"])).gone.tolist() == [False, False, False, True]
     assert len(orders.within(np.array(["z"])).X) == 0
 
@@ -59,6 +60,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     assert second is not None
     pd.testing.assert_frame_equal(first.X, second.X)
     assert first.gone.tolist() == second.gone.tolist()
+    assert first.edited.tolist() == second.edited.tolist()
 
 
 def test_what_is_wrong_is_one_line() -> None:

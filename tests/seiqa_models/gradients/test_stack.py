@@ -61,13 +61,18 @@ def test_scores_are_those_of_the_stack(
 
 def test_scores_with_constructed_orders_and_as_a_collection(make_table: Make) -> None:
     X, y, groups = make_table(8, 10)
-    made = X.iloc[:40] * 0 + [-3.0, 2.0, 0.0]
-    made["chaff"] += np.random.default_rng(0).normal(size=40)
+    made = X.iloc[:60] * 0 + [-3.0, 2.0, 0.0]
+    made["chaff"] += np.random.default_rng(0).normal(size=60)
     made.iloc[20:, 0] = 0.5
-    made.index = [f"made{i}" for i in range(40)]
-    orders = Orders(made, groups[:40], groups[:40], np.arange(40) < 20)
+    made.iloc[40:, 1] = -1.5
+    made.index = [f"made{i}" for i in range(60)]
+    sort = np.arange(60) // 20
+    orders = Orders(made, groups[:60], groups[:60], sort == 0, sort == 2)
     stack = SeiqaRegressor(QUICK, n_splits=3).fit(X, y, groups, orders=orders)
     assert stack.unrelated_ is not None
+    assert stack.edited_ is not None
+    assert stack.edit_cost_ > 0
+    assert stack.edited_.share(stack.preparation_.transform(made))[40:].min() > 0.1
     require_equal(stack, pd.concat([X.iloc[::4], made.iloc[::4]]))
     names = np.where(np.arange(len(X)) % 2, "one", "other")
     several = SeiqaRegressor(QUICK, n_splits=3)

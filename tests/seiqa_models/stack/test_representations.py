@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE, UNRELATED
+from seiqa_models.core.columns import (
+    AGREEMENT,
+    CONSENSUS,
+    EDITED,
+    FALLBACK,
+    FALLBACK_SHARE,
+    UNRELATED,
+)
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 from seiqa_models.learners.registry import LEARNERS
@@ -39,7 +46,8 @@ def test_every_learner_reads_every_representation_of_more_columns_than_rows(form
     names = [f"{name}@{form}" for name in LEARNERS if not name.startswith("runner_up_")]
     stack = SeiqaRegressor(names, n_splits=2, fusion="mean").fit(X, y, groups)
     predictions = stack.predict_learners(X)
-    assert list(predictions) == [*names, CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED]
+    further = [CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED]
+    assert list(predictions) == [*names, *further]
     assert np.isfinite(predictions).all(axis=None)
     assert min(srocc(y, predictions[name]) for name in names) > 0.5
     assert srocc(y, stack.oof_[names].mean(axis=1)) > 0.9

@@ -11,9 +11,10 @@ import pytest
 
 from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.core.checks import check_training_table
-from seiqa_models.core.columns import UNRELATED
+from seiqa_models.core.columns import EDITED, UNRELATED
 from seiqa_models.core.orders import Orders
 from seiqa_models.evaluation.evaluate import evaluate
+from seiqa_models.stack.edited import MOST, affordable_cost
 from seiqa_models.stack.pool import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.unrelated import pulled_down
@@ -55,8 +56,8 @@ def orders() -> Orders:
         },
         index=[f"made{number:03d}" for number in range(len(groups))],
     )
-    gone = np.tile([False, False, False, False, True], GROUPS)
-    return Orders(X, groups, groups, gone)
+    sorts = np.tile(["copy", "harmless", "harmless", "erased", "gone"], GROUPS)
+    return Orders(X, groups, groups, sorts == "gone", sorts == "erased")
 
 
 def test_what_is_gone_falls_to_the_bottom_and_labelled_rows_stay(
@@ -73,6 +74,33 @@ def test_what_is_gone_falls_to_the_bottom_and_labelled_rows_stay(
     assert (told.oof_[UNRELATED] == 0).all()
     assert told.unrelated_ is not None
     assert plain.unrelated_ is None
+
+
+def test_an_erased_part_costs_what_labelled_rows_can_bear(
+    labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
+) -> None:
+    X, y, groups = labelled
+    blind = replace(orders, edited=np.zeros_like(orders.edited))
+    stack = SeiqaRegressor(LEARNERS, n_splits=3, label_range=(0, 5))
+    erased = orders.X[orders.edited]
+    before = stack.fit(X, y, groups, orders=blind).predict(erased)
+    assert stack.edited_ is None
+    told = SeiqaRegressor(LEARNERS, n_splits=3, label_range=(0, 5))
+    told.fit(X, y, groups, orders=orders)
+    assert told.edit_cost_ == MOST
+    np.testing.assert_allclose(told.predict(erased), (1 - MOST) * before, rtol=0.02)
+    np.testing.assert_allclose(told.predict(X), stack.predict(X), atol=0.02)
+    assert (told.oof_[EDITED] < 0.05).all()
+
+
+def test_the_largest_cost_that_held_out_labels_can_bear_is_chosen() -> None:
+    y = np.linspace(1, 5, 50)
+    edited = np.zeros(50)
+    assert affordable_cost(y, edited, 0.0, y) == MOST
+    edited[::3] = 1  # rows that the learners score correctly as they are
+    assert affordable_cost(y, edited, 0.0, y) == 0
+    scored_too_high = np.where(edited > 0, y / 0.8, y)
+    assert affordable_cost(scored_too_high, edited, 0.0, y) == pytest.approx(0.2)
 
 
 def test_no_gate_is_learned_if_all_or_none_are_gone(

@@ -58,7 +58,8 @@ def test_another_picture_stays_at_the_bottom_whoever_scores(
     gone.index = [f"gone{i}" for i in range(40)]
     intact = X.iloc[:40].set_axis([f"intact{i}" for i in range(40)])
     both = np.concatenate([groups[:40]] * 2)
-    orders = Orders(pd.concat([gone, intact]), both, both, np.arange(80) < 40)
+    none = np.zeros(80, bool)
+    orders = Orders(pd.concat([gone, intact]), both, both, np.arange(80) < 40, none)
     stack = SeiqaRegressor(QUICK).fit(X, y, groups, collections=names, orders=orders)
     low, high = stack.label_range_
     monkeypatch.setattr(stack.observers_, "predict", lambda values, _: np.ones(len(values)))
