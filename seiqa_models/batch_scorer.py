@@ -65,8 +65,8 @@ class BatchScorer(ScorerInterface):
         Returns
         -------
         pd.DataFrame
-            score, low, high (float64), unfamiliar, agree (boolean); one row per pair in order, with
-            the index of `pairs` if it has one.
+            score, low, high (float64), unfamiliar, agree, edited (boolean); one row per pair in
+            order, with the index of `pairs` if it has one.
 
         Raises
         ------

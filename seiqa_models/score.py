@@ -22,7 +22,7 @@ COVERAGE = 0.9
 """Intended share of new pairs whose label is between a score's `low` and `high`."""
 
 
-NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree"]
+NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree", "edited"]
 """Columns of a table of scores: float64 numbers and boolean flags."""
 
 
@@ -66,7 +66,7 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     Parameters
     ----------
     scores : pd.DataFrame [n]
-        score, plus low, high, unfamiliar and agree if there are intervals.
+        score, plus low, high and the flags if there are intervals.
     identical : ArrayLike [n]
         Whether a row's two pictures have the same pixels.
     top : float
@@ -75,7 +75,7 @@ def settle_identical(scores: pd.DataFrame, identical: ArrayLike, top: float) -> 
     rows = np.asarray(identical, dtype=bool)
     settled = scores.copy()
     settled.loc[rows, [name for name in NUMBERS if name in scores]] = top
-    for flag, settled_as in zip(FLAGS, (False, True), strict=True):
+    for flag, settled_as in zip(FLAGS, (False, True, False), strict=True):
         if flag in scores:
             settled.loc[rows, flag] = settled_as
     return settled
@@ -97,6 +97,9 @@ class Score(float):
     agree : bool
         Whether the metrics agree on the pair. If not, the score relies on the trained model
         alone, without the metrics' consensus, and its interval is wider.
+    edited : bool
+        Whether a part of the picture was probably removed, covered, replaced or rewritten. False if
+        the model did not learn from constructed orders.
     identical : bool
         Whether the two pictures have the same pixels: the score is then the top of the scale, its
         interval has zero width, and "baseline" is the only contribution.
@@ -119,6 +122,7 @@ class Score(float):
     high: float
     unfamiliar: bool
     agree: bool
+    edited: bool
     identical: bool
     scale: tuple[float, float] | None
     like: str | None
@@ -131,6 +135,7 @@ class Score(float):
         high: float,
         unfamiliar: bool,
         agree: bool,
+        edited: bool = False,
         identical: bool = False,
         scale: tuple[float, float] | None = None,
         like: str | None = None,
@@ -141,7 +146,7 @@ class Score(float):
         score = super().__new__(cls, value)
         score.low, score.high = float(low), float(high)
         score.unfamiliar, score.agree = bool(unfamiliar), bool(agree)
-        score.identical = bool(identical)
+        score.edited, score.identical = bool(edited), bool(identical)
         score.scale, score.like = scale, like
         score._explain, score._draw = explain, draw
         return score
@@ -174,8 +179,8 @@ class Score(float):
 
     @property
     def facts(self) -> list[str]:
-        """Which of "unfamiliar" and "identical" apply."""
-        return [name for name in ("unfamiliar", "identical") if getattr(self, name)]
+        """Which of "unfamiliar", "edited" and "identical" apply."""
+        return [name for name in ("unfamiliar", "edited", "identical") if getattr(self, name)]
 
     def _repr_html_(self) -> str:
         return score_html(
@@ -193,7 +198,7 @@ class Score(float):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make copies hold contributions and heat map instead of what they are made from."""
-        names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "like")
+        names = ("low", "high", *FLAGS, "identical", "scale", "like")
         kept = {name: getattr(self, name) for name in names}
         return _restore, (float(self), kept, self.contributions, self.heat_map)
 

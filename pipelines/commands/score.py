@@ -132,6 +132,7 @@ def _cluster(engine: str | None, address: str | None) -> Cluster | None:
 
 AGREE = "the metrics agree on this pair"
 DISAGREE = "the metrics disagree on this pair; the score relies on the trained model alone"
+EDITED = "edited: a part seems to have been removed, covered, replaced or rewritten"
 UNFAMILIAR = (
     "unfamiliar: unlike every pair that the model was trained on; the score is not reliable"
 )
@@ -187,8 +188,9 @@ def _say_score(scored: Score) -> None:
     typer.echo(repr(scored))
     if scored.identical:
         return
-    said = (scored.like, AGREE if scored.agree else DISAGREE, UNFAMILIAR * scored.unfamiliar)
-    for line in filter(None, said):
+    agreement = AGREE if scored.agree else DISAGREE
+    flags = EDITED * scored.edited, UNFAMILIAR * scored.unfamiliar
+    for line in filter(None, (scored.like, agreement, *flags)):
         say(line)
     moved = {name: part for name, part in scored.contributions.items() if name != "baseline"}
     rows = [("a typical pair", f"{scored.contributions['baseline']:.2f}")]
@@ -199,5 +201,7 @@ def _say_score(scored: Score) -> None:
 
 
 def _as_object(scored: Score) -> dict[str, Any]:
-    names = ("low", "high", "unfamiliar", "agree", "identical", "scale", "like", "contributions")
+    from seiqa_models.score import FLAGS
+
+    names = ("low", "high", *FLAGS, "identical", "scale", "like", "contributions")
     return {"score": float(scored), **{name: getattr(scored, name) for name in names}}

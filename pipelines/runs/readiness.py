@@ -172,7 +172,7 @@ def _require_folds(settings: Settings, training: pd.DataFrame, *, blocks: bool) 
 def _rehearse(settings: Settings, rows: int, columns: int) -> None:
     """Fit third-party learners to as few rows as they will get."""
     from seiqa_models.learners.registry import LEARNERS
-    from seiqa_models.stack.pool import fit_learner
+    from seiqa_models.stack.fitting import fit_learner
     from seiqa_models.stack.representations import components_of, member
 
     rng = np.random.default_rng(settings.seed)

@@ -125,7 +125,7 @@ def score_listed(
     on_image: Progress = unwatched,
     on_pair: Progress = unwatched,
 ) -> list[str]:
-    """Write the rows with columns score, low, high, unfamiliar and agree.
+    """Write the rows with columns score, low, high, unfamiliar, agree and edited.
 
     First every picture is checked, then portion after portion is scored and written. Memory holds
     the rows as they were listed, and one portion of everything else.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from importlib.resources import as_file, files
 
 import numpy as np
 from PIL import Image
 
-from seiqa_features.pictures.decoding import read_rgb
+from seiqa_features.pictures.decoding import load_rgb
 
 Share = tuple[float, float, float, float]
 """Left, top, right, bottom of a box as shares of width and height."""
@@ -91,7 +91,7 @@ def picture_of(values: np.typing.NDArray[np.generic]) -> Image.Image:
 
 def _photograph(name: str) -> Image.Image:
     package, path = name.split("/", 1)
-    with files(package).joinpath(path).open("rb") as file:
-        image = read_rgb(file, name=name)  # without a profile, which edits would not pass on
+    with as_file(files(package).joinpath(path)) as file:
+        image = load_rgb(file)  # without a colour profile, which edits would not pass on
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return image

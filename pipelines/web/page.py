@@ -39,7 +39,7 @@ from seiqa_features.tabular.inert import inert_csv
 from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
 
-COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem")
+COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "edited", "problem")
 
 COMMON = "all collections"
 """Stands for no particular collection in the list of whose scores can be predicted."""
@@ -159,14 +159,14 @@ class Page:
     def _row(
         self, scorer: Scorer, archive: PairArchive, ref: str, dist: str
     ) -> tuple[tuple[Any, ...], str]:
-        """Score, interval, both flags and problem of one pair of a zip; and its thumbnails."""
+        """Score, interval, flags and problem of one pair of a zip; and its thumbnails."""
         try:
             pair = archive.picture(ref), archive.picture(dist)
             score = scorer.score(*pair)
         except (SeiqaError, TableError) as error:
-            return (*[None] * 5, "; ".join(str(error).splitlines())), ""
+            return (*[None] * 6, "; ".join(str(error).splitlines())), ""
         numbers = (round(value, 4) for value in (float(score), score.low, score.high))
-        flags = ("yes" if flag else "no" for flag in (score.unfamiliar, score.agree))
+        flags = ("yes" if flag else "no" for flag in (score.unfamiliar, score.agree, score.edited))
         return (*numbers, *flags, ""), thumbnails(*pair)
 
     def _csv(self, table: pd.DataFrame) -> Path:

@@ -54,6 +54,7 @@ class Scale:
         return f"{low}: lowest label in training", f"{high}: highest"
 
 
+EDITED = "A part of the picture seems to have been removed, covered, replaced or rewritten."
 AGREE = "The metrics agree on this pair."
 DISAGREE = "The metrics disagree on this pair; the score relies on the trained model alone."
 
@@ -83,6 +84,7 @@ def score_card(score: Score, scale: Scale, collection: str | None = None) -> str
         f"{f'<p>{_sentence(score.like)}</p>' if score.like else ''}"
         f"{warning if score.unfamiliar else same}"
         f"{'' if score.identical else agreement}"
+        f"{f'<p>{EDITED}</p>' if score.edited else ''}"
         f'<div class="track" role="img" aria-label="{score:.2f}, interval {score.low:.2f} to '
         f'{score.high:.2f}, of {scale.low:.3g} to {scale.high:.3g}">'
         f'<span class="interval" style="left:{start:.1f}%;width:{end - start:.1f}%"></span>'
@@ -148,8 +150,8 @@ def score_table(table: pd.DataFrame, small: Sequence[str], collection: str | Non
     Parameters
     ----------
     table : pd.DataFrame
-        ref, dist, score, low, high, unfamiliar, agree and problem, which is empty for pairs with a
-        score.
+        ref, dist, score, low, high, unfamiliar, agree, edited and problem, which is empty for pairs
+        with a score.
     small : sequence of str
         `thumbnails` of each pair, the only HTML among the cells.
     collection : str | None
@@ -173,7 +175,11 @@ def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
     """A pair's cells but for its thumbnails, in the order of `SHOWN`."""
     if row["problem"]:
         return "", "", row["problem"], row["ref"], row["dist"]
-    told = {"unfamiliar": row["unfamiliar"] == "yes", "metrics disagree": row["agree"] == "no"}
+    told = {
+        "unfamiliar": row["unfamiliar"] == "yes",
+        "metrics disagree": row["agree"] == "no",
+        "edited": row["edited"] == "yes",
+    }
     remarks = ", ".join(name for name, holds in told.items() if holds)
     interval = f"{row['low']:.2f} to {row['high']:.2f}"
     return f"{row['score']:.2f}", interval, remarks, row["ref"], row["dist"]

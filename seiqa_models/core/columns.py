@@ -14,7 +14,7 @@ import pyarrow as pa
 from seiqa_models.core.arrays import FloatMatrix
 from seiqa_models.core.errors import TableError
 
-SCORED = ("score", "low", "high", "unfamiliar", "agree")
+SCORED = ("score", "low", "high", "unfamiliar", "agree", "edited")
 """Columns that :meth:`seiqa_models.stack.regressor.SeiqaRegressor.predict_interval` returns."""
 
 CONSENSUS, AGREEMENT = "agreed_score", "agreement"
@@ -26,7 +26,7 @@ FALLBACK, FALLBACK_SHARE = "fallback_score", "fallback_share"
 UNRELATED = "unrelated"
 """How surely the degraded picture shows nothing of the reference, 0..1."""
 
-EDITED = "edited"
+EDITED_SHARE = "edited_share"
 """How surely a part of the degraded picture was removed, covered, replaced or rewritten, 0..1."""
 
 COMPETITORS = ("best_single", "greedy", "index_only", "at_home", "as_itself", CONSENSUS)
@@ -36,7 +36,7 @@ ROW = ("pair_id", "mos", "group_id", "fold")
 """Known facts about a row."""
 
 RESULT_COLUMNS = frozenset(
-    {*SCORED, *COMPETITORS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED, *ROW}
+    {*SCORED, *COMPETITORS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE, *ROW}
 )
 
 

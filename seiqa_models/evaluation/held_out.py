@@ -20,7 +20,7 @@ from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, TrainingTable
 from seiqa_models.core.columns import (
     AGREEMENT,
-    EDITED,
+    EDITED_SHARE,
     FALLBACK,
     FALLBACK_SHARE,
     RESULT_COLUMNS,
@@ -38,7 +38,7 @@ from seiqa_models.plugins.calls import uses_kinds
 from seiqa_models.stack.blend import PURPOSES
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.joining import on_output_scale
-from seiqa_models.stack.pool import predict_held_out
+from seiqa_models.stack.fitting import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import member
 
@@ -190,7 +190,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     agreement = predictions[AGREEMENT]
-    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED])
+    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE])
     predictions = predictions.clip(*fitted.label_range_).assign(
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )

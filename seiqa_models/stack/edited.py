@@ -16,6 +16,7 @@ held-out labels: cost is the largest that does not.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.metrics import final_score
@@ -33,6 +34,11 @@ AFFORDABLE = 0.001
 
 class EditedGate(Gate):
     """How surely a part of a row's degraded picture was edited."""
+
+
+def is_edited(share: ArrayLike, unrelated: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a picture [n] was edited, by its u, and still shows something of its reference."""
+    return (np.asarray(share) > 0.5) & (np.asarray(unrelated) < 0.5)
 
 
 def lowered(score: FloatVector, share: FloatVector, bottom: float, cost: float) -> FloatVector:

@@ -4,43 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from sklearn.dummy import DummyRegressor
 
-from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
-from seiqa_models.core.checks import TrainingTable
+from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.columns import (
     AGREEMENT,
     CONSENSUS,
-    EDITED,
+    EDITED_SHARE,
     FALLBACK,
     FALLBACK_SHARE,
     UNRELATED,
 )
-from seiqa_models.core.splits import Fold
 from seiqa_models.core.threads import one_core
 from seiqa_models.learners.consensus import Consensus, Fallback
 from seiqa_models.learners.registry import make_learner
-from seiqa_models.plugins.calls import fit_named, plain_scikit_learn, predict_named, row_arguments
-from seiqa_models.stack.dense import DENSE, DenseBlocks
+from seiqa_models.plugins.calls import plain_scikit_learn, predict_named
+from seiqa_models.stack.dense import DENSE
 from seiqa_models.stack.displacement import DisplacementCost
 from seiqa_models.stack.edited import EditedGate
-from seiqa_models.stack.gate import Gate
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
-    ALL,
-    components_of,
-    forms,
     make_representation,
     member,
 )
 from seiqa_models.stack.unrelated import UnrelatedGate
-
-GateT = TypeVar("GateT", bound=Gate)
 
 Directions = Mapping[str, int]
 """Column → 1 if higher is better, -1 if lower is; for other columns the labels decide."""
@@ -89,14 +79,16 @@ class FittedPool:
             The same rows from :meth:`dense`.
         """
         with one_core(), plain_scikit_learn():
-            read = _read(self.representations, values, dense)
+            read = read_in_forms(self.representations, values, dense)
             predictions = {
                 name: predict_named(f"learner {name!r}", learner, read[member(name).representation])
                 for name, learner in self.learners.items()
             }
             consensus, agreement = self._consensus(values)
             predictions |= {CONSENSUS: consensus, AGREEMENT: agreement, FALLBACK: consensus}
-            predictions |= dict.fromkeys((FALLBACK_SHARE, UNRELATED, EDITED), np.zeros(len(values)))
+            predictions |= dict.fromkeys(
+                (FALLBACK_SHARE, UNRELATED, EDITED_SHARE), np.zeros(len(values))
+            )
             if self.fallback is not None:
                 predictions[FALLBACK] = self.fallback.predict(values)
                 predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
@@ -107,7 +99,7 @@ class FittedPool:
             if self.unrelated is not None:
                 predictions[UNRELATED] = self.unrelated.share(values)
             if self.edited is not None:
-                predictions[EDITED] = self.edited.share(values)
+                predictions[EDITED_SHARE] = self.edited.share(values)
         return pd.DataFrame(predictions)
 
     def _consensus(self, values: FloatMatrix) -> tuple[FloatVector, FloatVector]:
@@ -133,116 +125,7 @@ def check_members(names: Sequence[str]) -> None:
         make_representation(form)
 
 
-def fit_pool(
-    table: TrainingTable,
-    names: Sequence[str],
-    random_state: int,
-    directions: Directions | None = None,
-) -> tuple[FittedPool, FloatMatrix]:
-    """Fit all parts of a :class:`FittedPool`; also return the cross-fitted prepared rows.
-
-    If the table has constructed orders, their rows come last in the result.
-
-    Raises
-    ------
-    ValueError
-        A learner's or representation's name is unknown.
-    TableError
-        There are fewer rows than a representation has components.
-    """
-    y, kinds, collections, groups = table.y, table.kinds, table.collections, table.groups
-    with one_core(), plain_scikit_learn():
-        preparation = Preparation()
-        more = None if table.orders is None else table.orders.X
-        values = preparation.fit_transform(table.X, y, groups, more)
-        made, gates = _gates(table, preparation, values)
-        displacement = DisplacementCost().fit(values, y, groups, preparation.columns_)
-        if displacement is not None:
-            y = displacement.without(y, values)
-        blocks = DenseBlocks().fit(table.X) if DENSE in forms(names) else None
-        dense = None if blocks is None else blocks.transform(table.X)
-    del table  # frees dense blocks copied for this fit before the learners need memory
-    known = [(directions or {}).get(name, 0) for name in preparation.columns_]
-    learnable = _learnable(values, y)
-    with one_core(), plain_scikit_learn():
-        consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
-        fallback = Fallback(directions=known).fit(values, y, groups) if learnable else None
-        representations = {
-            name: _told(make_representation(name if learnable else ALL), directions=known).fit(
-                values, y
-            )
-            for name in forms(names)
-            if name != DENSE
-        }
-        if blocks is not None:
-            representations[DENSE] = blocks
-        read = _read(representations, values, dense)
-    learners = {}
-    for name in names:
-        learner, form = member(name)
-        first_is_best = [1, *[0] * (read[form].shape[1] - 1)]
-        told = known if components_of(name) is None else first_is_best
-        learners[name] = fit_learner(
-            learner, read[form], y, random_state, kinds,
-            None if form == DENSE else told, collections, groups,
-            blocks.blocks_ if blocks is not None and form == DENSE else None,
-        )  # fmt: skip
-    parts = preparation, representations, learners, consensus, fallback, *gates, displacement
-    return FittedPool(*parts), np.concatenate([values, made])
-
-
-def _gates(
-    table: TrainingTable, preparation: Preparation, values: FloatMatrix
-) -> tuple[FloatMatrix, tuple[UnrelatedGate | None, EditedGate | None]]:
-    """Prepared rows of the constructed orders, and the gates; none that has too little to learn."""
-    orders = table.orders
-    if orders is None or not len(orders.X):
-        return np.empty((0, values.shape[1])), (None, None)
-    made = preparation.transform(orders.X)
-
-    def fitted(gate: GateT, some: FloatMatrix, chosen: NDArray[np.bool_]) -> GateT | None:
-        learnable = values.shape[1] > 0 and chosen.any() and not chosen.all()
-        return gate.fit(values, some, chosen) if learnable else None
-
-    unrelated = fitted(UnrelatedGate(), made, orders.gone)
-    # Whether another picture counts as edited as well does not matter: it has the lowest score.
-    shown = ~orders.gone
-    return made, (unrelated, fitted(EditedGate(), made[shown], orders.edited[shown]))
-
-
-def fit_learner(
-    name: str,
-    values: FloatMatrix,
-    y: FloatVector,
-    random_state: int,
-    kinds: Rows | None = None,
-    directions: Sequence[int] | None = None,
-    collections: Rows | None = None,
-    groups: Rows | None = None,
-    blocks: Sequence[tuple[str, int]] | None = None,
-) -> Any:
-    """A learner fitted to rows [n, columns], their labels and any known side information.
-
-    That is kinds, collections and groups of the rows [n], the directions [columns], and name and
-    width of the dense blocks if these are the columns.
-
-    If a small fold has only one distinct label or no varying column, its mean is predicted.
-
-    Raises
-    ------
-    LearnerError
-        The learner raised an exception.
-    """
-    if not _learnable(values, y):
-        return DummyRegressor().fit(values, y)
-    learner = make_learner(name, random_state=random_state)
-    learner = _told(_told(learner, directions=directions), blocks=blocks)
-    extra = row_arguments(learner, kinds=kinds, collections=collections, groups=groups)
-    with one_core():
-        return fit_named(f"learner {name!r}", learner, values, y, **extra)
-
-
-def _read(
+def read_in_forms(
     representations: Mapping[str, Any], values: FloatMatrix, dense: FloatMatrix | None
 ) -> dict[str, FloatMatrix]:
     """The rows in each representation, in one memory layout, as it can affect the last digit."""
@@ -251,27 +134,3 @@ def _read(
         name: np.ascontiguousarray(dense if name == DENSE else form.transform(values), np.float64)
         for name, form in representations.items()
     }
-
-
-def _learnable(values: FloatMatrix, y: FloatVector) -> bool:
-    return bool(values.shape[1] > 0 and np.ptp(y) > 0)
-
-
-def _told(estimator: Any, **fact: Any) -> Any:
-    """The estimator with every parameter of this name, at any depth, set to this value."""
-    ((name, value),) = fact.items()
-    own = [key for key in estimator.get_params() if key.rpartition("__")[2] == name]
-    return estimator.set_params(**dict.fromkeys(own, value))
-
-
-def predict_held_out(
-    table: TrainingTable,
-    fold: Fold,
-    names: Sequence[str],
-    random_state: int,
-    directions: Directions | None = None,
-) -> pd.DataFrame:
-    """Predictions of a fold's held-out rows by a pool fitted on its training rows."""
-    train, test = fold
-    pool, _ = fit_pool(table.take(train), names, random_state, directions)
-    return pool.predict(table.X.iloc[test])

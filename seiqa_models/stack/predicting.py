@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
-from seiqa_models.core.columns import AGREEMENT, EDITED, FALLBACK_SHARE, UNRELATED
+from seiqa_models.core.columns import AGREEMENT, EDITED_SHARE, FALLBACK_SHARE, UNRELATED
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import known_frame
 from seiqa_models.core.threads import one_core
@@ -19,7 +19,7 @@ from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.displacement import DisplacementCost
-from seiqa_models.stack.edited import EditedGate, lowered
+from seiqa_models.stack.edited import EditedGate, is_edited, lowered
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
@@ -107,6 +107,8 @@ class StackPredictor(RegressorMixin, BaseEstimator):
             share of columns whose value is outside the training range; ``unfamiliar`` bool, whether
             the row is further from the training rows than 99 % of them are from each other;
             ``agree`` bool, whether the row's columns agree as well as in most training rows;
+            ``edited`` bool, whether a part of the picture was probably removed, covered, replaced
+            or rewritten, which is known only with constructed orders;
             ``fallback`` float64 in 0..1, the share of the score that comes from the best columns
             alone, because the row is unlike the training rows and its columns agree.
 
@@ -133,6 +135,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
                 "outside": (excess != 0).mean(axis=1),
                 "unfamiliar": novelty > 1,
                 "agree": agreement >= self.consensus_.least_agreement_,
+                "edited": is_edited(predictions[EDITED_SHARE], predictions[UNRELATED]),
                 "fallback": self.blend_.fallback_ * predictions[FALLBACK_SHARE].to_numpy(),
             },
             index=known.index,
@@ -143,7 +146,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
 
         Four further columns come from `seiqa_models.learners.consensus`: ``agreed_score`` and
         ``agreement``, ``fallback_score`` and ``fallback_share``. The last two, ``unrelated`` and
-        ``edited``, come from `seiqa_models.stack.unrelated` and `seiqa_models.stack.edited`.
+        ``edited_share``, come from `seiqa_models.stack.unrelated` and `seiqa_models.stack.edited`.
         """
         pool, known = self.pool(X)
         return pool.predict(known)
@@ -186,7 +189,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
     def _pulled(self, scores: FloatVector, predictions: pd.DataFrame) -> FloatVector:
         """The scores [n], lower where a part was edited, lowest where nothing is shown."""
         if self.edited_ is not None:
-            edited = predictions[EDITED].to_numpy()
+            edited = predictions[EDITED_SHARE].to_numpy()
             scores = lowered(scores, edited, self.label_range_[0], self.edit_cost_)
         if self.unrelated_ is not None:
             gone = predictions[UNRELATED].to_numpy()

@@ -12,7 +12,7 @@ from sklearn.utils import Tags, column_or_1d
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.checks import check_training_table
-from seiqa_models.core.columns import EDITED
+from seiqa_models.core.columns import EDITED_SHARE
 from seiqa_models.core.errors import NO_GROUPS, GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
@@ -25,7 +25,8 @@ from seiqa_models.stack.collections.joining import on_one_scale
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.cross_fitting import cross_fit
 from seiqa_models.stack.edited import affordable_cost
-from seiqa_models.stack.pool import check_members, fit_pool
+from seiqa_models.stack.fitting import fit_pool
+from seiqa_models.stack.pool import check_members
 from seiqa_models.stack.predicting import StackPredictor
 
 
@@ -238,7 +239,7 @@ class SeiqaRegressor(StackPredictor):
             )
             if self.edited_ is not None:
                 score = self.blend_.predict(held_out.by_group)
-                share = held_out.by_group[EDITED].to_numpy()
+                share = held_out.by_group[EDITED_SHARE].to_numpy()
                 self.edit_cost_ = affordable_cost(score, share, self.label_range_[0], table.y)
         if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]

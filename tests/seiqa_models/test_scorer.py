@@ -34,7 +34,7 @@ def test_scores_are_the_regressors_own(bundle: tuple[Path, Found], tmp_path: Pat
     scores, left_out = scorer.score_pairs(found, cache=tmp_path / "cache")
     assert not left_out
     assert scores.index.tolist() == [pair.pair_id for pair in found.pairs]
-    assert scores.columns.tolist() == ["score", "low", "high", "unfamiliar", "agree"]
+    assert scores.columns.tolist() == ["score", "low", "high", "unfamiliar", "agree", "edited"]
     labels = np.array([pair.mos for pair in found.pairs])
     assert np.corrcoef(scores["score"], labels)[0, 1] > 0.9
     one = scorer.score(ref=found.pairs[5].ref, dist=str(found.pairs[5].dist))

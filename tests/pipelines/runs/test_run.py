@@ -168,6 +168,7 @@ def test_score_of_a_manifest_keeps_its_rows(trained: Path, cli: Cli, tmp_path: P
         "high",
         "unfamiliar",
         "agree",
+        "edited",
     ]
     assert scored["note"].tolist() == ["03", "00", "02"]
     assert scored["score"].iloc[1] == scored["score"].max()

@@ -32,7 +32,7 @@ from seiqa_models.bundle import save_bundle
 from seiqa_models.stack.regressor import SeiqaRegressor
 from tests.pipelines.conftest import Cli, degrade, scene
 
-COLUMNS = ["score", "low", "high", "unfamiliar", "agree"]
+COLUMNS = ["score", "low", "high", "unfamiliar", "agree", "edited"]
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
     ".json": lambda path: pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))),

@@ -125,7 +125,7 @@ def test_predictions_can_be_found_again_in_the_table(fitted: tuple[Path, str], t
     predictions = pd.read_csv(out / "predictions.csv")
     assert list(predictions.columns) == [
         *("row", "picture", "distortion", "mos", "group_id", "fold", "score"),
-        *("low", "high", "unfamiliar", "agree", "ridge", "svr"),
+        *("low", "high", "unfamiliar", "agree", "edited", "ridge", "svr"),
     ]
     rows = pd.read_csv(table).iloc[predictions["row"] - 2]
     assert rows["picture"].tolist() == predictions["picture"].tolist()

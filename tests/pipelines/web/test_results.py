@@ -34,6 +34,7 @@ def make_score(value: float = 3.4, **options: Any) -> Score:
         "high": 4.0,
         "unfamiliar": False,
         "agree": True,
+        "edited": False,
         "explain": dict,
     } | options
     return Score(value, **settings)
@@ -83,7 +84,7 @@ def test_heat_map_shows_where_the_difference_is() -> None:
     assert shown[:300, :480].mean() > 1.5 * shown[360:, 550:].mean()
 
 
-COLUMNS = ["ref", "dist", "score", "low", "high", "unfamiliar", "agree", "problem"]
+COLUMNS = ["ref", "dist", "score", "low", "high", "unfamiliar", "agree", "edited", "problem"]
 
 
 def test_score_table_counts_and_escapes() -> None:

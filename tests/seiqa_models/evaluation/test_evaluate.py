@@ -17,7 +17,7 @@ from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.evaluation.figures import inducing_learners, sampled_learners
 from seiqa_models.learners.registry import LEARNERS, make_learner
 from seiqa_models.stack import cross_fitting
-from seiqa_models.stack.pool import fit_pool
+from seiqa_models.stack.fitting import fit_pool
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 QUICK = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)
@@ -81,7 +81,7 @@ def test_greedy_selection_of_one_learner_is_that_learner(make_table):
 def test_predictions_table(make_table):
     X, y, groups = make_table()
     predictions = evaluate(QUICK, X, y, groups).predictions
-    scored = ["score", "low", "high", "unfamiliar", "agree"]
+    scored = ["score", "low", "high", "unfamiliar", "agree", "edited"]
     assert list(predictions.columns) == ["mos", "group_id", "fold", *scored, "ridge", "svr"]
     assert predictions.index.equals(X.index)
     np.testing.assert_array_equal(predictions["group_id"], groups)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from seiqa_models.core.columns import (
     AGREEMENT,
     CONSENSUS,
-    EDITED,
+    EDITED_SHARE,
     FALLBACK,
     FALLBACK_SHARE,
     UNRELATED,
@@ -53,7 +53,7 @@ def test_weights_and_out_of_fold_predictions(make_table):
     assert list(regressor.weights_) == list(QUICK)
     assert sum(regressor.weights_.values()) == pytest.approx(1)
     assert max(regressor.weights_.values()) <= 0.6
-    further = [CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED]
+    further = [CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE]
     assert list(regressor.oof_.columns) == [*QUICK, *further]
     assert regressor.oof_.index.equals(X.index)
     assert np.isfinite(regressor.oof_).all(axis=None)
@@ -66,7 +66,7 @@ def test_out_of_fold_predictions_do_not_see_the_rows_own_labels(make_table):
     first = quick(n_splits=4).fit(X, y, groups).oof_
     second = quick(n_splits=4).fit(X, changed, groups).oof_
     pd.testing.assert_frame_equal(first[one], second[one])
-    assert (first[~one] != second[~one]).drop(columns=[UNRELATED, EDITED]).all(axis=None)
+    assert (first[~one] != second[~one]).drop(columns=[UNRELATED, EDITED_SHARE]).all(axis=None)
 
 
 def test_same_bytes_for_any_column_order_and_number_of_jobs(make_table):

@@ -9,7 +9,7 @@ import pytest
 from seiqa_models.core.columns import (
     AGREEMENT,
     CONSENSUS,
-    EDITED,
+    EDITED_SHARE,
     FALLBACK,
     FALLBACK_SHARE,
     UNRELATED,
@@ -46,7 +46,7 @@ def test_every_learner_reads_every_representation_of_more_columns_than_rows(form
     names = [f"{name}@{form}" for name in LEARNERS if not name.startswith("runner_up_")]
     stack = SeiqaRegressor(names, n_splits=2, fusion="mean").fit(X, y, groups)
     predictions = stack.predict_learners(X)
-    further = [CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED]
+    further = [CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE]
     assert list(predictions) == [*names, *further]
     assert np.isfinite(predictions).all(axis=None)
     assert min(srocc(y, predictions[name]) for name in names) > 0.5

@@ -11,11 +11,11 @@ import pytest
 
 from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.core.checks import check_training_table
-from seiqa_models.core.columns import EDITED, UNRELATED
+from seiqa_models.core.columns import EDITED_SHARE, UNRELATED
 from seiqa_models.core.orders import Orders
 from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.stack.edited import MOST, affordable_cost
-from seiqa_models.stack.pool import predict_held_out
+from seiqa_models.stack.fitting import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.unrelated import pulled_down
 
@@ -90,7 +90,7 @@ def test_an_erased_part_costs_what_labelled_rows_can_bear(
     assert told.edit_cost_ == MOST
     np.testing.assert_allclose(told.predict(erased), (1 - MOST) * before, rtol=0.02)
     np.testing.assert_allclose(told.predict(X), stack.predict(X), atol=0.02)
-    assert (told.oof_[EDITED] < 0.05).all()
+    assert (told.oof_[EDITED_SHARE] < 0.05).all()
 
 
 def test_the_largest_cost_that_held_out_labels_can_bear_is_chosen() -> None:
