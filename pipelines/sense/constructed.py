@@ -13,7 +13,7 @@ from pipelines.sense.orders import (
     EDITED,
     GONE,
     IDENTITY,
-    SIGN_CHANGED,
+    SIGNS_CHANGED,
     references_of,
     write_pairs,
 )
@@ -74,6 +74,6 @@ def orders_of(constructed: Constructed) -> tuple[Orders, ConstructedOrders]:
         rows["group_id"].to_numpy(object),
         rows["donor"].to_numpy(object),
         gone.to_numpy(bool),
-        rows["edit"].isin([*EDITED, *SIGN_CHANGED]).to_numpy(bool),
+        rows["edit"].isin([*EDITED, *SIGNS_CHANGED]).to_numpy(bool),
     )
     return found, said

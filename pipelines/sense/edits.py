@@ -32,6 +32,11 @@ TILES = 12
 """A shuffled picture is cut into TILES × TILES tiles."""
 
 
+def as_it_is(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """Not edited again."""
+    return scene.picture
+
+
 def removed(scene: Scene, _: np.random.Generator) -> Image.Image:
     """The subject's box filled from its surroundings by normalised convolution (Knutsson, 1993)."""
     left, top, right, bottom = scene.box

@@ -30,13 +30,18 @@ def labelled(
     return result
 
 
-def rewritten(scene: Scene, rng: np.random.Generator) -> tuple[Image.Image, Image.Image]:
-    """The photograph with a random word, and with two of the word's characters exchanged."""
+def rewritten(
+    scene: Scene, rng: np.random.Generator, heights: tuple[float, float]
+) -> tuple[Image.Image, Image.Image]:
+    """The photograph with a random word, and with two of the word's characters exchanged.
+
+    The sign's height is within these shares of the photograph's.
+    """
     word = rng.choice(_CHARACTERS, rng.integers(4, 9), replace=False)
     other = word.copy()
     spare = _CHARACTERS[~np.isin(_CHARACTERS, word)]
     other[rng.choice(len(word), 2, replace=False)] = rng.choice(spare, 2, replace=False)
-    height = rng.uniform(0.08, 0.16)
+    height = rng.uniform(*heights)
     wide = height * scene.picture.height * (0.35 * len(word) + 0.4)  # as the word needs
     width = min(wide / scene.picture.width, 0.9)
     left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)

@@ -35,6 +35,7 @@ from pipelines.sense.distortions import (
 from pipelines.sense.edits import (
     across,
     another,
+    as_it_is,
     covered,
     flat,
     followed,
@@ -82,12 +83,13 @@ EDITED: dict[str, Edit] = {
 }  # fmt: skip
 """A part is removed, covered, replaced or inserted."""
 
-SIGN_KEPT: dict[str, Edit] = {"sign kept, JPEG 75": jpeg(75)}
-SIGN_CHANGED: dict[str, Edit] = {
-    "sign changed": lambda scene, _: scene.picture,
-    "sign changed, JPEG 50": jpeg(50),
-}
-"""Edits of a reference with a sign on it, whose text stays or was changed before."""
+SIGNS = {"sign": (0.08, 0.16), "small sign": (0.03, 0.06)}
+"""Signs put on the reference, with the shares of its height that theirs is between."""
+
+KEPT, CHANGED, COMPRESSED = " kept, JPEG 75", " changed", " changed, JPEG 50"
+"""After a sign's name: pairs with the sign on both sides, with the same text or another."""
+
+SIGNS_CHANGED = [sign + edit for sign in SIGNS for edit in (CHANGED, COMPRESSED)]
 
 GONE: dict[str, Edit] = {
     "another picture": another(0), "a third picture": another(1),
@@ -112,7 +114,9 @@ class Reference:
 
 def every_edit() -> dict[str, Edit]:
     """All edits by name, without the identity."""
-    return {**ALL_OVER, **EDITED, **SIGN_KEPT, **SIGN_CHANGED, **GONE}
+    on_a_sign: dict[str, Edit] = {KEPT: jpeg(75), CHANGED: as_it_is, COMPRESSED: jpeg(50)}
+    signs = {sign + name: edit for sign in SIGNS for name, edit in on_a_sign.items()}
+    return {**ALL_OVER, **EDITED, **signs, **GONE}
 
 
 def references_of(pairs: pd.DataFrame) -> list[Reference]:
@@ -166,19 +170,30 @@ def _written(
     picture, rng = opened(reference.path), _generator(reference.key, IDENTITY)
     others = tuple(opened(donor.path) for donor in donors)
     scene = Scene(reference.key, picture, _busiest(picture, rng), others)
-    sign, other = rewritten(scene, rng)
-    ref, signed = folder / "reference.png", folder / "sign.png"
+    ref = folder / "reference.png"
     picture.save(ref, compress_level=1)
-    sign.save(signed, compress_level=1)
     yield IDENTITY, ref, ref
+    signed = _signed(scene, folder)
     for number, (name, edit) in enumerate(every_edit().items()):
         if name in DONATED and donors[DONATED[name]].key == reference.key:
             continue
         path = folder / f"{number}.png"
-        start = sign if name in SIGN_KEPT else other if name in SIGN_CHANGED else picture
+        start, before = signed.get(name, (picture, ref))
         edited = edit(replace(scene, picture=start), _generator(reference.key, name))
         edited.save(path, compress_level=1)
-        yield name, path, ref if start is picture else signed
+        yield name, path, before
+
+
+def _signed(scene: Scene, folder: Path) -> dict[str, tuple[Image.Image, Path]]:
+    """For each edit of a picture with a sign: that picture, and the file of its reference."""
+    found: dict[str, tuple[Image.Image, Path]] = {}
+    for sign, heights in SIGNS.items():
+        before, after = rewritten(scene, _generator(scene.name, sign), heights)
+        ref = folder / f"{sign}.png"
+        before.save(ref, compress_level=1)
+        found |= {sign + KEPT: (before, ref)}
+        found |= {sign + name: (after, ref) for name in (CHANGED, COMPRESSED)}
+    return found
 
 
 def opened(path: Path) -> Image.Image:
