@@ -39,8 +39,9 @@ RAID_LEVELS = 4, 7, 10
 """Of 2 to 10: enough to learn what a displacement costs. More make the wheel too large."""
 
 LIMITS = (
-    "Semantic edits (something erased, swapped or inserted) are outside its training: on them it"
-    " says how much of the picture's structure and colour changed, and not what that means.",
+    "No person has labelled a semantic edit (something erased, swapped or inserted) for it. It"
+    " notices most of them, from constructed pairs, and lowers the score by a fixed share; it does"
+    " not know what the edited part means.",
     "It knows pictures of three collections, 20 scenes (most of them Kodak's, up to 768×512), 17"
     " kinds of distortion, rotations and shifts. Elsewhere it extrapolates, says so where it can"
     " tell, and widens its interval.",

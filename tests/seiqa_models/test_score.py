@@ -25,7 +25,7 @@ def asked() -> list[str]:
 
 @pytest.fixture
 def make(asked: list[str]) -> Callable[..., Score]:
-    def make(*, unfamiliar: bool = False) -> Score:
+    def make(*, unfamiliar: bool = False, edited: bool = False) -> Score:
         def explain() -> dict[str, float]:
             asked.append("asked")
             return {"gms": 0.8124, "baseline": 3.0}
@@ -36,6 +36,7 @@ def make(asked: list[str]) -> Callable[..., Score]:
             high=np.float64(4.4),
             unfamiliar=np.bool_(unfamiliar),  # type: ignore[arg-type]
             agree=np.bool_(True),  # type: ignore[arg-type]
+            edited=np.bool_(edited),  # type: ignore[arg-type]
             like="like JPEG quality <20>",
             explain=explain,
         )
@@ -46,13 +47,14 @@ def make(asked: list[str]) -> Callable[..., Score]:
 def test_it_says_how_sure_it_is(make: Callable[..., Score]) -> None:
     assert repr(make()) == "3.8124 (3.21 to 4.40, 90 %)"
     assert repr(make(unfamiliar=True)) == "3.8124 (3.21 to 4.40, 90 %, unfamiliar)"
+    assert repr(make(edited=True)) == "3.8124 (3.21 to 4.40, 90 %, edited)"
 
 
 def test_it_is_a_number_wherever_one_is_expected(make: Callable[..., Score]) -> None:
     score = make()
     assert score == 3.8124
     assert type(score.low) is type(score.high) is float
-    assert type(score.unfamiliar) is type(score.agree) is bool
+    assert type(score.unfamiliar) is type(score.agree) is type(score.edited) is bool
     assert f"{score}" == str(score) == "3.8124"
     assert f"{score:.1f}" == "3.8"
     assert json.dumps([score]) == "[3.8124]"

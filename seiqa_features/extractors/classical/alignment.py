@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 SMALLEST = 96
 """Minimum side in pixels of the common region; below it the metrics are undefined."""
 
+WINDOW = 8
+"""Side in pixels of the windows in which the largest difference is sought: a character or two."""
+
+VISIBLE = 1 / 255
+"""Differences far below it are as good as none."""
+
 
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=3,
+        version=4,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),
@@ -40,6 +46,8 @@ SMALLEST = 96
             "correlation": Output(identity=1.0, better="higher"),
             "gain": Output(identity=0.0),
             "residual": Output(identity=0.0, better="lower"),
+            "peak": Output(identity=0.0, better="lower"),
+            "concentration": Output(identity=0.0),
             "ssim": Output(identity=1.0, better="higher"),
             "gmsd": Output(identity=0.0, better="lower"),
             "mdsi": Output(identity=0.0, better="lower"),
@@ -60,7 +68,9 @@ def aligned() -> Extract:
     ``travel`` is the root mean square, over the picture, of the distance that a pixel has moved, as
     a share of the diagonal; 0 unless the views ``_aligned`` move the picture back. ``correlation``
     is that of the aligned luma, ``gain`` its increase by alignment; ``residual`` is the root mean
-    square of the luma difference in 0..1.
+    square of the luma difference in 0..1, and ``peak`` that of the window where it is largest.
+    ``concentration`` is the logarithm of how many times larger this is than in a typical window: it
+    tells an edited part from a distortion of the whole picture.
     """
     import torch
 
@@ -79,11 +89,12 @@ def aligned() -> Extract:
         shown = both_show(found.matrix, one.shape, core_of(found.window))
         top, bottom, left, right = filled_box(shown)
         if min(bottom - top, right - left) < SMALLEST:
-            undefined = ("residual", *metrics)
+            undefined = ("residual", "peak", "concentration", *metrics)
             return {**values, **{name: torch.tensor(torch.nan).double() for name in undefined}}
         both = [image[None, :, top:bottom, left:right] for image in (moved, ref)]
         difference = (luma(both[0]) - luma(both[1])).double() / 255
         values["residual"] = difference.square().mean().sqrt()
+        values["peak"], values["concentration"] = _concentration(difference)
         return values | {name: metric(*both).double()[0] for name, metric in metrics.items()}
 
     def extract(
@@ -94,6 +105,15 @@ def aligned() -> Extract:
         return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
     return extract
+
+
+def _concentration(difference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """``peak`` and ``concentration`` of a luma difference float64 [1, 1, h, w] in -1..1."""
+    import torch
+
+    windows = torch.nn.functional.avg_pool2d(difference.square(), WINDOW, WINDOW // 2).sqrt()
+    peak, typical = windows.max(), windows.median()
+    return peak, torch.log((peak + VISIBLE) / (typical + VISIBLE))
 
 
 def _moved_back(ref: torch.Tensor, dist: torch.Tensor, found: Alignment) -> torch.Tensor:

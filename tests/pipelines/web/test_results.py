@@ -15,6 +15,7 @@ from PIL import Image
 from pipelines.web.examples import RECIPES, write_examples
 from pipelines.web.results import (
     BARS,
+    EDITED,
     UNFAMILIAR,
     Scale,
     colour_key_figure,
@@ -52,12 +53,14 @@ def test_score_card_says_score_interval_and_scale() -> None:
     assert 'left:60.0%;width:20.0%"' in card  # the interval, of 0 to 5
     assert 'left:68.0%"' in card
     assert UNFAMILIAR not in card
+    assert EDITED not in card
     assert "pseudo" not in card
 
 
 def test_score_card_warns() -> None:
-    card = score_card(make_score(unfamiliar=True), Scale(1, 9, pseudo=True))
+    card = score_card(make_score(unfamiliar=True, edited=True), Scale(1, 9, pseudo=True))
     assert UNFAMILIAR in card
+    assert EDITED in card
     assert "pseudo-labels" in card
     assert "none of the meaning" not in card  # 1 was just the worst in training
 
@@ -89,16 +92,16 @@ COLUMNS = ["ref", "dist", "score", "low", "high", "unfamiliar", "agree", "edited
 
 def test_score_table_counts_and_escapes() -> None:
     rows = [
-        ("<i>", "d", 1.239, 1.0, 1.5, "yes", "no", ""),
-        ("a", "b", 3.0, 2.0, 4.0, "no", "yes", ""),
-        ("b", "c", None, None, None, None, None, "b: damaged"),
+        ("<i>", "d", 1.239, 1.0, 1.5, "yes", "no", "no", ""),
+        ("a", "b", 3.0, 2.0, 4.0, "no", "yes", "yes", ""),
+        ("b", "c", None, None, None, None, None, None, "b: damaged"),
     ]
     shown = score_table(pd.DataFrame(rows, columns=COLUMNS), ["", "", ""])
     assert "2 of 3 pairs scored; 1 could not be" in shown
     cells = [re.findall("<td>(.*?)</td>", row) for row in shown.split("<tr>")[2:]]
     assert cells == [
         ["", "1.24", "1.00 to 1.50", "unfamiliar, metrics disagree", "&lt;i&gt;", "d"],
-        ["", "3.00", "2.00 to 4.00", "", "a", "b"],
+        ["", "3.00", "2.00 to 4.00", "edited", "a", "b"],
         ["", "", "", "b: damaged", "b", "c"],
     ]
 
