@@ -8,9 +8,9 @@ reference. With u from the gate,
     score = bottom + (1 - cost · u) · (score - bottom)
 
 How much an edit costs people is not known from constructed pairs. `MOST` is what puts nearly all of
-them below harmless changes of the same picture (docs/explanation/generalising.md). Where people
-have labelled edits, the learners know their cost, and a further one would show as a loss on
-held-out labels: cost is the largest that does not.
+them below harmless changes of the same picture (docs/explanation/generalising.md), and intervals
+are wider by it on both sides. Where people have labelled edits, the learners know their cost, and a
+further one would show as a loss on held-out labels: cost is the largest that does not.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ def is_edited(share: ArrayLike, unrelated: ArrayLike) -> NDArray[np.bool_]:
 def lowered(score: FloatVector, share: FloatVector, bottom: float, cost: float) -> FloatVector:
     """Scores float64 [n] with u [n]; they may be below the bottom of the scale."""
     return np.asarray(bottom + (1 - cost * share) * (score - bottom), np.float64)
+
+
+def taken(score: FloatVector, share: FloatVector, bottom: float, cost: float) -> FloatVector:
+    """What `lowered` took from scores [n] that it returned, float64 [n]."""
+    kept = 1 - cost * share
+    return np.asarray((score - bottom) * (1 - kept) / kept, np.float64)
 
 
 def affordable_cost(score: FloatVector, share: FloatVector, bottom: float, y: FloatVector) -> float:

@@ -19,7 +19,7 @@ from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.displacement import DisplacementCost
-from seiqa_models.stack.edited import EditedGate, is_edited, lowered
+from seiqa_models.stack.edited import EditedGate, is_edited, lowered, taken
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool import FittedPool
 from seiqa_models.stack.preparation import Preparation
@@ -97,7 +97,8 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         """Scores with intervals that contain the label with probability ``coverage``.
 
         The coverage holds on average over rows like those of training, of new groups (and new
-        kinds, if kinds were given); for other rows the interval widens without such a guarantee.
+        kinds, if kinds were given); for other rows, and where a part was edited, the interval
+        widens without such a guarantee.
         ``collection`` is as for :meth:`predict`; the width is that of the common score.
 
         Returns
@@ -125,8 +126,10 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         score = np.clip(self.fuse_as(predictions, values, collection), *self.label_range_)
         agreement = predictions[AGREEMENT].to_numpy()
         novelty = self.interval_.novelty(values, excess)
-        half = self.interval_.half_width(novelty, agreement, coverage)
         low, high = self.label_range_
+        edited = predictions[EDITED_SHARE].to_numpy()
+        half = self.interval_.half_width(novelty, agreement, coverage)
+        half = half + taken(score, edited, low, self.edit_cost_)  # what people would is not known
         return pd.DataFrame(
             {
                 "score": score,
@@ -135,7 +138,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
                 "outside": (excess != 0).mean(axis=1),
                 "unfamiliar": novelty > 1,
                 "agree": agreement >= self.consensus_.least_agreement_,
-                "edited": is_edited(predictions[EDITED_SHARE], predictions[UNRELATED]),
+                "edited": is_edited(edited, predictions[UNRELATED]),
                 "fallback": self.blend_.fallback_ * predictions[FALLBACK_SHARE].to_numpy(),
             },
             index=known.index,

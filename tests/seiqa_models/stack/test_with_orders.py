@@ -91,6 +91,10 @@ def test_an_erased_part_costs_what_labelled_rows_can_bear(
     np.testing.assert_allclose(told.predict(erased), (1 - MOST) * before, rtol=0.02)
     np.testing.assert_allclose(told.predict(X), stack.predict(X), atol=0.02)
     assert (told.oof_[EDITED_SHARE] < 0.05).all()
+    found = told.predict_interval(orders.X)
+    np.testing.assert_array_equal(found["edited"], orders.edited)
+    shown = found[orders.edited]
+    assert (shown["high"] - shown["score"] > before - shown["score"]).all()
 
 
 def test_the_largest_cost_that_held_out_labels_can_bear_is_chosen() -> None:

@@ -73,6 +73,20 @@ def test_a_swapped_part_stays_damage(cat: Pixels) -> None:
     assert found["residual"] > 0.05
 
 
+def test_a_changed_part_is_told_from_a_distortion_of_everything(cat: Pixels) -> None:
+    noise = np.random.default_rng(0).normal(0, 20, cat.shape)
+    noisy = np.clip(cat + noise, 0, 255).astype(np.uint8)
+    edited = cat.copy()
+    edited[100:112, 200:224] = 255 - edited[100:112, 200:224]
+    everywhere, somewhere = features(cat, noisy), features(cat, edited)
+    assert everywhere["residual"] > somewhere["residual"]
+    assert everywhere["concentration"] < 0.7
+    assert somewhere["concentration"] > 3
+    rms = np.sqrt(np.mean(np.square(127.5 - cat[100:112, 200:224] @ [0.299, 0.587, 0.114]))) / 127.5
+    assert somewhere["peak"] == pytest.approx(rms, rel=0.5)
+    assert features(cat, moved(edited, 2, 2))["concentration"] > 3
+
+
 def test_another_picture_is_not_aligned(cat: Pixels) -> None:
     other = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((360, 240)))
     found = features(cat, other)
@@ -93,11 +107,13 @@ def test_flat_pictures_are_defined(cat: Pixels, level: int) -> None:
 def test_the_identity_is_exact(cat: Pixels) -> None:
     found = features(cat, cat)
     assert (found["shift"], found["overlap"], found["gain"], found["residual"]) == (0, 1, 0, 0)
+    assert (found["peak"], found["concentration"]) == (0, 0)
     assert found["correlation"] == pytest.approx(1, abs=1e-12)
 
 
 def test_too_little_in_common_is_undefined(cat: Pixels) -> None:
     small = cat[: SMALLEST + 4, : SMALLEST + 4]
     found = features(small, moved(small, 12, 12))
-    assert np.isnan([found["ssim"], found["gmsd"], found["mdsi"], found["residual"]]).all()
+    undefined = "ssim", "gmsd", "mdsi", "residual", "peak", "concentration"
+    assert np.isnan([found[name] for name in undefined]).all()
     assert found["shift"] > 0.1
