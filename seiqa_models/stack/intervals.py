@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator
@@ -69,7 +70,7 @@ class ConformalInterval(BaseEstimator):
 
     Attributes
     ----------
-    ranks_ : RankNormal; rows_ : float64 [kept, p]
+    ranks_ : RankNormal; rows_ : float32 [kept, p]
     limit_ : float
         The 99 % quantile of the training rows' novelty.
     spread_ : float64 [3]; narrowest_ : float
@@ -101,7 +102,7 @@ class ConformalInterval(BaseEstimator):
         kept = np.sort(shuffled[:_MAX_ROWS])
         self.ranks_ = RankNormal().fit(values)
         places = np.asarray(self.ranks_.transform(values))
-        self.rows_: FloatMatrix = places[kept]
+        self.rows_ = places[kept].astype(np.float32)  # half of a bundle's size
         n = len(by_group.rows)
         novelty = _nearest(places[:n], self.rows_, groups[:n, None] == groups[kept][None])
         self.limit_ = float(np.quantile(novelty, _FAMILIAR))
@@ -166,7 +167,7 @@ def _terms(distance: FloatVector, agreement: FloatVector) -> FloatMatrix:
 
 
 def _nearest(
-    places: FloatMatrix, rows: FloatMatrix, skipped: np.typing.NDArray[np.bool_] | None = None
+    places: FloatMatrix, rows: NDArray[np.float32], skipped: NDArray[np.bool_] | None = None
 ) -> FloatVector:
     """Mean distance [n] to the nearest rows that are not skipped, divided by √p."""
     nearest = min(_NEIGHBOURS, len(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from pipelines.sense.lettering import OTHER_PRICE, PRICE, labelled
 from seiqa_features.errors import WeightsError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.convnet.timm_convnet import LITE0
@@ -68,6 +70,20 @@ def test_what_is_lost_scores_below_what_is_hardly_touched(scorer: Scorer) -> Non
     brighter = cat.point([min(255, value + 2) for value in range(256)] * 3)
     for gone in ("nothing is left", "nothing to align by"):
         assert scorer.score(*PAIRS[gone]()) < scorer.score(cat, brighter)
+
+
+def test_an_edited_part_is_noticed_and_a_distortion_is_not_taken_for_one(scorer: Scorer) -> None:
+    ref = photograph("coffee", (384, 256))
+    cup = ref.copy()
+    cup.paste((90, 80, 70), (150, 60, 230, 140))
+    tags = [labelled(ref, text) for text in (PRICE, OTHER_PRICE)]
+    edited = [scorer.score(ref, cup), scorer.score(*tags)]
+    compressed, moved = io.BytesIO(), np.roll(np.asarray(ref), 2, axis=1)
+    ref.save(compressed, "JPEG", quality=75)
+    intact = [scorer.score(ref, one) for one in (compressed, moved)]
+    assert [score.edited for score in [*edited, *intact]] == [True, True, False, False]
+    assert max(edited) < min(intact) - 0.5
+    assert edited[1].high > edited[1] / 0.7  # what it would have without the cost of an edit
 
 
 def test_flat_equal_pictures_are_identical(scorer: Scorer) -> None:

@@ -123,7 +123,7 @@ def test_many_pairs_of_any_kind_score_as_one_by_one(bundle: tuple[Path, Found]) 
     many = scorer.score_many(table, on_pair=lambda done, total: told.append(total - done))
     assert told[-1] == 0
     assert many.index.equals(table.index)
-    assert many.dtypes.astype(str).tolist() == ["float64"] * 3 + ["boolean"] * 2
+    assert many.dtypes.astype(str).tolist() == ["float64"] * 3 + ["boolean"] * 3
     one_by_one = [scorer.score(pair.ref, pair.dist) for pair in found.pairs]
     assert many["score"].tolist() == pytest.approx(one_by_one, abs=CLOSE)
     assert many["low"].tolist() == pytest.approx([one.low for one in one_by_one], abs=CLOSE)
@@ -266,7 +266,7 @@ def test_equal_pixels_are_a_fact_through_every_door(
     for scores in (by_pairs, by_many):
         assert scores[["score", "low", "high"]].to_numpy().tolist() == [[top] * 3] * 2
         assert scores["unfamiliar"].tolist() == [False, False]
-        assert scores.dtypes.astype(str).tolist() == ["float64"] * 3 + ["boolean"] * 2
+        assert scores.dtypes.astype(str).tolist() == ["float64"] * 3 + ["boolean"] * 3
     assert by_pairs.index.tolist() == ["same", "self"]
 
 

@@ -33,7 +33,7 @@ from tests.pipelines.conftest import Cli
 def references(tmp_path: Path) -> list[Reference]:
     """Three pictures of different groups and sizes."""
     found = []
-    for number, size in enumerate([(60, 90), (80, 50), (64, 64)]):
+    for number, size in enumerate([(240, 360), (320, 200), (256, 256)]):
         path = tmp_path / f"{number}.png"
         Image.fromarray(make_texture(number, *size)).save(path)
         found.append(Reference(f"{number:032x}", path, f"scene {number}"))

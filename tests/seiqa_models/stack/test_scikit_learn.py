@@ -49,7 +49,7 @@ def test_arrays_and_lists_give_what_a_table_gives(make_table):
     expected = from_table.predict(wide)
     for rows in (wide.to_numpy(), wide.to_numpy().tolist(), pd.DataFrame(wide.to_numpy())):
         np.testing.assert_array_equal(from_array.predict(rows), expected)
-    assert from_array.predict_interval(wide.to_numpy()).shape == (len(y), 7)
+    assert from_array.predict_interval(wide.to_numpy()).shape == (len(y), 8)
 
 
 def test_an_array_for_a_model_with_names_counts_in_the_order_of_fit(make_table):
