@@ -58,9 +58,11 @@ def measured(scorer: Scorer, scenario: Scenario) -> list[str]:
     """Lines of a table: what was done, the score, and where there is text what was read."""
     dists = list(scenario.versions.values())
     scores = scorer.score_many([scenario.ref] * len(dists), dists)
-    head = ["what was done", "score", "90 % interval", "unfamiliar"]
+    flags = ["unfamiliar", "edited"]
+    head = ["what was done", "score", "90 % interval", *flags]
     rows = [
-        [name, f"{row.score:.2f}", f"{row.low:.2f} to {row.high:.2f}", "yes" * bool(row.unfamiliar)]
+        [name, f"{row.score:.2f}", f"{row.low:.2f} to {row.high:.2f}"]
+        + ["yes" * bool(getattr(row, flag)) for flag in flags]
         for name, row in zip(scenario.versions, scores.itertuples(), strict=True)
     ]
     if scenario.text:
