@@ -45,7 +45,7 @@ from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS
 from seiqa_models.learners.runner_up import FACTORIES
 from seiqa_models.stack.blend import Blend
-from seiqa_models.stack.fitting import fit_learner, fit_pool, predict_held_out
+from seiqa_models.stack.pool.fitting import fit_learner, fit_pool, predict_held_out
 from seiqa_models.stack.representations import components_of, make_representation, member
 
 N_SPLITS = 5

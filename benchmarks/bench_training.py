@@ -26,8 +26,8 @@ from made_up import made_up_table
 from pipelines.settings import load_settings
 from seiqa_models.core.checks import check_training_table
 from seiqa_models.evaluation.evaluate import evaluate
-from seiqa_models.stack.cross_fitting import inner_splits
-from seiqa_models.stack.fitting import fit_pool
+from seiqa_models.stack.pool.cross_fitting import inner_splits
+from seiqa_models.stack.pool.fitting import fit_pool
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 COLUMNS, PER_GROUP = 60, 25

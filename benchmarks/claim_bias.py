@@ -45,7 +45,7 @@ from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import make_folds
 from seiqa_models.evaluation.bootstrap import bootstrap_interval, fresh_interval
-from seiqa_models.stack.fitting import fit_learner
+from seiqa_models.stack.pool.fitting import fit_learner
 from seiqa_models.stack.preparation import Preparation
 
 SETS = 20

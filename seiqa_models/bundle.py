@@ -45,7 +45,7 @@ from seiqa_models.inspection.manifest import (
 from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
 from seiqa_models.inspection.schema import check_schema
 from seiqa_models.inspection.soundness import require_sound
-from seiqa_models.stack.pool import check_members
+from seiqa_models.stack.pool.fitted import check_members
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.trust import refused_types, trusted_types
 

@@ -16,13 +16,13 @@ SCENARIOS = {scenario.page: scenario for scenario in scenarios()}
 HIGHER = [
     ("renderings", "moved down by 8 pixels", "price changed to $91.99"),
     ("renderings", "price changed to $91.99", "letters 1 point larger"),
-    ("renderings", "button missing", "banner over the lower third"),
+    ("renderings", "banner over the lower third", "photograph missing"),
     ("generated", "a quarter of the size, enlarged", "the same, sharpened"),
     ("generated", "a quarter of the size, enlarged", "fine texture replaced by invented texture"),
-    ("generated", "eyes and mouth gone", "fine texture replaced by invented texture"),
+    ("generated", "fine texture replaced by invented texture", "eyes and mouth gone"),
     ("posters", "price changed to $8.50", "other colours, the same words"),
     ("posters", "other colours, the same words", "photograph replaced"),
-    ("screenshots", "one figure changed", "JPEG, quality 50"),
+    ("screenshots", "JPEG, quality 50", "one figure changed"),
     ("crops", "2 % cut away", "15 % cut away"),
     ("crops", "half the size (thumbnail)", "a sixth of the size (icon)"),
 ]
@@ -35,9 +35,8 @@ class FixedScorer:
     def score_many(self, refs: list[Image.Image], dists: list[Image.Image]) -> pd.DataFrame:
         assert len(refs) == len(dists)
         scores = 4.0 - np.arange(len(dists))
-        return pd.DataFrame(
-            {"score": scores, "low": scores - 1, "high": scores + 1, "unfamiliar": scores < 3}
-        )
+        numbers = {"score": scores, "low": scores - 1, "high": scores + 1}
+        return pd.DataFrame({**numbers, "unfamiliar": scores < 3, "edited": scores < 4})
 
 
 def rows_of(page: str) -> dict[str, list[str]]:
@@ -85,6 +84,18 @@ def test_what_is_said_of_text_is_what_was_read() -> None:
     assert screenshots["a third of the size"][-2] != "0 %"
 
 
+def test_what_is_said_of_edited_parts_is_what_was_noticed() -> None:
+    for page, name in (
+        ("renderings", "price changed to $91.99"),
+        ("generated", "face replaced by a mirrored one"),
+        ("generated", "eyes and mouth gone"),
+        ("posters", "price changed to $8.50"),
+        ("screenshots", "one figure changed"),
+    ):
+        assert rows_of(page)[name][3] == "yes"
+    assert rows_of("renderings")["banner over the lower third"][3] == ""
+
+
 @pytest.mark.parametrize("page", SCENARIOS)
 def test_versions_differ_from_the_reference_and_from_each_other(page: str) -> None:
     scenario = SCENARIOS[page]
@@ -99,10 +110,10 @@ def test_a_table_is_what_the_scorer_says() -> None:
     scenario = Scenario("some", grey, {"made white": white, "again": white})
     lines = measured(FixedScorer(), scenario)  # type: ignore[arg-type]
     assert lines == [
-        "| what was done | score | 90 % interval | unfamiliar |",
-        "| --- | --- | --- | --- |",
-        "| made white | 4.00 | 3.00 to 5.00 |  |",
-        "| again | 3.00 | 2.00 to 4.00 |  |",
+        "| what was done | score | 90 % interval | unfamiliar | edited |",
+        "| --- | --- | --- | --- | --- |",
+        "| made white | 4.00 | 3.00 to 5.00 |  |  |",
+        "| again | 3.00 | 2.00 to 4.00 |  | yes |",
     ]
     page = "before\n<!-- measured -->\nold\n<!-- end -->\nafter"
     assert with_table(page, "new") == "before\n<!-- measured -->\n\nnew\n\n<!-- end -->\nafter"

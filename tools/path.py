@@ -34,7 +34,7 @@ STEPS = (
     Step(6, "seiqa_features/pictures/views.py", "resizes and crops as an extractor wants it"),
     Step(4, "seiqa_features/table/table.py", "puts the columns of all features side by side"),
     Step(3, "seiqa_models/stack/predicting.py", "the score and its interval"),
-    Step(4, "seiqa_models/stack/pool.py", "asks each member of the pool (in learners/)"),
+    Step(4, "seiqa_models/stack/pool/fitted.py", "asks each member of the pool (in learners/)"),
     Step(4, "seiqa_models/stack/blend.py", "fuses their predictions (with one of fusions/)"),
     Step(3, "seiqa_models/score.py", "a float with interval and contributions"),
 )

@@ -172,7 +172,7 @@ def _require_folds(settings: Settings, training: pd.DataFrame, *, blocks: bool) 
 def _rehearse(settings: Settings, rows: int, columns: int) -> None:
     """Fit third-party learners to as few rows as they will get."""
     from seiqa_models.learners.registry import LEARNERS
-    from seiqa_models.stack.fitting import fit_learner
+    from seiqa_models.stack.pool.fitting import fit_learner
     from seiqa_models.stack.representations import components_of, member
 
     rng = np.random.default_rng(settings.seed)
@@ -203,7 +203,7 @@ def check_learners(settings: Settings) -> None:
     """
     from pipelines.runs.model import make_regressor
     from seiqa_models.evaluation.trial import try_fusion, try_learner
-    from seiqa_models.stack.pool import check_members
+    from seiqa_models.stack.pool.fitted import check_members
     from seiqa_models.stack.representations import member
 
     fusion = make_regressor(settings).fusion

@@ -26,8 +26,8 @@ from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.threads import one_core
 from seiqa_models.results import AblatedGroup, Ablation
-from seiqa_models.stack.fitting import fit_learner
-from seiqa_models.stack.pool import Directions
+from seiqa_models.stack.pool.fitted import Directions
+from seiqa_models.stack.pool.fitting import fit_learner
 from seiqa_models.stack.preparation import Preparation
 
 

@@ -24,7 +24,7 @@ from seiqa_models.evaluation.held_out import (
     joined,
     learner_columns,
 )
-from seiqa_models.stack.cross_fitting import inner_splits
+from seiqa_models.stack.pool.cross_fitting import inner_splits
 
 Kinds = np.typing.NDArray[Any]
 

@@ -38,7 +38,7 @@ from seiqa_models.plugins.calls import uses_kinds
 from seiqa_models.stack.blend import PURPOSES
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.joining import on_output_scale
-from seiqa_models.stack.fitting import predict_held_out
+from seiqa_models.stack.pool.fitting import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import member
 

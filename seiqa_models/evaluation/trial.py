@@ -18,7 +18,7 @@ from seiqa_models.core.persistence import canonical_dump
 from seiqa_models.core.threads import one_core
 from seiqa_models.fusions.registry import named
 from seiqa_models.plugins.calls import described, fit_named, predict_named
-from seiqa_models.stack.fitting import fit_learner
+from seiqa_models.stack.pool.fitting import fit_learner
 from seiqa_models.trust import refused_types, trusted_types
 
 _ROWS, _COLUMNS, _GROUPS = 24, 30, 6

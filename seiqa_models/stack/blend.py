@@ -111,7 +111,7 @@ class Blend(BaseEstimator):
         fusion : Fusion
             Unfitted; it is fitted in place. Abroad it is not used with one collection.
         predictions : DataFrame of float64
-            Output of :meth:`seiqa_models.stack.pool.FittedPool.predict` for held-out rows.
+            Output of :meth:`seiqa_models.stack.pool.fitted.FittedPool.predict` for held-out rows.
         members : sequence of str
             The columns that are fused.
         y : float64 [n]

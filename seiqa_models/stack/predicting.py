@@ -21,7 +21,7 @@ from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.displacement import DisplacementCost
 from seiqa_models.stack.edited import EditedGate, is_edited, lowered, taken
 from seiqa_models.stack.intervals import ConformalInterval
-from seiqa_models.stack.pool import FittedPool
+from seiqa_models.stack.pool.fitted import FittedPool
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.unrelated import UnrelatedGate, pulled_down
 

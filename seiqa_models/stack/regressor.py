@@ -23,10 +23,10 @@ from seiqa_models.learners.registry import DEFAULT_POOL
 from seiqa_models.stack.blend import ABROAD, Blend
 from seiqa_models.stack.collections.joining import on_one_scale
 from seiqa_models.stack.collections.observers import Observers
-from seiqa_models.stack.cross_fitting import cross_fit
 from seiqa_models.stack.edited import affordable_cost
-from seiqa_models.stack.fitting import fit_pool
-from seiqa_models.stack.pool import check_members
+from seiqa_models.stack.pool.cross_fitting import cross_fit
+from seiqa_models.stack.pool.fitted import check_members
+from seiqa_models.stack.pool.fitting import fit_pool
 from seiqa_models.stack.predicting import StackPredictor
 
 

@@ -19,7 +19,7 @@ from seiqa_models.stack.collections.misleading import (
 )
 from seiqa_models.stack.collections.scale_maps import ScaleMap
 from seiqa_models.stack.collections.scales import fit_scales
-from seiqa_models.stack.pool import Directions
+from seiqa_models.stack.pool.fitted import Directions
 
 ZERO_TO_FIVE = "0..5"
 """A scale that belongs to no collection: 5 for an undistorted picture, 0 for the worst label."""

@@ -31,8 +31,8 @@ from seiqa_models.core.metrics import srocc
 from seiqa_models.core.splits import Fold, spread_folds
 from seiqa_models.stack.collections.misleading import TURN
 from seiqa_models.stack.collections.scale_maps import ScaleMap, expectation, map_between, straight
-from seiqa_models.stack.fitting import predict_held_out
-from seiqa_models.stack.pool import Directions
+from seiqa_models.stack.pool.fitted import Directions
+from seiqa_models.stack.pool.fitting import predict_held_out
 
 MIN_ROWS, MIN_SCENES = 20, 2
 """Minimum rows and scenes of a collection, needed for a map with four parameters."""

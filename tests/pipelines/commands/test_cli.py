@@ -17,7 +17,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.table.recipe import Recipe
 from seiqa_models.fusions.bounded import BoundedFusion
-from seiqa_models.stack.pool import check_members
+from seiqa_models.stack.pool.fitted import check_members
 from tests.pipelines.conftest import Cli
 
 ROOT = Path(__file__).resolve().parents[3]

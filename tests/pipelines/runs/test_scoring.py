@@ -504,7 +504,7 @@ def test_equal_pictures_have_the_top_of_the_scale(cli: Cli, tmp_path: Path) -> N
     assert cli("score", "r/a.png", "d/a.bmp")[:2] == (0, "5.0000 (5.00 to 5.00, 90 %, identical)\n")
     assert cli("score", "r", "d", "--out", "o.csv")[0] == 0
     (row,) = pd.read_csv("o.csv")[COLUMNS].to_numpy().tolist()
-    assert row == [5, 5, 5, False, True]
+    assert row == [5, 5, 5, False, True, False]
 
 
 def test_engines_that_do_not_exist(pictures: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:

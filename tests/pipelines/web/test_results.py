@@ -111,7 +111,7 @@ def test_thumbnails_are_small_pictures_and_the_only_html() -> None:
     contents = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="">', small)
     sizes = [Image.open(io.BytesIO(base64.b64decode(content))).size for content in contents]
     assert sizes == [(64, 32), (64, 48)]
-    row = ("<i>", "<b>", 1.0, 0.5, 1.5, "no", "yes", "")
+    row = ("<i>", "<b>", 1.0, 0.5, 1.5, "no", "yes", "no", "")
     shown = score_table(pd.DataFrame([row], columns=COLUMNS), [small])
     assert f"<td>{small}</td><td>1.00</td>" in shown
     assert "<td>&lt;i&gt;</td><td>&lt;b&gt;</td>" in shown

@@ -17,7 +17,7 @@ from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.evaluation.figures import inducing_learners, sampled_learners
 from seiqa_models.learners.registry import LEARNERS, make_learner
 from seiqa_models.stack import cross_fitting
-from seiqa_models.stack.fitting import fit_pool
+from seiqa_models.stack.pool.fitting import fit_pool
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 QUICK = SeiqaRegressor(learners=("ridge", "svr"), n_splits=3)

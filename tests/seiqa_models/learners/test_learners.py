@@ -9,7 +9,7 @@ from sklearn.base import clone
 from seiqa_models.core.metrics import srocc
 from seiqa_models.evaluation.trial import try_learner
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS, learner, make_learner
-from seiqa_models.stack.pool import check_members
+from seiqa_models.stack.pool.fitted import check_members
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from seiqa_models.core.columns import (
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import srocc
 from seiqa_models.learners.registry import LEARNERS
-from seiqa_models.stack.pool import check_members
+from seiqa_models.stack.pool.fitted import check_members
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import (
     ALL,

@@ -15,7 +15,7 @@ from seiqa_models.core.columns import EDITED_SHARE, UNRELATED
 from seiqa_models.core.orders import Orders
 from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.stack.edited import MOST, affordable_cost
-from seiqa_models.stack.fitting import predict_held_out
+from seiqa_models.stack.pool.fitting import predict_held_out
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.unrelated import pulled_down
 

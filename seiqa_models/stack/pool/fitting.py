@@ -21,7 +21,7 @@ from seiqa_models.stack.dense import DENSE, DenseBlocks
 from seiqa_models.stack.displacement import DisplacementCost
 from seiqa_models.stack.edited import EditedGate
 from seiqa_models.stack.gate import Gate
-from seiqa_models.stack.pool import Directions, FittedPool, read_in_forms
+from seiqa_models.stack.pool.fitted import Directions, FittedPool, read_in_forms
 from seiqa_models.stack.preparation import Preparation
 from seiqa_models.stack.representations import (
     ALL,

@@ -18,8 +18,8 @@ from seiqa_models.core.columns import AGREEMENT
 from seiqa_models.core.splits import Fold, laboratory_folds, make_folds
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions.protocol import HeldOut
-from seiqa_models.stack.fitting import predict_held_out
 from seiqa_models.stack.intervals import ConformalInterval, Held
+from seiqa_models.stack.pool.fitting import predict_held_out
 
 MANY_ROWS, MANY_GROUPS = 50_000, 500
 """With more rows and at least this many groups, a learner fitted on half of them is nearly as good
@@ -42,7 +42,7 @@ class CrossFit:
         The predicted rows.
     by_group : DataFrame of float64
         Every row, in table order, predicted by learners that have not seen its group: columns as
-        returned by :meth:`seiqa_models.stack.pool.FittedPool.predict`.
+        returned by :meth:`seiqa_models.stack.pool.fitted.FittedPool.predict`.
     unseen : list of (Fold, DataFrame)
         The same for the test rows of folds whose training rows share neither group nor kind of
         distortion with them; empty if the kinds are unknown.

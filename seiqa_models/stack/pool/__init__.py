@@ -1,0 +1,1 @@
+"""The pool of members: fitted, cross-fitted, and predicting."""
