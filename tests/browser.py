@@ -188,7 +188,7 @@ class Browser:
         self.wait_for(f"!!document.querySelector({json.dumps(selector)})")
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+        self.call("DOM.setFileInputFiles", files=[str(path.resolve())], nodeId=node)
 
     def resize(self, width: int, height: int, *, phone: bool = False) -> None:
         """Size of the window in CSS pixels."""
