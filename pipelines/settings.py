@@ -51,7 +51,7 @@ class FusionSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str = "bounded"
+    name: str = "bagged"
 
     @property
     def parameters(self) -> dict[str, Any]:

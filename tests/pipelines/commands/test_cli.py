@@ -17,6 +17,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.table.recipe import Recipe
 from seiqa_models.fusions.bounded import BoundedFusion
+from seiqa_models.fusions.registry import make_fusion
 from seiqa_models.stack.pool.fitted import check_members
 from tests.pipelines.conftest import Cli
 
@@ -119,6 +120,15 @@ def test_a_fusion_is_named_in_a_file_or_the_environment(
     settings = load_settings(data="d", config=str(tmp_path / "c.yaml"))
     assert settings.fusion.name == "mean"
     assert settings.fusion.parameters == {}
+
+
+@pytest.mark.parametrize("config", ["best", "classical", "offline", "boxed"])
+def test_the_fusion_is_the_default_of_the_stack(config: str) -> None:
+    """In which no member's weight exceeds a third or so."""
+    fusion = make_regressor(load_settings(data="d", config=config)).fusion
+    assert isinstance(fusion, type(make_fusion()))
+    assert fusion.get_params() == make_fusion().get_params()
+    assert fusion.max_weight < 0.5
 
 
 def test_parameters_of_a_fusion_reach_the_stack_and_the_saved_settings(tmp_path: Path) -> None:

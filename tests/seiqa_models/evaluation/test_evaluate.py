@@ -16,7 +16,7 @@ from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.evaluation.figures import inducing_learners, sampled_learners
 from seiqa_models.learners.registry import LEARNERS, make_learner
-from seiqa_models.stack import cross_fitting
+from seiqa_models.stack.pool import cross_fitting
 from seiqa_models.stack.pool.fitting import fit_pool
 from seiqa_models.stack.regressor import SeiqaRegressor
 

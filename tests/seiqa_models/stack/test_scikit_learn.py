@@ -109,7 +109,7 @@ def told(monkeypatch):
 @pytest.fixture
 def split_groups(monkeypatch):
     """How often a fit inside split the rows of a group; the groups that make_folds was given."""
-    from seiqa_models.stack import cross_fitting
+    from seiqa_models.stack.pool import cross_fitting
 
     seen = []
     real = cross_fitting.make_folds
