@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +13,8 @@ from pipelines.commands.options import Config, Data, Json, PrecisionOption, Work
 
 if TYPE_CHECKING:
     from seiqa_features.costs.model import Plan
+    from seiqa_features.costs.pairs import PairSize
+    from seiqa_features.datasets.pairs import Pair
 
 MOST_EXPENSIVE = 5
 MINUTE, HOUR = 60, 3600
@@ -41,26 +45,46 @@ def plan(
     settings = load_settings(data=data, config=config, workers=workers, precision=precision)
     recipe = Recipe.parse(settings.features)
     found = find_pairs(settings.named_data(), settings.dmos).pairs
-    planned = model.plan(
+    sizes = survey.sizes_of(found)
+    planned_for = partial(
+        model.plan,
         recipe,
-        survey.sizes_of(found),
-        pairs=len(found),
-        references=len({pair.ref for pair in found}),
         gpu=gpu,
         workers=settings.workers,
         half=settings.precision != "float32",
         core=survey.measured_core(block.spec for block in recipe.blocks) if this_cpu else None,
     )
+    planned = planned_for(sizes, pairs=len(found), references=len({pair.ref for pair in found}))
+    constructed = _constructed(found, sizes, planned_for) if settings.orders else None
     if json:
-        say_json(as_object(planned, device=device.lower() if gpu else "cpu"))
+        say_json(as_object(planned, constructed, device=device.lower() if gpu else "cpu"))
         return
     where = f"{device.lower()} and {settings.workers} cores" if gpu else f"{settings.workers} cores"
-    for name, value in [("machine", where), *lines(planned)]:
+    for name, value in [("machine", where), *lines(planned, constructed)]:
         say(f"{name:>12}  {value}")
 
 
-def lines(planned: Plan) -> list[tuple[str, str]]:
-    """The plan as (name, value) lines."""
+def _constructed(
+    found: list[Pair], sizes: list[PairSize], planned_for: Callable[..., Plan]
+) -> Plan | None:
+    """The plan of the pairs constructed from training references; None if there will be none."""
+    from pipelines.sense import orders
+    from seiqa_features.costs.pairs import PairSize
+
+    labelled = {pair.ref for pair in found if pair.split == "train" and pair.mos is not None}
+    count = min(len(labelled), orders.REFERENCES)
+    if not count:
+        return None
+    reduced = []
+    for size in sizes:
+        scale = min(1.0, orders.LONGEST_SIDE / max(size.width, size.height))
+        reduced.append(PairSize(round(scale * size.width), round(scale * size.height), ".png"))
+    pairs = count * (1 + len(orders.every_edit()))
+    return planned_for(reduced, pairs=pairs, references=count)
+
+
+def lines(planned: Plan, constructed: Plan | None = None) -> list[tuple[str, str]]:
+    """The plan as (name, value) lines, and what constructed pairs will take besides."""
     on_gpu = planned.gpu > 0
     seconds = {name: cost.gpu if on_gpu else cost.cpu for name, cost in planned.blocks.items()}
     costly = sorted(seconds, key=seconds.__getitem__, reverse=True)[:MOST_EXPENSIVE]
@@ -79,10 +103,13 @@ def lines(planned: Plan) -> list[tuple[str, str]]:
     ]  # fmt: skip
     if planned.gpu:
         found.insert(6, ("GPU", f"{planned.gpu:.3g} s a pair"))
+    if constructed:
+        more = f"{constructed.pairs} pairs more, {_duration(constructed.hours * HOUR)}"
+        found.append(("constructed", more))
     return found
 
 
-def as_object(planned: Plan, *, device: str) -> dict[str, Any]:
+def as_object(planned: Plan, constructed: Plan | None = None, *, device: str) -> dict[str, Any]:
     """The plan for JSON: seconds, and bytes, as numbers."""
     return {
         "device": device,
@@ -97,6 +124,8 @@ def as_object(planned: Plan, *, device: str) -> dict[str, Any]:
         "gpu_seconds_per_pair": planned.gpu,
         "weights_bytes": planned.weights,
         "store_bytes": planned.store,
+        "constructed_pairs": constructed.pairs if constructed else 0,
+        "constructed_seconds": constructed.hours * HOUR if constructed else 0.0,
         "seconds_per_pair_of_blocks": {name: cost.seconds for name, cost in planned.blocks.items()},
     }
 

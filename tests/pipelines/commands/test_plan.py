@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.commands.plan import lines
+from pipelines.sense.orders import every_edit
 from seiqa_features.costs.machines import GPUS
 from seiqa_features.costs.model import plan
 from seiqa_features.costs.pairs import PairSize
@@ -67,6 +68,23 @@ def test_a_plan_as_json_has_numbers_and_every_block(
         assert said["pairs_per_second"] * said["seconds"] == pytest.approx(1)
         assert (said["gpu_seconds_per_pair"] > 0) == gpu
         assert said["seconds_per_pair_of_blocks"]["mdsi__tiles512"] > 0
+
+
+def test_constructed_pairs_are_planned_besides(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(manifest, "--config", "offline") == 0
+    assert "constructed" not in capsys.readouterr().out  # nothing is labelled
+    manifest.write_text("ref,dist,mos\nref.png,dist.png,3\n")
+    assert run(manifest, "--config", "offline") == 0
+    made = 1 + len(every_edit())
+    assert f" constructed  {made} pairs more, " in capsys.readouterr().out
+    assert run(manifest, "--config", "offline", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["constructed_pairs"] == made
+    assert said["constructed_seconds"] > said["seconds"] > 0
+    assert run(manifest, "--config", "classical", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["constructed_pairs"] == 0
 
 
 def test_an_unknown_device_is_one_line(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
