@@ -12,8 +12,8 @@ import pandas as pd
 
 from pipelines.sense.distortions import Edit, blur, jpeg
 from pipelines.sense.judging import SECONDS
-from pipelines.sense.orders import Reference, opened
-from pipelines.sense.scenes import Scene
+from pipelines.sense.orders import LONGEST_SIDE, Reference
+from pipelines.sense.scenes import Scene, opened
 from pipelines.settings import Settings
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.errors import SeiqaError
@@ -91,7 +91,7 @@ def _measure(
 def _written(reference: Reference, folder: Path) -> list[Pair]:
     """The pairs of one reference; pair_id is ``<name>/<dose>/<pixel key>``."""
     folder.mkdir()
-    picture = opened(reference.path)
+    picture = opened(reference.path, LONGEST_SIDE)
     scene, rng = Scene(reference.key, picture, (0, 0, 1, 1), ()), np.random.default_rng(0)
     ref = folder / "reference.png"
     picture.save(ref, compress_level=1)

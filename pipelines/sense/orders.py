@@ -48,10 +48,9 @@ from pipelines.sense.edits import (
     swapped,
 )
 from pipelines.sense.lettering import rewritten
-from pipelines.sense.scenes import Scene, Share
+from pipelines.sense.scenes import Scene, Share, opened
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.files import text_path
-from seiqa_features.pictures.decoding import load_rgb
 
 REFERENCES = 20
 """Maximum number of references used; twice as many would hardly add information."""
@@ -167,8 +166,8 @@ def _written(
 ) -> Iterator[tuple[str, Path, Path]]:
     """Name, degraded file and reference file of each pair of one reference."""
     folder.mkdir()
-    picture, rng = opened(reference.path), _generator(reference.key, IDENTITY)
-    others = tuple(opened(donor.path) for donor in donors)
+    picture, rng = opened(reference.path, LONGEST_SIDE), _generator(reference.key, IDENTITY)
+    others = tuple(opened(donor.path, LONGEST_SIDE) for donor in donors)
     scene = Scene(reference.key, picture, _busiest(picture, rng), others)
     ref = folder / "reference.png"
     picture.save(ref, compress_level=1)
@@ -191,16 +190,9 @@ def _signed(scene: Scene, folder: Path) -> dict[str, tuple[Image.Image, Path]]:
         before, after = rewritten(scene, _generator(scene.name, sign), heights)
         ref = folder / f"{sign}.png"
         before.save(ref, compress_level=1)
-        found |= {sign + KEPT: (before, ref)}
+        found[sign + KEPT] = before, ref
         found |= {sign + name: (after, ref) for name in (CHANGED, COMPRESSED)}
     return found
-
-
-def opened(path: Path) -> Image.Image:
-    """A reference, downscaled to `LONGEST_SIDE` if it is larger."""
-    picture = load_rgb(path)
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    return picture
 
 
 def _generator(key: str, name: str) -> np.random.Generator:

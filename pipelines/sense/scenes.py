@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -89,9 +90,14 @@ def picture_of(values: np.typing.NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 
+def opened(path: Path, longest_side: int) -> Image.Image:
+    """A photograph, downscaled if it is larger; in sRGB, as edits would lose a colour profile."""
+    picture = load_rgb(path)
+    picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    return picture
+
+
 def _photograph(name: str) -> Image.Image:
     package, path = name.split("/", 1)
     with as_file(files(package).joinpath(path)) as file:
-        image = load_rgb(file)  # without a colour profile, which edits would not pass on
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    return image
+        return opened(file, LONGEST_SIDE)

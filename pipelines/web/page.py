@@ -37,9 +37,10 @@ from pipelines.web.uploads import (
 from seiqa_features.errors import SeiqaError, UsageError, printable
 from seiqa_features.tabular.inert import inert_csv
 from seiqa_models.core.errors import TableError
+from seiqa_models.score import FLAGS, NUMBERS
 from seiqa_models.scorer import Scorer
 
-COLUMNS = ("ref", "dist", "score", "low", "high", "unfamiliar", "agree", "edited", "problem")
+COLUMNS = ("ref", "dist", *NUMBERS, *FLAGS, "problem")
 
 COMMON = "all collections"
 """Stands for no particular collection in the list of whose scores can be predicted."""
@@ -164,9 +165,9 @@ class Page:
             pair = archive.picture(ref), archive.picture(dist)
             score = scorer.score(*pair)
         except (SeiqaError, TableError) as error:
-            return (*[None] * 6, "; ".join(str(error).splitlines())), ""
+            return (*[None] * len((*NUMBERS, *FLAGS)), "; ".join(str(error).splitlines())), ""
         numbers = (round(value, 4) for value in (float(score), score.low, score.high))
-        flags = ("yes" if flag else "no" for flag in (score.unfamiliar, score.agree, score.edited))
+        flags = ("yes" if getattr(score, name) else "no" for name in FLAGS)
         return (*numbers, *flags, ""), thumbnails(*pair)
 
     def _csv(self, table: pd.DataFrame) -> Path:

@@ -51,7 +51,7 @@ FALLBACKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Candidates for f above at home; abroad the last one is used."""
 
 AFFORDABLE = 0.001
-"""Largest loss of final on held-out groups of familiar kinds, for what is gained on new kinds."""
+"""Largest loss of final on held-out rows like those of training, for what is gained on others."""
 
 
 class Blend(BaseEstimator):
@@ -208,13 +208,17 @@ class Blend(BaseEstimator):
     def _free_gate(self, predictions: pd.DataFrame, y: FloatVector) -> float:
         """The largest gate that loses nothing compared with no consensus."""
         finals = [final_score(y, self._fused(predictions, gate, self.fusion_)) for gate in GATES]
-        return max(g for g, final in zip(GATES, finals, strict=True) if final >= finals[0])
+        return largest(GATES, finals, finals[0])
 
     def _cheap_fallback(self, predictions: pd.DataFrame, y: FloatVector) -> float:
         """The largest f that is affordable compared with no fallback."""
         finals = [final_score(y, self._blended(predictions, f)) for f in FALLBACKS]
-        least = finals[0] - AFFORDABLE
-        return max(f for f, final in zip(FALLBACKS, finals, strict=True) if final >= least)
+        return largest(FALLBACKS, finals, finals[0] - AFFORDABLE)
+
+
+def largest(candidates: Sequence[float], finals: Sequence[float], least: float) -> float:
+    """The largest candidate with at least this final."""
+    return max(c for c, final in zip(candidates, finals, strict=True) if final >= least)
 
 
 def _together(parts: Sequence[HeldOut]) -> HeldOut:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.metrics import final_score
+from seiqa_models.stack.blend import AFFORDABLE, largest
 from seiqa_models.stack.gate import Gate
 
 MOST = 0.3
@@ -27,9 +28,6 @@ MOST = 0.3
 
 COSTS = (0.0, 0.1, 0.2, MOST)
 """Candidates for the cost."""
-
-AFFORDABLE = 0.001
-"""Largest loss of final on held-out groups, compared with the best candidate."""
 
 
 class EditedGate(Gate):
@@ -55,5 +53,4 @@ def taken(score: FloatVector, share: FloatVector, bottom: float, cost: float) ->
 def affordable_cost(score: FloatVector, share: FloatVector, bottom: float, y: FloatVector) -> float:
     """The largest cost that is nearly as good as the best for held-out rows with labels [n]."""
     finals = [final_score(y, lowered(score, share, bottom, cost)) for cost in COSTS]
-    least = max(finals) - AFFORDABLE
-    return max(cost for cost, final in zip(COSTS, finals, strict=True) if final >= least)
+    return largest(COSTS, finals, max(finals) - AFFORDABLE)

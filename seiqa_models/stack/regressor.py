@@ -237,13 +237,12 @@ class SeiqaRegressor(StackPredictor):
                 held_out.new_kinds,
                 held_out.elsewhere,
             )
-            if self.edited_ is not None:
-                score = self.blend_.predict(held_out.by_group)
-                share = held_out.by_group[EDITED_SHARE].to_numpy()
-                self.edit_cost_ = affordable_cost(score, share, self.label_range_[0], table.y)
+            fused = self.blend_.predict(held_out.by_group)
+        if self.edited_ is not None:
+            share = held_out.by_group[EDITED_SHARE].to_numpy()
+            self.edit_cost_ = affordable_cost(fused, share, self.label_range_[0], table.y)
         if len(table.names) > 1:
             known = [(self.directions or {}).get(name, 0) for name in self.preparation_.columns_]
-            fused = self.blend_.predict(held_out.by_group)
             self.observers_ = Observers(known).fit(values, table, fused)
         self.interval_ = held_out.interval(values, self.fuse, self.random_state)
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
