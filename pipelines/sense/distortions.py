@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from scipy import ndimage
 
 from pipelines.sense.scenes import Scene, picture_of, pixels_of
@@ -125,3 +125,23 @@ def mirrored(scene: Scene, _: np.random.Generator) -> Image.Image:
 def grey(scene: Scene, _: np.random.Generator) -> Image.Image:
     """Without colour."""
     return scene.picture.convert("L").convert("RGB")
+
+
+def inverted(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """A negative."""
+    return ImageOps.invert(scene.picture)
+
+
+def upside_down(scene: Scene, _: np.random.Generator) -> Image.Image:
+    """Turned by 180 degrees."""
+    return scene.picture.transpose(Image.Transpose.ROTATE_180)
+
+
+def outlines(sigma: float) -> Edit:
+    """Without colour, and without what a Gaussian blur keeps, on mid-grey; sigma in pixels."""
+
+    def edit(scene: Scene, rng: np.random.Generator) -> Image.Image:
+        values = pixels_of(grey(scene, rng))
+        return picture_of(127.5 + values - ndimage.gaussian_filter(values, (sigma, sigma, 0)))
+
+    return edit

@@ -24,12 +24,15 @@ from pipelines.sense.distortions import (
     crop,
     gamma,
     grey,
+    inverted,
     jpeg,
     mirrored,
     motion,
     noise,
+    outlines,
     rescaled,
     shift,
+    upside_down,
     warp,
 )
 from pipelines.sense.edits import (
@@ -66,9 +69,14 @@ ALL_OVER: dict[str, Edit] = {
     "tiles shuffled": shuffled, "grey": grey, "gamma 1.1": gamma(1.1),
     "contrast": contrast(1.3), "half size": rescaled(2),
     "tenth size": rescaled(10), "blur 5": blur(5), "motion 9": motion(9),
-    "JPEG 75": jpeg(75), "JPEG 10": jpeg(10), "noise 50": noise(50),
+    "JPEG 75": jpeg(75), "JPEG 10": jpeg(10), "noise 50": noise(50), "inverted": inverted,
+    "upside down": upside_down, "outlines 2": outlines(2), "grey, blur 8": followed(grey, blur(8)),
+    "grey, faint, noise 25": followed(grey, followed(contrast(0.3), noise(25))),
 }  # fmt: skip
-"""Changes of the whole picture, none of which concerns one part more than the rest."""
+"""Changes of the whole picture, none of which concerns one part more than the rest.
+
+The last five look unlike the reference in most respects, but still show the same content.
+"""
 
 EDITED: dict[str, Edit] = {
     "part covered": covered, "part replaced": replaced, "part removed": removed,

@@ -23,6 +23,9 @@ CONSENSUS, AGREEMENT = "agreed_score", "agreement"
 FALLBACK, FALLBACK_SHARE = "fallback_score", "fallback_share"
 """What the best feature columns say, and its share in the score of a row unlike the known ones."""
 
+BEYOND_SHARE = "beyond_share"
+"""Share of the consensus in the score of a row that is worse than nearly all known ones."""
+
 UNRELATED = "unrelated"
 """How surely the degraded picture shows nothing of the reference, 0..1."""
 
@@ -36,8 +39,11 @@ ROW = ("pair_id", "mos", "group_id", "fold")
 """Known facts about a row."""
 
 RESULT_COLUMNS = frozenset(
-    {*SCORED, *COMPETITORS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE, *ROW}
-)
+    {
+        *SCORED, *COMPETITORS, *ROW, AGREEMENT, FALLBACK, FALLBACK_SHARE, BEYOND_SHARE,
+        UNRELATED, EDITED_SHARE,
+    }
+)  # fmt: skip
 
 
 def feature_group(column: str) -> str:

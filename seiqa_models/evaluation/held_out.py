@@ -20,6 +20,7 @@ from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, TrainingTable
 from seiqa_models.core.columns import (
     AGREEMENT,
+    BEYOND_SHARE,
     EDITED_SHARE,
     FALLBACK,
     FALLBACK_SHARE,
@@ -190,7 +191,9 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     agreement = predictions[AGREEMENT]
-    predictions = predictions.drop(columns=[FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE])
+    predictions = predictions.drop(
+        columns=[FALLBACK, FALLBACK_SHARE, BEYOND_SHARE, UNRELATED, EDITED_SHARE]
+    )
     predictions = predictions.clip(*fitted.label_range_).assign(
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )

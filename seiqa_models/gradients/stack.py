@@ -21,7 +21,14 @@ from seiqa_models.gradients.forms import (
     linear_form,
     torch_form,
 )
-from seiqa_models.learners.consensus import FAR, STEEPNESS, Consensus, Fallback
+from seiqa_models.learners.consensus import (
+    BEYOND,
+    FAR,
+    STEEPNESS,
+    WITHIN,
+    Consensus,
+    Fallback,
+)
 from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.displacement import DisplacementCost
@@ -137,10 +144,11 @@ def _members(regressor: StackPredictor) -> Form:
             said = torch.clamp(said, bounds[0], bounds[1])
         agreed, share = consensus(rows) - cost, agreement(rows)
         score = torch.lerp(fusion(said), agreed, blend.gate_ * share)
-        if fallback is not None:
-            best, weight = fallback(rows, share, blend.fallback_)
-            score = torch.lerp(score, best - cost, weight)
-        return calibration(score)
+        if fallback is None:
+            return calibration(score)
+        best, weight, beyond = fallback(rows, agreed + cost, share)
+        score = calibration(torch.lerp(score, best - cost, blend.fallback_ * weight))
+        return torch.lerp(score, agreed, beyond) if blend.consensus else score
 
     return form
 
@@ -155,20 +163,25 @@ def _agreement(part: Any) -> Form:
 
 def _fallback(
     part: Fallback,
-) -> Callable[[torch.Tensor, torch.Tensor, float], tuple[torch.Tensor, torch.Tensor]]:
-    """`Fallback.predict`, and `Fallback.share` times a factor."""
+) -> Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """`Fallback.predict`, and both of `Fallback.shares`."""
     oriented, places = torch_form(part.oriented_), torch_form(part.places_)
     known, best = constant(part.rows_), part.best_.tolist()
+    low, high = part.span_ or (0.0, 0.0)
 
     def form(
-        rows: torch.Tensor, agreement: torch.Tensor, most: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        rows: torch.Tensor, consensus: torch.Tensor, agreement: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         said = part.intercept_ + part.slope_ * oriented(rows)[:, best].mean(dim=1)
         nearest = distances(places(rows), known).min(dim=1).values
         unlike = -torch.expm1(-((nearest / part.typical_ / FAR) ** STEEPNESS))
         # At an agreement of 0 the gradient of its fourth root would be infinite.
         tiny = torch.finfo(torch.float64).tiny
-        return said, most * unlike * agreement.clamp(min=tiny) ** 0.25
+        beyond = torch.zeros_like(unlike)
+        if high > low:
+            height = (consensus - low) / (high - low)
+            beyond = ((WITHIN - height) / (WITHIN - BEYOND)).clamp(0, 1)
+        return said, unlike * agreement.clamp(min=tiny) ** 0.25, unlike * beyond
 
     return form
 

@@ -7,7 +7,8 @@ median spread in training (see :mod:`seiqa_models.learners.components`). A stack
 
 What is learned about some kinds of distortion can be wrong for others. The columns that follow the
 label best are wrong less often there, as long as the columns agree: they are the fallback for rows
-that are unlike every training row.
+that are unlike every training row. If such a row is worse than nearly all training rows, neither is
+reliable, because the single columns no longer fall; the consensus of all columns still does.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ distance of five rows it was .73. On KADID-10k's table it made no difference (.7
 
 FAR, STEEPNESS = 1.75, 8
 """Distance from the nearest training row at which a row counts as unlike them, and how sharply."""
+
+BEYOND, WITHIN = 0.15, 0.3
+"""Heights of the consensus, as shares of the labels' range, below which a row that is unlike the
+training rows is worse than nearly all of them, and above which it is not."""
 
 
 class Consensus(RegressorMixin, BaseEstimator):
@@ -122,6 +127,11 @@ class Fallback(RegressorMixin, BaseEstimator):
     nearest training row, in partly decorrelated normal scores, in units of the median distance of
     training rows from those of other groups. u is .01 at d = 1, .25 at 1.5 and .95 at 2.
 
+    With h, the height of the consensus above the lowest label as a share of the labels' range, the
+    share of the consensus is
+
+        u · min(1, max(0, (.3 - h) / .15))
+
     Parameters
     ----------
     n_best : int
@@ -144,7 +154,12 @@ class Fallback(RegressorMixin, BaseEstimator):
         Training rows in that space; float32 is precise enough for distances.
     typical_ : float
         The unit of d.
+    span_ : (float, float)
+        Lowest and highest label; None in models saved by earlier versions, whose scores never
+        follow the consensus for this reason.
     """
+
+    span_: tuple[float, float] | None = None
 
     def __init__(
         self, n_best: int = 3, directions: Directions = None, random_state: int = 0
@@ -178,6 +193,7 @@ class Fallback(RegressorMixin, BaseEstimator):
         slope = float(_covariances(mean[:, None], label)[0]) / (float(mean.var()) or 1.0)
         self.slope_ = max(slope, 0.0)
         self.intercept_ = float(label.mean() - self.slope_ * mean.mean())
+        self.span_ = float(label.min()), float(label.max())
         self._fit_distances(values, np.arange(len(values)) if groups is None else groups)
         return self
 
@@ -199,10 +215,13 @@ class Fallback(RegressorMixin, BaseEstimator):
         mean = self.oriented_.transform(values)[:, self.best_].mean(axis=1)
         return np.asarray(self.intercept_ + self.slope_ * mean)
 
-    def share(self, X: ArrayLike, agreement: FloatVector) -> FloatVector:
-        """How far to rely on the best columns, float64 [n] in 0..1; see above.
+    def shares(
+        self, X: ArrayLike, consensus: FloatVector, agreement: FloatVector
+    ) -> tuple[FloatVector, FloatVector]:
+        """How far to rely on the best columns, and on the consensus; float64 [n] in 0..1 each.
 
-        ``agreement`` float64 [n] is that of :meth:`Consensus.predict_with_agreement`.
+        ``consensus`` and ``agreement`` float64 [n] are those of
+        :meth:`Consensus.predict_with_agreement`.
         """
         values = known_rows(self, X, "rows_")
         places = np.asarray(self.places_.transform(values))
@@ -211,7 +230,15 @@ class Fallback(RegressorMixin, BaseEstimator):
             [cdist(places[i : i + _ROWS_AT_ONCE], self.rows_).min(axis=1) for i in parts]
         )
         unlike = -np.expm1(-((nearest / self.typical_ / FAR) ** STEEPNESS))
-        return np.asarray(unlike * agreement**0.25)
+        return np.asarray(unlike * agreement**0.25), unlike * self._beyond(consensus)
+
+    def _beyond(self, consensus: FloatVector) -> FloatVector:
+        """Whether the consensus [n] is lower than that of nearly all training rows, in 0..1."""
+        if self.span_ is None or self.span_[0] == self.span_[1]:
+            return np.zeros(len(consensus))
+        low, high = self.span_
+        height = (consensus - low) / (high - low)
+        return np.asarray(np.clip((WITHIN - height) / (WITHIN - BEYOND), 0, 1))
 
 
 def _covariances(places: FloatMatrix, label: FloatVector) -> FloatVector:

@@ -19,7 +19,8 @@ the best columns then replace the score in part:
     score = (1 - f · share) · score + f · share · fallback
 
 (see :class:`seiqa_models.learners.consensus.Fallback`). At home f is the largest that costs no more
-than .001 on held-out groups; abroad it is 1. See docs/explanation/generalising.md for figures.
+than .001 on held-out groups; abroad it is 1. If such a row is also worse than nearly all training
+rows, the consensus replaces the score in part. See docs/explanation/generalising.md for figures.
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
+from seiqa_models.core.columns import (
+    AGREEMENT,
+    BEYOND_SHARE,
+    CONSENSUS,
+    FALLBACK,
+    FALLBACK_SHARE,
+)
 from seiqa_models.core.metrics import final_score, srocc
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.fusions.registry import named
@@ -162,7 +169,18 @@ class Blend(BaseEstimator):
         """Scores float64 [n] of a pool's predictions, not clipped."""
         check_is_fitted(self, "gate_")
         fused = self._blended(predictions, self.fallback_)
-        return fused if self.calibration_ is None else self.calibration_.predict(fused)
+        score = fused if self.calibration_ is None else self.calibration_.predict(fused)
+        if not self.consensus:
+            return score
+        w = predictions[BEYOND_SHARE].to_numpy()
+        return np.asarray((1 - w) * score + w * predictions[CONSENSUS].to_numpy())
+
+    def unlearned(self, predictions: pd.DataFrame) -> FloatVector:
+        """Shares [n] of the best columns and the consensus in scores of rows unlike known ones."""
+        if not self.consensus:
+            return np.zeros(len(predictions))
+        best = self.fallback_ * predictions[FALLBACK_SHARE].to_numpy()
+        return np.asarray(1 - (1 - best) * (1 - predictions[BEYOND_SHARE].to_numpy()))
 
     def _bounded(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """The members' predictions within their bounds."""

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Table
-from seiqa_models.core.columns import AGREEMENT, EDITED_SHARE, FALLBACK_SHARE, UNRELATED
+from seiqa_models.core.columns import AGREEMENT, EDITED_SHARE, UNRELATED
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import known_frame
 from seiqa_models.core.threads import one_core
@@ -110,8 +110,8 @@ class StackPredictor(RegressorMixin, BaseEstimator):
             ``agree`` bool, whether the row's columns agree as well as in most training rows;
             ``edited`` bool, whether a part of the picture was probably removed, covered, replaced
             or rewritten, which is known only with constructed orders;
-            ``fallback`` float64 in 0..1, the share of the score that comes from the best columns
-            alone, because the row is unlike the training rows and its columns agree.
+            ``fallback`` float64 in 0..1, the share of the score that comes from the best columns or
+            all columns' consensus alone, because the row is unlike the training rows.
 
         Raises
         ------
@@ -139,17 +139,18 @@ class StackPredictor(RegressorMixin, BaseEstimator):
                 "unfamiliar": novelty > 1,
                 "agree": agreement >= self.consensus_.least_agreement_,
                 "edited": is_edited(edited, predictions[UNRELATED]),
-                "fallback": self.blend_.fallback_ * predictions[FALLBACK_SHARE].to_numpy(),
+                "fallback": self.blend_.unlearned(predictions),
             },
             index=known.index,
         )
 
     def predict_learners(self, X: Table) -> pd.DataFrame:
-        """Each member's own predictions, float64 [n, members + 6], not clipped.
+        """Each member's own predictions, float64 [n, members + 7], not clipped.
 
-        Four further columns come from `seiqa_models.learners.consensus`: ``agreed_score`` and
-        ``agreement``, ``fallback_score`` and ``fallback_share``. The last two, ``unrelated`` and
-        ``edited_share``, come from `seiqa_models.stack.unrelated` and `seiqa_models.stack.edited`.
+        Five further columns come from `seiqa_models.learners.consensus`: ``agreed_score`` and
+        ``agreement``, ``fallback_score``, ``fallback_share`` and ``beyond_share``. The last two,
+        ``unrelated`` and ``edited_share``, come from `seiqa_models.stack.unrelated` and
+        `seiqa_models.stack.edited`.
         """
         pool, known = self.pool(X)
         return pool.predict(known)

@@ -12,6 +12,7 @@ import pandas as pd
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
 from seiqa_models.core.columns import (
     AGREEMENT,
+    BEYOND_SHARE,
     CONSENSUS,
     EDITED_SHARE,
     FALLBACK,
@@ -68,8 +69,9 @@ class FittedPool:
     def predict_prepared(self, values: FloatMatrix, dense: FloatMatrix | None) -> pd.DataFrame:
         """Each member's predictions, float64 columns by name.
 
-        Six more are the consensus and the agreement, the fallback with its share, and how surely
-        a picture is unrelated to its reference or edited in a part.
+        Seven more are the consensus and the agreement, the fallback with its share, the share of
+        the consensus in a row worse than the known ones, and how surely a picture is unrelated to
+        its reference or edited in a part.
 
         Parameters
         ----------
@@ -87,11 +89,12 @@ class FittedPool:
             consensus, agreement = self._consensus(values)
             predictions |= {CONSENSUS: consensus, AGREEMENT: agreement, FALLBACK: consensus}
             predictions |= dict.fromkeys(
-                (FALLBACK_SHARE, UNRELATED, EDITED_SHARE), np.zeros(len(values))
+                (FALLBACK_SHARE, BEYOND_SHARE, UNRELATED, EDITED_SHARE), np.zeros(len(values))
             )
             if self.fallback is not None:
                 predictions[FALLBACK] = self.fallback.predict(values)
-                predictions[FALLBACK_SHARE] = self.fallback.share(values, agreement)
+                shares = self.fallback.shares(values, consensus, agreement)
+                predictions[FALLBACK_SHARE], predictions[BEYOND_SHARE] = shares
             if self.displacement is not None:
                 cost = self.displacement.predict(values)
                 for name in (*self.learners, CONSENSUS, FALLBACK):
