@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from seiqa_models.core.columns import dense_matrix, is_dense
+from seiqa_models.core.columns import BEYOND_SHARE, dense_matrix, is_dense
 from seiqa_models.core.orders import Orders
 from seiqa_models.gradients.stack import columns_read, obstacles, stack_form
 from seiqa_models.stack.regressor import SeiqaRegressor
@@ -73,6 +73,7 @@ def test_scores_with_constructed_orders_and_as_a_collection(make_table: Make) ->
     assert stack.edited_ is not None
     assert stack.edit_cost_ > 0
     assert stack.edited_.share(stack.preparation_.transform(made))[40:].min() > 0.1
+    assert stack.predict_learners(made)[BEYOND_SHARE].max() > 0.1
     require_equal(stack, pd.concat([X.iloc[::4], made.iloc[::4]]))
     names = np.where(np.arange(len(X)) % 2, "one", "other")
     several = SeiqaRegressor(QUICK, n_splits=3)

@@ -137,10 +137,31 @@ def test_fallback_counts_for_rows_unlike_the_training_rows(metrics):
     odd = X[new].copy()
     odd[:, :2] += 3 * turned[:2]  # metrics in a relation that no training row has
     every = np.ones(50)
-    assert np.median(fitted.share(X[new], every)) < 0.1
-    assert np.median(fitted.share(odd, every)) > 0.9
-    assert fitted.share(X[known], np.ones(150)).max() < 1e-30
-    assert fitted.share(odd, 0 * every).max() == 0
+    assert np.median(fitted.shares(X[new], every, every)[0]) < 0.1
+    assert np.median(fitted.shares(odd, every, every)[0]) > 0.9
+    assert fitted.shares(X[known], np.ones(150), np.ones(150))[0].max() < 1e-30
+    assert fitted.shares(odd, every, 0 * every)[0].max() == 0
+
+
+def test_consensus_counts_for_rows_unlike_and_worse_than_the_training_rows(metrics):
+    X, y, turned = metrics
+    known, new = np.arange(150), np.arange(150, 200)
+    fitted = Fallback().fit(X[known], y[known], known // 10)
+    odd = X[new].copy()
+    odd[:, :2] += 3 * turned[:2]
+    low, high = y[known].min(), y[known].max()
+
+    def share(rows, height):
+        return fitted.shares(rows, np.full(50, low + height * (high - low)), np.zeros(50))[1]
+
+    full = share(odd, 0.0)
+    assert np.median(full) > 0.9
+    np.testing.assert_array_equal(share(odd, 0.14), full)
+    np.testing.assert_allclose(share(odd, 0.225), full / 2)
+    assert share(odd, 0.31).max() == 0
+    assert share(X[known[:50]], 0.0).max() < 1e-30
+    fitted.span_ = None  # a bundle of an earlier version
+    assert share(odd, 0.0).max() == 0
 
 
 def test_fallback_of_one_group_or_equal_rows_is_finite(metrics):
@@ -148,7 +169,7 @@ def test_fallback_of_one_group_or_equal_rows_is_finite(metrics):
     one = Fallback().fit(X, y, np.zeros(200))
     equal = Fallback().fit(np.repeat(X[:2], 50, axis=0), np.repeat(y[:2], 50))
     for fitted in (one, equal):
-        assert np.isfinite(fitted.share(X, np.ones(200))).all()
+        assert np.isfinite(fitted.shares(X, np.zeros(200), np.ones(200))).all()
         assert np.isfinite(fitted.predict(X)).all()
 
 

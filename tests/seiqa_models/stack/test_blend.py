@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seiqa_models.core.columns import AGREEMENT, CONSENSUS, FALLBACK, FALLBACK_SHARE
+from seiqa_models.core.columns import (
+    AGREEMENT,
+    BEYOND_SHARE,
+    CONSENSUS,
+    FALLBACK,
+    FALLBACK_SHARE,
+)
 from seiqa_models.core.metrics import final_score
 from seiqa_models.fusions import make_fusion
 from seiqa_models.fusions.protocol import HeldOut
@@ -33,6 +39,7 @@ def held_out(
         AGREEMENT: np.where(agree, 0.9, 0.0),
         FALLBACK: y + fallback_noise * rng.normal(size=200),
         FALLBACK_SHARE: np.where(np.arange(200) % 4 == 0, share, 0.0),
+        BEYOND_SHARE: 0.0,
     }
     return pd.DataFrame(predictions), y, np.arange(200) // 10
 
@@ -93,10 +100,30 @@ def test_rows_unlike_all_others_are_scored_by_the_fallback_and_others_are_not():
     np.testing.assert_array_equal(blend.predict(P)[~unlike], never[~unlike])
 
 
+def test_rows_worse_than_all_others_are_scored_by_the_consensus_whatever_the_purpose():
+    P, y, groups = held_out(consensus_noise=3.0, share=0.5)
+    beyond = np.where(np.arange(200) % 8 == 0, [1.0], [0.0])
+    for purpose in ("home", "abroad"):
+        blend = Blend(purpose).fit(make_fusion(), P, MEMBERS, y, groups)
+        found = blend.predict(P.assign(**{BEYOND_SHARE: beyond}))
+        np.testing.assert_array_equal(found[beyond == 1], P[CONSENSUS][beyond == 1])
+        np.testing.assert_array_equal(found[beyond == 0], blend.predict(P)[beyond == 0])
+
+
+def test_shares_of_what_was_not_learned_add_up():
+    P, y, groups = held_out(consensus_noise=3.0, share=0.5)
+    blend = Blend("abroad").fit(make_fusion(), P, MEMBERS, y, groups)
+    some = P.assign(**{FALLBACK_SHARE: [0.0, 0.5] * 100, BEYOND_SHARE: [0.5] * 100 + [0.0] * 100})
+    np.testing.assert_allclose(blend.unlearned(some), [0.5, 0.75] * 50 + [0.0, 0.5] * 50)
+
+
 def test_without_consensus_nothing_falls_back():
     P, y, groups = held_out(consensus_noise=0.1, fallback_noise=0.0, share=1.0)
     blend = Blend("abroad", consensus=False).fit(make_fusion(), P, MEMBERS, y, groups)
     assert blend.fallback_ == 0
+    odd = P.assign(**{BEYOND_SHARE: 1.0})
+    np.testing.assert_array_equal(blend.predict(odd), blend.predict(P))
+    assert blend.unlearned(odd).max() == 0
 
 
 def left_out(*, good: float, poor: float, consensus: float, seed: int) -> HeldOut:
