@@ -24,6 +24,7 @@ from seiqa_models.gradients.forms import (
 from seiqa_models.learners.consensus import (
     BEYOND,
     FAR,
+    FURTHER,
     STEEPNESS,
     WITHIN,
     Consensus,
@@ -147,8 +148,8 @@ def _members(regressor: StackPredictor) -> Form:
         if fallback is None:
             return calibration(score)
         best, weight, beyond = fallback(rows, agreed + cost, share)
-        score = calibration(torch.lerp(score, best - cost, blend.fallback_ * weight))
-        return torch.lerp(score, agreed, beyond) if blend.consensus else score
+        score = torch.lerp(score, best - cost, blend.fallback_ * weight)
+        return calibration(torch.lerp(score, agreed, blend.fallback_ * beyond))
 
     return form
 
@@ -174,14 +175,15 @@ def _fallback(
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         said = part.intercept_ + part.slope_ * oriented(rows)[:, best].mean(dim=1)
         nearest = distances(places(rows), known).min(dim=1).values
-        unlike = -torch.expm1(-((nearest / part.typical_ / FAR) ** STEEPNESS))
+        distance = nearest / part.typical_
+        unlike, further = (-torch.expm1(-((distance / far) ** STEEPNESS)) for far in (FAR, FURTHER))
         # At an agreement of 0 the gradient of its fourth root would be infinite.
         tiny = torch.finfo(torch.float64).tiny
         beyond = torch.zeros_like(unlike)
         if high > low:
             height = (consensus - low) / (high - low)
             beyond = ((WITHIN - height) / (WITHIN - BEYOND)).clamp(0, 1)
-        return said, unlike * agreement.clamp(min=tiny) ** 0.25, unlike * beyond
+        return said, unlike * agreement.clamp(min=tiny) ** 0.25, further * beyond
 
     return form
 

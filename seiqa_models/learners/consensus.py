@@ -44,9 +44,12 @@ distance of five rows it was .73. On KADID-10k's table it made no difference (.7
 FAR, STEEPNESS = 1.75, 8
 """Distance from the nearest training row at which a row counts as unlike them, and how sharply."""
 
+FURTHER = 2.25
+"""The same distance for rows that may be worse than nearly all training rows."""
+
 BEYOND, WITHIN = 0.15, 0.3
-"""Heights of the consensus, as shares of the labels' range, below which a row that is unlike the
-training rows is worse than nearly all of them, and above which it is not."""
+"""Heights of the consensus, as shares of the labels' range, below which such a row is worse, and
+above which it is not."""
 
 
 class Consensus(RegressorMixin, BaseEstimator):
@@ -130,7 +133,7 @@ class Fallback(RegressorMixin, BaseEstimator):
     With h, the height of the consensus above the lowest label as a share of the labels' range, the
     share of the consensus is
 
-        u · min(1, max(0, (.3 - h) / .15))
+        (1 - exp(-(d / 2.25)⁸)) · min(1, max(0, (.3 - h) / .15))
 
     Parameters
     ----------
@@ -229,8 +232,9 @@ class Fallback(RegressorMixin, BaseEstimator):
         nearest = np.concatenate(
             [cdist(places[i : i + _ROWS_AT_ONCE], self.rows_).min(axis=1) for i in parts]
         )
-        unlike = -np.expm1(-((nearest / self.typical_ / FAR) ** STEEPNESS))
-        return np.asarray(unlike * agreement**0.25), unlike * self._beyond(consensus)
+        distance = nearest / self.typical_
+        unlike, further = (-np.expm1(-((distance / far) ** STEEPNESS)) for far in (FAR, FURTHER))
+        return np.asarray(unlike * agreement**0.25), further * self._beyond(consensus)
 
     def _beyond(self, consensus: FloatVector) -> FloatVector:
         """Whether the consensus [n] is lower than that of nearly all training rows, in 0..1."""

@@ -18,9 +18,10 @@ the best columns then replace the score in part:
 
     score = (1 - f · share) · score + f · share · fallback
 
-(see :class:`seiqa_models.learners.consensus.Fallback`). At home f is the largest that costs no more
-than .001 on held-out groups; abroad it is 1. If such a row is also worse than nearly all training
-rows, the consensus replaces the score in part. See docs/explanation/generalising.md for figures.
+(see :class:`seiqa_models.learners.consensus.Fallback`). If it is also worse than nearly all
+training rows, the consensus replaces the score in part, in the same way. At home f is the largest
+that costs no more than .001 on held-out groups; abroad it is 1. See
+docs/explanation/generalising.md for figures.
 """
 
 from __future__ import annotations
@@ -169,18 +170,14 @@ class Blend(BaseEstimator):
         """Scores float64 [n] of a pool's predictions, not clipped."""
         check_is_fitted(self, "gate_")
         fused = self._blended(predictions, self.fallback_)
-        score = fused if self.calibration_ is None else self.calibration_.predict(fused)
-        if not self.consensus:
-            return score
-        w = predictions[BEYOND_SHARE].to_numpy()
-        return np.asarray((1 - w) * score + w * predictions[CONSENSUS].to_numpy())
+        return fused if self.calibration_ is None else self.calibration_.predict(fused)
 
     def unlearned(self, predictions: pd.DataFrame) -> FloatVector:
         """Shares [n] of the best columns and the consensus in scores of rows unlike known ones."""
-        if not self.consensus:
-            return np.zeros(len(predictions))
-        best = self.fallback_ * predictions[FALLBACK_SHARE].to_numpy()
-        return np.asarray(1 - (1 - best) * (1 - predictions[BEYOND_SHARE].to_numpy()))
+        best, all_of_them = (
+            self.fallback_ * predictions[name].to_numpy() for name in (FALLBACK_SHARE, BEYOND_SHARE)
+        )
+        return np.asarray(1 - (1 - best) * (1 - all_of_them))
 
     def _bounded(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """The members' predictions within their bounds."""
@@ -220,8 +217,10 @@ class Blend(BaseEstimator):
 
     def _blended(self, predictions: pd.DataFrame, fallback: float) -> FloatVector:
         fused = self._fused(predictions, self.gate_, self.fusion_)
-        w = fallback * predictions[FALLBACK_SHARE].to_numpy()
-        return np.asarray((1 - w) * fused + w * predictions[FALLBACK].to_numpy())
+        for share, said in ((FALLBACK_SHARE, FALLBACK), (BEYOND_SHARE, CONSENSUS)):
+            w = fallback * predictions[share].to_numpy()
+            fused = (1 - w) * fused + w * predictions[said].to_numpy()
+        return np.asarray(fused)
 
     def _free_gate(self, predictions: pd.DataFrame, y: FloatVector) -> float:
         """The largest gate that loses nothing compared with no consensus."""

@@ -100,14 +100,20 @@ def test_rows_unlike_all_others_are_scored_by_the_fallback_and_others_are_not():
     np.testing.assert_array_equal(blend.predict(P)[~unlike], never[~unlike])
 
 
-def test_rows_worse_than_all_others_are_scored_by_the_consensus_whatever_the_purpose():
-    P, y, groups = held_out(consensus_noise=3.0, share=0.5)
+def test_rows_worse_than_all_others_are_scored_by_the_consensus_and_others_are_not():
+    P, y, groups = held_out(consensus_noise=0.1, share=0.5)
+    blend = Blend("abroad", calibrate=False).fit(make_fusion(), P, MEMBERS, y, groups)
     beyond = np.where(np.arange(200) % 8 == 0, [1.0], [0.0])
-    for purpose in ("home", "abroad"):
-        blend = Blend(purpose).fit(make_fusion(), P, MEMBERS, y, groups)
-        found = blend.predict(P.assign(**{BEYOND_SHARE: beyond}))
-        np.testing.assert_array_equal(found[beyond == 1], P[CONSENSUS][beyond == 1])
-        np.testing.assert_array_equal(found[beyond == 0], blend.predict(P)[beyond == 0])
+    found = blend.predict(P.assign(**{BEYOND_SHARE: beyond}))
+    np.testing.assert_array_equal(found[beyond == 1], P[CONSENSUS][beyond == 1])
+    np.testing.assert_array_equal(found[beyond == 0], blend.predict(P)[beyond == 0])
+
+
+def test_home_counts_what_following_the_consensus_costs():
+    P, y, groups = held_out(consensus_noise=9.0, fallback_noise=0.1, share=0.9)
+    P[BEYOND_SHARE] = np.where(np.arange(200) % 3 == 0, [1.0], [0.0])
+    home = Blend("home").fit(make_fusion(), P, MEMBERS, y, groups)
+    assert home.fallback_ == 0
 
 
 def test_shares_of_what_was_not_learned_add_up():
