@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.config_files import CONFIGS
+from pipelines.report.render import TITLES
 from pipelines.settings import Settings
 from seiqa_features import datasets
 from seiqa_features.extractors.registry import all_extractors
@@ -251,6 +252,12 @@ def test_reference_comes_from_the_program() -> None:
     for name, entry in all_extractors().items():
         (row,) = re.findall(rf"^\| `{name}` \|.*$", pages["docs/reference/extractors.md"], re.M)
         assert all(f"`{output}`" in row for output in entry.spec.outputs)
+
+
+def test_every_section_of_a_report_is_explained() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ", PAGES["docs/how-to/report.md"], flags=re.MULTILINE)
+    named = [name for row in rows for name in row.split(", ")]
+    assert named == ["section", *TITLES.values()]
 
 
 def test_pages_that_load_from_elsewhere_are_found() -> None:
