@@ -105,7 +105,7 @@ def page() -> Image.Image:
     picture = Image.new("RGB", (900, 640), "white")
     draw = ImageDraw.Draw(picture)
     for number in range(30):
-        line = f"{number}. The quick brown fox jumps over the lazy dog for {number * 7.31:.2f} euros. "
+        line = f"{number}. A quick brown fox jumps over lazy dogs for {number * 7.31:.2f} euros. "
         draw.text((20, 10 + 21 * number), 2 * line, "black", ImageFont.load_default(15))
     return picture
 
