@@ -10,6 +10,7 @@ import pandas as pd
 from pipelines.tables.reading import by_role
 from seiqa_features.tabular.reading import read_text_table
 from seiqa_models.audit.tables import Roles, feature_columns
+from seiqa_models.core.arrays import Rows
 from seiqa_models.core.checks import TrainingTable, check_training_table
 
 LABEL, GROUP, KIND = "MOS", "ref_img", "distortion"
@@ -25,12 +26,18 @@ def load(path: Path) -> TrainingTable:
     DataError, TableError
         The file is no such table.
     """
+    return load_named(path)[0]
+
+
+def load_named(path: Path) -> tuple[TrainingTable, Rows]:
+    """The same, and the name of every row's reference image, which other files may share."""
     cells = read_text_table(path)
     dropped = tuple(name for name in EXPERIMENT if cells.find(name) is not None)
     table, roles = by_role(cells, Roles(LABEL, GROUP, drop=dropped))
     features = feature_columns(table, roles)
     rows = table.loc[features.index]
-    return check_training_table(features, rows[LABEL], rows[GROUP], kinds=rows[KIND])
+    checked = check_training_table(features, rows[LABEL], rows[GROUP], kinds=rows[KIND])
+    return checked, rows[GROUP].to_numpy(object)
 
 
 def some_references(table: TrainingTable, count: int, rng: np.random.Generator) -> TrainingTable:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from public_tables import load
+from public_tables import load_named
 
 from pipelines.runs.folder import FEATURES, FEATURES_META, PAIRS, read_json
 from pipelines.runs.model import known_directions
@@ -91,8 +91,8 @@ def read(where: Path) -> Collection:
         It is neither.
     """
     if not (where / FEATURES).is_file():
-        table = load(where)
-        return Collection(table.X, table.y, table.groups, table.kinds)
+        table, scenes = load_named(where)
+        return Collection(table.X, table.y, scenes, table.kinds)
     pairs, table = pd.read_parquet(where / PAIRS), read_table(where / FEATURES)
     rows = pairs["mos"].notna().to_numpy()
     kinds = pairs.loc[rows, "distortion"]

@@ -32,6 +32,8 @@ def say_near(environment: Mapping[str, str], settings: Collection[str]) -> None:
 def line(item: ErrorDetails) -> str:
     """One line about a setting that is unknown, missing or out of range."""
     place = ".".join(map(str, item["loc"]))
+    if not place:  # said by a check of several settings, which names them
+        return item["msg"].removeprefix("Value error, ")
     if place in FUSION_PARAMETERS:
         return moved(place, f"setting {place}")
     if item["type"] == "missing":

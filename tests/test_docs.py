@@ -22,7 +22,8 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.config_files import CONFIGS
-from pipelines.settings import Settings
+from pipelines.report.render import TITLES
+from pipelines.settings import Settings, load_settings
 from seiqa_features import datasets
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.pictures.index import ImageIndex
@@ -40,6 +41,7 @@ BLOCKS = {
     for page, text in PAGES.items()
 }
 EXTENDING = "docs/extending.md"
+LIMITS = "docs/explanation/limits.md"
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -251,6 +253,23 @@ def test_reference_comes_from_the_program() -> None:
     for name, entry in all_extractors().items():
         (row,) = re.findall(rf"^\| `{name}` \|.*$", pages["docs/reference/extractors.md"], re.M)
         assert all(f"`{output}`" in row for output in entry.spec.outputs)
+
+
+def test_licences_that_forbid_commercial_use_are_named() -> None:
+    """All such extractors, and the configurations of which the page says how many they have."""
+    bound = {name for name, e in all_extractors().items() if "Noncommercial" in e.spec.licence}
+    (said,) = re.findall(r"called by the extractors (.*?): for", PAGES[LIMITS], flags=re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", said)) == bound
+    for name, expected in {
+        "classical": {"vif", "nlpd"}, "offline": {"vif", "nlpd"}, "boxed": set(),
+    }.items():  # fmt: skip
+        assert load_settings(config=name, run=ROOT).features.keys() & bound == expected, name
+
+
+def test_every_section_of_a_report_is_explained() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ", PAGES["docs/how-to/report.md"], flags=re.MULTILINE)
+    named = [name for row in rows for name in row.split(", ")]
+    assert named == ["section", *TITLES.values()]
 
 
 def test_pages_that_load_from_elsewhere_are_found() -> None:

@@ -41,7 +41,7 @@ def model_card(
             "kinds of distortion": _kinds(training),
             **_orders(metrics),
             **collection_facts(training, metrics),
-            "scores lie in": f"{low:g} to {high:g}",
+            "scores lie in": f"{low:g} to {high:g}; {_ends(low, high, metrics)}",
         },
         "evaluation": metrics.for_card(),
         "anchors": [ladder.model_dump(mode="json") for ladder in metrics.anchors or []],
@@ -60,6 +60,12 @@ def model_card(
         "reproduce": f"seiqa run {settings.shown_data} --config {settings.config}"
         f" --seed {settings.seed}",
     }
+
+
+def _ends(low: float, high: float, metrics: Metrics) -> str:
+    """What the highest score means, and the lowest if the stack knows what deserves it."""
+    gone = f", one that shows nothing of its reference {low:g}" if metrics.orders else ""
+    return f"an identical picture has {high:g}{gone}"
 
 
 def _kinds(training: pd.DataFrame) -> str:

@@ -192,6 +192,22 @@ def _rehearse(settings: Settings, rows: int, columns: int) -> None:
             ) from error
 
 
+def require_members(settings: Settings) -> None:
+    """Check that there are learners and representations of the names in the settings.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name, or a member comes twice.
+    """
+    from seiqa_models.stack.pool.fitted import check_members
+
+    try:
+        check_members(settings.learners)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def check_learners(settings: Settings) -> None:
     """Try the learners and the fusion before hours of feature extraction instead of after.
 
@@ -203,12 +219,11 @@ def check_learners(settings: Settings) -> None:
     """
     from pipelines.runs.model import make_regressor
     from seiqa_models.evaluation.trial import try_fusion, try_learner
-    from seiqa_models.stack.pool.fitted import check_members
     from seiqa_models.stack.representations import member
 
     fusion = make_regressor(settings).fusion
+    require_members(settings)
     try:
-        check_members(settings.learners)
         for name in dict.fromkeys(member(name).learner for name in settings.learners):
             try_learner(name, random_state=settings.seed)
         try_fusion(fusion)

@@ -13,7 +13,7 @@ from pipelines.runs.folder import BUNDLE, exclusive
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics
 from pipelines.runs.model import KINDS_DIFFER, make_regressor
-from pipelines.runs.readiness import require_scales, require_training_labels
+from pipelines.runs.readiness import require_members, require_scales, require_training_labels
 from pipelines.runs.writing import write_training
 from pipelines.scales import collections_of, scale_parameters
 from pipelines.settings import Settings
@@ -69,7 +69,10 @@ def fit_table(
         have no feature in common.
     TableError
         One holds columns that must not be features, or they cannot be learned from.
+    UsageError
+        The settings name a learner or a representation that does not exist.
     """
+    require_members(settings)
     with exclusive(settings.run), spending() as spent:
         found = read_labelled(settings.named_data(), roles)
         on_read(found)

@@ -13,6 +13,9 @@ Mask = NDArray[np.bool_]
 Affine = NDArray[np.float32]
 """A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
 
+LEAST_OVERLAP = 0.6
+"""Share of the reference that must be visible for a picture to be moved back."""
+
 
 @dataclass(frozen=True)
 class Alignment:
@@ -89,6 +92,11 @@ def inside_of(matrix: Affine, height: int, width: int) -> Mask:
         (across >= -slack) & (across <= width - 1 + slack)
         & (down >= -slack) & (down <= height - 1 + slack)
     )  # fmt: skip
+
+
+def mostly_inside(matrix: Affine, height: int, width: int) -> bool:
+    """Whether the degraded picture shows `LEAST_OVERLAP` of the reference."""
+    return bool(inside_of(matrix, height, width).mean() >= LEAST_OVERLAP)
 
 
 def filled_box(inside: Mask) -> tuple[int, int, int, int]:

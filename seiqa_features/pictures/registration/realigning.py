@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
@@ -12,14 +14,16 @@ from seiqa_features.pictures.registration.maps import (
     Grey,
     Mask,
     Pixels,
-    inside_of,
+    mostly_inside,
     shifting,
     warp,
 )
+from seiqa_features.pictures.registration.whole_shifts import (
+    is_success,
+    shifted_by_pixels,
+    whole_shift,
+)
 from seiqa_features.pictures.registration.windows import both_show, core_of
-
-LEAST_OVERLAP = 0.6
-"""Share of the reference that must be visible; with less of it, `realigned` changes nothing."""
 
 SHARPENINGS = 3
 """Number of iterations that restore what resampling takes."""
@@ -27,9 +31,6 @@ SHARPENINGS = 3
 UNSEEN = np.float32(3 / 255)
 """A difference that resampling leaves and nobody sees. Larger ones are hardly reduced: by the
 non-negative garrote (Breiman, Technometrics 37, 1995)."""
-
-LEAST_SUCCESS = 0.5
-"""Share by which `realigned` must reduce 1 − correlation; on noise, resampling alone reduces it."""
 
 
 def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
@@ -50,7 +51,10 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
     there = np.asarray(ref)
     found = align(one, other)
     if not is_trusted(found, there.shape):
-        return dist
+        by_pixels = shifted_by_pixels(one, other, found.matrix)
+        if by_pixels is None:
+            return dist
+        found = replace(found, matrix=by_pixels)
     return Image.fromarray(moved_back(there, np.asarray(fitted), found))
 
 
@@ -65,7 +69,7 @@ def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
     """
     one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
     # A shift by whole pixels needs no resampling, so it wins if the estimate was slightly off.
-    x, y = _whole_shift(one, other, found.matrix)
+    x, y = whole_shift(one, other, found.matrix)
     core = core_of(found.window)
 
     def filled(moved: Pixels, shown: Mask) -> Pixels:
@@ -87,8 +91,8 @@ def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:
     """Whether a picture of the shape [H, W, …] has moved and is to be moved back."""
     return (
         not np.array_equal(found.matrix, np.eye(2, 3))
-        and 1 - found.after <= (1 - LEAST_SUCCESS) * (1 - found.before)
-        and bool(inside_of(found.matrix, *shape[:2]).mean() >= LEAST_OVERLAP)
+        and is_success(found.before, found.after)
+        and mostly_inside(found.matrix, *shape[:2])
     )
 
 
@@ -120,26 +124,6 @@ def _sharpened(moved: Grey, matrix: Affine, ref: Grey) -> Grey:
 
 def _bytes(image: Grey) -> Pixels:
     return np.asarray(np.rint(image * 255), np.uint8)
-
-
-def _whole_shift(one: Grey, other: Grey, matrix: Affine) -> tuple[int, int]:
-    """The best of the nine shifts (x, y) by whole pixels near what the map does at the centre.
-
-    The map was estimated on a reduced picture: without much detail it can be off by a pixel.
-    """
-    height, width = one.shape
-    centre = np.array([(width - 1) / 2, (height - 1) / 2, 1])
-    x, y = np.rint(matrix.astype(np.float64) @ centre - centre[:2]).astype(int).tolist()
-
-    def difference(shift: tuple[int, int]) -> float:
-        x, y = shift
-        ours = one[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
-        theirs = other[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
-        return float(np.mean((ours - theirs) ** 2))
-
-    return min(
-        ((x + right, y + down) for down in (0, -1, 1) for right in (0, -1, 1)), key=difference
-    )
 
 
 def _squared_error(one: Pixels | Grey, other: Pixels | Grey) -> float:

@@ -301,6 +301,8 @@ def test_unknown_extractor_view_and_learner(
         ({"features": {"gmss": ["max256"]}}, "did you mean gms?"),
         ({"features": {"gms": ["huge"]}}, "view 'huge' does not exist"),
         ({"learners": ["rigde"]}, "did you mean 'ridge'?"),
+        ({"learners": ["ridge@dens"]}, "representation 'dens': did you mean 'dense'?"),
+        ({"features": {}}, "seiqa: setting features: expected at least one extractor, or finetune"),
     ):
         (tmp_path / "bad.yaml").write_text(yaml.safe_dump({**config, **change}))
         code, _, err = cli("run", seiqa_data, "--config", tmp_path / "bad.yaml", "--run", "run")

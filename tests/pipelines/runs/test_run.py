@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -201,7 +202,9 @@ def test_pseudo_labels_are_called_so_everywhere(cli: Cli, seiqa_data: Path, quic
     run = Path("run")
     assert json.loads((run / "metrics.json").read_text())["label_kind"] == "pseudo-label"
     assert "pseudo-label" in (run / "report.html").read_text()
-    assert "pseudo-label" in (run / "bundle" / "card.md").read_text()
+    card = (run / "bundle" / "card.md").read_text()
+    assert "pseudo-label" in card
+    assert re.search(r"scores lie in: \S+ to (\S+); an identical picture has \1\n", card)
 
 
 def test_labelled_test_rows_are_held_out(cli: Cli, seiqa_data: Path, quick: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,7 @@ def test_a_run_learns_from_them_and_says_so(
     assert metrics["n"] == 20
     card = Path("told/bundle/card.md").read_text()
     assert "constructed orders: 15 orders between 20 edited versions of 5 training" in card
+    assert re.search(r"has (\S+), one that shows nothing of its reference (\S+)\n", card)
     assert "learned from <em>constructed orders</em>" in Path("told/report.html").read_text()
     rows = pd.read_parquet("told/orders.parquet")
     assert not {"mos", "label"} & set(rows.columns)

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
 from pipelines.commands.tables import fit_table, predict_table
 from pipelines.report.render import render_report
-from seiqa_features.errors import DataError
+from seiqa_features.errors import DataError, UsageError
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.metrics import final_score
 from tests.pipelines.conftest import write_quick
@@ -290,6 +291,23 @@ def test_one_odd_cell_is_one_clear_line(
     with pytest.raises((DataError, TableError), match=said) as refused:
         fit(rewrite(table, spoil, "odd.csv"), quick)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"learners": ["rigde"]}, "unknown learner 'rigde': did you mean 'ridge'?"),
+        ({"learners": ["ridge@dens"]}, "unknown representation 'dens': did you mean 'dense'?"),
+        ({"fusion": {"name": "baged"}}, "did you mean 'bagged'?"),
+    ],
+)
+def test_names_that_do_not_exist_are_wrong_usage(
+    table: Path, quick: Path, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    config = {**yaml.safe_load(quick.read_text()), **change}
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UsageError, match=re.escape(said)):
+        fit(table, tmp_path / "bad.yaml")
 
 
 def test_missing_columns_and_rows_are_named(table: Path, quick: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from seiqa_features.pictures.registration.estimating import align
 from seiqa_features.pictures.registration.maps import Alignment, filled_box, inside_of, warp
-from seiqa_features.pictures.registration.realigning import _whole_shift, realigned
+from seiqa_features.pictures.registration.realigning import realigned
+from seiqa_features.pictures.registration.whole_shifts import shifted_by_pixels, whole_shift
 from tests.seiqa_features.photographs import blur, jpeg, moved, noise, photograph
 
 Pixels = NDArray[np.uint8]
@@ -94,7 +96,53 @@ def test_the_nearest_whole_shift_is_found_from_an_estimate_that_is_off() -> None
     ref = np.asarray(photograph("astronaut").convert("L"), np.float32) / 255
     shifted = np.roll(ref, (2, -1), axis=(0, 1))
     estimate = np.array([[1, 0, -1.7], [0, 1, 1.3]], np.float32)
-    assert _whole_shift(ref, shifted, estimate) == (-1, 2)
+    assert whole_shift(ref, shifted, estimate) == (-1, 2)
+    assert whole_shift(ref, shifted, np.eye(2, 3, dtype=np.float32)) == (-1, 2)
+
+
+def page() -> Image.Image:
+    """Small print, which is only grey at the size at which the map is estimated."""
+    picture = Image.new("RGB", (900, 640), "white")
+    draw = ImageDraw.Draw(picture)
+    for number in range(30):
+        line = f"{number}. A quick brown fox jumps over lazy dogs for {number * 7.31:.2f} euros. "
+        draw.text((20, 10 + 21 * number), 2 * line, "black", ImageFont.load_default(15))
+    return picture
+
+
+@pytest.mark.parametrize(("y", "x"), [(0, 1), (1, 0), (1, 1), (0, -2)])
+def test_print_that_moved_by_a_pixel_is_moved_back_exactly(y: int, x: int) -> None:
+    ref = page()
+    shifted = np.roll(np.asarray(ref), (y, x), axis=(0, 1))
+    assert np.array_equal(realigned(ref, Image.fromarray(shifted)), ref)
+    paler = realigned(ref, Image.fromarray(shifted // 2 + 100))  # moved and otherwise changed
+    inner = slice(2, -2), slice(2, -2)
+    np.testing.assert_array_equal(np.asarray(paler)[inner], np.asarray(ref)[inner] // 2 + 100)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda p: jpeg(p, 10),
+        lambda p: blur(p, 1),
+        lambda p: noise(p, 40),
+        lambda p: Image.new("RGB", p.size, "white"),
+        lambda p: p.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda p: p.resize((p.width // 2, p.height // 2)).resize(p.size),
+    ],
+    ids=["JPEG", "blur", "noise", "white", "mirrored", "half size"],
+)
+def test_damaged_print_has_not_moved(damage: Callable[[Image.Image], Image.Image]) -> None:
+    ref = page()
+    one, other = (np.asarray(p.convert("L"), np.float32) / 255 for p in (ref, damage(ref)))
+    assert shifted_by_pixels(one, other, np.eye(2, 3, dtype=np.float32)) is None
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (2, 2)])
+def test_a_shift_out_of_the_picture_is_none(size: tuple[int, int]) -> None:
+    one = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
+    far = np.array([[1, 0, 50], [0, 1, 50]], np.float32)
+    assert shifted_by_pixels(one, one[::-1, ::-1].copy(), far) is None
 
 
 @pytest.mark.parametrize("degrees", [1, 8])
