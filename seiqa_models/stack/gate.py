@@ -2,6 +2,11 @@
 
 Labelled rows are not of the sort: a logistic regression tells them, and the constructed rows of
 other sorts, from those of the sort. With p its probability, the gate opens as u = max(0, 2 p - 1).
+
+It reads every column twice: its values, and its ranks among these rows. Another photograph is far
+from whatever shows the reference in the values of many columns, such as the similarity of colours.
+Another texture of like colours is not, but no other rows are between them, so that it is far in
+ranks (docs/explanation/generalising.md). Ranks alone would not tell how wide a gap is.
 """
 
 from __future__ import annotations
@@ -12,10 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector
+from seiqa_models.learners.scaling import RankNormal
 
 STRENGTH = 1000.0
 """C of the logistic regression, for weights of the rows that sum to 1."""
@@ -24,11 +31,12 @@ _MAX_ITERATIONS = 1000
 
 
 class Gate(BaseEstimator):
-    """A logistic regression on all prepared columns.
+    """A logistic regression on the values and ranks of all prepared columns.
 
     Attributes
     ----------
-    scaler_, model_ : StandardScaler, LogisticRegression
+    scaler_, model_ : FeatureUnion, LogisticRegression
+        In bundles of earlier versions, the scaler is a StandardScaler: values alone.
     """
 
     def fit(self, labelled: ArrayLike, made: ArrayLike, chosen: ArrayLike) -> Self:
@@ -51,7 +59,7 @@ class Gate(BaseEstimator):
         part = np.concatenate([np.zeros(len(known), np.intp), 1 + wanted[len(known) :]])
         values = np.concatenate([known, more])
         weight = 1 / (3 * np.bincount(part, minlength=3))[part]
-        self.scaler_ = StandardScaler().fit(values)
+        self.scaler_ = make_union(StandardScaler(), RankNormal()).fit(values)
         self.model_ = LogisticRegression(C=STRENGTH, max_iter=_MAX_ITERATIONS)
         self.model_.fit(self.scaler_.transform(values), wanted, weight)
         return self
