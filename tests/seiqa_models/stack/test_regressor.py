@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from seiqa_models.core.columns import (
     AGREEMENT,
+    BEYOND_SHARE,
     CONSENSUS,
     EDITED_SHARE,
     FALLBACK,
@@ -53,7 +54,8 @@ def test_weights_and_out_of_fold_predictions(make_table):
     assert list(regressor.weights_) == list(QUICK)
     assert sum(regressor.weights_.values()) == pytest.approx(1)
     assert max(regressor.weights_.values()) <= 0.6
-    further = [CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE]
+    shares = [FALLBACK_SHARE, BEYOND_SHARE, UNRELATED, EDITED_SHARE]
+    further = [CONSENSUS, AGREEMENT, FALLBACK, *shares]
     assert list(regressor.oof_.columns) == [*QUICK, *further]
     assert regressor.oof_.index.equals(X.index)
     assert np.isfinite(regressor.oof_).all(axis=None)
@@ -66,7 +68,8 @@ def test_out_of_fold_predictions_do_not_see_the_rows_own_labels(make_table):
     first = quick(n_splits=4).fit(X, y, groups).oof_
     second = quick(n_splits=4).fit(X, changed, groups).oof_
     pd.testing.assert_frame_equal(first[one], second[one])
-    assert (first[~one] != second[~one]).drop(columns=[UNRELATED, EDITED_SHARE]).all(axis=None)
+    constant = [BEYOND_SHARE, UNRELATED, EDITED_SHARE]
+    assert (first[~one] != second[~one]).drop(columns=constant).all(axis=None)
 
 
 def test_same_bytes_for_any_column_order_and_number_of_jobs(make_table):
@@ -200,13 +203,19 @@ def test_learners_must_be_different_names(make_table, learners):
         quick(learners=learners).fit(*make_table())
 
 
-def test_pairs_unlike_all_others_are_scored_by_the_best_columns():
+@pytest.fixture
+def agreeing():
+    """A stack that learned from columns which agree, and pairs with a relation never seen."""
     rng = np.random.default_rng(0)
     y = rng.uniform(0, 5, 120)
     X = pd.DataFrame({f"m{i}": y + 0.3 * rng.normal(size=120) for i in range(8)})
     stack = quick(purpose="abroad", calibrate=False).fit(X, y, np.arange(120) // 10)
-    usual = X[(y > 1) & (y < 4)]
-    odd = usual.assign(m0=usual["m0"] + 1, m1=usual["m1"] - 1)  # in a relation never seen
+    return stack, X.assign(m0=X["m0"] + 1, m1=X["m1"] - 1), y
+
+
+def test_pairs_unlike_all_others_are_scored_by_the_best_columns(agreeing):
+    stack, odd, y = agreeing
+    odd = odd[(y > 2) & (y < 4)]
     found, predicted = stack.predict_interval(odd), stack.predict_learners(odd)
     share = predicted[FALLBACK_SHARE]
     np.testing.assert_allclose(found["fallback"], share)  # abroad all of it
@@ -215,3 +224,15 @@ def test_pairs_unlike_all_others_are_scored_by_the_best_columns():
     never = stack.fuse_unclipped(predicted.assign(**{FALLBACK_SHARE: 0.0}))
     expected = (1 - share) * never + share * predicted[FALLBACK]
     np.testing.assert_allclose(stack.fuse_unclipped(predicted), expected)
+
+
+def test_pairs_that_are_also_worse_than_nearly_all_others_are_scored_by_the_consensus(agreeing):
+    stack, odd, y = agreeing
+    found, predicted = stack.predict_interval(odd), stack.predict_learners(odd)
+    share = predicted[BEYOND_SHARE]
+    assert share[y < 0.5].max() > 0.5
+    assert share[y > 2].max() == 0
+    best = stack.fuse_unclipped(predicted.assign(**{BEYOND_SHARE: 0.0}))
+    expected = (1 - share) * best + share * predicted[CONSENSUS]
+    np.testing.assert_allclose(stack.fuse_unclipped(predicted), expected)
+    assert (found["fallback"] >= share).all()

@@ -8,6 +8,7 @@ import pytest
 
 from seiqa_models.core.columns import (
     AGREEMENT,
+    BEYOND_SHARE,
     CONSENSUS,
     EDITED_SHARE,
     FALLBACK,
@@ -46,7 +47,8 @@ def test_every_learner_reads_every_representation_of_more_columns_than_rows(form
     names = [f"{name}@{form}" for name in LEARNERS if not name.startswith("runner_up_")]
     stack = SeiqaRegressor(names, n_splits=2, fusion="mean").fit(X, y, groups)
     predictions = stack.predict_learners(X)
-    further = [CONSENSUS, AGREEMENT, FALLBACK, FALLBACK_SHARE, UNRELATED, EDITED_SHARE]
+    shares = [FALLBACK_SHARE, BEYOND_SHARE, UNRELATED, EDITED_SHARE]
+    further = [CONSENSUS, AGREEMENT, FALLBACK, *shares]
     assert list(predictions) == [*names, *further]
     assert np.isfinite(predictions).all(axis=None)
     assert min(srocc(y, predictions[name]) for name in names) > 0.5
