@@ -21,6 +21,7 @@ from pipelines.runs.folder import REPORT
 from pipelines.runs.model import audit_pairs
 from pipelines.runs.reading import Run, read
 from seiqa_features.files import write_whole
+from seiqa_models.core.checks import FEW_GROUPS
 
 FINAL = "final = 0.6·SROCC + 0.4·PLCC"
 
@@ -84,6 +85,7 @@ def render_report(run: Path) -> Path:
         pseudo=found.label == "pseudo-label",
         label=found.label,
         sections={name: title for name, title in TITLES.items() if content[name]},
+        few_groups=FEW_GROUPS,
         extractors=tables.extractors(found.features),
         single_names=Counter(filter(None, found.metrics.best_single.names)),
         scores=None if found.scores is None else found.scores["score"].describe().to_dict(),

@@ -32,18 +32,16 @@ UNRELATED = "unrelated"
 EDITED_SHARE = "edited_share"
 """How surely a part of the degraded picture was removed, covered, replaced or rewritten, 0..1."""
 
+INNER = (FALLBACK, FALLBACK_SHARE, BEYOND_SHARE, UNRELATED, EDITED_SHARE)
+"""Steps on the way to a score, which no table of results has."""
+
 COMPETITORS = ("best_single", "greedy", "index_only", "at_home", "as_itself", CONSENSUS)
 """Other predictions for the same rows, with which the stack is compared."""
 
 ROW = ("pair_id", "mos", "group_id", "fold")
 """Known facts about a row."""
 
-RESULT_COLUMNS = frozenset(
-    {
-        *SCORED, *COMPETITORS, *ROW, AGREEMENT, FALLBACK, FALLBACK_SHARE, BEYOND_SHARE,
-        UNRELATED, EDITED_SHARE,
-    }
-)  # fmt: skip
+RESULT_COLUMNS = frozenset({*SCORED, *COMPETITORS, *INNER, *ROW, AGREEMENT})
 
 
 def feature_group(column: str) -> str:

@@ -18,16 +18,7 @@ from sklearn.base import clone
 
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, TrainingTable
-from seiqa_models.core.columns import (
-    AGREEMENT,
-    BEYOND_SHARE,
-    EDITED_SHARE,
-    FALLBACK,
-    FALLBACK_SHARE,
-    RESULT_COLUMNS,
-    SCORED,
-    UNRELATED,
-)
+from seiqa_models.core.columns import AGREEMENT, INNER, RESULT_COLUMNS, SCORED
 from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.transfer import transfer_folds
@@ -191,9 +182,7 @@ def _run_fold(regressor: SeiqaRegressor, table: TrainingTable, fold: Fold) -> Fo
         predictions["index_only"] = index_only(train, test)
     scored = fitted.predict_interval(test.X, NOMINAL_COVERAGE)
     agreement = predictions[AGREEMENT]
-    predictions = predictions.drop(
-        columns=[FALLBACK, FALLBACK_SHARE, BEYOND_SHARE, UNRELATED, EDITED_SHARE]
-    )
+    predictions = predictions.drop(columns=list(INNER))
     predictions = predictions.clip(*fitted.label_range_).assign(
         **{name: scored[name].to_numpy() for name in SCORED}, **{AGREEMENT: agreement}
     )
