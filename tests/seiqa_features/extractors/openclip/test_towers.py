@@ -8,14 +8,20 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import pytest
+import timm
 import torch
 from open_clip import factory
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
+from seiqa_features import extract
+from seiqa_features.extractors.convnet import lite0
+from seiqa_features.extractors.convnet.timm_convnet import LITE0
 from seiqa_features.extractors.openclip import patches, stages
 from seiqa_features.extractors.openclip.facts import facts_of, hub_file
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Extract
+from seiqa_features.weights.files import WeightFiles
 from tests.seiqa_features.photographs import photograph
 from tests.seiqa_features.random_networks import (
     TOWERS,
@@ -38,13 +44,22 @@ MATCHED = {
     "seiqa-coca": ("mid2", "last"),
 }
 
+# The tower that trained weights are at hand for.
+TRAINED = {
+    **TOWERS["seiqa-efficientnet"],
+    "vision_cfg": {
+        "image_size": 224, "timm_model_name": "tf_efficientnet_lite0", "timm_pool": "avg",
+    },
+}  # fmt: skip
+LITE0_TOWER = "openclip:seiqa-lite0:tag"
+
 Build = Callable[[str], Extract]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _models() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        register_clip(patch, TOWERS)
+        register_clip(patch, {**TOWERS, "seiqa-lite0": TRAINED})
         yield
 
 
@@ -211,6 +226,50 @@ def test_matching_has_a_gradient(model: str, built: Build) -> None:
             [slope] = torch.autograd.grad(value.sum(), dist, retain_graph=True)
             assert slope.isfinite().all(), name
             assert slope.abs().max() > 0, name
+
+
+# --- trained weights -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file of an open_clip network whose tower has the weights of lite0."""
+    folder = tmp_path_factory.mktemp("trained")
+    numbers = lite0.load(WeightFiles(folder).verified(LITE0)).state_dict().values()
+    names = timm.create_model("tf_efficientnet_lite0").state_dict()
+    tower = {f"visual.trunk.{key}": value for key, value in zip(names, numbers, strict=True)}
+    state = {key: tower.get(key, value) for key, value in tower_state("seiqa-lite0").items()}
+    assert sum(key in tower for key in state) == sum("trunk" in key for key in state) > 200
+    save_file(state, folder / "clip.safetensors")
+    return {get_extractor(LITE0_TOWER).spec.weights[0].name: folder / "clip.safetensors"}
+
+
+def test_a_tower_of_trained_weights_says_what_it_says_by_itself(trained: dict[str, Path]) -> None:
+    ref = np.asarray(photograph("coffee"))
+    dist = np.ascontiguousarray(np.roll(ref, 40, axis=1))
+    ours = extract(LITE0_TOWER, ref, dist, weights=trained, details=True, view="s224")
+    theirs = extract("lite0", ref, dist, details=True, view="s224")
+    maps = [name for name in get_extractor("lite0").spec.outputs if name.startswith(("st", "head"))]
+    assert len(maps) == 6 * 4 + 2 * 7
+    for name in maps:
+        assert ours[f"{LITE0_TOWER}__{name}"] == theirs[f"lite0__{name}"], name
+
+
+def test_with_trained_weights_a_shift_costs_less_than_another_content(
+    trained: dict[str, Path],
+) -> None:
+    ref, other = (np.asarray(photograph(name)) for name in ("coffee", "chelsea"))
+    swapped = ref.copy()
+    swapped[60:150, 100:210] = other[:90, :110]
+    shifted = np.ascontiguousarray(np.roll(ref, 2, axis=1))
+    values = extract(
+        LITE0_TOWER, [ref, ref], [shifted, swapped], weights=trained, details=True, view="s224"
+    )
+    for layer in ("stage5", "head"):
+        lost = 1 - values[f"{LITE0_TOWER}__{layer}_kept_q05"]
+        assert lost[0] < lost[1] / 2, layer
+        transport = values[f"{LITE0_TOWER}__{layer}_transport"]
+        assert transport[0] < transport[1] / 2, layer
 
 
 # --- specs -----------------------------------------------------------------------------------
