@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from seiqa_features.extractors.specs import DISTANCE, SIMILARITY, Output
@@ -54,3 +55,20 @@ def token_outputs() -> dict[str, Output]:
         **matching_outputs("last_"),
         "grid": Output(dim=64, identity=1.0, symmetric=True),
     }
+
+
+def deepest(stages: Sequence[str]) -> Sequence[str]:
+    """Those that are matched: earlier ones have too many positions and less semantic content."""
+    return stages[-2:]
+
+
+def stage_outputs(stages: Sequence[str]) -> dict[str, Output]:
+    """The outputs of `stages.compare` for these maps, without those for classes."""
+    outputs: dict[str, Output] = {}
+    for stage in stages:
+        for statistic in ("mean", "q05", "pooled"):
+            outputs[f"{stage}_{statistic}"] = SIMILARITY
+        outputs[f"{stage}_distance"] = DISTANCE
+    for stage in deepest(stages):
+        outputs |= matching_outputs(f"{stage}_")
+    return outputs

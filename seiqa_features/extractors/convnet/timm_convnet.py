@@ -12,11 +12,9 @@ from functools import partial
 from typing import Any
 
 from seiqa_features.extractors.common import timm_models
-from seiqa_features.extractors.common.outputs import drift_outputs, matching_outputs
+from seiqa_features.extractors.common.outputs import drift_outputs, stage_outputs
 from seiqa_features.extractors.registry import register
 from seiqa_features.extractors.specs import (
-    DISTANCE,
-    SIMILARITY,
     Extract,
     Extractor,
     ExtractorSpec,
@@ -81,13 +79,8 @@ class Facts:
 
 def extractor(name: str, facts: Facts) -> Extractor:
     """The extractor of a network."""
-    outputs: dict[str, Output] = {}  # a table has embedding_cosine too, of the paired embeddings
-    for stage in facts.stages:
-        for statistic in ("mean", "q05", "pooled"):
-            outputs[f"{stage}_{statistic}"] = SIMILARITY
-        outputs[f"{stage}_distance"] = DISTANCE
-    for stage in _matched(facts):
-        outputs |= matching_outputs(f"{stage}_")
+    # A table has embedding_cosine too, of the paired embeddings.
+    outputs = stage_outputs(facts.stages)
     if facts.classes:
         outputs |= drift_outputs("class")
     outputs["embedding_ref"] = Output(dim=facts.dim, role="ref")
@@ -106,11 +99,6 @@ def extractor(name: str, facts: Facts) -> Extractor:
         sides=(facts.side,) if facts.side else (),
     )
     return Extractor(spec, lambda resources: _build(facts, resources))
-
-
-def _matched(facts: Facts) -> tuple[str, ...]:
-    """The two deepest maps: earlier ones have too many positions and less semantic content."""
-    return facts.stages[-2:]
 
 
 register(
@@ -142,6 +130,8 @@ def read_facts(model: str) -> Facts:
     """
     import torch
 
+    from seiqa_features.extractors.common.stages import named
+
     config = timm_models.configuration(model)
     model = f"{config.architecture}.{config.tag}"
     side = config.input_size[-1]
@@ -152,14 +142,11 @@ def read_facts(model: str) -> Facts:
         any_size = _takes_any_size(network)
     if any(stage.ndim != 4 for stage in [*maps, last]) or embedding.ndim != 2:
         raise ValueError(f"maps of shape {[tuple(stage.shape) for stage in maps]}")
-    names = [f"stage{number}" for number in range(1, len(maps) + 1)]
-    if last.shape != maps[-1].shape:
-        names.append("head")
     megabytes = round(4e-6 * sum(tensor.numel() for tensor in network.state_dict().values()))
     return Facts(
         model=model,
         weight=timm_models.weight_of(config, megabytes),
-        stages=tuple(names),
+        stages=tuple(named(maps, last)),
         dim=embedding.shape[1],
         classes=bool(network.num_classes),
         cost=round(2 * _operations(network, side) / FLOPS, 3),
@@ -200,5 +187,4 @@ def _build(facts: Facts, resources: Resources) -> Extract:
     network = load(file).eval().requires_grad_(False).to(resources.device)
     if resources.device != "cpu":
         network.to(memory_format=torch.channels_last)
-    encode = encoder(network, facts.stages, resources.device)
-    return StageWork(encode, facts.stages, _matched(facts))
+    return StageWork(encoder(network, resources.device), facts.stages)

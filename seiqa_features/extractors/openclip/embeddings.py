@@ -1,10 +1,11 @@
 """OpenCLIP: networks trained on captioned pictures, which capture the meaning of a picture.
 
-A picture is compared as a whole (its embedding, and from that its similarity to texts), and if the
-image tower is a vision transformer also by position at several depths (`tokens.compare`). CLIP and
-PE-Core are presets; `openclip:<model>:<tag>` is any other model that open_clip lists. The view
-corresponds to how the weights' own preprocessing handles the aspect ratio: c224 for CLIP (shortest
-side, then centre crop), s224 for models that squeeze, such as PE-Core.
+A picture is compared as a whole (its embedding, and from that its similarity to texts) and by
+position at several depths: by the tokens of a vision transformer (`tokens.compare`) or the maps of
+a convolutional image tower (`stages.compare`). CLIP and PE-Core are presets;
+`openclip:<model>:<tag>` is any other model that open_clip lists. The view corresponds to how the
+weights' own preprocessing handles the aspect ratio: c224 for CLIP (shortest side, then centre
+crop), s224 for models that squeeze, such as PE-Core.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from seiqa_features.errors import UsageError
 from seiqa_features.extractors.common.outputs import (
     drift_outputs,
     matching_outputs,
+    stage_outputs,
     token_outputs,
 )
 from seiqa_features.extractors.openclip.facts import PRESETS, Facts, facts_of
@@ -73,7 +75,7 @@ def _extractor(name: str, facts: Facts) -> Extractor:
             "image_ref": Output(facts.dim, role="ref"),
             "image_dist": Output(facts.dim, role="dist", differentiable=True),
             **(TEXT_OUTPUTS if facts.reads else {}),
-            **(PATCH_OUTPUTS if facts.patches else {}),
+            **(stage_outputs(facts.stages) if facts.stages else PATCH_OUTPUTS),
         },
         colour="RGB, normalised with the weights' own mean and deviation",
         libraries=facts.libraries,
@@ -117,9 +119,10 @@ def build(facts: Facts, resources: Resources) -> Extract:
     from torch.nn import functional as F
 
     from seiqa_features.extractors.common.networks import Features, encode_both
-    from seiqa_features.extractors.common.tokens import compare
+    from seiqa_features.extractors.common.stages import compare as compare_stages
+    from seiqa_features.extractors.common.tokens import compare as compare_tokens
+    from seiqa_features.extractors.openclip import patches, stages
     from seiqa_features.extractors.openclip.concepts import text_values
-    from seiqa_features.extractors.openclip.patches import MATCHED, reader
 
     network = load(facts, resources.weights[facts.weight.name])
     scale = network.logit_scale.exp().item()
@@ -137,10 +140,10 @@ def build(facts: Facts, resources: Resources) -> Extract:
         )
         directions = F.normalize(embeddings.double(), dim=1)
 
-    def whole(images: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"image": network.encode_image(images).float()}
-
-    read = reader(network) if facts.patches else whole
+    if facts.stages:
+        read, compare = stages.reader(network), partial(compare_stages, stages=facts.stages)
+    else:
+        read, compare = patches.reader(network), partial(compare_tokens, matched=patches.MATCHED)
 
     def encode(images: torch.Tensor) -> Features:
         features = read((images - mean) / std)
@@ -152,9 +155,11 @@ def build(facts: Facts, resources: Resources) -> Extract:
         *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         refs, dists = encode_both(encode, ref=ref, dist=dist)
-        values = {"image_ref": refs["image"][ref_index], "image_dist": dists["image"]}
-        if facts.patches:
-            values |= compare(ref=refs, dist=dists, ref_index=ref_index, matched=MATCHED)
+        values = {
+            "image_ref": refs["image"][ref_index],
+            "image_dist": dists["image"],
+            **compare(ref=refs, dist=dists, ref_index=ref_index),
+        }
         if directions is not None:
             cosines = refs["cosines"][ref_index]
             values |= text_values(ref=cosines, dist=dists["cosines"], scale=scale)

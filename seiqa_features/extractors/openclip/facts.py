@@ -37,9 +37,10 @@ class Facts:
         Filter of its own preprocessing.
     reads : bool
         Whether its tokenizer comes with open_clip. If it is a separate download, the extractor
-        returns embeddings only.
-    patches : bool
-        Whether its image tower is a vision transformer, which has patch tokens.
+        has no outputs from texts.
+    stages : tuple[str, ...]
+        Names of the maps of a convolutional image tower, () for a vision transformer, which has
+        patch tokens.
     libraries : tuple[str, ...]
         Libraries whose version can change a value.
     source : str
@@ -56,7 +57,7 @@ class Facts:
     cost: float
     resampling: Resampling = "bicubic"
     reads: bool = True
-    patches: bool = True
+    stages: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ("torch", "open_clip_torch")
     source: str = "Radford et al., CLIP, ICML 2021"
 
@@ -121,7 +122,7 @@ def facts_of(model: str, tag: str) -> Facts:
             f" {text['hf_model_name']}, is a download of its own"
         )
     side, file = vision.get("image_size", 224), hub_file(model, tag)
-    megabytes, gigaflops, patches = _size_and_work(model, side)
+    megabytes, gigaflops, stages = _size_and_work(model, side)
     return Facts(
         model,
         tag,
@@ -133,7 +134,7 @@ def facts_of(model: str, tag: str) -> Facts:
         cost=round(2 * gigaflops * SECONDS_PER_GIGAFLOP, 1),
         resampling=own["interpolation"],
         reads="hf_tokenizer_name" not in text,
-        patches=patches,
+        stages=stages,
         libraries=WITH_TIMM if "timm_model_name" in vision else WITH_TIMM[:2],
     )
 
@@ -154,8 +155,8 @@ def hub_file(model: str, tag: str) -> str:
     return entry + ("open_clip_model.safetensors" if safe else "open_clip_pytorch_model.bin")
 
 
-def _size_and_work(model: str, side: int) -> tuple[int, float, bool]:
-    """Megabytes in float32, 10⁹ operations per picture, and whether there are patch tokens.
+def _size_and_work(model: str, side: int) -> tuple[int, float, tuple[str, ...]]:
+    """Megabytes in float32, 10⁹ operations per picture, and names of a convolutional tower's maps.
 
     Computed from shapes only.
     """
@@ -164,12 +165,16 @@ def _size_and_work(model: str, side: int) -> tuple[int, float, bool]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from seiqa_features.extractors.openclip.patches import has_patches
+    from seiqa_features.extractors.openclip.stages import names_of
 
-    with _unlogged(), torch.device("meta"), FlopCounterMode(display=False) as counter:
+    with _unlogged(), torch.device("meta"):
         network = open_clip.create_model(model, device="meta")
-        network.encode_image(torch.empty(1, 3, side, side))
+        images = torch.empty(1, 3, side, side)
+        with FlopCounterMode(display=False) as counter:
+            network.encode_image(images)
+        stages = () if has_patches(network) else names_of(network, images)
     size = sum(4 * tensor.numel() for tensor in network.state_dict().values())
-    return round(size / 1e6), counter.get_total_flops() / 1e9, has_patches(network)
+    return round(size / 1e6), counter.get_total_flops() / 1e9, stages
 
 
 @contextmanager

@@ -18,7 +18,10 @@ from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output, Reso
 from tests.seiqa_features.pretend_cuda import pretended_cuda
 from tests.seiqa_features.random_networks import (
     TINY_CLIP,
+    TINY_TOWERS,
     TINY_VIT,
+    TOWERS,
+    register_clip,
     register_tiny_clip,
     resources_for,
 )
@@ -35,14 +38,16 @@ NAMES = [
     ),
     TINY_VIT,
     TINY_CLIP,
+    *TINY_TOWERS,
 ]
 SIZE = 177, 193
-QUICK = {TINY_VIT, TINY_CLIP, "lite0"}
+QUICK = {TINY_VIT, TINY_CLIP, *TINY_TOWERS, "lite0"}
 
 
 @pytest.fixture(autouse=True)
 def _tiny_clip(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     register_tiny_clip(monkeypatch)
+    register_clip(monkeypatch, TOWERS)
     monkeypatch.setattr(  # they are computed when the extractor is built
         "seiqa_features.extractors.openclip.embeddings.text_embeddings",
         lambda facts, *_: np.ones((len(texts()), facts.dim), np.float32),

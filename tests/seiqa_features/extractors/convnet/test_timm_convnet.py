@@ -20,7 +20,6 @@ from seiqa_features.extraction.direct import compute_table, held
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.common.drift import distribution_drift
 from seiqa_features.extractors.convnet import lite0
-from seiqa_features.extractors.convnet.stages import compare_maps
 from seiqa_features.extractors.convnet.timm_convnet import LITE0
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.table.recipe import Recipe
@@ -184,16 +183,6 @@ def test_other_networks_of_timm_are_read_by_name(tmp_path: Path) -> None:
 def test_a_network_without_classes_has_no_drift() -> None:
     outputs = get_extractor("timm:convnext_tiny.dinov3_lvd1689m").spec.outputs
     assert not any(name.startswith("class_") for name in outputs)
-
-
-def test_stage_values_of_known_maps() -> None:
-    ref = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).reshape(1, 2, 1, 2)  # places (1, 0) and (0, 1)
-    dist = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).reshape(1, 2, 1, 2)  # places (1, 0) and (1, 0)
-    found = {name: value.item() for name, value in compare_maps("s", ref, dist).items()}
-    assert found["s_mean"] == pytest.approx(0.5)
-    assert found["s_q05"] == pytest.approx(0.05)
-    assert found["s_pooled"] == pytest.approx(2**-0.5, abs=1e-6)
-    assert found["s_distance"] == pytest.approx(2**0.5 / (2 * 2**0.5))
 
 
 def test_drift_names_carry_the_prefix() -> None:
