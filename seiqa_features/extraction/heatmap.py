@@ -1,13 +1,12 @@
 """Maps of where a degraded picture lost structure or changed meaning, for visual inspection.
 
-`difference_map` needs no weights; `patch_cosine_map` needs a vision transformer. `overlay` draws
-either over the picture. None of these are features: the score does not depend on them.
+`difference_map` needs no weights; `patch_cosine_map` needs a network. `overlay` draws either over
+the picture. None of these are features: the score does not depend on them.
 """
 
 from __future__ import annotations
 
-from math import isqrt
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,6 @@ from seiqa_features.threads import on_one_core
 
 if TYPE_CHECKING:
     import torch
-
-    from seiqa_features.extractors.vit.tokens import TokenWork
 
 Picture = NDArray[np.float32]
 Map = NDArray[np.float32]
@@ -115,10 +112,11 @@ def mdsi_similarity(*, ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
 def patch_cosine_map(
     *, ref: Picture, dist: Picture, runtime: Runtime, model: str = "dinov2_s14"
 ) -> Map:
-    """Where the content changed: 1 − cosine of the patch tokens of a vision transformer.
+    """Where the content changed: 1 − cosine of a network's last tokens.
 
-    The degraded picture is resized to the geometry of the reference, and both are squeezed to the
-    square input of the network.
+    These are the patch tokens of a vision transformer, or the positions of a convolutional
+    network's last map. The degraded picture is resized to the geometry of the reference, and both
+    are squeezed to the square input of the network.
 
     Parameters
     ----------
@@ -129,17 +127,17 @@ def patch_cosine_map(
     runtime : Runtime
         Provides device and weights; builds the network on the first call and keeps it.
     model : str
-        Extractor of the timm family: a preset, or `timm:<model>`.
+        Extractor of the timm family: a preset, `timm:<model>`, or `lite0`, which needs no download.
 
     Returns
     -------
     Map
-        float32 [rows, columns] in 0..2 (0 = identical, 1 = unrelated); one cell per patch.
+        float32 [rows, columns] in 0..2 (0 = identical, 1 = unrelated); one cell per token.
 
     Raises
     ------
     UsageError
-        There is no such extractor, or it has no patch tokens.
+        There is no such extractor, or it has no map of tokens.
     WeightsError
         Its weights are missing, changed or damaged.
     ValueError
@@ -147,20 +145,22 @@ def patch_cosine_map(
     """
     import torch
 
+    from seiqa_features.extractors.convnet.stages import StageWork
+    from seiqa_features.extractors.vit.tokens import TokenWork
+
     spec = get_extractor(model).spec
-    if "patch_mean" not in spec.outputs:
-        raise UsageError(f"extractor {model} has no patch tokens; take dinov2_s14 or timm:<model>")
+    work = runtime.work(model)
+    if not isinstance(work, (TokenWork, StageWork)):
+        raise UsageError(f"extractor {model} has no map; take lite0, dinov2_s14 or timm:<model>")
     side = spec.sides[0] if spec.sides else TOKENS_SIDE // spec.side_multiple * spec.side_multiple
     view = View.parse(f"s{side}")
     device = runtime.device if runtime.on_gpu(spec) else "cpu"
-    work = cast("TokenWork", runtime.work(model))
     with torch.inference_mode():
         first, second = (
             _view(view, picture, ref, spec.resampling).to(device) for picture in (ref, dist)
         )
         cosines = work.cosine_map(ref=first, dist=second)
-    rows = isqrt(len(cosines))
-    found: Map = (1 - cosines).view(rows, rows).float().cpu().numpy()
+    found: Map = (1 - cosines).float().cpu().numpy()
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import torch
@@ -127,6 +128,7 @@ class TokenWork:
         return {**values, "cls_ref": refs["embedding"][ref_index], "cls_dist": dists["embedding"]}
 
     def cosine_map(self, *, ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
-        """Cosines of the last layer's patch tokens of one pair [1, 3, H, W]: float64 [P]."""
+        """Cosines of the last layer's patch tokens of one square pair: float64 [h, h]."""
         refs, dists = encode_both(self.encode, ref=ref, dist=dist)
-        return cosine(refs["last"], dists["last"])[0]
+        cosines = cosine(refs["last"], dists["last"])[0]
+        return cosines.view(isqrt(len(cosines)), -1)

@@ -12,6 +12,7 @@ import torch
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from skimage import data
 
 from seiqa_features.errors import UsageError, WeightsError
 from seiqa_features.extraction.heatmap import (
@@ -156,13 +157,31 @@ def test_trained_tokens_light_up_exactly_where_a_region_was_replaced(
     assert found[changed].mean() > 20 * found[~changed].mean()
 
 
+def test_lite0_shows_where_a_region_was_replaced_without_a_download(tmp_path: Path) -> None:
+    ref, other = (
+        np.asarray(Image.fromarray(array).resize((448, 448)), np.float32) / 255
+        for array in (data.astronaut(), data.coffee())
+    )
+    dist = ref.copy()
+    dist[128:320, 128:320] = other[128:320, 128:320]  # cells of 64 pixels
+    runtime = Runtime(WeightFiles(tmp_path))
+    assert not patch_cosine_map(ref=ref, dist=ref, runtime=runtime, model="lite0").any()
+    found = patch_cosine_map(ref=ref, dist=dist, runtime=runtime, model="lite0")
+    assert found.shape == (7, 7)
+    assert (found >= 0).all()
+    assert found[2:5, 2:5].mean() > 0.5
+    border = np.ones((7, 7), bool)
+    border[1:-1, 1:-1] = False
+    assert found[border].mean() < 0.2
+
+
 def test_missing_weights_and_networks_without_tokens_are_refused(
     picture: Callable[..., Floats], tmp_path: Path
 ) -> None:
     runtime = Runtime(WeightFiles(tmp_path))
     with pytest.raises(WeightsError, match=r"weights timm/vit_small\S+ are missing"):
         patch_cosine_map(ref=picture(1), dist=picture(2), runtime=runtime)
-    with pytest.raises(UsageError, match="extractor gms has no patch tokens"):
+    with pytest.raises(UsageError, match="extractor gms has no map; take lite0"):
         patch_cosine_map(ref=picture(1), dist=picture(2), runtime=runtime, model="gms")
 
 
