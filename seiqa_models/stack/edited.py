@@ -22,6 +22,7 @@ from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.metrics import final_score
 from seiqa_models.stack.blend import AFFORDABLE, largest
 from seiqa_models.stack.gate import Gate
+from seiqa_models.stack.unrelated import shows_nothing
 
 MOST = 0.3
 """The largest cost, a share of the score's height above the bottom of the scale."""
@@ -36,7 +37,7 @@ class EditedGate(Gate):
 
 def is_edited(share: ArrayLike, unrelated: ArrayLike) -> NDArray[np.bool_]:
     """Whether a picture [n] was edited, by its u, and still shows something of its reference."""
-    return (np.asarray(share) > 0.5) & (np.asarray(unrelated) < 0.5)
+    return (np.asarray(share) > 0.5) & ~shows_nothing(unrelated)
 
 
 def lowered(score: FloatVector, share: FloatVector, bottom: float, cost: float) -> FloatVector:

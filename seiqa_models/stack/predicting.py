@@ -23,7 +23,7 @@ from seiqa_models.stack.edited import EditedGate, is_edited, lowered, taken
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool.fitted import FittedPool
 from seiqa_models.stack.preparation import Preparation
-from seiqa_models.stack.unrelated import UnrelatedGate, pulled_down
+from seiqa_models.stack.unrelated import UnrelatedGate, pulled_down, shows_nothing
 
 
 class StackPredictor(RegressorMixin, BaseEstimator):
@@ -106,7 +106,8 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         DataFrame indexed like X
             ``score, low, high`` float64 within ``label_range_``; ``outside`` float64 in 0..1, the
             share of columns whose value is outside the training range; ``unfamiliar`` bool, whether
-            the row is further from the training rows than 99 % of them are from each other;
+            the row is further from the training rows than 99 % of them are from each other, unless
+            it shows nothing of its reference, which needs no training pair like it;
             ``agree`` bool, whether the row's columns agree as well as in most training rows;
             ``edited`` bool, whether a part of the picture was probably removed, covered, replaced
             or rewritten, which is known only with constructed orders;
@@ -136,7 +137,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
                 "low": np.maximum(score - half, low),
                 "high": np.minimum(score + half, high),
                 "outside": (excess != 0).mean(axis=1),
-                "unfamiliar": novelty > 1,
+                "unfamiliar": (novelty > 1) & ~shows_nothing(predictions[UNRELATED]),
                 "agree": agreement >= self.consensus_.least_agreement_,
                 "edited": is_edited(edited, predictions[UNRELATED]),
                 "fallback": self.blend_.unlearned(predictions),

@@ -19,6 +19,7 @@ u is above 0.1 for two on held-out scenes, both with noise, which people put at 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.stack.gate import Gate
@@ -29,6 +30,11 @@ FLOOR = 0.1
 
 class UnrelatedGate(Gate):
     """How surely a row's degraded picture is unrelated to its reference."""
+
+
+def shows_nothing(share: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a picture [n] probably shows nothing of its reference, by its u."""
+    return np.asarray(share) >= 0.5
 
 
 def pulled_down(score: FloatVector, share: FloatVector, scale: tuple[float, float]) -> FloatVector:

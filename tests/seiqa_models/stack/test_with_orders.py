@@ -139,6 +139,17 @@ def test_constructed_rows_are_familiar(
     assert len(told.oof_) == len(X)
 
 
+def test_what_shows_nothing_is_not_unfamiliar_however_far_it_is_from_all_rows(
+    labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
+) -> None:
+    X, y, groups = labelled
+    told = SeiqaRegressor(LEARNERS, n_splits=3).fit(X, y, groups, orders=orders)
+    gone, shown = (orders.X[rows].assign(detail=30.0) for rows in (orders.gone, ~orders.gone))
+    assert (told.predict_learners(gone)[UNRELATED] > 0.8).all()
+    assert not told.predict_interval(gone)["unfamiliar"].any()
+    assert told.predict_interval(shown)["unfamiliar"].all()
+
+
 def test_nothing_made_of_a_held_out_group_is_learned_from(
     labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
 ) -> None:
