@@ -143,13 +143,13 @@ def _members(regressor: StackPredictor) -> Form:
         said = torch.stack([learner(seen[name]) - cost for name, learner in learners], dim=1)
         if bounds is not None:
             said = torch.clamp(said, bounds[0], bounds[1])
-        agreed, share = consensus(rows) - cost, agreement(rows)
-        score = torch.lerp(fusion(said), agreed, blend.gate_ * share)
+        agreed, share = consensus(rows), agreement(rows)
+        score = torch.lerp(fusion(said), agreed - cost, blend.gate_ * share)
         if fallback is None:
             return calibration(score)
-        best, weight, beyond = fallback(rows, agreed + cost, share)
+        best, weight, beyond = fallback(rows, agreed, share)
         score = torch.lerp(score, best - cost, blend.fallback_ * weight)
-        return calibration(torch.lerp(score, agreed, blend.fallback_ * beyond))
+        return calibration(torch.lerp(score, agreed - cost, blend.fallback_ * beyond))
 
     return form
 

@@ -16,13 +16,11 @@ further one would show as a loss on held-out labels: cost is the largest that do
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from seiqa_models.core.arrays import FloatVector
 from seiqa_models.core.metrics import final_score
 from seiqa_models.stack.blend import AFFORDABLE, largest
 from seiqa_models.stack.gate import Gate
-from seiqa_models.stack.unrelated import shows_nothing
 
 MOST = 0.3
 """The largest cost, a share of the score's height above the bottom of the scale."""
@@ -33,11 +31,6 @@ COSTS = (0.0, 0.1, 0.2, MOST)
 
 class EditedGate(Gate):
     """How surely a part of a row's degraded picture was edited."""
-
-
-def is_edited(share: ArrayLike, unrelated: ArrayLike) -> NDArray[np.bool_]:
-    """Whether a picture [n] was edited, by its u, and still shows something of its reference."""
-    return (np.asarray(share) > 0.5) & ~shows_nothing(unrelated)
 
 
 def lowered(score: FloatVector, share: FloatVector, bottom: float, cost: float) -> FloatVector:

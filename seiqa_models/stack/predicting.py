@@ -19,7 +19,7 @@ from seiqa_models.stack.blend import Blend
 from seiqa_models.stack.calibration import MonotoneCalibration
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.displacement import DisplacementCost
-from seiqa_models.stack.edited import EditedGate, is_edited, lowered, taken
+from seiqa_models.stack.edited import EditedGate, lowered, taken
 from seiqa_models.stack.intervals import ConformalInterval
 from seiqa_models.stack.pool.fitted import FittedPool
 from seiqa_models.stack.preparation import Preparation
@@ -129,6 +129,7 @@ class StackPredictor(RegressorMixin, BaseEstimator):
         novelty = self.interval_.novelty(values, excess)
         low, high = self.label_range_
         edited = predictions[EDITED_SHARE].to_numpy()
+        gone = shows_nothing(predictions[UNRELATED])
         half = self.interval_.half_width(novelty, agreement, coverage)
         half = half + taken(score, edited, low, self.edit_cost_)  # what people would is not known
         return pd.DataFrame(
@@ -137,9 +138,9 @@ class StackPredictor(RegressorMixin, BaseEstimator):
                 "low": np.maximum(score - half, low),
                 "high": np.minimum(score + half, high),
                 "outside": (excess != 0).mean(axis=1),
-                "unfamiliar": (novelty > 1) & ~shows_nothing(predictions[UNRELATED]),
+                "unfamiliar": (novelty > 1) & ~gone,
                 "agree": agreement >= self.consensus_.least_agreement_,
-                "edited": is_edited(edited, predictions[UNRELATED]),
+                "edited": (edited > 0.5) & ~gone,
                 "fallback": self.blend_.unlearned(predictions),
             },
             index=known.index,

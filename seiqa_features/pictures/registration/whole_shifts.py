@@ -7,6 +7,8 @@ whatever the map: that the picture only moved shows at its own size.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from seiqa_features.pictures.registration.maps import Affine, Grey, mostly_inside, shifting
@@ -48,17 +50,18 @@ def whole_shift(ref: Grey, dist: Grey, estimate: Affine) -> Shift:
     centre = np.array([(width - 1) / 2, (height - 1) / 2, 1])
     x, y = np.rint(estimate.astype(np.float64) @ centre - centre[:2]).astype(int).tolist()
 
+    @cache  # neighbours of one step are mostly those of the next
     def error(shift: Shift) -> float:
         ours, theirs = _overlap(ref, dist, shift)
         return float(np.mean((ours - theirs) ** 2)) if ours.size else np.inf
 
-    best, least = (x, y), error((x, y))
+    best = x, y
     for _ in range(FARTHEST_STEPS):
         around = [(best[0] + right, best[1] + down) for down in (0, -1, 1) for right in (0, -1, 1)]
-        nearest = min(around, key=error)
-        if error(nearest) >= least:
+        nearest = min(around, key=error)  # the first of equals, which is `best`
+        if nearest == best:
             break
-        best, least = nearest, error(nearest)
+        best = nearest
     return best
 
 
