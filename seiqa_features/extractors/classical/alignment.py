@@ -36,7 +36,7 @@ VISIBLE = 1 / 255
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=4,
+        version=5,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),

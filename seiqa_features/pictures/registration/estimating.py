@@ -1,24 +1,28 @@
 """The geometric map between two luma pictures.
 
 A shift by phase correlation (Kuglin and Hines, 1975), then a small affine map that maximises the
-correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008).
+correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008). Where these fail, the map is
+sought from keypoints, which finds any movement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
+from seiqa_features.pictures.registration.keypoints import from_keypoints
 from seiqa_features.pictures.registration.maps import (
     Affine,
     Alignment,
     Grey,
     Mask,
+    rescaled,
     shifting,
     warp,
 )
+from seiqa_features.pictures.registration.whole_shifts import is_success
 from seiqa_features.pictures.registration.windows import both_show, core_of, shared_window
 
 SIDE = 256
@@ -31,10 +35,13 @@ FARTHEST = 0.25
 """A shift by more than this share of the shorter side is rejected."""
 
 MOST_TURN = 0.35
-"""Largest entry of the affine map's difference from the identity: 20 degrees, or 35 % scale."""
+"""Largest entry of the affine map's difference from its start: 20 degrees, or 35 % scale."""
 
 LEAST_GAIN = 0.002
 """Minimum increase of correlation for an alignment to be accepted."""
+
+HARDLY_MOVED, FOUND = 0.9, 0.98
+"""Correlation without a map, and with one, above which keypoints are not sought."""
 
 FLAT = 1e-4
 """Standard deviation of luma in 0..1 below which a picture cannot be aligned."""
@@ -63,33 +70,51 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     core = core_of(window)
     identity = np.eye(2, 3, dtype=np.float32)
     before = _correlation(one, other, identity, core)
-    best, after = identity, before
     find_coarsely, find_finely = partial(_refined, smoothing=5), partial(_refined, smoothing=1)
-    finders: list[Find] = [
+    near: list[Find] = [
         _shifted,
         partial(find_coarsely, within=window),
         partial(find_finely, within=core),
     ]
     if core is not None:  # all of a window is found from farther away, and less exactly
-        finders.insert(2, partial(find_coarsely, within=core))
-    for find in finders:
-        matrix = find(one, other, best)
-        if matrix is None:
-            continue
-        reached = _correlation(one, other, matrix, core)
-        # Once a shift is found, any better map near it is a refinement and needs no minimum gain.
-        if reached > after + (LEAST_GAIN if best is identity else 0):
-            best, after = matrix, reached
-    full = best.astype(np.float64)
+        near.insert(2, partial(find_coarsely, within=core))
+    best, after = _improved(
+        (identity, before), near, lambda reached: reached > before + LEAST_GAIN, one, other, core
+    )
     scales = np.array([size[0] / width, size[1] / height])
-    # Pixel centres are at half units at both sizes.
-    full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
+    if before < HARDLY_MOVED and after < FOUND and window is None:
+        found = from_keypoints(ref, dist)
+        if found is not None:
+            start = rescaled(found, 1 / scales)
+            far: list[Find] = [lambda *_: start, partial(find_finely, within=None)]
+            succeeded = partial(is_success, before)
+            best, after = _improved((best, after), far, succeeded, one, other, core)
     if window is not None:
         enlarged = cv2.resize(
             window.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
         )
         window = enlarged > 0
-    return Alignment(full.astype(np.float32), before, after, window)
+    return Alignment(rescaled(best, scales), before, after, window)
+
+
+def _improved(
+    found: tuple[Affine, float],
+    finders: Sequence[Find],
+    enough: Callable[[float], bool],
+    one: Grey,
+    other: Grey,
+    core: Mask | None,
+) -> tuple[Affine, float]:
+    """The map of the largest correlation that is enough, and it: each is sought near the last."""
+    best, after = found
+    for find in finders:
+        matrix = find(one, other, best)
+        if matrix is None:
+            continue
+        reached = _correlation(one, other, matrix, core)
+        if reached > after and enough(reached):
+            best, after = matrix, reached
+    return best, after
 
 
 def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
@@ -122,7 +147,7 @@ def _refined(
         )
     except cv2.error:  # flat pictures or nothing in common: no convergence
         return None
-    if np.abs(matrix[:, :2] - np.eye(2)).max() > MOST_TURN:
+    if np.abs(matrix[:, :2] - start[:, :2]).max() > MOST_TURN:
         return None
     return np.asarray(matrix, dtype=np.float32)
 

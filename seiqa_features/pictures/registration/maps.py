@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 Affine = NDArray[np.float32]
 """A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
 
-LEAST_OVERLAP = 0.6
+LEAST_OVERLAP = 0.5
 """Share of the reference that must be visible for a picture to be moved back."""
 
 
@@ -46,7 +46,7 @@ class Alignment:
         values = {
             "shift": np.hypot(*shift) / diagonal,
             "rotation": abs(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], np.trace(linear)))),
-            "scale": abs(np.log2(max(np.linalg.det(linear), 1e-6))) / 2,
+            "scale": abs(np.log2(max(abs(np.linalg.det(linear)), 1e-6))) / 2,
             "travel": np.sqrt(self._squared_distance(shape)) / diagonal,
             "overlap": inside_of(self.matrix, height, width).mean(),
             "correlation": self.after,
@@ -65,6 +65,16 @@ class Alignment:
 def shifting(x: float, y: float) -> Affine:
     """The map of a shift by x pixels to the right and y down."""
     return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
+
+
+def rescaled(matrix: NDArray[np.floating], scales: NDArray[np.float64]) -> Affine:
+    """The map [2, 3] of pictures whose width and height were multiplied by `scales`, undone.
+
+    Both are multiplied by about the same number. Pixel centres are at half units at both sizes.
+    """
+    full = matrix.astype(np.float64)
+    full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
+    return full.astype(np.float32)
 
 
 def warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:
