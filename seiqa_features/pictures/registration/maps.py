@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 Affine = NDArray[np.float32]
 """A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
 
-LEAST_OVERLAP = 0.5
+LEAST_OVERLAP = 0.55
 """Share of the reference that must be visible for a picture to be moved back."""
 
 
