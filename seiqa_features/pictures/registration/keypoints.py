@@ -30,14 +30,32 @@ LEAST_AGREEING = 10
 EXACT = 2.0
 """Largest distance in pixels between a keypoint and where the map moves its match."""
 
+Keypoints = tuple[NDArray[np.float32], Any]
+"""Places float32 [n, 2] in pixels, and descriptors [n, 128]."""
+
 
 def from_keypoints(ref: Grey, dist: Grey) -> Affine | None:
-    """The affine map between two luma pictures float32 [H, W] in 0..1; None if none is found."""
+    """The affine map between two luma pictures float32 [H, W] in 0..1; None if none is found.
+
+    Keypoints look different in a mirror, so the mirrored picture is tried if the other fails.
+    """
+    scale = min(1.0, SIDE / max(ref.shape))
+    ours = _keypoints(ref, scale)
+    if ours is None:
+        return None
+    found = _agreed(ours, _keypoints(dist, scale))
+    if found is None:
+        found = _agreed(ours, _keypoints(dist[:, ::-1], scale))
+        if found is not None:
+            found[0] = np.array([0, 0, dist.shape[1] * scale - 1]) - found[0]
+    return None if found is None else rescaled(found, np.array([scale, scale]))
+
+
+def _agreed(ours: Keypoints, theirs: Keypoints | None) -> NDArray[np.float64] | None:
+    """The affine map [2, 3] that most matches agree on; None if these are too few."""
     import cv2
 
-    scale = min(1.0, SIDE / max(ref.shape))
-    ours, theirs = (_keypoints(image, scale) for image in (ref, dist))
-    if ours is None or theirs is None:
+    if theirs is None:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(ours[1], theirs[1], k=2)
     alike = [best for best, second in pairs if best.distance < DISTINCT * second.distance]
@@ -49,13 +67,11 @@ def from_keypoints(ref: Grey, dist: Grey) -> Affine | None:
         method=cv2.RANSAC,
         ransacReprojThreshold=EXACT,
     )
-    if matrix is None or agreeing.sum() < LEAST_AGREEING:
-        return None
-    return rescaled(matrix, np.array([scale, scale]))
+    return matrix if matrix is not None and agreeing.sum() >= LEAST_AGREEING else None
 
 
-def _keypoints(image: Grey, scale: float) -> tuple[NDArray[np.float32], Any] | None:
-    """Places [n, 2] and descriptors of the keypoints of a reduced picture; None if too few."""
+def _keypoints(image: Grey, scale: float) -> Keypoints | None:
+    """The keypoints of a picture reduced to this share of its size; None if they are too few."""
     import cv2
 
     pixels = np.asarray(np.rint(image * 255), np.uint8)

@@ -8,10 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.maps import Alignment, filled_box, inside_of, warp
+from seiqa_features.pictures.registration.keypoints import from_keypoints
+from seiqa_features.pictures.registration.maps import (
+    Alignment,
+    filled_box,
+    inside_of,
+    rescaled,
+    warp,
+)
 from seiqa_features.pictures.registration.realigning import realigned
 from seiqa_features.pictures.registration.whole_shifts import shifted_by_pixels, whole_shift
 from tests.seiqa_features.photographs import blur, jpeg, moved, noise, photograph
@@ -181,6 +188,68 @@ def test_a_crop_is_undone_if_most_is_left(share: float, undone: bool) -> None:
     assert (back < 0.1 * away) == undone
 
 
+def framed(picture: Image.Image) -> Image.Image:
+    return ImageOps.expand(picture, (picture.width // 8, picture.height // 8), "white")
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee"])
+@pytest.mark.parametrize(
+    ("moving", "left"),
+    [
+        (lambda p: p.transpose(Image.Transpose.ROTATE_180), 0.001),
+        (ImageOps.mirror, 0.001),
+        (ImageOps.flip, 0.001),
+        (lambda p: p.rotate(30, Image.Resampling.BICUBIC), 0.03),
+        (lambda p: p.transpose(Image.Transpose.ROTATE_90), 0.1),  # squeezed, too
+        (framed, 0.03),
+        (lambda p: framed(ImageOps.mirror(p)), 0.05),
+        (lambda p: jpeg(ImageOps.mirror(p), 30), 0.05),
+    ],
+    ids=["180", "mirrored", "flipped", "30", "90", "framed", "framed mirror", "JPEG"],
+)
+def test_large_movements_are_undone(
+    name: str, moving: Callable[[Image.Image], Image.Image], left: float
+) -> None:
+    ref = photograph(name)
+    dist = moving(ref)
+    away, back = (
+        np.square(np.asarray(picture.resize(ref.size), float) - np.asarray(ref)).mean()
+        for picture in (dist, realigned(ref, dist))
+    )
+    assert back < left * away
+
+
+def test_of_pictures_without_matching_keypoints_there_is_no_map() -> None:
+    cat, cup = (
+        np.asarray(photograph(name).resize((288, 192)).convert("L"), np.float32) / 255
+        for name in ("chelsea", "coffee")
+    )
+    ramp = np.broadcast_to(np.linspace(0, 1, 96, dtype=np.float32), (96, 96)).copy()
+    side = np.linspace(0, 1, 3, dtype=np.float32).reshape(1, 3)
+    for one, other in ((cat, cup), (cat, np.zeros_like(cat)), (ramp, ramp), (side, side)):
+        assert from_keypoints(one, other) is None
+    found = from_keypoints(cat, cat[:, ::-1].copy())
+    assert found is not None
+    mirror = [[-1, 0, cat.shape[1] - 1], [0, 1, 0]]
+    np.testing.assert_allclose(found[:, :2], np.array(mirror)[:, :2], atol=0.01)
+    np.testing.assert_allclose(found[:, 2], np.array(mirror)[:, 2], atol=1.5)
+
+
+def test_a_mirrored_picture_has_not_changed_its_scale() -> None:
+    mirror = Alignment(np.array([[-1, 0, 39], [0, 1, 0]], np.float32), 0.5, 1.0)
+    assert mirror.movement((30, 40))["scale"] == 0
+
+
+def test_a_map_between_reduced_pictures_is_that_of_the_pictures() -> None:
+    scales = np.array([0.5, 0.25])
+    mirror = np.array([[-1, 0, 19], [0, 1, 0]])  # of 20 columns
+    np.testing.assert_allclose(rescaled(mirror, scales), [[-1, 0, 39], [0, 1, 0]], atol=1e-6)
+    turned = np.array([[0.8, 0, 3], [0, 1.2, -5]])
+    np.testing.assert_allclose(
+        rescaled(rescaled(turned, scales), 1 / scales), turned, rtol=1e-6, atol=1e-6
+    )
+
+
 @pytest.mark.parametrize("kernel", [Image.Resampling.BICUBIC, Image.Resampling.BILINEAR])
 def test_what_resampling_takes_is_no_damage(kernel: Image.Resampling) -> None:
     ref = photograph("chelsea")
@@ -210,7 +279,7 @@ def test_damage_that_came_with_a_shift_stays() -> None:
         lambda ref: noise(ref, 40),
         lambda ref: jpeg(ref, 10),
         lambda ref: photograph("coffee").resize(ref.size),
-        lambda ref: ref.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda ref: noise(ref, 120),  # other keypoints
         lambda ref: Image.fromarray(np.roll(np.asarray(ref), ref.width // 2, axis=1)),
     ],
 )
