@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seiqa_features.pictures.registration.maps import Affine, Grey, rescaled
 
-SIDE = 512
+SIDE = 384
 """Longest side in pixels at which keypoints are sought."""
 
 MOST = 500
