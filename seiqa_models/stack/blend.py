@@ -21,7 +21,7 @@ the best columns then replace the score in part:
 (see :class:`seiqa_models.learners.consensus.Fallback`). If it is also worse than nearly all
 training rows, the consensus replaces the score in part, in the same way. At home f is the largest
 that costs no more than .001 on held-out groups; abroad it is 1. See
-docs/explanation/generalising.md for figures.
+docs/explanation/new-kinds.md for figures.
 """
 
 from __future__ import annotations

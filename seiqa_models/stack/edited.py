@@ -8,9 +8,9 @@ reference. With u from the gate,
     score = bottom + (1 - cost · u) · (score - bottom)
 
 How much an edit costs people is not known from constructed pairs. `MOST` is what puts nearly all of
-them below harmless changes of the same picture (docs/explanation/generalising.md), and intervals
-are wider by it on both sides. Where people have labelled edits, the learners know their cost, and a
-further one would show as a loss on held-out labels: cost is the largest that does not.
+them below harmless changes of the same picture (docs/explanation/constructed-orders.md), and
+intervals are wider by it on both sides. Where people have labelled edits, the learners know their
+cost, and a further one would show as a loss on held-out labels: cost is the largest that does not.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ other sorts, from those of the sort. With p its probability, the gate opens as u
 It reads every column twice: its values, and its ranks among these rows. Another photograph is far
 from whatever shows the reference in the values of many columns, such as the similarity of colours.
 Another texture of like colours is not, but no other rows are between them, so that it is far in
-ranks (docs/explanation/generalising.md). Ranks alone would not tell how wide a gap is.
+ranks (docs/explanation/constructed-orders.md). Ranks alone would not tell how wide a gap is.
 """
 
 from __future__ import annotations
