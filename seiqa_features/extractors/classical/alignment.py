@@ -2,8 +2,9 @@
 
 Metrics that compare pixel by pixel treat a shift of two pixels or a crop of two percent as damage.
 Here the degraded picture is first aligned with the reference: a shift by phase correlation, then a
-small affine map by maximising the correlation coefficient. The map itself becomes features, and
-three metrics are computed on the region that both pictures show.
+small affine map by maximising the correlation coefficient, and any affine map from keypoints where
+these fail. The map itself becomes features, and three metrics are computed on the region that both
+pictures show.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ VISIBLE = 1 / 255
         colour="luma for the alignment, SSIM and the residual; RGB for GMSD and MDSI",
         libraries=("torch", "piq", "opencv-python-headless"),
         licence="MIT (ours), Apache-2.0 (piq, OpenCV)",
-        source="phase correlation: Kuglin and Hines, 1975; ECC: Evangelidis, Psarakis, PAMI 2008",
+        source="phase correlation: Kuglin and Hines, 1975; ECC: Evangelidis, Psarakis, PAMI 2008; "
+        "SIFT: Lowe, IJCV 2004",
         cost=0.09,
         min_side=SMALLEST,
         gpu="no",

@@ -44,7 +44,8 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
     Parameters
     ----------
     ref, dist : Image.Image
-        RGB. The map is estimated with `dist` in the size of `ref`.
+        RGB. The map is estimated with `dist` in the size of `ref`, so that a quarter turn of a
+        picture that is not square is also squeezed.
     """
     fitted = dist if dist.size == ref.size else dist.resize(ref.size, Image.Resampling.BICUBIC)
     one, other = (_unit(image.convert("L")) for image in (ref, fitted))
