@@ -124,6 +124,8 @@ def main(run: Path = Path("runs/demo-data-offline"), folder: Path = Path("runs/p
     chromium = find_chromium()
     if chromium is None:
         raise typer.BadParameter("no Chromium on this machine")
+    if not (run / "report.html").is_file():
+        raise typer.BadParameter(f"{run} has no report.html: run `make demo` first")
     folder.mkdir(parents=True, exist_ok=True)
     with Browser(chromium) as browser:
         take_report(browser, run, folder)
