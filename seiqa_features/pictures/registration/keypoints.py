@@ -67,7 +67,9 @@ def _agreed(ours: Keypoints, theirs: Keypoints | None) -> NDArray[np.float64] | 
         method=cv2.RANSAC,
         ransacReprojThreshold=EXACT,
     )
-    return matrix if matrix is not None and agreeing.sum() >= LEAST_AGREEING else None
+    if matrix is None or agreeing.sum() < LEAST_AGREEING:
+        return None
+    return np.asarray(matrix, np.float64)
 
 
 def _keypoints(image: Grey, scale: float) -> Keypoints | None:
