@@ -112,7 +112,7 @@ def _show_sense(runs: list[Trained]) -> None:
 
 def _facts(run: Trained) -> dict[str, Any]:
     """A run for JSON: folder, configuration, content of metrics.json, and what it took."""
-    from pipelines.runs.reading import read_effort
+    from pipelines.runs.effort import read_effort
 
     return {
         "run": str(run.folder),
@@ -144,7 +144,7 @@ def _row(run: Trained) -> list[str]:
 
 def _effort(run: Trained) -> list[str]:
     """What a run took, as cells of the table; empty where it is not known."""
-    from pipelines.runs.reading import read_effort
+    from pipelines.runs.effort import read_effort
 
     effort = read_effort(run.folder, run.metrics)
     seconds = (effort.seconds_per_pair, effort.training_seconds)
