@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipelines.runs.folder import Constructed
 from pipelines.runs.metrics import ConstructedOrders
 from pipelines.sense.orders import (
     EDITED,
     GONE,
+    HARMLESS,
     IDENTITY,
     SIGNS_CHANGED,
+    WEAKER,
+    every_edit,
     references_of,
     write_pairs,
 )
@@ -62,18 +68,39 @@ def orders_of(constructed: Constructed) -> tuple[Orders, ConstructedOrders]:
     """The orders among constructed pairs, and their number."""
     rows = constructed.rows
     gone = rows["edit"].isin(list(GONE))
-    scenes = rows["scene"]
-    related = (~gone).groupby(scenes).sum()
-    said = ConstructedOrders(
-        references=scenes.nunique(),
-        pairs=len(rows),
-        orders=int((related * gone.groupby(scenes).sum()).sum()),
-    )
+    pairs = _known_orders(rows)
+    said = ConstructedOrders(references=rows["scene"].nunique(), pairs=len(rows), orders=len(pairs))
     found = Orders(
         constructed.table,
         rows["group_id"].to_numpy(object),
         rows["donor"].to_numpy(object),
         gone.to_numpy(bool),
         rows["edit"].isin([*EDITED, *SIGNS_CHANGED]).to_numpy(bool),
+        pairs,
     )
     return found, said
+
+
+def _known_orders(rows: pd.DataFrame) -> NDArray[np.intp]:
+    """Pairs [k, 2] of positions of rows of the same scene: the first is above the second.
+
+    Nothing is above the identity, everything that still shows the reference is above what does not,
+    a harmless change is above an edit, and a weaker change above a stronger one of its kind.
+    """
+    edits = every_edit()
+    shown = [name for name in edits if name not in GONE]
+    orders = [
+        *product([IDENTITY], edits),
+        *product(shown, GONE),
+        *product(HARMLESS, [*EDITED, *SIGNS_CHANGED]),
+        *WEAKER,
+    ]
+    places = pd.Series(np.arange(len(rows)), index=[rows["scene"], rows["edit"]])
+    found = [
+        [scene[above], scene[below]]
+        for _, scene in places.groupby(level=0)
+        for scene in [scene.droplevel(0)]
+        for above, below in orders
+        if above in scene and below in scene
+    ]
+    return np.array(found, dtype=np.intp).reshape(-1, 2)

@@ -103,6 +103,16 @@ GONE: dict[str, Edit] = {
     "mean colour": flat(None), "black": flat(0), "static": static,
 }  # fmt: skip
 
+HARMLESS = ("shift 2", "crop 2 %", "gamma 1.1", "half size")
+"""Changes that cost no meaning: each is above every edit of a part."""
+
+WEAKER = (
+    ("warp 1", "warp 3"), ("half size", "tenth size"), ("JPEG 75", "JPEG 10"),
+    ("part covered", "part covered, JPEG 50"), ("part removed", "part removed, shift 2"),
+    *((sign + KEPT, sign + edit) for sign in SIGNS for edit in (CHANGED, COMPRESSED)),
+)  # fmt: skip
+"""Two changes of which the second does more of the same, or something else as well."""
+
 DONATED = {
     "part replaced": 0, "part inserted": 0, "small part replaced": 0, "half replaced": 0,
     "another picture": 0, "a third picture": 1,

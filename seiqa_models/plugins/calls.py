@@ -69,7 +69,7 @@ def uses_kinds(learner: Any) -> bool:
     return bool(has_fit_parameter(_last(learner), "kinds"))
 
 
-def row_arguments(learner: Any, **known: ArrayLike | None) -> dict[str, Any]:
+def row_arguments(learner: Any, **known: Any) -> dict[str, Any]:
     """Keyword arguments for ``fit``: the known facts about the rows that the learner uses.
 
     They do not rely on metadata routing: a pipeline's step need not request anything.
@@ -78,7 +78,8 @@ def row_arguments(learner: Any, **known: ArrayLike | None) -> dict[str, Any]:
     ----------
     learner
     known : array-like [n] or None, by the parameter of ``fit``
-        ``kinds`` of distortion, ``collections`` and ``groups``, where they are known.
+        ``kinds`` of distortion, ``collections`` and ``groups``, where they are known; and
+        ``orders``, rows without labels and pairs of them.
     """
     step = f"{learner.steps[-1][0]}__" if isinstance(learner, Pipeline) else ""
     return {

@@ -2,16 +2,18 @@
 
 The recipe is that of the LoViF 2026 SeIQA runner-up (arXiv 2604.11207), except that early stopping,
 if enabled, monitors rows split off the training part and never those whose predictions are
-evaluated. torch and skorch are imported only for training; the fitted network is stored as plain
-arrays, so prediction and loading a saved model need neither.
+evaluated, and that constructed orders may be learned as well. torch and skorch are imported only
+for training; the fitted network is stored as plain arrays, so prediction and loading a saved model
+need neither.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import validate_data
 
@@ -31,6 +33,12 @@ LOSSES = {"softplus": softplus_loss, "fidelity": fidelity_loss}
 
 MOST_STEPS = 4000
 """Steps that are enough for any number of rows: the time to train stops growing with them."""
+
+ORDER_WEIGHT = 0.05
+"""Weight of constructed orders in the loss."""
+
+Ordered = tuple[FloatMatrix, NDArray[np.intp]]
+"""Rows [m, p] without labels, and pairs [k, 2] of their positions: the first is above."""
 
 _VALIDATION_SHARE = 0.2
 """Share of the training rows that early stopping monitors."""
@@ -95,7 +103,11 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, collections: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        collections: ArrayLike | None = None,
+        orders: Ordered | None = None,
     ) -> PairwiseRanker:
         """Train on X float [n, p] and y float [n].
 
@@ -107,6 +119,10 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         X, y
         collections : array-like of int [n], optional
             Code of the collection of each row; only rows of the same collection are compared.
+        orders : (float [m, p], int [k, 2]), optional
+            Rows without labels and constructed orders among them. Every step adds to the loss
+            `ORDER_WEIGHT` · mean softplus(f_below − f_above) over as many pairs as there are rows
+            in a batch, drawn at random.
 
         Raises
         ------
@@ -122,7 +138,7 @@ class PairwiseRanker(RegressorMixin, BaseEstimator):
         target = ((label - centre) / scale).astype(np.float32)[:, None]
         if collections is not None:
             target = np.column_stack([target, np.asarray(collections)]).astype(np.float32)
-        layers = _trained_layers(self, values.astype(np.float32), target)
+        layers = _trained_layers(self, values.astype(np.float32), target, orders)
         self.coefs_ = [weight.T.astype(np.float64) for weight, _ in layers]
         self.intercepts_ = [bias.astype(np.float64) for _, bias in layers]
         self.slope_, self.intercept_ = scale, centre
@@ -154,6 +170,7 @@ def _trained_layers(
     ranker: PairwiseRanker,
     inputs: FloatRows,
     outputs: FloatRows,
+    orders: Ordered | None,
 ) -> list[tuple[Any, Any]]:
     """Train the network and return (weight [out, in], bias [out]) of each linear layer."""
     import torch
@@ -162,19 +179,20 @@ def _trained_layers(
     from skorch.utils import noop
 
     def loss(prediction: Any, target: Any) -> Any:
-        if target.shape[1] == 1:
-            return LOSSES[ranker.loss](prediction, target)
         label, collection = target[:, :1], target[:, 1:]
-        return LOSSES[ranker.loss](prediction, label, collection == collection.T)
+        together = (collection == collection.T,) if collection.shape[1] else ()
+        return LOSSES[ranker.loss](prediction, label, *together) + wrongly_ordered()
 
     callbacks, split = [], None
     if ranker.patience is not None:
         split = ValidSplit(_VALIDATION_SHARE, random_state=ranker.random_state)
         callbacks = [EarlyStopping(patience=ranker.patience, load_best=True, sink=noop)]
     draws = torch.Generator().manual_seed(ranker.random_state)
+    network = _network(inputs.shape[1], ranker.hidden, ranker.dropout, draws)
+    wrongly_ordered = _order_loss(network, orders, ranker.batch_size, draws)
     network = trained(
         ranker,
-        _network(inputs.shape[1], ranker.hidden, ranker.dropout, draws),
+        network,
         loss,
         draws,
         inputs,
@@ -188,6 +206,26 @@ def _trained_layers(
         for layer in network
         if isinstance(layer, torch.nn.Linear)
     ]
+
+
+def _order_loss(
+    network: Any, orders: Ordered | None, n_pairs: int, draws: Any
+) -> Callable[[], Any]:
+    """What constructed orders add to the loss of a batch; 0 without any."""
+    import torch
+    from torch.nn import functional
+
+    if orders is None or not len(orders[1]):
+        return lambda: 0.0
+    rows = torch.from_numpy(orders[0].astype(np.float32))
+    pairs = torch.from_numpy(orders[1])
+
+    def wrongly_ordered() -> Any:
+        drawn = pairs[torch.randint(len(pairs), (n_pairs,), generator=draws)]
+        above, below = network(rows[drawn.T.reshape(-1)])[:, 0].chunk(2)
+        return ORDER_WEIGHT * functional.softplus(below - above).mean()
+
+    return wrongly_ordered
 
 
 def _network(n_inputs: int, hidden: tuple[int, ...], share: float, draws: Any) -> Any:

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
+from sklearn.pipeline import Pipeline
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
@@ -58,6 +60,7 @@ def fit_pool(
         more = None if table.orders is None else table.orders.X
         values = preparation.fit_transform(table.X, y, groups, more)
         made, gates = _gates(table, preparation, values)
+        pairs = np.empty((0, 2), np.intp) if table.orders is None else table.orders.pairs
         displacement = DisplacementCost().fit(values, y, groups, preparation.columns_)
         if displacement is not None:
             y = displacement.without(y, values)
@@ -79,6 +82,8 @@ def fit_pool(
         if blocks is not None:
             representations[DENSE] = blocks
         read = read_in_forms(representations, values, dense)
+        scalar = {name: form for name, form in representations.items() if name != DENSE}
+        made_read = read_in_forms(scalar, made, None) if len(pairs) else {}
     learners = {}
     for name in names:
         learner, form = member(name)
@@ -88,6 +93,7 @@ def fit_pool(
             learner, read[form], y, random_state, kinds,
             None if form == DENSE else told, collections, groups,
             blocks.blocks_ if blocks is not None and form == DENSE else None,
+            (made_read[form], pairs) if form in made_read else None,
         )  # fmt: skip
     parts = preparation, representations, learners, consensus, fallback, *gates, displacement
     return FittedPool(*parts), np.concatenate([values, made])
@@ -122,11 +128,13 @@ def fit_learner(
     collections: Rows | None = None,
     groups: Rows | None = None,
     blocks: Sequence[tuple[str, int]] | None = None,
+    orders: tuple[FloatMatrix, Rows] | None = None,
 ) -> Any:
     """A learner fitted to rows [n, columns], their labels and any known side information.
 
-    That is kinds, collections and groups of the rows [n], the directions [columns], and name and
-    width of the dense blocks if these are the columns.
+    That is kinds, collections and groups of the rows [n], the directions [columns], name and width
+    of the dense blocks if these are the columns, and constructed orders: rows [m, columns] and
+    pairs [k, 2] of them.
 
     If a small fold has only one distinct label or no varying column, its mean is predicted.
 
@@ -141,7 +149,24 @@ def fit_learner(
     learner = _told(_told(learner, directions=directions), blocks=blocks)
     extra = row_arguments(learner, kinds=kinds, collections=collections, groups=groups)
     with one_core():
+        if orders is not None:
+            extra |= _order_arguments(learner, orders, values, y)
         return fit_named(f"learner {name!r}", learner, values, y, **extra)
+
+
+def _order_arguments(
+    learner: Any, orders: tuple[FloatMatrix, Rows], values: FloatMatrix, y: FloatVector
+) -> dict[str, Any]:
+    """Constructed orders as the argument of ``fit``, if the learner has one.
+
+    A pipeline hands it to its last step as it is, so its rows are scaled here like the others.
+    """
+    taken = row_arguments(learner, orders=orders)
+    if taken and isinstance(learner, Pipeline) and len(learner) > 1:
+        rows, pairs = orders
+        scaled = clone(learner[:-1]).fit(values, y).transform(rows)
+        return row_arguments(learner, orders=(scaled, pairs))
+    return taken
 
 
 def _learnable(values: FloatMatrix, y: FloatVector) -> bool:

@@ -125,7 +125,31 @@ def test_rows_that_show_nothing_are_below_all_others_of_their_scene() -> None:
     found, said = orders_of(Constructed(rows, table))
     assert found.gone.tolist() == [False, False, False, True, False]
     assert found.edited.tolist() == [False, False, True, False, True]
-    assert (said.references, said.pairs, said.orders) == (1, 5, 4)
+    named = [(edits[above], edits[below]) for above, below in found.pairs]
+    assert sorted(named) == sorted(
+        [
+            *((IDENTITY, name) for name in edits[1:]),
+            *((name, "black") for name in edits[1:] if name != "black"),
+            ("sign kept, JPEG 75", "sign changed"),
+        ]
+    )
+    assert (said.references, said.pairs, said.orders) == (1, 5, len(named))
+
+
+def test_orders_are_known_within_a_scene_alone() -> None:
+    edits = [IDENTITY, *every_edit()]
+    names = [f"{scene}/{name}" for scene in "kl" for name in edits]
+    rows = pd.DataFrame(
+        {"scene": np.repeat(["k", "l"], len(edits)), "edit": 2 * edits}, index=names
+    ).assign(group_id="g", donor="g")
+    shuffled = rows.sample(frac=1, random_state=0)
+    found, _ = orders_of(Constructed(shuffled, pd.DataFrame({"psnr": 1.0}, index=shuffled.index)))
+    known = {(shuffled.index[above], shuffled.index[below]) for above, below in found.pairs}
+    assert all(above[0] == below[0] for above, below in known)
+    assert {("k/shift 2", "k/part removed"), ("l/JPEG 75", "l/JPEG 10")} <= known
+    assert not {("k/JPEG 10", "k/part removed"), ("k/part removed", "k/mirrored")} & known
+    assert not known & {(below, above) for above, below in known}
+    assert len(known) == len(found.pairs)
 
 
 def test_only_labelled_training_references_count() -> None:
@@ -160,10 +184,10 @@ def test_a_run_learns_from_them_and_says_so(
     assert code == 0, err
     metrics = json.loads(Path("told/metrics.json").read_text())
     # 5 references × (the copy and 3 edits); the other picture is below the copy and two edits
-    assert metrics["orders"] == {"references": 5, "pairs": 20, "orders": 5 * 3}
+    assert metrics["orders"] == {"references": 5, "pairs": 20, "orders": 5 * 6}
     assert metrics["n"] == 20
     card = Path("told/bundle/card.md").read_text()
-    assert "constructed orders: 15 orders between 20 edited versions of 5 training" in card
+    assert "constructed orders: 30 orders between 20 edited versions of 5 training" in card
     assert re.search(r"has (\S+), one that shows nothing of its reference (\S+)\n", card)
     assert "learned from <em>constructed orders</em>" in Path("told/report.html").read_text()
     rows = pd.read_parquet("told/orders.parquet")

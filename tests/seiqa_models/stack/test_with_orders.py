@@ -76,6 +76,24 @@ def test_what_is_gone_falls_to_the_bottom_and_labelled_rows_stay(
     assert plain.unrelated_ is None
 
 
+@pytest.mark.parametrize("name", ["ranker", "ranker@2"])
+def test_rankers_alone_learn_which_row_is_above(
+    name: str, labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
+) -> None:
+    pairs = [(MADE * k + above, MADE * k + 4) for k in range(GROUPS) for above in range(4)]
+    known = replace(orders, pairs=np.array(pairs))
+
+    def kept(given: Orders) -> tuple[float, pd.DataFrame]:
+        stack = SeiqaRegressor([name, "gp"], n_splits=3).fit(*labelled, orders=given)
+        said = stack.predict_learners(orders.X)
+        above, below = (said[name].to_numpy()[known.pairs[:, side]] for side in (0, 1))
+        return float(np.mean(above > below)), said
+
+    (before, plain), (after, told) = kept(orders), kept(known)
+    assert after > before + 0.1
+    assert np.array_equal(plain["gp"], told["gp"])
+
+
 def test_an_erased_part_costs_what_labelled_rows_can_bear(
     labelled: tuple[pd.DataFrame, np.ndarray, np.ndarray], orders: Orders
 ) -> None:

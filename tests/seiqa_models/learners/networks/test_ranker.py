@@ -42,6 +42,29 @@ def test_orders_rows_it_never_saw(curve, fitted):
     assert srocc(y[150:], fitted.predict(X[150:])) > 0.95
 
 
+@pytest.mark.parametrize("settings", [{}, {"loss": "fidelity"}, {"patience": 10}])
+def test_constructed_orders_are_learned_where_labels_say_nothing(curve, settings):
+    X, y = curve
+    X = np.hstack([X, np.zeros((len(X), 1))])  # labelled rows have lost no meaning
+    rng = np.random.default_rng(1)
+    shown = np.hstack([rng.normal(size=(40, 5)), 0.05 * rng.normal(size=(40, 1))])
+    gone = np.hstack([rng.normal(size=(40, 5)), rng.uniform(1, 2, (40, 1))])
+    rows, pairs = np.vstack([shown, gone]), np.column_stack([np.arange(40), np.arange(40, 80)])
+    plain = PairwiseRanker(**settings).fit(X[:150], y[:150])
+    told = PairwiseRanker(**settings)
+    told.fit(X[:150], y[:150], orders=(rows[:60], pairs[:20]))
+    again = PairwiseRanker(**settings).fit(X[:150], y[:150], orders=(rows[:60], pairs[:20]))
+
+    def kept(learner):
+        return np.mean(learner.predict(rows[20:40]) > learner.predict(rows[60:]))
+
+    assert kept(told) > kept(plain) + 0.1
+    assert srocc(y[150:], told.predict(X[150:])) > 0.95
+    assert np.array_equal(told.predict(rows), again.predict(rows))
+    without = PairwiseRanker(**settings).fit(X, y, orders=(rows, pairs[:0]))
+    assert np.array_equal(without.predict(X), PairwiseRanker(**settings).fit(X, y).predict(X))
+
+
 @pytest.mark.parametrize("settings", [{"loss": "fidelity"}, {"patience": 10}])
 def test_other_loss_and_early_stopping_learn_the_labels_scale(curve, settings):
     X, y = curve
