@@ -34,7 +34,7 @@ LOSSES = {"softplus": softplus_loss, "fidelity": fidelity_loss}
 MOST_STEPS = 4000
 """Steps that are enough for any number of rows: the time to train stops growing with them."""
 
-ORDER_WEIGHT = 0.05
+ORDER_WEIGHT = 0.03
 """Weight of constructed orders in the loss."""
 
 Ordered = tuple[FloatMatrix, NDArray[np.intp]]
