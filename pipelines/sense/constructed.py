@@ -95,12 +95,11 @@ def _known_orders(rows: pd.DataFrame) -> NDArray[np.intp]:
         *product(HARMLESS, [*EDITED, *SIGNS_CHANGED]),
         *WEAKER,
     ]
-    places = pd.Series(np.arange(len(rows)), index=[rows["scene"], rows["edit"]])
+    scenes = rows["scene"].unique()
+    places = {pair: at for at, pair in enumerate(zip(rows["scene"], rows["edit"], strict=True))}
     found = [
-        [scene[above], scene[below]]
-        for _, scene in places.groupby(level=0)
-        for scene in [scene.droplevel(0)]
-        for above, below in orders
-        if above in scene and below in scene
+        [places[scene, above], places[scene, below]]
+        for scene, (above, below) in product(scenes, orders)
+        if (scene, above) in places and (scene, below) in places
     ]
     return np.array(found, dtype=np.intp).reshape(-1, 2)

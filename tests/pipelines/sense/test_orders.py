@@ -183,7 +183,8 @@ def test_a_run_learns_from_them_and_says_so(
     code, _, err = cli("run", seiqa_data, "--config", quick, "--run", "told")
     assert code == 0, err
     metrics = json.loads(Path("told/metrics.json").read_text())
-    # 5 references × (the copy and 3 edits); the other picture is below the copy and two edits
+    # 5 references × (the copy and 3 edits); the copy is above all three, the other picture below
+    # the two others, and the shift above the covered part
     assert metrics["orders"] == {"references": 5, "pairs": 20, "orders": 5 * 6}
     assert metrics["n"] == 20
     card = Path("told/bundle/card.md").read_text()
