@@ -2,9 +2,9 @@
 
 Metrics that compare pixel by pixel treat a shift of two pixels or a crop of two percent as damage.
 Here the degraded picture is first aligned with the reference: a shift by phase correlation, then a
-small affine map by maximising the correlation coefficient, and any affine map from keypoints where
-these fail. The map itself becomes features, and three metrics are computed on the region that both
-pictures show.
+small affine map by maximising the correlation coefficient; where these fail, a quarter turn or any
+affine map from keypoints. The map itself becomes features, and three metrics are computed on the
+region that both pictures show.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from seiqa_features.extractors.classical.piq_parts import piq_metric
 from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.maps import Alignment, filled_box, warp
+from seiqa_features.pictures.registration.maps import Alignment, Grey, Pixels, filled_box, warp
 from seiqa_features.pictures.registration.realigning import is_trusted, moved_back
+from seiqa_features.pictures.registration.turns import both_turned_back, turning_back
 from seiqa_features.pictures.registration.windows import both_show, core_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ VISIBLE = 1 / 255
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=5,
+        version=6,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),
@@ -72,7 +73,8 @@ def aligned() -> Extract:
     is that of the aligned luma, ``gain`` its increase by alignment; ``residual`` is the root mean
     square of the luma difference in 0..1, and ``peak`` that of the window where it is largest.
     ``concentration`` is the logarithm of how many times larger this is than in a typical window: it
-    tells an edited part from a distortion of the whole picture.
+    tells an edited part from a distortion of the whole picture. A picture that was turned by a
+    quarter is turned back first; what it lost by being squeezed is also taken from the reference.
     """
     import torch
 
@@ -81,14 +83,18 @@ def aligned() -> Extract:
     metrics = _metrics()
 
     def compare(ref: torch.Tensor, dist: torch.Tensor) -> dict[str, torch.Tensor]:
-        one, other = ((luma(image[None])[0, 0] / 255).numpy() for image in (ref, dist))
-        found = align(one, other)
-        movement = found.movement(one.shape)
-        if not is_trusted(found, one.shape):
+        found = align(*map(_luma, (ref, dist)))
+        shape = ref.shape[1], ref.shape[2]
+        movement = found.movement(shape)
+        back = turning_back(found.matrix, shape)
+        if not is_trusted(found, shape):
             movement["travel"] = 0.0
+        elif back is not None:
+            ref, dist = map(_tensor, both_turned_back(_pixels(ref), _pixels(dist), back))
+            found = align(*map(_luma, (ref, dist)))
         values = {name: torch.tensor(value).double() for name, value in movement.items()}
         moved = _moved_back(ref, dist, found)
-        shown = both_show(found.matrix, one.shape, core_of(found.window))
+        shown = both_show(found.matrix, shape, core_of(found.window))
         top, bottom, left, right = filled_box(shown)
         if min(bottom - top, right - left) < SMALLEST:
             undefined = ("residual", "peak", "concentration", *metrics)
@@ -109,6 +115,25 @@ def aligned() -> Extract:
     return extract
 
 
+def _luma(image: torch.Tensor) -> Grey:
+    """float32 [H, W] in 0..1 of RGB [3, H, W] in 0..1."""
+    from seiqa_features.extractors.common.tensors import luma
+
+    return np.asarray((luma(image[None])[0, 0] / 255).numpy())
+
+
+def _pixels(image: torch.Tensor) -> Pixels:
+    """uint8 [H, W, 3] of RGB [3, H, W] in 0..1."""
+    return np.asarray((image * 255).round().byte().permute(1, 2, 0).numpy())
+
+
+def _tensor(pixels: Pixels) -> torch.Tensor:
+    """RGB [3, H, W] in 0..1 of uint8 [H, W, 3]."""
+    import torch
+
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+
+
 def _concentration(difference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """``peak`` and ``concentration`` of a luma difference float64 [1, 1, h, w] in -1..1."""
     import torch
@@ -125,10 +150,8 @@ def _moved_back(ref: torch.Tensor, dist: torch.Tensor, found: Alignment) -> torc
     if np.array_equal(found.matrix, np.eye(2, 3)):
         return dist
     if is_trusted(found, tuple(dist.shape[1:])):
-        one, other = (
-            (image * 255).round().byte().permute(1, 2, 0).numpy() for image in (ref, dist)
-        )
-        return torch.from_numpy(moved_back(one, other, found)).permute(2, 0, 1).float() / 255
+        one, other = (_pixels(image) for image in (ref, dist))
+        return _tensor(moved_back(one, other, found))
     moved = warp(np.ascontiguousarray(dist.permute(1, 2, 0).numpy()), found.matrix)
     return torch.from_numpy(moved).permute(2, 0, 1)
 

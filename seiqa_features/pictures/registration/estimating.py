@@ -1,8 +1,8 @@
 """The geometric map between two luma pictures.
 
 A shift by phase correlation (Kuglin and Hines, 1975), then a small affine map that maximises the
-correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008). Where these fail, the map is
-sought from keypoints, which finds any movement.
+correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008). Where these fail, quarter turns
+are tried, and the map is sought from keypoints, which finds any other movement.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seiqa_features.pictures.registration.keypoints import from_keypoints
 from seiqa_features.pictures.registration.maps import (
@@ -22,14 +23,15 @@ from seiqa_features.pictures.registration.maps import (
     shifting,
     warp,
 )
+from seiqa_features.pictures.registration.turns import quarter_turns
 from seiqa_features.pictures.registration.whole_shifts import is_success
 from seiqa_features.pictures.registration.windows import both_show, core_of, shared_window
 
-SIDE = 256
-"""Longest side in pixels at which the map is estimated."""
+SIDE, FULL_SIDE = 256, 1024
+"""Longest side in pixels at which the map is estimated, and at which it is refined."""
 
-ROUNDS = 40
-"""Maximum number of ECC iterations."""
+ROUNDS, FULL_ROUNDS = 40, 8
+"""Maximum number of ECC iterations at these sizes."""
 
 FARTHEST = 0.25
 """A shift by more than this share of the shorter side is rejected."""
@@ -41,7 +43,10 @@ LEAST_GAIN = 0.002
 """Minimum increase of correlation for an alignment to be accepted."""
 
 HARDLY_MOVED, FOUND = 0.9, 0.98
-"""Correlation without a map, and with one, above which keypoints are not sought."""
+"""Correlation without a map, and with one, above which large movements are not sought."""
+
+TURNED = 0.8
+"""Minimum correlation with a quarter turn undone. Of the turns of other pictures it is below .6."""
 
 FLAT = 1e-4
 """Standard deviation of luma in 0..1 below which a picture cannot be aligned."""
@@ -57,15 +62,7 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     The identity is kept unless another map increases the correlation by `LEAST_GAIN`: for flat
     pictures, unrelated pictures, or if nothing moved.
     """
-    import cv2
-
-    height, width = ref.shape
-    scale = min(1.0, SIDE / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    one, other = (
-        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-        for image in (ref, dist)
-    )
+    one, other, scales = _reduced(ref, dist, SIDE)
     window = shared_window(one, other)
     core = core_of(window)
     identity = np.eye(2, 3, dtype=np.float32)
@@ -81,20 +78,53 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     best, after = _improved(
         (identity, before), near, lambda reached: reached > before + LEAST_GAIN, one, other, core
     )
-    scales = np.array([size[0] / width, size[1] / height])
     if before < HARDLY_MOVED and after < FOUND and window is None:
-        found = from_keypoints(ref, dist)
-        if found is not None:
-            start = rescaled(found, 1 / scales)
+        start = _quarter_turned(one, other)
+        if start is None:
+            found = from_keypoints(ref, dist)
+            start = None if found is None else rescaled(found, 1 / scales)
+        if start is not None:
             far: list[Find] = [lambda *_: start, partial(find_finely, within=None)]
             succeeded = partial(is_success, before)
             best, after = _improved((best, after), far, succeeded, one, other, core)
     if window is not None:
-        enlarged = cv2.resize(
-            window.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
-        )
-        window = enlarged > 0
-    return Alignment(rescaled(best, scales), before, after, window)
+        window = _enlarged(window, ref.shape)
+    matrix = rescaled(best, scales)
+    if best is not identity and is_success(before, after):
+        matrix = _at_full_size(ref, dist, matrix, window)
+    return Alignment(matrix, before, after, window)
+
+
+def _reduced(ref: Grey, dist: Grey, side: int) -> tuple[Grey, Grey, NDArray[np.float64]]:
+    """Both pictures, no longer than that, and by what their width and height were multiplied."""
+    import cv2
+
+    height, width = ref.shape
+    scale = min(1.0, side / max(height, width))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    one, other = (
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        for image in (ref, dist)
+    )
+    return one, other, np.array([size[0] / width, size[1] / height])
+
+
+def _enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
+    import cv2
+
+    pixels = mask.astype(np.uint8)
+    return cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _at_full_size(ref: Grey, dist: Grey, matrix: Affine, window: Mask | None) -> Affine:
+    """The map refined where thin lines and print show; as it is if that is no better."""
+    one, other, scales = _reduced(ref, dist, FULL_SIDE)
+    core = None if window is None else core_of(_enlarged(window, one.shape))
+    start = rescaled(matrix, 1 / scales)
+    finest: Find = partial(_refined, within=core, smoothing=1, rounds=FULL_ROUNDS)
+    found = start, _correlation(one, other, start, core)
+    best, _ = _improved(found, [finest], lambda _: True, one, other, core)
+    return rescaled(best, scales)
 
 
 def _improved(
@@ -117,6 +147,17 @@ def _improved(
     return best, after
 
 
+def _quarter_turned(one: Grey, other: Grey) -> Affine | None:
+    """The map of a quarter turn; None if none makes the pictures alike."""
+    height, width = one.shape
+    found = {
+        _correlation(one, other, matrix, None): matrix
+        for matrix in quarter_turns((height, width)).values()
+    }
+    best = max(found)
+    return found[best] if best > TURNED else None
+
+
 def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
     """The subpixel shift by phase correlation; None if implausible."""
     import cv2
@@ -130,7 +171,13 @@ def _shifted(one: Grey, other: Grey, _start: Affine) -> Affine | None:
 
 
 def _refined(
-    one: Grey, other: Grey, start: Affine, *, within: Mask | None, smoothing: int
+    one: Grey,
+    other: Grey,
+    start: Affine,
+    *,
+    within: Mask | None,
+    smoothing: int,
+    rounds: int = ROUNDS,
 ) -> Affine | None:
     """The affine map with the largest correlation near `start`; None if none is found.
 
@@ -140,7 +187,7 @@ def _refined(
     import cv2
 
     compared = np.ones(one.shape, bool) if within is None else within
-    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ROUNDS, 1e-5)
+    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, rounds, 1e-5)
     try:
         _, matrix = cv2.findTransformECC(
             one, other, start.copy(), cv2.MOTION_AFFINE, stop, compared.astype(np.uint8), smoothing

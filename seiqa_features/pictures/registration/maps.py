@@ -70,11 +70,11 @@ def shifting(x: float, y: float) -> Affine:
 def rescaled(matrix: NDArray[np.floating], scales: NDArray[np.float64]) -> Affine:
     """The map [2, 3] of pictures whose width and height were multiplied by `scales`, undone.
 
-    Both are multiplied by about the same number. Pixel centres are at half units at both sizes.
+    Pixel centres are at half units at both sizes.
     """
-    full = matrix.astype(np.float64)
-    full[:, 2] = full[:, 2] / scales + (full[:, :2] - np.eye(2)) @ (0.5 - 0.5 / scales)
-    return full.astype(np.float32)
+    linear, offset = matrix[:, :2].astype(np.float64), matrix[:, 2].astype(np.float64)
+    moved = (linear @ (0.5 * scales - 0.5) + offset + 0.5) / scales - 0.5
+    return np.column_stack([linear * scales / scales[:, None], moved]).astype(np.float32)
 
 
 def warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from seiqa_features.pictures.registration.maps import (
     shifting,
     warp,
 )
+from seiqa_features.pictures.registration.turns import fitted, turning_back
 from seiqa_features.pictures.registration.whole_shifts import (
     is_success,
     shifted_by_pixels,
@@ -44,19 +45,20 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
     Parameters
     ----------
     ref, dist : Image.Image
-        RGB. The map is estimated with `dist` in the size of `ref`, so that a quarter turn of a
-        picture that is not square is also squeezed.
+        RGB. The map is estimated with `dist` in the size of `ref`.
     """
-    fitted = dist if dist.size == ref.size else dist.resize(ref.size, Image.Resampling.BICUBIC)
-    one, other = (_unit(image.convert("L")) for image in (ref, fitted))
-    there = np.asarray(ref)
+    there, here = np.asarray(ref), fitted(dist, ref.size)
+    one, other = (_unit(image.convert("L")) for image in (ref, here))
     found = align(one, other)
     if not is_trusted(found, there.shape):
         by_pixels = shifted_by_pixels(one, other, found.matrix)
         if by_pixels is None:
             return dist
         found = replace(found, matrix=by_pixels)
-    return Image.fromarray(moved_back(there, np.asarray(fitted), found))
+    back = turning_back(found.matrix, one.shape)
+    if back is not None:
+        return realigned(ref, dist.transpose(back))
+    return Image.fromarray(moved_back(there, np.asarray(here), found))
 
 
 def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
