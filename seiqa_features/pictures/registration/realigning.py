@@ -29,6 +29,9 @@ from seiqa_features.pictures.registration.windows import both_show, core_of
 SHARPENINGS = 3
 """Number of iterations that restore what resampling takes."""
 
+SMOOTHED = 1.1
+"""By this factor, resampling alone can reduce the squared error of noise and artefacts."""
+
 UNSEEN = np.float32(3 / 255)
 """A difference that resampling leaves and nobody sees. Larger ones are hardly reduced: by the
 non-negative garrote (Breiman, Technometrics 37, 1995)."""
@@ -71,7 +74,7 @@ def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
         Of these two, and trusted.
     """
     one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
-    # A shift by whole pixels needs no resampling, so it wins if the estimate was slightly off.
+    # A shift by whole pixels needs no resampling, so it wins unless another map clearly fits better.
     x, y = whole_shift(one, other, found.matrix)
     core = core_of(found.window)
 
@@ -82,7 +85,8 @@ def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
     whole = filled(np.roll(dist, (-y, -x), axis=(0, 1)), shown_whole)
     shown = both_show(found.matrix, ref.shape, core)
     moved = warp(_unit(dist), found.matrix)
-    if _squared_error(whole, ref) <= _squared_error(filled(_bytes(moved), shown), ref):
+    smallest = _squared_error(filled(_bytes(moved), shown), ref)
+    if _squared_error(whole, ref) <= SMOOTHED * smallest:
         return whole
     reference = _unit(ref)
     damage = _sharpened(moved, found.matrix, reference) - reference
