@@ -17,9 +17,8 @@ from seiqa_features.extractors.classical.piq_parts import piq_metric
 from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.maps import Alignment, Grey, Pixels, filled_box, warp
-from seiqa_features.pictures.registration.realigning import is_trusted, moved_back
-from seiqa_features.pictures.registration.turns import both_turned_back, turning_back
+from seiqa_features.pictures.registration.maps import Grey, Pixels, filled_box, warp
+from seiqa_features.pictures.registration.realigning import both_resampled, is_trusted
 from seiqa_features.pictures.registration.windows import both_show, core_of
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ def aligned() -> Extract:
     is that of the aligned luma, ``gain`` its increase by alignment; ``residual`` is the root mean
     square of the luma difference in 0..1, and ``peak`` that of the window where it is largest.
     ``concentration`` is the logarithm of how many times larger this is than in a typical window: it
-    tells an edited part from a distortion of the whole picture. A picture that was turned by a
-    quarter is turned back first; what it lost by being squeezed is also taken from the reference.
+    tells an edited part from a distortion of the whole picture. What a
+    picture lost by being resampled when it moved is also taken from the reference.
     """
     import torch
 
@@ -86,14 +85,14 @@ def aligned() -> Extract:
         found = align(*map(_luma, (ref, dist)))
         shape = ref.shape[1], ref.shape[2]
         movement = found.movement(shape)
-        back = turning_back(found.matrix, shape)
-        if not is_trusted(found, shape):
+        moved = dist
+        if is_trusted(found, shape):
+            ref, moved = map(_tensor, both_resampled(_pixels(ref), _pixels(dist), found))
+        elif not np.array_equal(found.matrix, np.eye(2, 3)):
             movement["travel"] = 0.0
-        elif back is not None:
-            ref, dist = map(_tensor, both_turned_back(_pixels(ref), _pixels(dist), back))
-            found = align(*map(_luma, (ref, dist)))
+            pixels = np.ascontiguousarray(dist.permute(1, 2, 0).numpy())
+            moved = torch.from_numpy(warp(pixels, found.matrix)).permute(2, 0, 1)
         values = {name: torch.tensor(value).double() for name, value in movement.items()}
-        moved = _moved_back(ref, dist, found)
         shown = both_show(found.matrix, shape, core_of(found.window))
         top, bottom, left, right = filled_box(shown)
         if min(bottom - top, right - left) < SMALLEST:
@@ -141,19 +140,6 @@ def _concentration(difference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     windows = torch.nn.functional.avg_pool2d(difference.square(), WINDOW, WINDOW // 2).sqrt()
     peak, typical = windows.max(), windows.median()
     return peak, torch.log((peak + VISIBLE) / (typical + VISIBLE))
-
-
-def _moved_back(ref: torch.Tensor, dist: torch.Tensor, found: Alignment) -> torch.Tensor:
-    """The realigned degraded picture [3, H, W] in 0..1, as in views ``_aligned`` if trusted."""
-    import torch
-
-    if np.array_equal(found.matrix, np.eye(2, 3)):
-        return dist
-    if is_trusted(found, tuple(dist.shape[1:])):
-        one, other = (_pixels(image) for image in (ref, dist))
-        return _tensor(moved_back(one, other, found))
-    moved = warp(np.ascontiguousarray(dist.permute(1, 2, 0).numpy()), found.matrix)
-    return torch.from_numpy(moved).permute(2, 0, 1)
 
 
 def _metrics() -> dict[str, Any]:

@@ -19,11 +19,11 @@ from seiqa_features.pictures.registration.maps import (
     Alignment,
     Grey,
     Mask,
+    quarter_turns,
     rescaled,
     shifting,
     warp,
 )
-from seiqa_features.pictures.registration.turns import quarter_turns
 from seiqa_features.pictures.registration.whole_shifts import is_success
 from seiqa_features.pictures.registration.windows import both_show, core_of, shared_window
 
@@ -150,10 +150,7 @@ def _improved(
 def _quarter_turned(one: Grey, other: Grey) -> Affine | None:
     """The map of a quarter turn; None if none makes the pictures alike."""
     height, width = one.shape
-    found = {
-        _correlation(one, other, matrix, None): matrix
-        for matrix in quarter_turns((height, width)).values()
-    }
+    found = {_correlation(one, other, m, None): m for m in quarter_turns((height, width))}
     best = max(found)
     return found[best] if best > TURNED else None
 

@@ -67,6 +67,18 @@ def shifting(x: float, y: float) -> Affine:
     return np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
 
 
+def quarter_turns(shape: tuple[int, int]) -> list[Affine]:
+    """The maps to a picture that was turned by a quarter and squeezed into the shape [H, W].
+
+    Two of the four also mirror it.
+    """
+    height, width = shape
+    right = np.array([0, width / height, (width / height - 1) / 2])
+    down = np.array([height / width, 0, (height / width - 1) / 2])
+    left, up = np.array([0, 0, width - 1]) - right, np.array([0, 0, height - 1]) - down
+    return [np.array([x, y], np.float32) for x in (right, left) for y in (down, up)]
+
+
 def rescaled(matrix: NDArray[np.floating], scales: NDArray[np.float64]) -> Affine:
     """The map [2, 3] of pictures whose width and height were multiplied by `scales`, undone.
 
@@ -77,14 +89,17 @@ def rescaled(matrix: NDArray[np.floating], scales: NDArray[np.float64]) -> Affin
     return np.column_stack([linear * scales / scales[:, None], moved]).astype(np.float32)
 
 
-def warp(image: NDArray[np.float32], matrix: Affine) -> NDArray[np.float32]:
+def warp(
+    image: NDArray[np.float32], matrix: Affine, shape: tuple[int, ...] | None = None
+) -> NDArray[np.float32]:
     """The degraded picture float32 [H, W] or [H, W, C] in 0..1, realigned with the reference.
 
-    Lanczos interpolation; beyond the border the outermost pixels are replicated.
+    In the reference's shape [H, W, …], by default its own. Lanczos interpolation; beyond the border
+    the outermost pixels are replicated.
     """
     import cv2
 
-    height, width = image.shape[:2]
+    height, width = (shape or image.shape)[:2]
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(
         image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE

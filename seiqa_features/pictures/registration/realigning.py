@@ -8,17 +8,16 @@ import numpy as np
 from PIL import Image
 
 from seiqa_features.pictures.registration.estimating import align
+from seiqa_features.pictures.registration.frames import fitted, frame_of, reframed
 from seiqa_features.pictures.registration.maps import (
     Affine,
     Alignment,
     Grey,
-    Mask,
     Pixels,
     mostly_inside,
     shifting,
     warp,
 )
-from seiqa_features.pictures.registration.turns import fitted, turning_back
 from seiqa_features.pictures.registration.whole_shifts import (
     is_success,
     shifted_by_pixels,
@@ -28,6 +27,9 @@ from seiqa_features.pictures.registration.windows import both_show, core_of
 
 SHARPENINGS = 3
 """Number of iterations that restore what resampling takes."""
+
+KERNELS = 2, 1
+"""OpenCV's cubic and linear interpolation."""
 
 SMOOTHED = 1.1
 """By this factor, resampling alone can reduce the squared error of noise and artefacts."""
@@ -50,48 +52,99 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
     ref, dist : Image.Image
         RGB. The map is estimated with `dist` in the size of `ref`.
     """
-    there, here = np.asarray(ref), fitted(dist, ref.size)
-    one, other = (_unit(image.convert("L")) for image in (ref, here))
+    one, other = (_unit(fitted(image, ref.size).convert("L")) for image in (ref, dist))
     found = align(one, other)
-    if not is_trusted(found, there.shape):
+    if not is_trusted(found, one.shape):
         by_pixels = shifted_by_pixels(one, other, found.matrix)
         if by_pixels is None:
             return dist
         found = replace(found, matrix=by_pixels)
-    back = turning_back(found.matrix, one.shape)
-    if back is not None:
-        return realigned(ref, dist.transpose(back))
-    return Image.fromarray(moved_back(there, np.asarray(here), found))
+    framed = fitted(dist, frame_of(found.matrix, ref.size, dist.size))
+    return Image.fromarray(moved_back(np.asarray(ref), np.asarray(framed), found))
 
 
 def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
     """The degraded picture moved back, with the reference where it shows nothing.
 
+    It is as sharp as before it was moved.
+
     Parameters
     ----------
-    ref, dist : uint8 [H, W, 3]
+    ref : uint8 [H, W, 3]
+    dist : uint8 [h, w, 3]
+        The degraded picture in any frame.
     found : Alignment
-        Of these two, and trusted.
+        Trusted, of the reference and the degraded picture in the size of the reference.
     """
-    one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
-    # A shift by whole pixels needs no resampling, so it wins unless another map clearly fits better.
-    x, y = whole_shift(one, other, found.matrix)
-    core = core_of(found.window)
-
-    def filled(moved: Pixels, shown: Mask) -> Pixels:
-        return np.where(shown[..., None], moved, ref)
-
-    shown_whole = both_show(shifting(x, y), ref.shape, core)
-    whole = filled(np.roll(dist, (-y, -x), axis=(0, 1)), shown_whole)
-    shown = both_show(found.matrix, ref.shape, core)
-    moved = warp(_unit(dist), found.matrix)
-    smallest = _squared_error(filled(_bytes(moved), shown), ref)
-    if _squared_error(whole, ref) <= SMOOTHED * smallest:
-        return whole
+    move = _Move(ref, dist, found)
+    if move.whole is not None:
+        return move.whole
     reference = _unit(ref)
-    damage = _sharpened(moved, found.matrix, reference) - reference
-    seen = damage * (1 - np.square(UNSEEN / np.maximum(np.abs(damage), UNSEEN)))
-    return filled(_bytes(reference + seen), shown)
+    return move.filled(reference + _seen(move.sharpened() - reference))
+
+
+def both_resampled(ref: Pixels, dist: Pixels, found: Alignment) -> tuple[Pixels, Pixels]:
+    """The reference and the degraded picture moved back, both resampled by the same maps.
+
+    What the degraded picture lost when it was moved is then no difference, whatever its frame. The
+    parameters are those of `moved_back`.
+    """
+    move = _Move(ref, dist, found)
+    if move.whole is not None:
+        return ref, move.whole
+    soft = move.softened()
+    return move.filled(soft), move.filled(soft + _seen(move.moved - soft))
+
+
+class _Move:
+    """A degraded picture that is moved back; the arguments are those of `moved_back`."""
+
+    def __init__(self, ref: Pixels, dist: Pixels, found: Alignment) -> None:
+        self.ref, self.reference, self.found = ref, _unit(ref), found
+        self.size, self.frame = ref.shape[1::-1], dist.shape[1::-1]
+        self.matrix = reframed(found.matrix, self.size, self.frame)
+        self.moved = warp(_unit(dist), self.matrix, ref.shape)
+        # Whole pixels need no resampling, so they win unless the map clearly fits better.
+        one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
+        shift = shifting(*whole_shift(one, other, self.matrix))
+        whole = self.filled(warp(_unit(dist), shift, ref.shape), shift)
+        smallest = _squared_error(self.filled(self.moved), ref)
+        clearly = _squared_error(whole, ref) > SMOOTHED * smallest
+        self.whole = None if clearly else whole
+
+    def filled(self, moved: Grey, matrix: Affine | None = None) -> Pixels:
+        """A picture in 0..1 that was moved back, with the reference where it shows nothing."""
+        squeezed = self.found.matrix if matrix is None else reframed(matrix, self.frame, self.size)
+        shown = both_show(squeezed, self.ref.shape, core_of(self.found.window))
+        return np.where(shown[..., None], np.asarray(np.rint(moved * 255), np.uint8), self.ref)
+
+    def sharpened(self) -> Grey:
+        """The picture moved back, as sharp as before it was resampled.
+
+        It was resampled when it was moved, by one of two usual kernels, and again when it was moved
+        back. What both took is restored from the picture itself (Van Cittert's iteration), because
+        it is more than what small turns and crops change otherwise, and no damage.
+        """
+        candidates = [self.moved]
+        for kernel in KERNELS:
+            sharp = self.moved
+            for _ in range(SHARPENINGS):
+                sharp = np.clip(sharp + self.moved - self._there_and_back(sharp, kernel), 0, 1)
+            candidates.append(sharp)
+        return min(candidates, key=lambda found: _squared_error(found, self.reference))
+
+    def softened(self) -> Grey:
+        """The reference as it is after being moved, by one of two usual kernels, and back."""
+        candidates = [self._there_and_back(self.reference, kernel) for kernel in KERNELS]
+        return min(candidates, key=lambda found: _squared_error(found, self.moved))
+
+    def _there_and_back(self, image: Grey, kernel: int) -> Grey:
+        import cv2
+
+        away = cv2.warpAffine(
+            image, self.matrix, self.frame, flags=kernel, borderMode=cv2.BORDER_REPLICATE
+        )
+        return warp(np.asarray(away, np.float32), self.matrix, self.ref.shape)
 
 
 def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:
@@ -108,29 +161,10 @@ def _unit(image: Image.Image | Pixels) -> Grey:
     return np.asarray(image, np.float32) / np.float32(255)
 
 
-def _sharpened(moved: Grey, matrix: Affine, ref: Grey) -> Grey:
-    """A picture [H, W, 3] in 0..1 that was moved back, as sharp as before it was resampled.
-
-    It was resampled when it was moved, by one of two usual kernels, and again when it was moved
-    back. What both took is restored from the picture itself (Van Cittert's iteration), because it
-    is more than what small turns and crops change otherwise, and no damage.
-    """
-    import cv2
-
-    candidates = [moved]
-    for kernel in (cv2.INTER_CUBIC, cv2.INTER_LINEAR):
-        sharp = moved
-        for _ in range(SHARPENINGS):
-            away = cv2.warpAffine(
-                sharp, matrix, moved.shape[1::-1], flags=kernel, borderMode=cv2.BORDER_REPLICATE
-            )
-            sharp = np.clip(sharp + moved - warp(np.asarray(away, np.float32), matrix), 0, 1)
-        candidates.append(sharp)
-    return min(candidates, key=lambda found: _squared_error(found, ref))
-
-
-def _bytes(image: Grey) -> Pixels:
-    return np.asarray(np.rint(image * 255), np.uint8)
+def _seen(difference: Grey) -> Grey:
+    """What is seen of a difference in -1..1."""
+    part = 1 - np.square(UNSEEN / np.maximum(np.abs(difference), UNSEEN))
+    return np.asarray(difference * part)
 
 
 def _squared_error(one: Pixels | Grey, other: Pixels | Grey) -> float:

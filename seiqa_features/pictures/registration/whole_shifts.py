@@ -69,8 +69,10 @@ def _overlap(ref: Grey, dist: Grey, shift: Shift) -> tuple[Grey, Grey]:
     """Some rows of what both pictures show: the reference's pixels, and those `shift` away."""
     (height, width), (x, y) = ref.shape, shift
     step = max(1, height // ROWS)
-    ours = ref[max(0, -y) : height - max(0, y) : step, max(0, -x) : width - max(0, x)]
-    theirs = dist[max(0, y) : height + min(0, y) : step, max(0, x) : width + min(0, x)]
+    top, left = max(0, -y), max(0, -x)
+    bottom, right = max(top, min(height, len(dist) - y)), max(left, min(width, dist.shape[1] - x))
+    ours = ref[top:bottom:step, left:right]
+    theirs = dist[top + y : bottom + y : step, left + x : right + x]
     return ours, theirs
 
 

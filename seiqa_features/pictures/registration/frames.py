@@ -1,0 +1,53 @@
+"""Frames: the size in which a degraded picture is moved back.
+
+A map is estimated with the degraded picture squeezed into the frame of the reference. There, what
+was cropped, framed by a margin or turned by a quarter has another scale, and moving it back from
+there would resample it twice. In a frame of its own, its content has the scale of the reference:
+mostly, this is the picture's own size, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from seiqa_features.pictures.registration.maps import Affine
+
+NEARLY = 1.01
+"""A picture that is larger than its frame by less than this factor is not resized."""
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+
+def frame_of(matrix: Affine, size: Size, own: Size) -> Size:
+    """The largest frame, of a picture's own size or less, with at most the reference's scale.
+
+    Parameters
+    ----------
+    matrix : float32 [2, 3]
+        Maps the reference to the picture squeezed into its frame of this `size`.
+    own : Size
+        The picture's own.
+    """
+    stretches = np.linalg.norm(matrix[:, :2].astype(np.float64), axis=1)
+    width, height = (
+        mine if mine < NEARLY * side / stretch else max(1, round(side / stretch))
+        for mine, side, stretch in zip(own, size, stretches.tolist(), strict=True)
+    )
+    return width, height
+
+
+def reframed(matrix: Affine, frame: Size, other: Size) -> Affine:
+    """The map [2, 3] to a picture in a frame, as one to the same picture resized to another."""
+    scales = np.array(other) / np.array(frame)
+    found = matrix.astype(np.float64)
+    found[:, 2] += 0.5  # pixel centres are at half units in both
+    found *= scales[:, None]
+    found[:, 2] -= 0.5
+    return found.astype(np.float32)
+
+
+def fitted(image: Image.Image, frame: Size) -> Image.Image:
+    """The picture squeezed into a frame."""
+    return image if image.size == frame else image.resize(frame, Image.Resampling.BICUBIC)
