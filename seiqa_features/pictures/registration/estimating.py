@@ -121,9 +121,11 @@ def _at_full_size(ref: Grey, dist: Grey, matrix: Affine, window: Mask | None) ->
     one, other, scales = _reduced(ref, dist, FULL_SIDE)
     core = None if window is None else core_of(_enlarged(window, one.shape))
     start = rescaled(matrix, 1 / scales)
-    finest: Find = partial(_refined, within=core, smoothing=1, rounds=FULL_ROUNDS)
+    find = partial(_refined, within=core, rounds=FULL_ROUNDS)
+    # Lines of one pixel that are more than a pixel away are found only if smoothed.
+    finest: list[Find] = [partial(find, smoothing=3), partial(find, smoothing=1)]
     found = start, _correlation(one, other, start, core)
-    best, _ = _improved(found, [finest], lambda _: True, one, other, core)
+    best, _ = _improved(found, finest, lambda _: True, one, other, core)
     return rescaled(best, scales)
 
 

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from seiqa_features.pictures.registration.estimating import align
+from seiqa_features.pictures.registration.frames import frame_of, reframed
 from seiqa_features.pictures.registration.keypoints import from_keypoints
 from seiqa_features.pictures.registration.maps import (
     Alignment,
     filled_box,
     inside_of,
+    quarter_turns,
     rescaled,
     warp,
 )
@@ -97,6 +99,13 @@ def test_a_shift_by_whole_pixels_is_undone_exactly(y: int, x: int) -> None:
     ref = photograph("astronaut")
     shifted = Image.fromarray(np.roll(np.asarray(ref), (y, x), axis=(0, 1)))
     assert np.array_equal(realigned(ref, shifted), ref)
+
+
+def test_whole_shifts_of_pictures_of_two_sizes() -> None:
+    ref = np.asarray(photograph("astronaut").convert("L"), np.float32) / 255
+    wider = np.pad(ref, ((3, 5), (7, 0)))
+    assert whole_shift(ref, wider, np.array([[1, 0, 6], [0, 1, 4]], np.float32)) == (7, 3)
+    assert whole_shift(wider, ref, np.array([[1, 0, -6], [0, 1, -4]], np.float32)) == (-7, -3)
 
 
 def test_the_nearest_whole_shift_is_found_from_an_estimate_that_is_off() -> None:
@@ -217,6 +226,94 @@ def test_large_movements_are_undone(
         for picture in (dist, realigned(ref, dist))
     )
     assert back < left * away
+
+
+QUARTERS = [
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.TRANSVERSE,
+]
+
+
+@pytest.mark.parametrize("back", QUARTERS)
+def test_a_quarter_turn_is_a_map_to_the_squeezed_picture(back: Image.Transpose) -> None:
+    ref = np.zeros((30, 48), np.float32)
+    ref[5:11, 8:20] = 1
+    turned = Image.fromarray(ref).transpose(back).resize((48, 30), Image.Resampling.BILINEAR)
+    errors = [
+        np.abs(warp(np.asarray(turned), matrix) - ref).mean() for matrix in quarter_turns((30, 48))
+    ]
+    assert min(errors) < 0.03  # at the edges
+    assert sum(error < 0.05 for error in errors) == 1
+
+
+@pytest.mark.parametrize("picture", [photograph("chelsea"), page()], ids=["photograph", "page"])
+@pytest.mark.parametrize("turn", QUARTERS)
+def test_a_quarter_turn_of_a_picture_that_is_not_square_is_undone(
+    picture: Image.Image, turn: Image.Transpose
+) -> None:
+    ref = picture.crop((0, 0, picture.width, picture.width // 2))
+    back = np.asarray(realigned(ref, ref.transpose(turn)), float)
+    assert np.abs(back - np.asarray(ref)).mean() < 0.5
+    damaged = jpeg(ref, 10)
+    back = np.asarray(realigned(ref, damaged.transpose(turn)), float)
+    assert np.abs(back - np.asarray(damaged)).mean() < 2.5
+
+
+def test_another_picture_has_not_turned_by_a_quarter() -> None:
+    ref, other = photograph("chelsea"), photograph("coffee")
+    turned = other.resize(ref.size).transpose(Image.Transpose.ROTATE_90)
+    assert realigned(ref, turned) is turned
+
+
+@pytest.mark.parametrize("picture", [photograph("coffee"), page()], ids=["photograph", "page"])
+@pytest.mark.parametrize(
+    "cutting",
+    [
+        framed,
+        lambda p: p.crop((8, 6, p.width - 9, p.height - 7)),
+        lambda p: ImageOps.expand(p, (0, p.height // 6), "black"),
+    ],
+    ids=["margin", "crop", "letterbox"],
+)
+def test_nothing_is_lost_by_another_frame(
+    picture: Image.Image, cutting: Callable[[Image.Image], Image.Image]
+) -> None:
+    assert np.array_equal(realigned(picture, cutting(picture)), picture)
+
+
+def test_a_frame_has_the_scale_of_the_reference_and_no_more_than_the_picture() -> None:
+    half = np.array([[0.5, 0, 100], [0, 0.5, 75]], np.float32)  # shown in the middle half
+    turn = quarter_turns((300, 400))[0]
+    assert frame_of(half, (400, 300), (800, 600)) == (800, 600)
+    assert frame_of(half, (400, 300), (4000, 3000)) == (800, 600)
+    assert frame_of(half, (400, 300), (400, 300)) == (400, 300)
+    assert frame_of(half, (400, 300), (807, 594)) == (807, 594)  # as good as its own size
+    assert frame_of(turn, (400, 300), (300, 400)) == (300, 400)
+    assert frame_of(turn, (400, 300), (600, 800)) == (300, 400)
+
+
+def test_a_map_in_another_frame_is_the_same_map() -> None:
+    matrix = np.array([[0.5, 0.1, 100], [-0.1, 0.5, 75]], np.float32)
+    there = reframed(matrix, (400, 300), (800, 900))
+    place = matrix @ [10, 20, 1] + 0.5
+    np.testing.assert_allclose(there @ [10, 20, 1] + 0.5, place * [2, 3], rtol=1e-6)
+    np.testing.assert_allclose(reframed(there, (800, 900), (400, 300)), matrix, rtol=1e-5)
+
+
+def test_a_map_is_refined_where_thin_lines_show() -> None:
+    ref = Image.new("RGB", (960, 720), "white")
+    draw = ImageDraw.Draw(ref)
+    for place in range(30, 700, 45):
+        draw.line((place, 20, 960 - place, 700), "black", 1)
+        draw.line((20, place, 940, place), "gray", 1)
+    cropped = ref.resize(ref.size, Image.Resampling.BICUBIC, (9, 7, 951, 713))
+    one, other = (np.asarray(p.convert("L"), np.float32) / 255 for p in (ref, cropped))
+    corners = np.array([[0, 0, 1], [959, 0, 1], [0, 719, 1], [959, 719, 1]]).T
+    scales = np.array([960 / 942, 720 / 706])
+    expected = (corners[:2] + 0.5 - [[9], [7]]) * scales[:, None] - 0.5
+    assert np.abs(align(one, other).matrix @ corners - expected).max() < 0.1
 
 
 def test_of_pictures_without_matching_keypoints_there_is_no_map() -> None:
