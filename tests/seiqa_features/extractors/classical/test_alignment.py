@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
 from seiqa_features.extractors.classical.alignment import SMALLEST
 from seiqa_features.extractors.registry import get_extractor
@@ -52,6 +52,39 @@ def test_displacement_is_not_read_as_damage(
     assert found["correlation"] > 0.98
     assert found["ssim"] > 0.9
     assert found["residual"] < 0.03
+
+
+def squeezed(picture: Image.Image, size: tuple[int, int]) -> Pixels:
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize(
+    ("move", "ssim"),
+    [
+        (lambda p: ImageOps.expand(p, 30, "white"), 0.99),
+        (lambda p: p.transpose(Image.Transpose.ROTATE_90), 0.93),
+    ],
+    ids=["margin", "quarter turn"],
+)
+def test_what_resampling_took_is_no_damage(
+    cat: Pixels, move: Callable[[Image.Image], Image.Image], ssim: float
+) -> None:
+    ref = Image.fromarray(cat)
+    blurred = ref.filter(ImageFilter.GaussianBlur(2))
+    found, damaged = (features(cat, squeezed(move(p), ref.size)) for p in (ref, blurred))
+    assert found["ssim"] > ssim
+    assert found["residual"] < 0.02
+    assert damaged["ssim"] < found["ssim"] - 0.08
+    assert damaged["residual"] > 2 * found["residual"]
+
+
+def test_a_quarter_turn_is_told_by_the_map(cat: Pixels) -> None:
+    turned = Image.fromarray(cat).transpose(Image.Transpose.ROTATE_90)
+    found = features(cat, squeezed(turned, (cat.shape[1], cat.shape[0])))
+    assert found["rotation"] == pytest.approx(90, abs=0.1)
+    assert found["scale"] == pytest.approx(0, abs=0.01)
+    assert found["shift"] < 0.001
+    assert found["travel"] > 0.2
 
 
 def test_turn_and_scale_are_features(cat: Pixels) -> None:
