@@ -24,7 +24,8 @@ Load = Callable[[], Image.Image]
 class Job:
     """One pair of pictures and its missing blocks. Equal keys mean equal pictures.
 
-    ``realigned`` moves the degraded picture (its second argument) back onto the reference.
+    ``realigned`` moves the degraded picture (its second argument) back onto the reference, at most
+    as long as the third (`seiqa_features.pictures.registration.realigning`).
     """
 
     key: PairKey
@@ -32,25 +33,25 @@ class Job:
     ref: Load
     dist: Load
     blocks: tuple[Block, ...]
-    realigned: Callable[[Image.Image, Image.Image], Image.Image] = realigned
+    realigned: Callable[[Image.Image, Image.Image, int], Image.Image] = realigned
 
     def divided(self, parts: Sequence[Sequence[Block]]) -> list[Job]:
         """A job for each part of the blocks; they share what is done with the pictures."""
-        shared = replace(
-            self, ref=_once(self.ref), dist=_once(self.dist), realigned=_once(self.realigned)
-        )
+        realigned = _once(self.realigned, lambda *pictures_and_side: pictures_and_side[-1])
+        shared = replace(self, ref=_once(self.ref), dist=_once(self.dist), realigned=realigned)
         return [replace(shared, blocks=tuple(part)) for part in parts]
 
 
-def _once(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, called by the first of several threads that need its one result."""
+def _once(function: Callable[P, T], key: Callable[P, int] = lambda *_, **__: 0) -> Callable[P, T]:
+    """The function, called by the first of several threads that need its result for a key."""
     lock = Lock()
-    found: list[T] = []
+    found: dict[int, T] = {}
 
     def result(*args: P.args, **kwargs: P.kwargs) -> T:
+        which = key(*args, **kwargs)
         with lock:
-            if not found:
-                found.append(function(*args, **kwargs))
-        return found[0]
+            if which not in found:
+                found[which] = function(*args, **kwargs)
+        return found[which]
 
     return result

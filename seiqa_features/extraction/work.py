@@ -78,15 +78,17 @@ def compute(task: Sequence[Job], runtime: Runtime) -> Result:
     jobs = [job for job in task if job.pair_id in dists]
     if ref is None or not jobs:
         return result
-    moved_back: Pictures = {}
-    if any(block.view.aligned for block in jobs[0].blocks):
-        moved_back = {job.pair_id: job.realigned(ref, dists[job.pair_id]) for job in jobs}
+    sides = {b.view.moving_side(ref.size) for b in jobs[0].blocks if b.view.aligned}
+    moved_back: dict[int, Pictures] = {
+        side: {job.pair_id: job.realigned(ref, dists[job.pair_id], side) for job in jobs}
+        for side in sides
+    }
     decoding = (time.perf_counter() - started) / (len(jobs) * len(jobs[0].blocks))
     for (_, resampling), group in groupby(sorted(jobs[0].blocks, key=look_of), key=look_of):
         blocks = list(group)
         started = time.perf_counter()
         view = blocks[0].view
-        shown = moved_back if view.aligned else dists
+        shown = moved_back[view.moving_side(ref.size)] if view.aligned else dists
         ref_view = view.prepare(ref, ref.size, resampling)
         views = [view.prepare(shown[job.pair_id], ref.size, resampling) for job in jobs]
         seconds = decoding + (time.perf_counter() - started) / (len(jobs) * len(blocks))

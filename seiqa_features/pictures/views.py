@@ -22,6 +22,7 @@ pixels, so that pairs of different sizes need no second step.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias, cast
@@ -41,6 +42,9 @@ LONGEST = 4
 
 SMALLEST_TILE = 128
 """Of smaller tiles, a large picture would have thousands."""
+
+LEAST_MOVED = 2048
+"""Pictures no longer than that are moved back as they are."""
 
 Kind = Literal["s", "c", "min", "max", "pad", "grid", "tiles"]
 
@@ -172,6 +176,17 @@ class View:
         # A strip of 16×2000 pixels keeps its short side: below 16 most metrics are undefined.
         width, height = (max(smallest, round(side * scale)) for side in ref_size)
         return width, height
+
+    def moving_side(self, ref_size: tuple[int, int]) -> int:
+        """Longest side in pixels of the pictures that an aligned view moves back.
+
+        From far larger pictures, a small view would be no different, but slow. Few different sides
+        are used, so that views share what is moved back.
+        """
+        share = max(
+            side / whole for side, whole in zip(self.resized(ref_size), ref_size, strict=True)
+        )
+        return max(LEAST_MOVED, 1 << math.ceil(math.log2(4 * share * max(ref_size))))
 
     def offsets(self, side: int) -> list[int]:
         """Start positions of the crops along a side of the resized picture."""

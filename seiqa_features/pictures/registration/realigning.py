@@ -39,7 +39,7 @@ UNSEEN = np.float32(3 / 255)
 non-negative garrote (Breiman, Technometrics 37, 1995)."""
 
 
-def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
+def realigned(ref: Image.Image, dist: Image.Image, longest: int) -> Image.Image:
     """The degraded picture moved back onto the reference, in the size of the reference.
 
     What the degraded picture does not show is filled in from the reference, so that a view of it
@@ -51,16 +51,26 @@ def realigned(ref: Image.Image, dist: Image.Image) -> Image.Image:
     ----------
     ref, dist : Image.Image
         RGB. The map is estimated with `dist` in the size of `ref`.
+    longest : int
+        Pictures with a longer side are reduced to it before they are moved back.
     """
+    given = dist
+    ref, dist = (_no_longer(image, longest) for image in (ref, dist))
     one, other = (_unit(fitted(image, ref.size).convert("L")) for image in (ref, dist))
     found = align(one, other)
     if not is_trusted(found, one.shape):
         by_pixels = shifted_by_pixels(one, other, found.matrix)
         if by_pixels is None:
-            return dist
+            return given
         found = replace(found, matrix=by_pixels)
     framed = fitted(dist, frame_of(found.matrix, ref.size, dist.size))
     return Image.fromarray(moved_back(np.asarray(ref), np.asarray(framed), found))
+
+
+def _no_longer(image: Image.Image, longest: int) -> Image.Image:
+    scale = min(1.0, longest / max(image.size))
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return fitted(image, (width, height))
 
 
 def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from seiqa_features.pictures.registration import realigning
 from seiqa_features.pictures.registration.estimating import align
 from seiqa_features.pictures.registration.frames import frame_of, reframed
 from seiqa_features.pictures.registration.keypoints import from_keypoints
@@ -21,11 +23,11 @@ from seiqa_features.pictures.registration.maps import (
     rescaled,
     warp,
 )
-from seiqa_features.pictures.registration.realigning import realigned
 from seiqa_features.pictures.registration.whole_shifts import shifted_by_pixels, whole_shift
 from tests.seiqa_features.photographs import blur, jpeg, moved, noise, photograph
 
 Pixels = NDArray[np.uint8]
+realigned = partial(realigning.realigned, longest=2048)
 
 
 @pytest.mark.parametrize(("y", "x"), [(0.0, 1.0), (2.0, -2.0), (0.5, 0.25), (-7.0, 11.0)])
@@ -281,6 +283,17 @@ def test_nothing_is_lost_by_another_frame(
     picture: Image.Image, cutting: Callable[[Image.Image], Image.Image]
 ) -> None:
     assert np.array_equal(realigned(picture, cutting(picture)), picture)
+
+
+def test_large_pictures_are_reduced_before_they_are_moved_back() -> None:
+    ref = photograph("chelsea").resize((1200, 800))
+    cropped = ref.crop((30, 20, 1170, 780))
+    small = realigning.realigned(ref, cropped, 600)
+    assert small.size == (600, 400)
+    expected = np.asarray(ref.resize((600, 400), Image.Resampling.BICUBIC), float)
+    assert np.abs(np.asarray(small) - expected).mean() < 0.5
+    noisy = noise(ref, 60)
+    assert realigning.realigned(ref, noisy, 600) is noisy
 
 
 def test_a_frame_has_the_scale_of_the_reference_and_no_more_than_the_picture() -> None:

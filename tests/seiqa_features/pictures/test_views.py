@@ -195,3 +195,20 @@ def test_a_small_change_that_a_square_loses_fills_a_crop(texture: Callable[..., 
         return float((difference > 8).mean(axis=(1, 2)).max())
 
     assert changed("grid64x8") > 5 * changed("s64")
+
+
+@pytest.mark.parametrize(
+    ("view", "size", "side"),
+    [
+        ("s224_aligned", (4000, 3000), 2048),
+        ("max512_aligned", (4000, 3000), 2048),
+        ("max512_aligned", (400, 300), 2048),
+        ("s224_aligned", (6000, 600), 16384),  # its short side is what matters
+        ("max1000_aligned", (4000, 3000), 4096),
+        ("full_aligned", (4000, 3000), 16384),
+    ],
+)
+def test_pictures_are_moved_back_at_a_few_sides(
+    view: str, size: tuple[int, int], side: int
+) -> None:
+    assert View.parse(view).moving_side(size) == side

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from seiqa_features.pictures.registration import realigning
 from seiqa_features.pictures.registration.estimating import align
 from seiqa_features.pictures.registration.maps import Grey, shifting
-from seiqa_features.pictures.registration.realigning import realigned
 from seiqa_features.pictures.registration.windows import (
     both_show,
     core_of,
@@ -21,6 +22,7 @@ from seiqa_features.pictures.registration.windows import (
 from tests.seiqa_features.photographs import moved, photograph
 
 Pixels = NDArray[np.uint8]
+realigned = partial(realigning.realigned, longest=2048)
 SURROUND = (121, 109, 90)
 SIDE = 288
 DISTANCE = np.hypot(*(np.indices((SIDE, SIDE)) - (SIDE - 1) / 2))
