@@ -41,9 +41,10 @@ from random_weights import write_random_weights
 from pipelines.settings import load_settings
 from seiqa_features.datasets import load_pairs
 from seiqa_features.extraction.gpu.batches import BATCH_PAIRS, Sender
+from seiqa_features.extraction.jobs import Crops
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Crops, forward, is_out_of_memory
+from seiqa_features.extraction.work import forward, is_out_of_memory
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Block, Recipe
 from seiqa_features.table.shards import SECONDS

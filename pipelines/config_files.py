@@ -1,4 +1,4 @@
-"""Configuration files: finding one, reading its YAML, and adding a view of tiles."""
+"""Configuration files: finding one, reading its YAML, and what some of its values mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic_settings import YamlConfigSettingsSource
 
 from seiqa_features.errors import UsageError
@@ -122,6 +122,32 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, _Once)
     except RecursionError:
         raise yaml.YAMLError("nested too deeply") from None
+
+
+class FusionSettings(BaseModel):
+    """A fusion by name; every other key is a parameter of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = "bagged"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters passed to the fusion."""
+        return dict(self.model_extra or {})
+
+
+def _by_name(value: Any) -> Any:
+    """`mean` is short for `{name: mean}`; the environment can only hold text."""
+    if isinstance(value, str):
+        try:
+            value = read_yaml(value)
+        except yaml.YAMLError:
+            raise ValueError("expected a name, or {name: …, parameter: …}") from None
+    return {"name": value} if isinstance(value, str) else value
+
+
+FusionByName = Annotated[FusionSettings, BeforeValidator(_by_name)]
 
 
 def config_path(config: str) -> Path:

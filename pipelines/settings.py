@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -24,9 +24,10 @@ from pydantic_settings import (
 from pipelines.config_files import (
     AnyPath,
     ConfigFile,
+    FusionByName,
+    FusionSettings,
     LocalFolder,
     config_path,
-    read_yaml,
     with_tiles,
 )
 from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
@@ -44,19 +45,6 @@ DEFAULT_CACHE = Path("runs/cache")
 MAX_WORKERS = 1024  # more threads than any machine has cores must be a mistake
 MAX_SEED = 2**31 - 1
 """Largest seed that all of the learners' libraries accept."""
-
-
-class FusionSettings(BaseModel):
-    """A fusion by name; every other key is a parameter of it."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str = "bagged"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The parameters passed to the fusion."""
-        return dict(self.model_extra or {})
 
 
 class Settings(BaseSettings):
@@ -112,7 +100,7 @@ class Settings(BaseSettings):
     splits: Literal["auto", "group", "block"] = Field(
         "auto", description="folds by group, or by block of file order (auto: as the audit says)"
     )
-    fusion: Annotated[FusionSettings, NoDecode] = Field(
+    fusion: Annotated[FusionByName, NoDecode] = Field(
         FusionSettings(),
         description="how members become one score: a name, or {name: …, parameter: …}",
     )
@@ -139,17 +127,6 @@ class Settings(BaseSettings):
     def _one_alone(cls, value: Any) -> Any:
         """A list of one is that one, so that it is saved as such."""
         return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
-
-    @field_validator("fusion", mode="before")
-    @classmethod
-    def _fusion_by_name(cls, value: Any) -> Any:
-        """`mean` is short for `{name: mean}`; the environment can only hold text."""
-        if isinstance(value, str):
-            try:
-                value = read_yaml(value)
-            except yaml.YAMLError:
-                raise ValueError("expected a name, or {name: …, parameter: …}") from None
-        return {"name": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _something_to_learn_from(self) -> Settings:

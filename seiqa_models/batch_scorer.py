@@ -17,7 +17,8 @@ from seiqa_features.extraction.connecting import Cluster
 from seiqa_features.extraction.direct import equal_pixels, gather
 from seiqa_features.extraction.jobs import Load
 from seiqa_features.pictures.index import ImageIndex
-from seiqa_features.pictures.inputs import Picture, both_sides
+from seiqa_features.pictures.inputs import Picture
+from seiqa_features.pictures.pair_inputs import both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.store import Store
 from seiqa_models.interface import ScorerInterface

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.pictures.inputs import Picture, both_batches
+from seiqa_features.pictures.inputs import Picture
+from seiqa_features.pictures.pair_inputs import both_batches
 from seiqa_features.table.recipe import Recipe
 from seiqa_models.bundle import Bundle
 

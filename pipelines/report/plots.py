@@ -167,8 +167,7 @@ def matrix(cells: Sequence[Judged], names: Sequence[str]) -> str:
         for row, column in np.argwhere(np.isfinite(values)):
             axes.text(column, row, f"{values[row, column]:.3f}", ha="center", va="center")
         axes.set_xticks(range(len(names)), [short(name) for name in names])
-        together = [short(" + ".join(part)) for part in trained]
-        axes.set_yticks(range(len(trained)), together)
+        axes.set_yticks(range(len(trained)), [short(" + ".join(part)) for part in trained])
         axes.set(xlabel="judged on", ylabel="trained on")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
@@ -231,9 +230,8 @@ def points(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
 def reach(limits: tuple[float, float], values: np.typing.NDArray[Any]) -> tuple[float, float]:
     """Ends of an axis that holds the scale and the values, with a margin."""
     margin = 0.06 * (limits[1] - limits[0])
-    return min(limits[0], float(values.min())) - margin, max(
-        limits[1], float(values.max())
-    ) + margin
+    low, high = min(limits[0], float(values.min())), max(limits[1], float(values.max()))
+    return low - margin, high + margin
 
 
 def spread(x: np.typing.NDArray[Any], limits: tuple[float, float]) -> np.typing.NDArray[Any]:

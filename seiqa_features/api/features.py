@@ -14,7 +14,8 @@ import pandas as pd
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.direct import compute_table, gather
 from seiqa_features.extraction.runtime import shared_runtime
-from seiqa_features.pictures.inputs import Picture, both_sides, is_picture
+from seiqa_features.pictures.inputs import Picture, is_picture
+from seiqa_features.pictures.pair_inputs import both_sides
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.quantities import find_quantities
 from seiqa_features.table.recipe import Recipe

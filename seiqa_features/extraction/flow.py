@@ -20,10 +20,10 @@ from typing import Any
 
 from seiqa_features.extraction.gpu.batches import BATCH_BYTES, BATCH_PAIRS, GpuBatches
 from seiqa_features.extraction.gpu.preparing import Processes, processes_for
-from seiqa_features.extraction.jobs import Job
+from seiqa_features.extraction.jobs import Job, Result, Rows
 from seiqa_features.extraction.planning import tasks_of
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Result, Rows, compute
+from seiqa_features.extraction.work import compute
 from seiqa_features.progress import Progress
 from seiqa_features.table.store import Sink
 from seiqa_features.threads import one_core_threads

@@ -6,7 +6,7 @@ It also binds a recipe to the weights on this machine before any image is decode
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
@@ -21,12 +21,11 @@ from seiqa_features.extractors.specs import (
     ExtractorSpec,
     Precision,
     Resources,
-    Weight,
 )
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.threads import on_one_core
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
-from seiqa_features.weights.places import reinstall, without_packages
+from seiqa_features.weights.places import missing_message, reinstall, without_packages
 
 GIGABYTE = 1e9
 
@@ -166,7 +165,7 @@ class Runtime:
                 self.weight_files.fetch(missing)
             except WeightsError as error:
                 missing = self.weight_files.missing(needed)
-                raise WeightsError(*_missing_message(missing, needed, str(error))) from None
+                raise WeightsError(*missing_message(missing, needed, str(error))) from None
             missing = []
         unavailable: dict[str, str] = {}
         for weight in missing:
@@ -174,9 +173,7 @@ class Runtime:
                 unavailable[name] = self.weight_files.why_missing(weight)
         rest = recipe.without(unavailable)
         if not rest.blocks:
-            raise WeightsError(
-                *_missing_message(missing, needed, "no feature is left without them")
-            )
+            raise WeightsError(*missing_message(missing, needed, "no feature is left without them"))
         checksums = {weight.name: self.weight_files.checksum(weight) for weight in rest.weights}
         return rest.bind(checksums, self.dtype), unavailable
 
@@ -245,19 +242,3 @@ def shared_runtime(
 def _shared(device: str, folder: Path, files: tuple[tuple[str, Path], ...]) -> Runtime:
     named = {name: Path(path) for name, path in files}
     return Runtime(WeightFiles(folder, named), device=device)
-
-
-def _missing_message(
-    missing: Sequence[Weight], needed: Mapping[Weight, Sequence[str]], reason: str
-) -> list[str]:
-    total = sum(weight.megabytes for weight in missing)
-    return [
-        f"weights are missing: {len(missing)} files, {total} MB; {reason}",
-        *(
-            f"  {weight.name}  {weight.megabytes} MB  for {', '.join(needed[weight])}"
-            for weight in missing
-        ),
-        "with a network, `seiqa weights fetch` (same --config) gets them once; without one,"
-        " --config classical (make … CONFIG=classical) needs none, and --skip-unavailable goes"
-        " on without these",
-    ]

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.jobs import Job
+from seiqa_features.extraction.jobs import Crops, Job, Prepared, Result
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
 from seiqa_features.pictures.views import Resampling
@@ -32,42 +30,13 @@ if TYPE_CHECKING:
 
 # Raised by metric libraries for pictures they cannot process; anything else is a bug of ours.
 BREAKAGES = (RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
-Rows = dict[Block, list[dict[str, object]]]
 Pictures = dict[str, Image.Image]  # distorted images of a task by pair_id
-Crops = NDArray[np.uint8]
-"""A picture in a view, uint8 [K, 3, H, W]; K > 1 for a grid or tiles."""
 
 TILES = 8
 """A picture of more tiles is processed by itself, so many at a time, which bounds the memory."""
 
 Send = Callable[[Sequence[Crops]], "torch.Tensor"]
 """Puts n pictures of one shape on a device: uint8 [n · K, 3, H, W]."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One pair in one view, waiting for the GPU. `seconds` is the preparation time."""
-
-    job: Job
-    ref: Crops
-    dist: Crops
-    seconds: float
-
-
-@dataclass
-class Result:
-    """Result of a task: rows by block, views for the GPU, and one line per failed pair."""
-
-    rows: Rows = field(default_factory=dict)
-    prepared: dict[Block, list[Prepared]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def size(self) -> int:
-        """Bytes of the pictures that wait for the GPU; blocks of a look share them."""
-        looks = {id(pairs): pairs for pairs in self.prepared.values()}.values()
-        arrays = (array for pairs in looks for pair in pairs for array in (pair.ref, pair.dist))
-        return sum({id(array): array.nbytes for array in arrays}.values())
 
 
 def compute(task: Sequence[Job], runtime: Runtime) -> Result:

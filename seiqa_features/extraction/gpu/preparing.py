@@ -24,9 +24,9 @@ from pickle import PickleBuffer
 from joblib.externals import loky
 
 from seiqa_features.extraction.gpu.messages import SharedFile, packed, unpacked
-from seiqa_features.extraction.jobs import Job
+from seiqa_features.extraction.jobs import Job, Result
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Result, compute
+from seiqa_features.extraction.work import compute
 from seiqa_features.table.recipe import Block
 from seiqa_features.threads import on_one_core
 

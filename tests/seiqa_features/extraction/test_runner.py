@@ -25,10 +25,9 @@ from PIL import Image
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.extraction import flow, planning, runtime
-from seiqa_features.extraction.jobs import Job
+from seiqa_features.extraction.jobs import Job, Result
 from seiqa_features.extraction.runner import RunReport, extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Result
 from seiqa_features.extractors import registry
 from seiqa_features.extractors.specs import Extract, Extractor, ExtractorSpec, Output
 from seiqa_features.pictures.index import ImageIndex

@@ -23,7 +23,8 @@ from seiqa_features.errors import DataError
 from seiqa_features.files import path_text
 from seiqa_features.pictures.colour import warn_clamped
 from seiqa_features.pictures.decoding import load_rgb
-from seiqa_features.pictures.inputs import as_rgb, both_batches, both_sides, is_picture
+from seiqa_features.pictures.inputs import as_rgb, is_picture
+from seiqa_features.pictures.pair_inputs import both_batches, both_sides
 
 Texture = Callable[..., NDArray[np.uint8]]
 FORMS: dict[str, Callable[[NDArray[np.uint8]], object]] = {

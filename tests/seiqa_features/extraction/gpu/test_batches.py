@@ -16,10 +16,9 @@ from seiqa_features.errors import DataError, DeviceError
 from seiqa_features.extraction import flow
 from seiqa_features.extraction.gpu import batches as gpu_batches
 from seiqa_features.extraction.gpu.batches import BATCH_PAIRS, PROBE_PAIRS, batch_limit
-from seiqa_features.extraction.jobs import Job
+from seiqa_features.extraction.jobs import Crops, Job, Result
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.extraction.work import Crops, Result
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
