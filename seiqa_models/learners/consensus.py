@@ -127,8 +127,9 @@ class Fallback(RegressorMixin, BaseEstimator):
         u · a^¼,   u = 1 - exp(-(d / 1.75)⁸)
 
     with the agreement a of the row's columns (:class:`Consensus`) and the distance d from the
-    nearest training row, in partly decorrelated normal scores, in units of the median distance of
-    training rows from those of other groups. u is .01 at d = 1, .25 at 1.5 and .95 at 2.
+    nearest training row, in partly decorrelated normal scores. Its unit is the median over training
+    rows of the distance from the nearest row of another group. u is .01 at d = 1, .25 at 1.5 and
+    .95 at 2.
 
     With h, the height of the consensus above the lowest label as a share of the labels' range, the
     share of the consensus is
