@@ -18,8 +18,7 @@ from seiqa_features.extraction.direct import compute_table, held
 from seiqa_features.extraction.jobs import Load
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.decoding import pixel_key
-from seiqa_features.pictures.inputs import Picture
-from seiqa_features.pictures.pair_inputs import pair_as_rgb
+from seiqa_features.pictures.inputs import Picture, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.remote.places import as_path
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles

@@ -87,7 +87,7 @@ def score(
         _require_usage(images, out, heatmap, json)
         if out is None:
             import_skops_quickly()
-            from seiqa_features.pictures.pair_inputs import pair_as_rgb
+            from seiqa_features.pictures.inputs import pair_as_rgb
 
             pair, runtime = pair_as_rgb(*images), make_runtime(cache, device, weights)
             if helper is not None:

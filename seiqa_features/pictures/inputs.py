@@ -96,6 +96,26 @@ def as_rgb(picture: Picture, *, name: str) -> Image.Image:
     )  # fmt: skip
 
 
+def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
+    """Both pictures of a pair, converted by `as_rgb`.
+
+    Raises
+    ------
+    DataError
+        Lists every problem with either of them.
+    """
+    pictures: list[Image.Image] = []
+    problems: list[str] = []
+    for name, picture in (("ref", ref), ("dist", dist)):
+        try:
+            pictures.append(as_rgb(picture, name=name))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return pictures[0], pictures[1]
+
+
 def is_picture(value: object) -> bool:
     """Whether it is a single picture, valid or not, rather than a collection."""
     torch = sys.modules.get("torch")  # if it is not imported, there are no tensors

@@ -1,4 +1,4 @@
-"""Pairs as passed by a program: two pictures, a table, two sequences or two batches."""
+"""Many pairs as passed by a program: a table, two sequences or two batches of tensors."""
 
 from __future__ import annotations
 
@@ -6,34 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from PIL import Image
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import text_path
-from seiqa_features.pictures.inputs import Picture, as_rgb
+from seiqa_features.pictures.inputs import Picture
 
 if TYPE_CHECKING:
     import torch
-
-
-def pair_as_rgb(ref: Picture, dist: Picture) -> tuple[Image.Image, Image.Image]:
-    """Both pictures of a pair, converted by `as_rgb`.
-
-    Raises
-    ------
-    DataError
-        Lists every problem with either of them.
-    """
-    pictures: list[Image.Image] = []
-    problems: list[str] = []
-    for name, picture in (("ref", ref), ("dist", dist)):
-        try:
-            pictures.append(as_rgb(picture, name=name))
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return pictures[0], pictures[1]
 
 
 def both_sides(

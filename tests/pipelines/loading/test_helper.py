@@ -20,7 +20,7 @@ from pipelines.loading import helper
 from pipelines.loading.helper import Features, helping
 from pipelines.loading.scorer import load_scorer, make_runtime
 from seiqa_features.extraction.direct import compute_table, held
-from seiqa_features.pictures.pair_inputs import pair_as_rgb
+from seiqa_features.pictures.inputs import pair_as_rgb
 from seiqa_features.table.recipe import Recipe
 from tests.pipelines.conftest import Cli
 
