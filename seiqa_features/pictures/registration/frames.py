@@ -13,28 +13,32 @@ from PIL import Image
 
 from seiqa_features.pictures.registration.maps import Affine
 
-NEARLY = 1.01
-"""A picture that is larger than its frame by less than this factor is not resized."""
+NEARLY = 0.01
+"""A picture whose size differs from its frame by less than this share is not resized."""
+
+LARGEST = 2
+"""A frame is at most this many times as long as the reference, or the picture itself."""
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
 
 def frame_of(matrix: Affine, size: Size, own: Size) -> Size:
-    """The largest frame, of a picture's own size or less, with at most the reference's scale.
+    """The frame in which a picture's content has the scale of its reference.
 
     Parameters
     ----------
     matrix : float32 [2, 3]
-        Maps the reference to the picture squeezed into its frame of this `size`.
+        Maps the reference to the picture squeezed into the reference's frame of this `size`.
     own : Size
         The picture's own.
     """
     stretches = np.linalg.norm(matrix[:, :2].astype(np.float64), axis=1)
-    width, height = (
-        mine if mine < NEARLY * side / stretch else max(1, round(side / stretch))
-        for mine, side, stretch in zip(own, size, stretches.tolist(), strict=True)
-    )
+    most = np.maximum(own, LARGEST * np.array(size))
+    frame = np.clip(np.array(size) / np.maximum(stretches, 1e-6), 1, most)
+    if (np.abs(np.array(own) / frame - 1) < NEARLY).all():
+        return own
+    width, height = np.rint(frame).astype(int).tolist()
     return width, height
 
 

@@ -296,15 +296,28 @@ def test_large_pictures_are_reduced_before_they_are_moved_back() -> None:
     assert realigning.realigned(ref, noisy, 600) is noisy
 
 
-def test_a_frame_has_the_scale_of_the_reference_and_no_more_than_the_picture() -> None:
+def test_a_frame_has_the_scale_of_the_reference() -> None:
     half = np.array([[0.5, 0, 100], [0, 0.5, 75]], np.float32)  # shown in the middle half
+    tiny = np.array([[0.1, 0, 180], [0, 0.1, 135]], np.float32)
     turn = quarter_turns((300, 400))[0]
     assert frame_of(half, (400, 300), (800, 600)) == (800, 600)
     assert frame_of(half, (400, 300), (4000, 3000)) == (800, 600)
-    assert frame_of(half, (400, 300), (400, 300)) == (400, 300)
-    assert frame_of(half, (400, 300), (807, 594)) == (807, 594)  # as good as its own size
+    assert frame_of(half, (400, 300), (400, 300)) == (800, 600)
+    assert frame_of(half, (400, 300), (807, 595)) == (807, 595)  # as good as its own size
+    assert frame_of(tiny, (400, 300), (400, 300)) == (800, 600)  # and no larger
     assert frame_of(turn, (400, 300), (300, 400)) == (300, 400)
     assert frame_of(turn, (400, 300), (600, 800)) == (300, 400)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_a_thumbnail_of_a_crop_is_as_blurred_as_that_of_the_picture(name: str) -> None:
+    ref = photograph(name)
+    there = np.asarray(ref, float)
+    crop = ref.crop((6, 4, ref.width - 6, ref.height - 4))
+    small, cut = (p.resize((p.width // 2, p.height // 2)) for p in (ref, crop))
+    whole = np.square(np.asarray(small.resize(ref.size), float) - there).mean()
+    back = np.square(np.asarray(realigned(ref, cut), float) - there).mean()
+    assert 0.7 * whole < back < 1.3 * whole
 
 
 def test_a_map_in_another_frame_is_the_same_map() -> None:
