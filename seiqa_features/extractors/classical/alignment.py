@@ -37,7 +37,7 @@ VISIBLE = 1 / 255
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=6,
+        version=7,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),

@@ -78,13 +78,13 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     best, after = _improved(
         (identity, before), near, lambda reached: reached > before + LEAST_GAIN, one, other, core
     )
-    if before < HARDLY_MOVED and after < FOUND and window is None:
-        start = _quarter_turned(one, other)
+    if before < HARDLY_MOVED and after < FOUND:
+        start = _quarter_turned(one, other, core)
         if start is None:
             found = from_keypoints(ref, dist)
             start = None if found is None else rescaled(found, 1 / scales)
         if start is not None:
-            far: list[Find] = [lambda *_: start, partial(find_finely, within=None)]
+            far: list[Find] = [lambda *_: start, partial(find_finely, within=core)]
             succeeded = partial(is_success, before)
             best, after = _improved((best, after), far, succeeded, one, other, core)
     if window is not None:
@@ -149,10 +149,10 @@ def _improved(
     return best, after
 
 
-def _quarter_turned(one: Grey, other: Grey) -> Affine | None:
+def _quarter_turned(one: Grey, other: Grey, core: Mask | None) -> Affine | None:
     """The map of a quarter turn; None if none makes the pictures alike."""
     height, width = one.shape
-    found = {_correlation(one, other, m, None): m for m in quarter_turns((height, width))}
+    found = {_correlation(one, other, m, core): m for m in quarter_turns((height, width))}
     best = max(found)
     return found[best] if best > TURNED else None
 
