@@ -89,6 +89,22 @@ def test_content_that_moved_behind_a_window_is_moved_back_without_its_edge(
     assert squared_error(back, ref) < 0.01 * squared_error(dist, ref)
 
 
+@pytest.mark.parametrize("turn", [np.fliplr, np.flipud, np.rot90])
+def test_content_that_was_mirrored_or_turned_behind_a_window_is_found(
+    content: Pixels, turn: Callable[[Pixels], Pixels]
+) -> None:
+    ref, dist = (Image.fromarray(round_window(p)) for p in (content, turn(content).copy()))
+    assert squared_error(realigned(ref, dist), ref) < 0.01 * squared_error(dist, ref)
+
+
+def test_other_content_behind_a_window_is_not_taken_for_moved(content: Pixels) -> None:
+    other = np.asarray(photograph("coffee").resize((SIDE, SIDE)))
+    ref = Image.fromarray(round_window(content))
+    for turned in (other, np.rot90(other)):
+        dist = Image.fromarray(round_window(turned.copy()))
+        assert realigned(ref, dist) is dist
+
+
 def test_damage_behind_a_window_stays(content: Pixels) -> None:
     damaged = content.copy()
     damaged[120:170, 110:180] = 128
