@@ -88,7 +88,7 @@ def align(ref: Grey, dist: Grey) -> Alignment:
             succeeded = partial(is_success, before)
             best, after = _improved((best, after), far, succeeded, one, other, core)
     if window is not None:
-        window = _enlarged(window, ref.shape)
+        window = _resized(window, ref.shape)
     matrix = rescaled(best, scales)
     if best is not identity and is_success(before, after):
         matrix = _at_full_size(ref, dist, matrix, window)
@@ -109,7 +109,7 @@ def _reduced(ref: Grey, dist: Grey, side: int) -> tuple[Grey, Grey, NDArray[np.f
     return one, other, np.array([size[0] / width, size[1] / height])
 
 
-def _enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
+def _resized(mask: Mask, shape: tuple[int, int]) -> Mask:
     import cv2
 
     pixels = mask.astype(np.uint8)
@@ -119,7 +119,7 @@ def _enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
 def _at_full_size(ref: Grey, dist: Grey, matrix: Affine, window: Mask | None) -> Affine:
     """The map refined where thin lines and print show; as it is if that is no better."""
     one, other, scales = _reduced(ref, dist, FULL_SIDE)
-    core = None if window is None else core_of(_enlarged(window, one.shape))
+    core = None if window is None else core_of(_resized(window, one.shape))
     start = rescaled(matrix, 1 / scales)
     find = partial(_refined, within=core, rounds=FULL_ROUNDS)
     # Lines of one pixel that are more than a pixel away are found only if smoothed.

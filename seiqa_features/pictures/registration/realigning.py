@@ -10,9 +10,9 @@ from PIL import Image
 from seiqa_features.pictures.registration.estimating import align
 from seiqa_features.pictures.registration.frames import fitted, frame_of, reframed
 from seiqa_features.pictures.registration.maps import (
-    Affine,
     Alignment,
     Grey,
+    Mask,
     Pixels,
     mostly_inside,
     shifting,
@@ -89,8 +89,7 @@ def moved_back(ref: Pixels, dist: Pixels, found: Alignment) -> Pixels:
     move = _Move(ref, dist, found)
     if move.whole is not None:
         return move.whole
-    reference = _unit(ref)
-    return move.filled(reference + _seen(move.sharpened() - reference))
+    return move.filled(move.reference + _seen(move.sharpened() - move.reference))
 
 
 def both_resampled(ref: Pixels, dist: Pixels, found: Alignment) -> tuple[Pixels, Pixels]:
@@ -110,23 +109,24 @@ class _Move:
     """A degraded picture that is moved back; the arguments are those of `moved_back`."""
 
     def __init__(self, ref: Pixels, dist: Pixels, found: Alignment) -> None:
-        self.ref, self.reference, self.found = ref, _unit(ref), found
-        self.size, self.frame = ref.shape[1::-1], dist.shape[1::-1]
-        self.matrix = reframed(found.matrix, self.size, self.frame)
-        self.moved = warp(_unit(dist), self.matrix, ref.shape)
+        self.ref, self.reference = ref, _unit(ref)
+        size, self.frame = ref.shape[1::-1], dist.shape[1::-1]
+        self.matrix = reframed(found.matrix, size, self.frame)
+        core, moving = core_of(found.window), _unit(dist)
+        self.shown = both_show(found.matrix, ref.shape, core)
+        self.moved = warp(moving, self.matrix, ref.shape)
         # Whole pixels need no resampling, so they win unless the map clearly fits better.
         one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
         shift = shifting(*whole_shift(one, other, self.matrix))
-        whole = self.filled(warp(_unit(dist), shift, ref.shape), shift)
+        shown = both_show(reframed(shift, self.frame, size), ref.shape, core)
+        whole = _filled(warp(moving, shift, ref.shape), shown, ref)
         smallest = _squared_error(self.filled(self.moved), ref)
         clearly = _squared_error(whole, ref) > SMOOTHED * smallest
         self.whole = None if clearly else whole
 
-    def filled(self, moved: Grey, matrix: Affine | None = None) -> Pixels:
+    def filled(self, moved: Grey) -> Pixels:
         """A picture in 0..1 that was moved back, with the reference where it shows nothing."""
-        squeezed = self.found.matrix if matrix is None else reframed(matrix, self.frame, self.size)
-        shown = both_show(squeezed, self.ref.shape, core_of(self.found.window))
-        return np.where(shown[..., None], np.asarray(np.rint(moved * 255), np.uint8), self.ref)
+        return _filled(moved, self.shown, self.ref)
 
     def sharpened(self) -> Grey:
         """The picture moved back, as sharp as before it was resampled.
@@ -169,6 +169,10 @@ def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:
 def _unit(image: Image.Image | Pixels) -> Grey:
     """float32 in 0..1."""
     return np.asarray(image, np.float32) / np.float32(255)
+
+
+def _filled(moved: Grey, shown: Mask, ref: Pixels) -> Pixels:
+    return np.where(shown[..., None], np.asarray(np.rint(moved * 255), np.uint8), ref)
 
 
 def _seen(difference: Grey) -> Grey:
