@@ -37,7 +37,7 @@ VISIBLE = 1 / 255
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=7,
+        version=8,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),

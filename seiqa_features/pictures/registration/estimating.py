@@ -82,14 +82,14 @@ def align(ref: Grey, dist: Grey) -> Alignment:
         start = _quarter_turned(one, other, core)
         if start is None:
             found = from_keypoints(ref, dist)
-            start = None if found is None else rescaled(found, 1 / scales)
+            start = None if found is None else rescaled(found, scales, scales)
         if start is not None:
             far: list[Find] = [lambda *_: start, partial(find_finely, within=core)]
             succeeded = partial(is_success, before)
             best, after = _improved((best, after), far, succeeded, one, other, core)
     if window is not None:
         window = _resized(window, ref.shape)
-    matrix = rescaled(best, scales)
+    matrix = rescaled(best, 1 / scales, 1 / scales)
     if best is not identity and is_success(before, after):
         matrix = _at_full_size(ref, dist, matrix, window)
     return Alignment(matrix, before, after, window)
@@ -120,13 +120,13 @@ def _at_full_size(ref: Grey, dist: Grey, matrix: Affine, window: Mask | None) ->
     """The map refined where thin lines and print show; as it is if that is no better."""
     one, other, scales = _reduced(ref, dist, FULL_SIDE)
     core = None if window is None else core_of(_resized(window, one.shape))
-    start = rescaled(matrix, 1 / scales)
+    start = rescaled(matrix, scales, scales)
     find = partial(_refined, within=core, rounds=FULL_ROUNDS)
     # Lines of one pixel that are more than a pixel away are found only if smoothed.
     finest: list[Find] = [partial(find, smoothing=3), partial(find, smoothing=1)]
     found = start, _correlation(one, other, start, core)
     best, _ = _improved(found, finest, lambda _: True, one, other, core)
-    return rescaled(best, scales)
+    return rescaled(best, 1 / scales, 1 / scales)
 
 
 def _improved(

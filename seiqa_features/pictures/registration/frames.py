@@ -42,16 +42,6 @@ def frame_of(matrix: Affine, size: Size, own: Size) -> Size:
     return width, height
 
 
-def reframed(matrix: Affine, frame: Size, other: Size) -> Affine:
-    """The map [2, 3] to a picture in a frame, as one to the same picture resized to another."""
-    scales = np.array(other) / np.array(frame)
-    found = matrix.astype(np.float64)
-    found[:, 2] += 0.5  # pixel centres are at half units in both
-    found *= scales[:, None]
-    found[:, 2] -= 0.5
-    return found.astype(np.float32)
-
-
 def fitted(image: Image.Image, frame: Size) -> Image.Image:
     """The picture squeezed into a frame."""
     return image if image.size == frame else image.resize(frame, Image.Resampling.BICUBIC)

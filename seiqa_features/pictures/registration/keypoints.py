@@ -21,11 +21,18 @@ SIDE = 384
 MOST = 500
 """Largest number of keypoints of a picture; those of the highest contrast are used."""
 
+FAINTEST = 0.02
+"""Least contrast of a keypoint. At SIFT's default of .04, charts and diagrams have too few."""
+
 DISTINCT = 0.8
 """Largest ratio of a match's distance to that of the second best match (Lowe's ratio test)."""
 
-LEAST_AGREEING = 10
+LEAST_AGREEING = 6
 """Minimum number of matches that a map explains. Between unrelated pictures it is about 4."""
+
+MOST_SCALED = 3.0
+"""A map enlarges or reduces by less than this factor. A picture whose keypoints look alike, such as
+print, is otherwise mapped to one of them."""
 
 EXACT = 2.0
 """Largest distance in pixels between a keypoint and where the map moves its match."""
@@ -37,39 +44,49 @@ Keypoints = tuple[NDArray[np.float32], Any]
 def from_keypoints(ref: Grey, dist: Grey) -> Affine | None:
     """The affine map between two luma pictures float32 [H, W] in 0..1; None if none is found.
 
-    Keypoints look different in a mirror, so the mirrored picture is tried if the other fails.
+    Keypoints look different in a mirror, so the mirrored picture is tried as well: the map that
+    explains more matches is returned.
     """
     scale = min(1.0, SIDE / max(ref.shape))
     ours = _keypoints(ref, scale)
     if ours is None:
         return None
-    found = _agreed(ours, _keypoints(dist, scale))
-    if found is None:
-        found = _agreed(ours, _keypoints(dist[:, ::-1], scale))
-        if found is not None:
-            found[0] = np.array([0, 0, dist.shape[1] * scale - 1]) - found[0]
-    return None if found is None else rescaled(found, np.array([scale, scale]))
+    agreeing, matrix = _agreed(ours, _keypoints(dist, scale))
+    in_mirror, mirrored = _agreed(ours, _keypoints(dist[:, ::-1], scale))
+    if in_mirror > agreeing:
+        matrix = mirrored
+        matrix[0] = np.array([0, 0, dist.shape[1] * scale - 1]) - matrix[0]
+    elif not agreeing:
+        return None
+    whole = np.array([1 / scale, 1 / scale])
+    return rescaled(matrix, whole, whole)
 
 
-def _agreed(ours: Keypoints, theirs: Keypoints | None) -> NDArray[np.float64] | None:
-    """The affine map [2, 3] that most matches agree on; None if these are too few."""
+def _agreed(ours: Keypoints, theirs: Keypoints | None) -> tuple[int, NDArray[np.float64]]:
+    """How many matches agree, and on which affine map [2, 3]; 0 if these are too few."""
     import cv2
 
+    nothing = 0, np.eye(2, 3)
     if theirs is None:
-        return None
+        return nothing
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(ours[1], theirs[1], k=2)
     alike = [best for best, second in pairs if best.distance < DISTINCT * second.distance]
     if len(alike) < LEAST_AGREEING:
-        return None
+        return nothing
     matrix, agreeing = cv2.estimateAffine2D(
         ours[0][[match.queryIdx for match in alike]],
         theirs[0][[match.trainIdx for match in alike]],
         method=cv2.RANSAC,
         ransacReprojThreshold=EXACT,
     )
-    if matrix is None or agreeing.sum() < LEAST_AGREEING:
-        return None
-    return np.asarray(matrix, np.float64)
+    if matrix is None or agreeing.sum() < LEAST_AGREEING or not _is_plausible(matrix):
+        return nothing
+    return int(agreeing.sum()), np.asarray(matrix, np.float64)
+
+
+def _is_plausible(matrix: NDArray[np.float64]) -> bool:
+    largest, smallest = np.linalg.svd(matrix[:, :2], compute_uv=False)
+    return bool(largest < MOST_SCALED and smallest > 1 / MOST_SCALED)
 
 
 def _keypoints(image: Grey, scale: float) -> Keypoints | None:
@@ -78,7 +95,8 @@ def _keypoints(image: Grey, scale: float) -> Keypoints | None:
 
     pixels = np.asarray(np.rint(image * 255), np.uint8)
     reduced = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    found, descriptors = cv2.SIFT.create(nfeatures=MOST).detectAndCompute(reduced, None)
+    detector = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=FAINTEST)
+    found, descriptors = detector.detectAndCompute(reduced, None)
     if len(found) < LEAST_AGREEING:
         return None
     return np.array([point.pt for point in found], np.float32), descriptors

@@ -12,6 +12,8 @@ Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Affine = NDArray[np.float32]
 """A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
+Scales = NDArray[np.float64]
+"""Factors [2] of width and height."""
 
 LEAST_OVERLAP = 0.55
 """Share of the reference that must be visible for a picture to be moved back."""
@@ -56,10 +58,16 @@ class Alignment:
 
     def _squared_distance(self, shape: tuple[int, int]) -> float:
         """Mean square of the distance in pixels by which the map moves a pixel of the window."""
-        rows, columns = np.indices(shape) if self.window is None else np.nonzero(self.window)
-        places = np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
-        moved = self.matrix.astype(np.float64) @ places - places[:2]
-        return float(np.square(moved).sum(axis=0).mean())
+        if self.window is None:
+            sides = np.array(shape[::-1], np.float64)
+            centre, spread = (sides - 1) / 2, np.diag(sides**2 - 1) / 12
+        else:
+            places = np.argwhere(self.window)[:, ::-1]
+            centre, spread = places.mean(axis=0), np.cov(places.T, bias=True)
+        moved = self.matrix.astype(np.float64) - np.eye(2, 3)
+        linear = moved[:, :2]
+        drift = linear @ centre + moved[:, 2]
+        return float(drift @ drift + np.trace(linear @ spread @ linear.T))
 
 
 def shifting(x: float, y: float) -> Affine:
@@ -79,14 +87,21 @@ def quarter_turns(shape: tuple[int, int]) -> list[Affine]:
     return [np.array([x, y], np.float32) for x in (right, left) for y in (down, up)]
 
 
-def rescaled(matrix: NDArray[np.floating], scales: NDArray[np.float64]) -> Affine:
-    """The map [2, 3] of pictures whose width and height were multiplied by `scales`, undone.
+def rescaled(matrix: NDArray[np.floating], ours: Scales, theirs: Scales) -> Affine:
+    """The map [2, 3] after both pictures were resized.
 
-    Pixel centres are at half units at both sizes.
+    Pixel centres are at half units at all sizes.
+
+    Parameters
+    ----------
+    matrix : float [2, 3]
+        Maps the reference to the degraded picture.
+    ours, theirs : float64 [2]
+        By what width and height of the reference, and of the degraded picture, were multiplied.
     """
     linear, offset = matrix[:, :2].astype(np.float64), matrix[:, 2].astype(np.float64)
-    moved = (linear @ (0.5 * scales - 0.5) + offset + 0.5) / scales - 0.5
-    return np.column_stack([linear * scales / scales[:, None], moved]).astype(np.float32)
+    moved = (linear @ (0.5 / ours - 0.5) + offset + 0.5) * theirs - 0.5
+    return np.column_stack([linear / ours * theirs[:, None], moved]).astype(np.float32)
 
 
 def warp(

@@ -8,13 +8,14 @@ import numpy as np
 from PIL import Image
 
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.frames import fitted, frame_of, reframed
+from seiqa_features.pictures.registration.frames import fitted, frame_of
 from seiqa_features.pictures.registration.maps import (
     Alignment,
     Grey,
     Mask,
     Pixels,
     mostly_inside,
+    rescaled,
     shifting,
     warp,
 )
@@ -110,15 +111,16 @@ class _Move:
 
     def __init__(self, ref: Pixels, dist: Pixels, found: Alignment) -> None:
         self.ref, self.reference = ref, _unit(ref)
-        size, self.frame = ref.shape[1::-1], dist.shape[1::-1]
-        self.matrix = reframed(found.matrix, size, self.frame)
+        self.frame = dist.shape[1::-1]
+        unchanged, framing = np.ones(2), np.array(self.frame) / ref.shape[1::-1]
+        self.matrix = rescaled(found.matrix, unchanged, framing)
         core, moving = core_of(found.window), _unit(dist)
         self.shown = both_show(found.matrix, ref.shape, core)
         self.moved = warp(moving, self.matrix, ref.shape)
         # Whole pixels need no resampling, so they win unless the map clearly fits better.
         one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
         shift = shifting(*whole_shift(one, other, self.matrix))
-        shown = both_show(reframed(shift, self.frame, size), ref.shape, core)
+        shown = both_show(rescaled(shift, unchanged, 1 / framing), ref.shape, core)
         whole = _filled(warp(moving, shift, ref.shape), shown, ref)
         smallest = _squared_error(self.filled(self.moved), ref)
         clearly = _squared_error(whole, ref) > SMOOTHED * smallest

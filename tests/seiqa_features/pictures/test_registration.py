@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from seiqa_features.pictures.registration import realigning
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.frames import frame_of, reframed
+from seiqa_features.pictures.registration.frames import frame_of
 from seiqa_features.pictures.registration.keypoints import from_keypoints
 from seiqa_features.pictures.registration.maps import (
     Alignment,
@@ -322,10 +322,11 @@ def test_a_thumbnail_of_a_crop_is_as_blurred_as_that_of_the_picture(name: str) -
 
 def test_a_map_in_another_frame_is_the_same_map() -> None:
     matrix = np.array([[0.5, 0.1, 100], [-0.1, 0.5, 75]], np.float32)
-    there = reframed(matrix, (400, 300), (800, 900))
+    same, larger = np.ones(2), np.array([2.0, 3.0])
+    there = rescaled(matrix, same, larger)
     place = matrix @ [10, 20, 1] + 0.5
-    np.testing.assert_allclose(there @ [10, 20, 1] + 0.5, place * [2, 3], rtol=1e-6)
-    np.testing.assert_allclose(reframed(there, (800, 900), (400, 300)), matrix, rtol=1e-5)
+    np.testing.assert_allclose(there @ [10, 20, 1] + 0.5, place * larger, rtol=1e-6)
+    np.testing.assert_allclose(rescaled(there, same, 1 / larger), matrix, rtol=1e-5)
 
 
 def test_a_map_is_refined_where_thin_lines_show() -> None:
@@ -366,11 +367,11 @@ def test_a_mirrored_picture_has_not_changed_its_scale() -> None:
 def test_a_map_between_reduced_pictures_is_that_of_the_pictures() -> None:
     scales = np.array([0.5, 0.25])
     mirror = np.array([[-1, 0, 19], [0, 1, 0]])  # of 20 columns
-    np.testing.assert_allclose(rescaled(mirror, scales), [[-1, 0, 39], [0, 1, 0]], atol=1e-6)
+    whole = rescaled(mirror, 1 / scales, 1 / scales)
+    np.testing.assert_allclose(whole, [[-1, 0, 39], [0, 1, 0]], atol=1e-6)
     turned = np.array([[0.8, 0, 3], [0, 1.2, -5]])
-    np.testing.assert_allclose(
-        rescaled(rescaled(turned, scales), 1 / scales), turned, rtol=1e-6, atol=1e-6
-    )
+    back = rescaled(rescaled(turned, scales, scales), 1 / scales, 1 / scales)
+    np.testing.assert_allclose(back, turned, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("kernel", [Image.Resampling.BICUBIC, Image.Resampling.BILINEAR])
