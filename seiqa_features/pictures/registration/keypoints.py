@@ -2,8 +2,9 @@
 
 Phase correlation and ECC find small movements only. A picture that was turned, turned upside down,
 mirrored, framed or cropped by a quarter still has most of its keypoints (SIFT: Lowe, IJCV 60,
-2004): those that look alike in both are matched, and the affine map that most of them agree on is
-found by RANSAC (Fischler and Bolles, CACM 24, 1981).
+2004): each is matched with the one in the other picture that looks most like it, if this holds in
+both directions, so that repeated print is not matched with a single word. The affine map that most
+matches agree on is found by RANSAC (Fischler and Bolles, CACM 24, 1981).
 """
 
 from __future__ import annotations
@@ -27,12 +28,9 @@ FAINTEST = 0.02
 DISTINCT = 0.8
 """Largest ratio of a match's distance to that of the second best match (Lowe's ratio test)."""
 
-LEAST_AGREEING = 6
-"""Minimum number of matches that a map explains. Between unrelated pictures it is about 4."""
-
-MOST_SCALED = 3.0
-"""A map enlarges or reduces by less than this factor. A picture whose keypoints look alike, such as
-print, is otherwise mapped to one of them."""
+LEAST_AGREEING = 5
+"""Minimum number of matches that a map explains. Between unrelated pictures it is 3 or 4, and
+rarely more; whether the map makes them alike is checked afterwards."""
 
 EXACT = 2.0
 """Largest distance in pixels between a keypoint and where the map moves its match."""
@@ -69,8 +67,14 @@ def _agreed(ours: Keypoints, theirs: Keypoints | None) -> tuple[int, NDArray[np.
     nothing = 0, np.eye(2, 3)
     if theirs is None:
         return nothing
-    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(ours[1], theirs[1], k=2)
-    alike = [best for best, second in pairs if best.distance < DISTINCT * second.distance]
+    matcher = cv2.BFMatcher(cv2.NORM_L2)
+    back = matcher.match(theirs[1], ours[1])
+    alike = [
+        best
+        for best, second in matcher.knnMatch(ours[1], theirs[1], k=2)
+        if best.distance < DISTINCT * second.distance
+        and back[best.trainIdx].trainIdx == best.queryIdx
+    ]
     if len(alike) < LEAST_AGREEING:
         return nothing
     matrix, agreeing = cv2.estimateAffine2D(
@@ -79,14 +83,9 @@ def _agreed(ours: Keypoints, theirs: Keypoints | None) -> tuple[int, NDArray[np.
         method=cv2.RANSAC,
         ransacReprojThreshold=EXACT,
     )
-    if matrix is None or agreeing.sum() < LEAST_AGREEING or not _is_plausible(matrix):
+    if matrix is None or agreeing.sum() < LEAST_AGREEING:
         return nothing
     return int(agreeing.sum()), np.asarray(matrix, np.float64)
-
-
-def _is_plausible(matrix: NDArray[np.float64]) -> bool:
-    largest, smallest = np.linalg.svd(matrix[:, :2], compute_uv=False)
-    return bool(largest < MOST_SCALED and smallest > 1 / MOST_SCALED)
 
 
 def _keypoints(image: Grey, scale: float) -> Keypoints | None:
