@@ -359,6 +359,50 @@ def test_of_pictures_without_matching_keypoints_there_is_no_map() -> None:
     np.testing.assert_allclose(found[:, 2], np.array(mirror)[:, 2], atol=1.5)
 
 
+def chart() -> Image.Image:
+    """A chart of few lines and words: most of it is white."""
+    picture = Image.new("RGB", (640, 480), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((60, 40, 600, 420), outline="black")
+    columns = np.arange(60, 600)
+    for wave, colour in ((60.0, "blue"), (95.0, "orange")):
+        rows = 230 + 150 * np.sin(columns / wave)
+        draw.line(list(zip(columns.tolist(), rows.tolist(), strict=True)), colour, 3)
+    font = ImageFont.load_default(16)
+    for number in range(6):
+        draw.text((60 + 108 * number, 428), f"{number * 0.4:.1f}", "black", font)
+        draw.text((20, 410 - 76 * number), f"{number * 25}", "black", font)
+    for place, said in (((270, 55), "second peak"), ((440, 320), "trough")):
+        draw.text(place, said, "black", font)
+    return picture
+
+
+@pytest.mark.parametrize("picture", [chart(), page()], ids=["chart", "page"])
+@pytest.mark.parametrize(
+    ("moving", "corners"),
+    [
+        (lambda p: p, [(0, 0), (1, 1)]),
+        (lambda p: p.crop((80, 60, p.width - 80, p.height - 60)), None),
+        (ImageOps.mirror, [(1, 0), (0, 1)]),
+        (lambda p: jpeg(p.transpose(Image.Transpose.ROTATE_180), 20), [(1, 1), (0, 0)]),
+    ],
+    ids=["unmoved", "cropped by a quarter", "mirrored", "upside down"],
+)
+def test_keypoints_of_charts_and_print_tell_how_they_moved(
+    picture: Image.Image,
+    moving: Callable[[Image.Image], Image.Image],
+    corners: list[tuple[int, int]] | None,
+) -> None:
+    size = np.array(picture.size)
+    dist = moving(picture).resize(picture.size, Image.Resampling.BICUBIC)
+    one, other = (np.asarray(p.convert("L"), np.float32) / 255 for p in (picture, dist))
+    found = from_keypoints(one, other)
+    assert found is not None
+    expected = np.array(corners or [-(p := np.array([80, 60]) / (size - [160, 120])), 1 + p])
+    reached = (np.column_stack([[[0, 0], size], [1, 1]]) @ found.T) / size
+    np.testing.assert_allclose(reached, expected, atol=0.01)
+
+
 def test_a_mirrored_picture_has_not_changed_its_scale() -> None:
     mirror = Alignment(np.array([[-1, 0, 39], [0, 1, 0]], np.float32), 0.5, 1.0)
     assert mirror.movement((30, 40))["scale"] == 0
