@@ -79,14 +79,9 @@ def align(ref: Grey, dist: Grey) -> Alignment:
         (identity, before), near, lambda reached: reached > before + LEAST_GAIN, one, other, core
     )
     if before < HARDLY_MOVED and after < FOUND:
-        start = _quarter_turned(one, other, core)
-        if start is None:
-            found = from_keypoints(ref, dist)
-            start = None if found is None else rescaled(found, scales, scales)
-        if start is not None:
-            far: list[Find] = [lambda *_: start, partial(find_finely, within=core)]
-            succeeded = partial(is_success, before)
-            best, after = _improved((best, after), far, succeeded, one, other, core)
+        far, reached = _moved_far(ref, dist, one, other, core)
+        if reached > after and is_success(before, reached):
+            best, after = far, reached
     if window is not None:
         window = _resized(window, ref.shape)
     matrix = rescaled(best, 1 / scales, 1 / scales)
@@ -127,6 +122,23 @@ def _at_full_size(ref: Grey, dist: Grey, matrix: Affine, window: Mask | None) ->
     found = start, _correlation(one, other, start, core)
     best, _ = _improved(found, finest, lambda _: True, one, other, core)
     return rescaled(best, 1 / scales, 1 / scales)
+
+
+def _moved_far(
+    ref: Grey, dist: Grey, one: Grey, other: Grey, core: Mask | None
+) -> tuple[Affine, float]:
+    """The map of a large movement between reduced pictures, and the correlation with it."""
+    start = _quarter_turned(one, other, core)
+    if start is None:
+        whole = from_keypoints(ref, dist)
+        if whole is None:
+            return np.eye(2, 3, dtype=np.float32), -1.0
+        scales = np.divide(one.shape, ref.shape)[::-1]
+        start = rescaled(whole, scales, scales)
+    found = start, _correlation(one, other, start, core)
+    # Thin lines are alike only once it is refined.
+    finely = partial(_refined, within=core, smoothing=1)
+    return _improved(found, [finely], lambda _: True, one, other, core)
 
 
 def _improved(
