@@ -123,7 +123,13 @@ def require_scales(settings: Settings, training: pd.DataFrame, *, blocks: bool =
 
 
 def require_training_labels(training: pd.DataFrame) -> None:
-    """Check the labels of every collection by themselves: their scales differ."""
+    """Check the labels of every collection by themselves: their scales differ.
+
+    Raises
+    ------
+    TableError
+        Labels are missing, too few or all equal; a collection is named.
+    """
     from seiqa_models.core.errors import TableError
     from seiqa_models.core.readiness import require_labels
 

@@ -131,7 +131,7 @@ def fold_of_rows(folds: Sequence[Fold]) -> Rows:
 
 
 def describe_folds(folds: list[Fold], order: ArrayLike | None = None) -> str:
-    """A description of the split for reports."""
+    """A description of the split for reports; ``order`` as for `make_folds`."""
     if order is None:
         return f"{len(folds)} folds by group"
     return f"{len(folds)} contiguous blocks of file order, groups kept together"

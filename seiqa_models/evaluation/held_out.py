@@ -76,7 +76,7 @@ def learner_columns(held_out: pd.DataFrame) -> list[str]:
 
 
 def transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
-    """The folds of :func:`transfer_folds` whose training part can be learned from.
+    """The folds of :func:`transfer_folds` for kinds [n] whose training part can be learned from.
 
     Raises
     ------
