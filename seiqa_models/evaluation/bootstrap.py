@@ -39,7 +39,7 @@ def score_summary(
 ) -> dict[str, Any]:
     """All metrics at once, JSON-ready: srocc, plcc, krocc, rmse, final and interval.
 
-    ``interval`` is the 95 % interval [low, high] of ``final`` from :func:`bootstrap_interval`, which
+    ``interval`` is the 95 % interval [low, high] of ``final`` by :func:`bootstrap_interval`, which
     draws whole groups: rows of one reference are similar, and with single rows the interval would
     be too narrow. ``finals`` are those of :func:`group_resamples`, if they are known.
     """
