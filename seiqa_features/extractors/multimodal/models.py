@@ -127,8 +127,7 @@ def _model_in(folder: Path) -> Model:
         width, layers = int(text["hidden_size"]), int(text["num_hidden_layers"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"{folder}: expected a folder with config.json of a {CLASS}, as save_pretrained"
-            " writes it"
+            f"{folder}: expected config.json of a {CLASS}, as save_pretrained writes it"
         ) from None
     if CLASS not in config.get("architectures", ()):
         found = ", ".join(config.get("architectures") or ["no architecture"])
