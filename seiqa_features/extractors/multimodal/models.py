@@ -109,9 +109,8 @@ def model_of(name: str) -> Model:
     if name in PRESETS:
         return PRESETS[name]
     if not name.startswith(f"{PREFIX}:"):
-        known = ", ".join(PRESETS)
-        raise UsageError(f"multimodal model {name!r} does not exist; there are {known} and"
-                         f" {PREFIX}:<folder>")  # fmt: skip
+        raise UsageError(f"multimodal model {name!r} does not exist; there are {', '.join(PRESETS)}"
+                         f" and {PREFIX}:<folder>")  # fmt: skip
     return _model_in(Path(name.removeprefix(f"{PREFIX}:")).expanduser().absolute())
 
 
@@ -127,7 +126,8 @@ def _model_in(folder: Path) -> Model:
         width, layers = int(text["hidden_size"]), int(text["num_hidden_layers"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"{folder}: expected config.json of a {CLASS}, as save_pretrained writes it"
+            f"{folder}: expected a folder with config.json of a {CLASS}, as save_pretrained"
+            " writes it"
         ) from None
     if CLASS not in config.get("architectures", ()):
         found = ", ".join(config.get("architectures") or ["no architecture"])
