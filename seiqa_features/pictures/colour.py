@@ -40,7 +40,7 @@ _SAME = 1
 """Difference from sRGB in levels up to which a profile counts as sRGB (rounding)."""
 
 
-def to_rgb(image: Image.Image, *, name: str, bits: int = 16) -> Image.Image:
+def to_rgb(image: Image.Image, *, name: str, bits: int) -> Image.Image:
     """A loaded picture of any mode as 8-bit sRGB.
 
     Parameters
