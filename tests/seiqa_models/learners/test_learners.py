@@ -12,6 +12,16 @@ from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS, learner, make
 from seiqa_models.stack.pool.fitted import check_members
 
 
+DRAW_A_SEED = {"svr", "runner_up_svr_rbf", "runner_up_svr_poly"}
+"""scikit-learn's SVR draws a seed from NumPy's global generator, on which no value depends."""
+
+
+def global_generator() -> tuple[bytes, int]:
+    """The state of NumPy's global generator: its numbers, and how many of them were used."""
+    _, numbers, used, *_ = np.random.get_state()
+    return numbers.tobytes(), used
+
+
 @pytest.fixture(scope="module")
 def regression():
     rng = np.random.default_rng(0)
@@ -24,7 +34,7 @@ def regression():
 def test_learner_is_deterministic_clonable_and_learns(name, regression, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     X, y, X_new, y_new = regression
-    generator = np.random.get_state()[1].copy()
+    before = global_generator()
     fresh = make_learner(name, random_state=5)
     first = clone(fresh).fit(X, y).predict(X_new)
     second = make_learner(name, random_state=5).fit(X, y).predict(X_new)
@@ -33,7 +43,7 @@ def test_learner_is_deterministic_clonable_and_learns(name, regression, tmp_path
     # Two of the eight columns tell something: a consensus of all has to do worse.
     assert srocc(y_new, first) > (0.3 if name == "consensus" else 0.7)
     assert not list(tmp_path.iterdir()), "a learner wrote files"
-    np.testing.assert_array_equal(np.random.get_state()[1], generator, "it drew from NumPy's own")
+    assert (global_generator() != before) == (name in DRAW_A_SEED)
 
 
 @pytest.mark.parametrize("name", sorted(LEARNERS))
