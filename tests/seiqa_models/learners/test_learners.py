@@ -11,7 +11,6 @@ from seiqa_models.evaluation.trial import try_learner
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS, learner, make_learner
 from seiqa_models.stack.pool.fitted import check_members
 
-
 DRAW_A_SEED = {"svr", "runner_up_svr_rbf", "runner_up_svr_poly"}
 """scikit-learn's SVR draws a seed from NumPy's global generator, on which no value depends."""
 
