@@ -91,12 +91,17 @@ def reason(error: Exception) -> str:
 def unreadable(path: Path, error: OSError) -> DataError | StoreError:
     """What to raise where a file that data name cannot be read.
 
-    A `StoreError` if its object store refuses, fails or does not answer: this says nothing of the
-    data, and the next file would fail as well.
+    A `StoreError` if its object store fails: the data is not at fault, and the next file fails too.
     """
     if isinstance(path, RemotePath) and not isinstance(error, FileNotFoundError):
         return StoreError(f"{path}: {reason(error)}")
     return DataError([f"{path}: cannot be read ({reason(error)})"])
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def path_text(path: Path | str) -> str:

@@ -25,6 +25,13 @@ def matching_recipe(bundle: Bundle, runtime: Runtime) -> Recipe:
     model would read different numbers from those it was trained on. Different library versions or
     arithmetic (GPU or CPU) only cause a warning. Outputs that the model does not read may be added
     or removed.
+
+    Raises
+    ------
+    DataError
+        The features differ, or the bundle was trained on a table.
+    WeightsError
+        Weights are missing, changed or damaged.
     """
     if "features" not in bundle.recipe:
         raise DataError(["bundle was trained on a table, not on pictures; use seiqa predict-table"])

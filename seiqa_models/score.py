@@ -27,7 +27,7 @@ NUMBERS, FLAGS = ["score", "low", "high"], ["unfamiliar", "agree", "edited"]
 
 
 def predicted_scores(
-    regressor: SeiqaRegressor, table: pd.DataFrame, collection: str | None = None
+    regressor: SeiqaRegressor, table: pd.DataFrame, collection: str | None
 ) -> pd.DataFrame:
     """Table of scores [n] of the rows of a feature table, as the observers of a collection.
 

@@ -26,7 +26,7 @@ def score_html(
     coverage: float,
     facts: Sequence[str],
     contributions: Mapping[str, float],
-    heat_map: Image | None = None,
+    heat_map: Image | None,
 ) -> str:
     """An HTML fragment without scripts; it adopts the colours of the surrounding page.
 

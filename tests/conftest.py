@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 # Half a minute of every training, in other processes too; its own tests switch it on.
 os.environ["SEIQA_SENSE"] = "false"
+
+# A shell that starts the tests in the background, or nohup, has them ignore these signals, and so
+# would every process that a test starts and then interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Pixels = NDArray[np.uint8]
 SHARED = Path(__file__).parents[2] / "shared"

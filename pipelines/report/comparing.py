@@ -80,7 +80,13 @@ def against(run: Trained, first: Trained) -> dict[str, Any]:
 
 
 def shared_pairs(run: Trained, first: Trained) -> pd.DataFrame:
-    """`mos`, `group_id`, `score` of the first run and `score_run` for pairs that both predicted."""
+    """`mos`, `group_id`, `score` of the first run and `score_run` for pairs that both predicted.
+
+    Raises
+    ------
+    DataError
+        There are no such pairs, or some have different labels.
+    """
     ours, theirs = _predictions(run), _predictions(first)
     both = theirs.join(ours[["mos", "score"]].add_suffix("_run"), how="inner")
     names = f"{run.folder} and {first.folder}"

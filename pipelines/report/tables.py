@@ -187,7 +187,7 @@ def slope(predictions: pd.DataFrame) -> float:
 
 
 def share_ordered(mos: NDArray[np.float64], score: NDArray[np.float64]) -> float:
-    """The share of row pairs with different labels that the scores put in the same order."""
+    """The share of pairs of n rows with different labels that the scores put in the same order."""
     right = total = 0
     for label, guess in zip(mos, score, strict=True):
         worse = mos < label

@@ -128,7 +128,7 @@ def estimate(
     settings: Settings,
     training: pd.DataFrame,
     table: pd.DataFrame,
-    orders: Orders | None = None,
+    orders: Orders | None,
     *,
     directions: Mapping[str, int],
     blocks: bool,

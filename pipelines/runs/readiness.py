@@ -102,7 +102,13 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
 
 
 def require_scales(settings: Settings, training: pd.DataFrame, *, blocks: bool = False) -> None:
-    """Check that the scale of every collection can be found in every training part."""
+    """Check that the scale of every collection can be found in every training part.
+
+    Raises
+    ------
+    TableError
+        A collection has too few rows or scenes in one; see `require_collections`.
+    """
     from seiqa_models.core.canonical import codes_of
     from seiqa_models.evaluation.evaluate import require_collections
 
@@ -123,7 +129,13 @@ def require_scales(settings: Settings, training: pd.DataFrame, *, blocks: bool =
 
 
 def require_training_labels(training: pd.DataFrame) -> None:
-    """Check the labels of every collection by themselves: their scales differ."""
+    """Check the labels of every collection by themselves: their scales differ.
+
+    Raises
+    ------
+    TableError
+        Labels are missing, too few or all equal; a collection is named.
+    """
     from seiqa_models.core.errors import TableError
     from seiqa_models.core.readiness import require_labels
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
+from seiqa_features.files import sha256_of
 from seiqa_features.spending import Spent
 from seiqa_features.table.recipe import Recipe
 
@@ -125,7 +126,7 @@ def read_record(run: Path) -> Record | None:
 
 def checksums(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """SHA-256 of files in a folder, by name."""
-    return {name: _sha256(folder / name) for name in names}
+    return {name: sha256_of(folder / name) for name in names}
 
 
 def require_unchanged(run: Path, written: Written, names: Iterable[str], *, step: str) -> None:
@@ -140,7 +141,7 @@ def require_unchanged(run: Path, written: Written, names: Iterable[str], *, step
         path = current(run / name)
         if not path.is_file():
             raise DataError([f"{run}: {name} is missing; run `seiqa {step}` again"])
-        if _sha256(path) != written.files.get(name):
+        if sha256_of(path) != written.files.get(name):
             raise DataError(
                 [f"{path}: not the file that `seiqa {step}` wrote (changed, or of another run);"
                  f" run `seiqa {step}` again"]
@@ -165,8 +166,3 @@ def _digest(content: dict[str, Any]) -> str:
     """32 hex digits over a JSON object, whatever the order of its entries."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -99,7 +99,7 @@ def list_folders(*, ref: Path, dist: Path) -> Listed:
     return Listed(rows, part)
 
 
-def check_output(out: Path, *, inputs: Collection[Path] = ()) -> None:
+def check_output(out: Path, *, inputs: Collection[Path]) -> None:
     """Fail before hours of scoring if the scores cannot be written; `inputs` must not be replaced.
 
     Raises

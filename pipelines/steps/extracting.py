@@ -8,11 +8,7 @@ from importlib.metadata import version
 import pandas as pd
 
 from pipelines.runs.changes import require_same_data
-from pipelines.runs.folder import (
-    Extracted,
-    exclusive,
-    read_run,
-)
+from pipelines.runs.folder import Extracted, exclusive, read_run
 from pipelines.runs.model import Splits, choose_splits
 from pipelines.runs.readiness import before_decoding, before_extraction, check_learners
 from pipelines.runs.record import features_digest

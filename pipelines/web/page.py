@@ -126,7 +126,7 @@ class Page:
         """
         with (
             _told(),
-            PairArchive(*find_upload(payload, self.folder, self.limits), self.limits) as (archive),
+            PairArchive(*find_upload(payload, self.folder, self.limits), self.limits) as archive,
         ):
             scorer = self._scoring_as(observers)
             rows: list[tuple[Any, ...]] = []

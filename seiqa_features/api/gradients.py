@@ -108,9 +108,10 @@ def features_of(
 
 
 def value_of(output: str, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """An output of an extractor, or what pairing makes of its embeddings, float64.
+    """An output of an extractor, or what pairing makes of its embeddings, float64 [B] or [B, d].
 
-    In PyTorch what `seiqa_features.table.pairing.pair_embeddings` computes for a table.
+    This is `seiqa_features.table.pairing.pair_embeddings` in PyTorch. ``values`` has the outputs of
+    the extractor for a batch, by name.
     """
     import torch
     from torch.nn import functional as F

@@ -43,8 +43,7 @@ def list_pictures(
 ) -> list[Path]:
     """The pictures in a folder, sorted by path; other files are noted in `found.left_out`.
 
-    A missing folder, or one that cannot be read, is noted in `found.problems`. An object store that
-    fails is an `OSError`.
+    A missing folder, or one that cannot be read, is noted in `found.problems`.
 
     Parameters
     ----------
@@ -52,6 +51,11 @@ def list_pictures(
         Whether pictures in subfolders count.
     apart : Sequence[Path]
         Subfolders that have a separate meaning and are skipped.
+
+    Raises
+    ------
+    OSError
+        The folder is in an object store that fails.
     """
     if not folder.is_dir():
         found.problems.append(f"{folder}: folder is missing")

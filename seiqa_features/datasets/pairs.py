@@ -231,19 +231,19 @@ def _table(
 
 
 def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool) -> pd.DataFrame:
-    """Return the table, or raise DataError with every problem unless `keep_going`.
-
-    Raises
-    ------
-    DataError
-        There are problems and `keep_going` is false, or no pair is left.
-    """
+    """Return the table, or raise what `require_usable` does."""
     require_usable(len(table), problems, keep_going=keep_going)
     return table
 
 
 def require_usable(pairs: int, problems: list[str], *, keep_going: bool) -> None:
-    """As `require_pairs`, for the number of pairs that can be used."""
+    """Refuse problems, of which the error lists all; `pairs` is the number of usable pairs.
+
+    Raises
+    ------
+    DataError
+        There are problems and `keep_going` is false, or no pair is usable.
+    """
     if problems and not keep_going:
         raise DataError([*problems, "fix these, or leave those pairs out with --keep-going"])
     if not pairs:

@@ -106,7 +106,7 @@ def gather(
 
 
 def equal_pixels(
-    pairs: Mapping[str, tuple[Load, Load]], *, workers: int = 1
+    pairs: Mapping[str, tuple[Load, Load]], *, workers: int
 ) -> tuple[set[str], dict[str, str]]:
     """Which pairs have equal pixels, and one line for each whose pictures cannot be loaded.
 

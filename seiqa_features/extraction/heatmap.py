@@ -15,6 +15,7 @@ from PIL import Image
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.registry import get_extractor
+from seiqa_features.extractors.specs import NETWORK_SIDE
 from seiqa_features.pictures.views import Resampling, View
 from seiqa_features.threads import on_one_core
 
@@ -26,7 +27,6 @@ Map = NDArray[np.float32]
 
 VIEW = View.parse("max512")
 PATCH = 16  # side in pixels of the patch of the view that becomes one cell
-TOKENS_SIDE = 224  # side of the square view for networks that accept any size
 
 # MDSI, Ziaei Nafchi et al., IEEE Access 4, 2016, section III.
 GRADIENT_C, FUSED_GRADIENT_C, CHROMA_C, GRADIENT_SHARE = 140.0, 55.0, 550.0, 0.6
@@ -152,7 +152,7 @@ def patch_cosine_map(
     work = runtime.work(model)
     if not isinstance(work, (TokenWork, StageWork)):
         raise UsageError(f"extractor {model} has no map; take lite0, dinov2_s14 or timm:<model>")
-    side = spec.sides[0] if spec.sides else TOKENS_SIDE // spec.side_multiple * spec.side_multiple
+    side = spec.sides[0] if spec.sides else NETWORK_SIDE // spec.side_multiple * spec.side_multiple
     view = View.parse(f"s{side}")
     device = runtime.device if runtime.on_gpu(spec) else "cpu"
     with torch.inference_mode():

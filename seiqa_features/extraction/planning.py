@@ -36,7 +36,7 @@ def look_up(
 
 
 def jobs_for(pairs: pd.DataFrame, there: NDArray[np.bool_], recipe: Recipe) -> list[Job]:
-    """A job for each pair, with the blocks that are not there."""
+    """A job for each of n pairs, with the recipe's blocks that it lacks in `there` [n, blocks]."""
     jobs = []
     for row, has in zip(pairs.itertuples(), there, strict=True):
         key = (str(row.ref_key), str(row.dist_key))

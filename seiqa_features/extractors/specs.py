@@ -24,9 +24,8 @@ class Extract(Protocol):
     ) -> Mapping[str, torch.Tensor]:
         """Compute the outputs of a batch of pairs.
 
-        All three tensors are on the device that the extractor was built for. The call may run
-        under autocast with the precision of the spec, so operations that need float32 must
-        request it.
+        All tensors are on the device that the extractor was built for. The call may run under
+        autocast with the spec's precision: operations that need float32 must request it.
 
         Parameters
         ----------
@@ -40,9 +39,9 @@ class Extract(Protocol):
         Returns
         -------
         Mapping[str, torch.Tensor]
-            Output name → float tensor [B] (scalar) or [B, d] (block). NaN means undefined. A
-            pair's values do not depend on what else is in the batch: on a CPU they are
-            bit-identical if kernels use the same number of threads (`seiqa_features.threads`).
+            Output name → float tensor [B] (scalar) or [B, d] (block); NaN is undefined. A pair's
+            values do not depend on what else is in the batch: on a CPU they are bit-identical if
+            kernels use the same number of threads (`seiqa_features.threads`).
         """
         ...
 
@@ -60,16 +59,14 @@ class Output:
     symmetric : bool
         Whether the value is unchanged when reference and degraded image are swapped.
     role : Literal['value', 'ref', 'dist']
-        "value", or which picture an embedding describes; embeddings are stored unchanged and
-        paired (`seiqa_features.table.pairing`) when a table is assembled.
+        "value", or the picture whose embedding it is; `seiqa_features.table.pairing` pairs both.
     better : Better | None
-        The direction in which a value is better if its definition determines it; never learned
-        from labels. None if there is no such direction, as for a shift of lightness.
+        The direction in which a value is better by its definition, never learned from labels;
+        None if it has none, as for a shift of lightness.
     metric : str | None
         The published name of this number ("gmsd"), by which extractor and output can be found.
     differentiable : bool
-        Whether the value has a gradient with respect to the degraded picture
-        (`seiqa_features.api.metric`).
+        Whether the value has a gradient with respect to the degraded picture.
     """
 
     dim: int = 0
@@ -113,10 +110,9 @@ class Weight:
     name : str
         Unique, e.g. "timm/vit_small_patch14_dinov2.lvd142m"; users specify files by it.
     location : str
-        Where its library gets it: "hf:<repository>/<file>" on the Hugging Face hub, where the
-        repository may name a revision ("<owner>/<name>@<commit>"), or "<folder>|<URL>" for a file
-        that torch.hub keeps in that folder of its cache, or "package:<distribution>/<file>" for one
-        in an installed package, or "file:<absolute path>" for a file of the user's.
+        "hf:<owner>/<name>/<file>" on the Hugging Face hub (<name> may be <name>@<commit>),
+        "<folder>|<URL>" in that folder of torch.hub's cache, "package:<distribution>/<file>" in an
+        installed package, or "file:<absolute path>" for a file of the user's.
     megabytes : int
         Size, rounded; for messages.
     licence : str
@@ -162,8 +158,7 @@ class Resources:
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
-NETWORK_SIDE = 224
-"""Default view side in pixels for networks that accept several sizes."""
+NETWORK_SIDE = 224  # default side of the view in pixels for networks that accept several
 
 
 @dataclass(frozen=True)
@@ -193,8 +188,7 @@ class ExtractorSpec:
     weights : tuple[Weight, ...]
         Pretrained files it needs. Extractors with weights run on a GPU if there is one.
     resampling : Resampling
-        Filter for resizing pictures to the view, from the configuration of the weights:
-        "bicubic", "bilinear" or "lanczos".
+        Filter for resizing pictures to the view, from the configuration of the weights.
     sides : tuple[int, ...]
         Sides in pixels of the square views it can use; () for any view.
     side_multiple : int
@@ -204,11 +198,10 @@ class ExtractorSpec:
     only_view : str | None
         The one view that it can use, None if there are several.
     gpu : Literal['float32', 'float64', 'no'] | None
-        For an extractor without weights that also takes batches on a GPU: the arithmetic that its
-        values need there, float64 only if float32 misses the published tolerance. "no" for one
-        that stays on the CPU. None: on a GPU if it has weights.
+        Arithmetic of an extractor without weights on a GPU, float64 only if float32 misses the
+        published tolerance; "no": it stays on the CPU. None: on a GPU if it has weights.
     gpu_note : str
-        Why float64, why it stays on the CPU, or why it waits; "" if none of these.
+        Why float64, why on the CPU, or why it waits; "" if none of these.
     waits : bool
         Whether the host has to wait for the GPU before a batch is done, for a reason in `gpu_note`.
     """

@@ -40,7 +40,7 @@ _SAME = 1
 """Difference from sRGB in levels up to which a profile counts as sRGB (rounding)."""
 
 
-def to_rgb(image: Image.Image, *, name: str, bits: int = 16) -> Image.Image:
+def to_rgb(image: Image.Image, *, name: str, bits: int) -> Image.Image:
     """A loaded picture of any mode as 8-bit sRGB.
 
     Parameters
@@ -71,7 +71,7 @@ def to_rgb(image: Image.Image, *, name: str, bits: int = 16) -> Image.Image:
 
 
 def eight_bit(samples: NDArray[Any], *, bits: int, name: str) -> NDArray[np.uint8]:
-    """The highest eight bits of unsigned samples with `bits` bits.
+    """The highest eight bits of unsigned samples [...] with `bits` bits, 1 to 16; same shape.
 
     Raises
     ------
@@ -101,10 +101,12 @@ def warn_clamped() -> None:
 
 
 def levels(samples: NDArray[Any], *, name: str, overshoot: float = SLACK) -> NDArray[np.uint8]:
-    """Floats in 0..1, rounded to the 256 levels of a file.
+    """Floats [...] in 0..1, rounded to the 256 levels of a file; same shape.
 
     Parameters
     ----------
+    name : str
+        Name of the picture in errors.
     overshoot : float
         How far beyond 0..1 values are clamped; with a warning where it is more than rounding.
 

@@ -26,7 +26,10 @@ class Match:
 
 
 def matches(shard: Shard, wanted: Wanted, there: NDArray[np.bool_]) -> Iterator[Match]:
-    """The wanted rows of a shard that were not found in another shard before."""
+    """The wanted rows of a shard that were not found in another shard before.
+
+    ``there`` [wanted pairs] is True for those that were.
+    """
     for groups in _some(shard.groups(wanted), shard.sizes):
         positions = wanted.positions(pa.concat_tables(map(shard.keys, groups)))
         ends = np.cumsum([shard.sizes[group] for group in groups])

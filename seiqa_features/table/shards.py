@@ -173,7 +173,7 @@ class Shard:
         return self._last[1]
 
     def take(self, rows: NDArray[np.intp]) -> pa.Table:
-        """Rows by their number in the shard; fastest in ascending order."""
+        """Rows by their number [n] in the shard; fastest in ascending order."""
         ends = np.cumsum(self.sizes)
         groups = np.searchsorted(ends, rows, side="right")
         return pa.concat_tables(

@@ -54,7 +54,7 @@ _MAIN = "{*}"  # ElementTree wildcard: ordinary and strict workbooks use differe
 _log = logging.getLogger(__name__)
 
 
-def read_excel(path: Path, wanted: str | None = None) -> Grid:
+def read_excel(path: Path, wanted: str | None) -> Grid:
     """The cells of the requested sheet, or of the first visible one that is not blank.
 
     Raises

@@ -7,7 +7,6 @@ in a lock file; from then on, a changed file is refused. Only `fetch` uses the n
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
-from seiqa_features.files import write_whole
+from seiqa_features.files import sha256_of, write_whole
 from seiqa_features.weights.places import (
     download,
     installed,
@@ -102,10 +101,10 @@ class WeightFiles:
         """
         path = self._require(weight)
         if weight.sha256 is not None:
-            if _sha256(path) != weight.sha256:
+            if sha256_of(path) != weight.sha256:
                 raise WeightsError(f"{path}: not the file that was published; {reinstall(weight)}")
             return path
-        sha256, key = _sha256(path), self._key(weight, path)
+        sha256, key = sha256_of(path), self._key(weight, path)
         recorded = self._lock().get(key, {}).get("sha256", sha256)
         if weight.location.startswith("file:"):
             recorded = sha256  # the user may train it again; what was computed with it names it
@@ -189,8 +188,3 @@ def file_stem(weight: Weight) -> str:
 def _stamp(path: Path) -> str:
     stat = path.stat()
     return f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,7 @@ _SHOWN = 10
 def find_duplicates(
     pairs: pd.DataFrame,
     hashes: Mapping[str, int] | None,
-    scenes: Sequence[tuple[str, str]] | None = None,
+    scenes: Sequence[tuple[str, str]] | None,
 ) -> dict[str, Any]:
     """Find repetitions that leak training data into a test.
 
@@ -26,9 +26,9 @@ def find_duplicates(
     ----------
     pairs : DataFrame
         With ``pair_id, group_id, split, mos, ref_key, dist_key``.
-    hashes : mapping of pair_id to int, optional
+    hashes : mapping of pair_id to int, or None
         64-bit perceptual hash of each pair's reference image.
-    scenes : sequence of (str, str), optional
+    scenes : sequence of (str, str), or None
         pair_ids of any two pairs whose references show the same scene.
 
     Returns

@@ -1,7 +1,8 @@
 """Probes of a data set: the scores of predictors that see only what should carry no information.
 
-Each compares ways to hold out rows. If shuffled folds score higher than grouped or blocked ones,
-the difference comes from leakage.
+Most compare ways to hold out rows. If shuffled folds score higher than grouped or blocked ones, the
+difference comes from leakage. In all functions, y and order are float64 [n], the label and the
+position in file order of each row; groups are int codes [n].
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def index_only(y: FloatVector, order: FloatVector, groups: Rows, *, seed: int) -
 
 
 def group_only(y: FloatVector, groups: Rows, *, seed: int) -> float:
-    """SROCC of the mean label of the group's other rows, with shuffled folds."""
+    """SROCC, in [-1, 1], of the mean label of the group's other rows, with shuffled folds."""
     prediction = np.empty_like(y)
     for train, test in make_folds(np.arange(len(y)), n_splits=_FOLDS, seed=seed):
         means = pd.Series(y[train]).groupby(groups[train]).mean()

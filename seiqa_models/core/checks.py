@@ -113,7 +113,20 @@ def check_training_table(
     min_rows: int = MIN_ROWS_TO_FIT,
     min_groups: int = MIN_GROUPS_TO_FIT,
 ) -> TrainingTable:
-    """Check a table and its labels; without groups each row is its own group.
+    """Check a table of n rows and its labels; without groups each row is its own group.
+
+    Parameters
+    ----------
+    X : DataFrame
+        Scalars (float) and dense blocks (fixed_size_list<float32>), a column each.
+    y, order : array-like of float [n]
+        Labels, and positions in file order.
+    groups, kinds, collections : array-like [n]
+        Text or numbers; equal values belong together.
+    orders : Orders, optional
+        Constructed rows with the same columns.
+    min_rows, min_groups : int
+        Fewer are an error.
 
     Raises
     ------
@@ -203,7 +216,7 @@ def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -
 
 
 def require_groups(codes: Rows, needed: int) -> None:
-    """Check that there are enough groups, numbered from 0.
+    """Check that there are enough groups; codes int [n] number them from 0.
 
     Raises
     ------

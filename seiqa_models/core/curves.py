@@ -19,8 +19,9 @@ IDENTITY: Curve = (np.zeros(1), np.zeros(1), 1.0)
 def rising_curve(score: FloatVector, label: FloatVector, n_knots: int) -> Curve:
     """Fit a curve to rows sorted by score and cut into equal parts, with knots at the parts' means.
 
-    The labels of the knots are made increasing (isotonic regression). Beyond the outer knots the
-    curve continues with its overall slope.
+    Scores and labels are float64 [n]; there are ``n_knots`` parts, 1 or more. The labels of the
+    knots are made increasing (isotonic regression). Beyond the outer knots the curve continues with
+    its overall slope.
 
     Returns
     -------

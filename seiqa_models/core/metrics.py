@@ -54,7 +54,7 @@ def krocc(y: ArrayLike, prediction: ArrayLike) -> float:
 
 
 def rmse(y: ArrayLike, prediction: ArrayLike) -> float:
-    """Root mean squared error, in the unit of the labels."""
+    """Root mean squared error, 0 or more, in the unit of the labels."""
     truth, guess = checked(y, prediction)
     return float(np.sqrt(np.mean((truth - guess) ** 2)))
 
@@ -65,7 +65,7 @@ def final_score(y: ArrayLike, prediction: ArrayLike) -> float:
 
 
 def unit_range(values: FloatVector) -> FloatVector:
-    """Values scaled to 0..1; constant ones become 0."""
+    """Values float64 [n] scaled to 0..1; constant ones become 0."""
     spread = np.ptp(values)
     scaled: FloatVector = (values - values.min()) / (spread if spread > 0 else 1.0)
     return scaled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -54,11 +56,7 @@ def make_folds(
         fold_of_group = _dealt(sizes, n_folds, seed)
     else:
         fold_of_group = _contiguous(sizes, codes, np.asarray(order, dtype=np.float64), n_folds)
-    fold_of_row = fold_of_group[codes]
-    return [
-        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
-        for fold in np.unique(fold_of_row)
-    ]
+    return _folds(fold_of_group[codes])
 
 
 def spread_folds(
@@ -94,11 +92,7 @@ def spread_folds(
         place = None if order is None else order[free]
         for fold, (_, test) in enumerate(make_folds(there, place, n_splits=n_splits, seed=seed)):
             fold_of_group[there[test]] = fold
-    fold_of_row = fold_of_group[groups]
-    return [
-        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
-        for fold in np.unique(fold_of_row)
-    ]
+    return _folds(fold_of_group[groups])
 
 
 def laboratory_folds(folds: list[Fold], groups: Rows, collections: Rows) -> list[Fold]:
@@ -128,11 +122,26 @@ def laboratory_folds(folds: list[Fold], groups: Rows, collections: Rows) -> list
     return [(train, test) for train, test in cells if len(train) and len(test)]
 
 
+def fold_of_rows(folds: Sequence[Fold]) -> Rows:
+    """Number of the fold that each row is held out in, int [n]; each must be in one."""
+    fold_of_row = np.empty(sum(len(test) for _, test in folds), dtype=np.int64)
+    for number, (_, test) in enumerate(folds):
+        fold_of_row[test] = number
+    return fold_of_row
+
+
 def describe_folds(folds: list[Fold], order: ArrayLike | None = None) -> str:
-    """A description of the split for reports."""
+    """A description of the split for reports; ``order`` as for `make_folds`."""
     if order is None:
         return f"{len(folds)} folds by group"
     return f"{len(folds)} contiguous blocks of file order, groups kept together"
+
+
+def _folds(fold_of_row: Rows) -> list[Fold]:
+    return [
+        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
+        for fold in np.unique(fold_of_row)
+    ]
 
 
 def _dealt(sizes: Rows, n_folds: int, seed: int) -> Rows:

@@ -25,6 +25,7 @@ from seiqa_models.core.columns import feature_group
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
 from seiqa_models.core.threads import one_core
+from seiqa_models.evaluation.parallel import run_counted
 from seiqa_models.results import AblatedGroup, Ablation
 from seiqa_models.stack.pool.fitted import Directions
 from seiqa_models.stack.pool.fitting import fit_learner
@@ -130,11 +131,7 @@ def feature_ablation(
     everything = frozenset(names)
     kept = [everything, *(everything - {name} for name in names), *({name} for name in names)]
     fits = (delayed(_predict)(part.only(some), learner, seed) for some in kept for part in parts)
-    predictions: list[FloatVector | None] = []
-    for prediction in Parallel(n_jobs=n_jobs, return_as="generator")(fits):
-        predictions.append(prediction)
-        if on_fit is not None:
-            on_fit(len(predictions), len(kept) * len(parts))
+    predictions = run_counted(fits, len(kept) * len(parts), n_jobs, on_fit)
     starts = range(0, len(predictions), len(parts))
     complete, *finals = [
         _pooled_final(table.y, parts, predictions[start : start + len(parts)]) for start in starts

@@ -38,7 +38,13 @@ def best_single(train: TrainingTable, test: TrainingTable) -> tuple[FloatVector,
 
 
 def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
-    """`neighbour_mean` of training rows at the test rows, float64 [rows of test]."""
+    """`neighbour_mean` of training rows at the test rows, float64 [rows of test].
+
+    Raises
+    ------
+    ValueError
+        A table has no file order.
+    """
     if train.order is None or test.order is None:
         raise ValueError("index_only needs the file order of both parts")
     return neighbour_mean(train.order, train.y, test.order)
@@ -47,7 +53,8 @@ def index_only(train: TrainingTable, test: TrainingTable) -> FloatVector:
 def neighbour_mean(order: FloatVector, y: FloatVector, at: FloatVector) -> FloatVector:
     """Mean label of the 5 rows nearest in file order to each position in ``at``, float64 [m].
 
-    It uses no picture, so its score shows how much neighbouring files reveal about each other.
+    ``order`` and ``y`` float64 [n] are the rows' positions and labels, ``at`` is float64 [m]. No
+    picture is used, so the score shows how much neighbouring files reveal about each other.
     """
     by_order = np.argsort(order, kind="stable")
     window = np.searchsorted(order[by_order], at)[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)

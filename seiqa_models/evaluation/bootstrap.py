@@ -39,10 +39,9 @@ def score_summary(
 ) -> dict[str, Any]:
     """All metrics at once, JSON-ready: srocc, plcc, krocc, rmse, final and interval.
 
-    ``interval`` is the 95 % bootstrap interval [low, high] of ``final``, see
-    :func:`bootstrap_interval`. Whole groups are drawn, because the rows of one reference are
-    similar and drawing single rows would make the interval too narrow. ``finals`` are those of
-    :func:`group_resamples`, if they are known.
+    ``interval`` is the 95 % interval [low, high] of ``final`` by :func:`bootstrap_interval`, which
+    draws whole groups: rows of one reference are similar, and with single rows the interval would
+    be too narrow. ``finals`` are those of :func:`group_resamples`, if they are known.
     """
     truth, guess = checked(y, prediction)
     return {
@@ -92,13 +91,17 @@ def group_resamples(
 ) -> dict[str, FloatVector]:
     """`final_score` of several predictions of the same rows, in the same resamples of the groups.
 
-    The results are the same as for each prediction alone. Together, the draws and the ranks of the
-    labels are computed only once.
+    Each result is the same as for its prediction alone; draws and ranks of labels are shared.
 
     Returns
     -------
     dict of float64 [n_boot]
         Empty arrays if there is a single group.
+
+    Raises
+    ------
+    ValueError
+        Lengths differ, or a value is not finite.
     """
     guesses = {name: checked(y, prediction)[1] for name, prediction in predictions.items()}
     codes, names = codes_of(groups)
@@ -119,8 +122,7 @@ def group_resamples(
             spearman = _spearman(labels, columns, counts[:, codes].astype(np.float64))
             for name, of_groups in moments.items():
                 pearson = _pearson(of_groups, counts)
-                finals = SROCC_SHARE * spearman[name] + (1 - SROCC_SHARE) * pearson
-                drawn[name].append(finals)
+                drawn[name].append(SROCC_SHARE * spearman[name] + (1 - SROCC_SHARE) * pearson)
     return {name: np.concatenate(parts) for name, parts in drawn.items()}
 
 
@@ -153,7 +155,7 @@ def fresh_interval(
 
 
 def student_reach(resampled: FloatVector, groups: int) -> float:
-    """Half-width of Student's 95 % interval, from the resamples of a figure of 2 or more groups."""
+    """Half-width of Student's 95 % interval, from resamples [b] of a figure of 2 or more groups."""
     return float(special.stdtrit(groups - 1, 0.975) * standard_error(resampled, groups))
 
 

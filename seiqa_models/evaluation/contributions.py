@@ -118,7 +118,7 @@ def contributions(
 
 
 def contributions_of_row(
-    regressor: SeiqaRegressor, row: Table, collection: str | None = None
+    regressor: SeiqaRegressor, row: Table, collection: str | None
 ) -> dict[str, float]:
     """The `contributions` and ``baseline`` of a one-row feature table, by name."""
     shares = contributions(regressor, row, collection=collection).iloc[0]

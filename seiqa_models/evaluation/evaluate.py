@@ -23,7 +23,7 @@ from seiqa_models.core.columns import SCORED
 from seiqa_models.core.frames import frame_of, note_features
 from seiqa_models.core.orders import Orders
 from seiqa_models.core.readiness import require_folds
-from seiqa_models.core.splits import Fold, make_folds, spread_folds
+from seiqa_models.core.splits import Fold, fold_of_rows, make_folds, spread_folds
 from seiqa_models.evaluation.figures import evaluation_figures
 from seiqa_models.evaluation.held_out import (
     fit_everything,
@@ -233,13 +233,10 @@ def require_collections(
 def _prediction_table(
     table: TrainingTable, groups: ArrayLike, folds: list[Fold], held_out: pd.DataFrame
 ) -> pd.DataFrame:
-    fold_of_row = np.empty(len(table.y), dtype=np.int64)
-    for number, (_, test) in enumerate(folds):
-        fold_of_row[test] = number
     predictions = held_out[[*SCORED, *learner_columns(held_out)]].set_axis(table.X.index)
     predictions.insert(0, "mos", table.y)
     predictions.insert(1, "group_id", np.asarray(groups))
-    predictions.insert(2, "fold", fold_of_row)
+    predictions.insert(2, "fold", fold_of_rows(folds))
     return predictions
 
 

@@ -25,6 +25,7 @@ from seiqa_models.evaluation.held_out import (
     learner_columns,
 )
 from seiqa_models.stack.pool.cross_fitting import inner_splits
+from seiqa_models.stack.regressor import SeiqaRegressor
 
 Kinds = np.typing.NDArray[Any]
 
@@ -52,7 +53,6 @@ def evaluation_figures(
     honest = summaries["score"]
     naive = score_summary(table.y, final.fuse(final.oof_), table.groups, seed=seed)
     learners = learner_columns(held_out)
-    inner = inner_splits(final.n_splits, table.groups)
     figures: dict[str, Any] = {
         "honest": honest,
         "naive": naive,
@@ -92,24 +92,32 @@ def evaluation_figures(
             "transfer": None,
         },
         "weights": _weights([result.weights for result in fits.by_group], final.weights_),
-        "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
-        "sampled": sampled_learners(final.learners_, len(table.y)),
-        "inducing": inducing_learners(final.learners_, len(table.y)),
-        "inner_folds": inner if inner < final.n_splits else None,
-        "n": len(table.y),
-        "groups": int(table.groups.max()) + 1,
         "splitter": describe_folds(folds, table.order),
-        "label": {
-            "mean": float(table.y.mean()),
-            "min": float(table.y.min()),
-            "max": float(table.y.max()),
-        },
+        **_about_fit(final, table),
     }
     if kinds is not None:
         figures["transfer"] = _transfer(table, kinds, fits.by_kind, held_out, seed)
         figures["without_kinds"] = _untold(table, fits.untold, held_out, seed)
         figures["prediction_interval"]["transfer"] = _coverage(table, joined(fits.by_kind))
     return figures
+
+
+def _about_fit(final: SeiqaRegressor, table: TrainingTable) -> dict[str, Any]:
+    """What the final fit did, and on which rows."""
+    inner = inner_splits(final.n_splits, table.groups)
+    return {
+        "calibrated": None if final.calibration_ is None else len(final.calibration_.x_) > 1,
+        "sampled": sampled_learners(final.learners_, len(table.y)),
+        "inducing": inducing_learners(final.learners_, len(table.y)),
+        "inner_folds": inner if inner < final.n_splits else None,
+        "n": len(table.y),
+        "groups": int(table.groups.max()) + 1,
+        "label": {
+            "mean": float(table.y.mean()),
+            "min": float(table.y.min()),
+            "max": float(table.y.max()),
+        },
+    }
 
 
 def sampled_learners(learners: Mapping[str, Any], rows: int) -> dict[str, int]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
@@ -23,6 +22,7 @@ from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
+from seiqa_models.evaluation.parallel import run_counted
 from seiqa_models.fusions.registry import fresh_fusion
 from seiqa_models.fusions.weighted import GreedyFusion
 from seiqa_models.learners.registry import make_learner
@@ -76,7 +76,7 @@ def learner_columns(held_out: pd.DataFrame) -> list[str]:
 
 
 def transfer_cells(table: TrainingTable, folds: list[Fold], kinds: ArrayLike) -> list[Fold]:
-    """The folds of :func:`transfer_folds` whose training part can be learned from.
+    """The folds of :func:`transfer_folds` for kinds [n] whose training part can be learned from.
 
     Raises
     ------
@@ -126,11 +126,7 @@ def fit_everything(
         *(delayed(_run_untold)(worker, table, fold, told) for fold in (folds if told else [])),
         delayed(_fit)(worker, table),
     ]
-    results: list[Any] = []
-    for result in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
-        results.append(result)
-        if on_fold is not None:
-            on_fold(len(results), len(tasks))
+    results = run_counted(tasks, len(tasks), n_jobs, on_fold)
     final = results.pop().set_params(n_jobs=regressor.n_jobs)
     first, second = len(folds), len(folds) + len(cells)
     return Fits(results[:first], results[first:second], results[second:], final)

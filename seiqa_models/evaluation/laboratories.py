@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 from scipy.special import expit
@@ -25,6 +25,7 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import frame_of
 from seiqa_models.core.metrics import plcc, srocc
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.evaluation.parallel import run_counted
 from seiqa_models.judged import Judged
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -97,29 +98,37 @@ def judge_laboratories(
         for (learned, _), parts in zip(wanted, folds, strict=True)
         for fold in parts
     ]
-    predictions = []
-    for prediction in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
-        predictions.append(prediction)
-        if on_fit is not None:
-            on_fit(len(predictions), len(tasks))
-    waiting = iter(predictions)
+    waiting = iter(run_counted(tasks, len(tasks), n_jobs, on_fit))
     found = []
     for (learned, judged), parts in zip(wanted, folds, strict=True):
-        rows = np.concatenate([test for _, test in parts])
         said = [next(waiting) for _ in parts]
         trained = [names[code] for code in learned]
         refused = [part for part in said if isinstance(part, str)]
-        if refused:
-            if on_left_out is not None:
-                on_left_out(f"{names[judged]} from {' and '.join(trained)}: {refused[0]}")
-            continue
-        scores = pd.concat(said)
-        for scored_as in [None, *(name for name in names if name in scores)]:
-            score = scores[scored_as or _COMMON].to_numpy()
-            found.append(
-                judge(trained, names[judged], table.y[rows], score, table.groups[rows], scored_as)
-            )
+        if not refused:
+            rows = np.concatenate([test for _, test in parts])
+            scores = pd.concat([part for part in said if not isinstance(part, str)])
+            found += _judge_cell(table, names, trained, names[judged], rows, scores)
+        elif on_left_out is not None:
+            on_left_out(f"{names[judged]} from {' and '.join(trained)}: {refused[0]}")
     return found
+
+
+def _judge_cell(
+    table: TrainingTable,
+    names: list[str],
+    trained: list[str],
+    judged: str,
+    rows: Rows,
+    scores: pd.DataFrame,
+) -> list[Judged]:
+    """The scores [rows] of one cell, as all collections have in common, then as each of them."""
+    return [
+        judge(
+            trained, judged, table.y[rows], scores[scored_as or _COMMON].to_numpy(),
+            table.groups[rows], scored_as,
+        )
+        for scored_as in [None, *(name for name in names if name in scores)]
+    ]  # fmt: skip
 
 
 def _wanted(count: int) -> list[tuple[tuple[int, ...], int]]:

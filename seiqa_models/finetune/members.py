@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,11 @@ from seiqa_features.extractors.multimodal.finetuned import (
 )
 from seiqa_features.extractors.multimodal.models import Model
 from seiqa_features.extractors.multimodal.reading import Pixels
-from seiqa_features.files import text_path, write_whole
+from seiqa_features.files import sha256_of, text_path, write_whole
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.views import View
 from seiqa_features.spending import Spent
-from seiqa_models.core.arrays import FloatVector
-from seiqa_models.core.splits import Fold
+from seiqa_models.core.splits import Fold, fold_of_rows
 from seiqa_models.finetune.recipe import Recipe, line_to_label
 
 DONE, STARTED, LOG, OUT_OF_FOLD = "member.json", "started.json", "log.csv", "out_of_fold.csv"
@@ -101,9 +101,8 @@ def finetune(
     DataError
         The folder holds a fine-tuning of other data or settings, or a picture cannot be read.
     """
-    base_files = {weight.name: _sha256(work.files[weight.name]) for weight in work.model.files}
+    base_files = {weight.name: sha256_of(work.files[weight.name]) for weight in work.model.files}
     _require_same_work(folder, work.identity(base_files))
-    y = work.pairs["mos"].to_numpy(np.float64)
     pictures = _Pictures(work.pairs, View.parse(work.recipe.view))
     total = work.recipe.epochs * sum(len(train) for train, _ in work.folds)
     read = 0
@@ -113,36 +112,52 @@ def finetune(
         read += more
         on_pair(read, total)
 
-    members, scores, lines = [], np.empty(len(y)), []
-    for number, (train, test) in enumerate(work.folds):
-        name = f"fold-{number}"
-        done = folder / name / DONE
-        if done.is_file():
+    folders = [folder / f"fold-{number}" for number in range(len(work.folds))]
+    for number, (train, _) in enumerate(work.folds):
+        if (folders[number] / DONE).is_file():
             count(work.recipe.epochs * len(train))
         else:
-            _train(work, device, folder / name, pictures, y, number, count, on_epoch)
-        told = json.loads(done.read_text(encoding="utf-8"))
-        members.append(Member(folder=name, slope=told["slope"], intercept=told["intercept"]))
-        scores[test] = np.clip(told["held_out"], *work.label_range)
-        lines += [{"fold": number, **epoch} for epoch in told["epochs"]]
-    fold_of = np.empty(len(y), dtype=int)
-    for number, (_, test) in enumerate(work.folds):
-        fold_of[test] = number
-    about = About(
+            _train(work, device, folders[number], pictures, number, count, on_epoch)
+    told = [json.loads((own / DONE).read_text(encoding="utf-8")) for own in folders]
+    members = [
+        Member(folder=own.name, slope=one["slope"], intercept=one["intercept"])
+        for own, one in zip(folders, told, strict=True)
+    ]
+    epochs = [{"fold": fold, **epoch} for fold, one in enumerate(told) for epoch in one["epochs"]]
+    held_out = _held_out(work, told)
+    about = _about(work, base_files, members, held_out["fold"], pictures)
+    write_whole(folder / LOG, pd.DataFrame(epochs).to_csv(index=False))
+    write_whole(folder / OUT_OF_FOLD, held_out.to_csv(index=False))
+    write_whole(folder / ABOUT, about.model_dump_json(indent=1))  # last: it makes the model usable
+    return held_out
+
+
+def _held_out(work: Work, told: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The out-of-fold predictions of the pairs, from what the members' files say."""
+    scores = np.empty(len(work.pairs))
+    for (_, test), one in zip(work.folds, told, strict=True):
+        scores[test] = np.clip(one["held_out"], *work.label_range)
+    held_out = work.pairs[["pair_id", "mos"]].assign(fold=fold_of_rows(work.folds), score=scores)
+    return held_out[["pair_id", "fold", "mos", "score"]]
+
+
+def _about(
+    work: Work,
+    base_files: dict[str, str],
+    members: list[Member],
+    fold_of: pd.Series,
+    pictures: _Pictures,
+) -> About:
+    """What a reader of the members has to know."""
+    return About(
         base=work.model.name,
         base_files=base_files,
         view=work.recipe.view,
         four_bit=work.recipe.four_bit,
         label_range=work.label_range,
         members=members,
-        held_out_by={pair_digest(*pictures(row)): int(fold_of[row]) for row in range(len(y))},
+        held_out_by={pair_digest(*pictures(row)): int(fold) for row, fold in enumerate(fold_of)},
     )
-    held_out = work.pairs[["pair_id", "mos"]].assign(fold=fold_of, score=scores)
-    held_out = held_out[["pair_id", "fold", "mos", "score"]]
-    write_whole(folder / LOG, pd.DataFrame(lines).to_csv(index=False))
-    write_whole(folder / OUT_OF_FOLD, held_out.to_csv(index=False))
-    write_whole(folder / ABOUT, about.model_dump_json(indent=1))  # last: it makes the model usable
-    return held_out
 
 
 def _train(
@@ -150,7 +165,6 @@ def _train(
     device: str,
     folder: Path,
     pictures: _Pictures,
-    y: FloatVector,
     number: int,
     count: Callable[[int], None],
     on_epoch: Callable[[str], None],
@@ -165,7 +179,7 @@ def _train(
     reader = load(work.model, work.files, device, dtype, four_bit=work.recipe.four_bit)
     seed = work.seed + number
     regressor = PairRegressor(reader, rank=work.recipe.rank, alpha=work.recipe.alpha, seed=seed)
-    train, test = work.folds[number]
+    y, (train, test) = work.pairs["mos"].to_numpy(np.float64), work.folds[number]
     epochs = train_member(
         regressor, work.recipe, pictures, y, train, test, folder, seed=seed, on_pair=count,
         on_epoch=lambda epoch: on_epoch(
@@ -232,8 +246,3 @@ def read_spent(folder: Path) -> Spent | None:
         gigabytes=float(log["gigabytes"].max()),
         gpu_gigabytes=float(log["gpu_gigabytes"].max()),
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

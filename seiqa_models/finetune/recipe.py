@@ -78,7 +78,10 @@ def line_to_label(
 
     Parameters
     ----------
-    scale : str
+    numbers, label : float64 [n]
+    label_range : (float, float)
+        Lowest and highest label.
+    scale : {"min_max", "line"}
         See `Recipe.scale`.
     """
     spread = float(np.ptp(numbers))

@@ -109,7 +109,7 @@ def _unit(columns: FloatMatrix) -> FloatMatrix:
 
 
 def best_learner(objective: Objective, m: int, bound: float) -> FloatVector:
-    """The best weights that give one learner as much as allowed and spread the rest evenly."""
+    """The best weights [m] that give one learner as much as allowed and spread the rest evenly."""
     if m == 1:
         return np.ones(1)
     rest = (1 - bound) / (m - 1)
@@ -119,7 +119,11 @@ def best_learner(objective: Objective, m: int, bound: float) -> FloatVector:
 
 
 def climb(weights: FloatVector, objective: Objective, bound: float) -> tuple[FloatVector, float]:
-    """Repeat the best exchange of one step between two learners, then halve the step."""
+    """Repeat the best exchange of one step between two learners, then halve the step.
+
+    Starts at weights float64 [m] with sum 1 and none above ``bound``; returns the weights found and
+    the value of the objective there.
+    """
     m = len(weights)
     giver, taker = np.nonzero(~np.eye(m, dtype=bool))
     value = float(objective(weights[:, None])[0])

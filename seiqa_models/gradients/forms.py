@@ -26,7 +26,7 @@ class NoFormError(ValueError):
 
 
 def constant(values: ArrayLike) -> torch.Tensor:
-    """Fitted numbers as a float64 tensor."""
+    """Fitted numbers as a float64 tensor of the same shape, on the CPU."""
     return torch.from_numpy(np.array(values, np.float64))
 
 

@@ -24,7 +24,7 @@ def scores_with_gradient(
     regressor: SeiqaRegressor,
     recipe: Recipe,
     runtime: Runtime,
-    collection: str | None = None,
+    collection: str | None,
 ) -> torch.Tensor:
     """The score of each pair, with a gradient to the degraded picture.
 

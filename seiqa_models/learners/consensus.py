@@ -33,8 +33,7 @@ _KNOTS = (2, 5)
 """Minimum and maximum number of knots; two (a straight line) for few rows."""
 
 _ROWS_AT_ONCE = 1000  # whose distances to the kept rows are in memory
-_MAX_ROWS = 2000
-"""Maximum number of training rows kept for measuring distances."""
+_MAX_ROWS = 2000  # training rows kept for measuring distances
 
 _WHITENING = 0.7
 """How far the columns are decorrelated before distances are measured. Six unseen kinds of TID2013

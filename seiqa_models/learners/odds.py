@@ -28,8 +28,9 @@ overflow."""
 def largest_posterior(root: FloatMatrix, parts: Parts) -> tuple[FloatVector, list[FloatVector]]:
     """Mode of the posterior: w [n], with latent scores root @ w, and each part's thresholds.
 
-    In w the prior is standard normal. The thresholds have a flat prior and are parametrised by the
-    first one and the logarithms of the gaps, so that they stay in order.
+    ``root`` float64 [n, n] is a square root of the covariance of the latent scores. In w the prior
+    is standard normal. The thresholds have a flat prior and are parametrised by the first one and
+    the logarithms of the gaps, so that they stay in order.
     """
     n = len(root)
     starts = [np.zeros(n), *(_first_steps(np.bincount(level)) for _, level in parts)]
@@ -95,6 +96,8 @@ def _distances(
 
 def log_evidence(root: FloatMatrix, parts: Parts) -> float:
     """Laplace's approximation of the labels' log probability at the optimal thresholds.
+
+    Parameters are those of :func:`largest_posterior`.
 
     Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 3.32.
     """

@@ -22,11 +22,15 @@ def fit_named(what: str, estimator: Any, X: Table, y: ArrayLike, *more: Any, **e
     ----------
     what : str
         How errors name the estimator: ``learner 'svr'``.
+    X, y
+        A table of n rows, and labels float [n].
+    *more, **extra
+        Further arguments of ``fit``.
 
     Raises
     ------
     LearnerError
-        It raised anything.
+        It raised any exception.
     """
     try:
         with plain_scikit_learn():

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Tags
 
 from seiqa_models.core.arrays import FloatVector, Table
-from seiqa_models.core.checks import check_training_table
+from seiqa_models.core.checks import TrainingTable, check_training_table
 from seiqa_models.core.columns import EDITED_SHARE
 from seiqa_models.core.errors import NO_GROUPS, GroupsWarning, TableError
 from seiqa_models.core.frames import frame_of, note_features, one_column
@@ -93,11 +93,9 @@ class SeiqaRegressor(StackPredictor):
     calibration_ : MonotoneCalibration or None
     interval_ : ConformalInterval
     label_range_ : tuple of float
-    scales_ : dict
-        From :func:`seiqa_models.stack.collections.joining.on_one_scale`; only set if there are
-        several collections.
-    observers_ : Observers
-        What each collection's observers add to the score; only set if there are several.
+    scales_ : dict; observers_ : Observers
+        How labels were mapped onto one scale (:mod:`seiqa_models.stack.collections.joining`), and
+        what each collection's observers add to the score; only set if there are several.
     oof_ : DataFrame of float64 [n, members + 6], indexed like X
         Out-of-fold predictions of the training rows, as from :meth:`predict_learners`. They are not
         part of a saved bundle.
@@ -200,40 +198,21 @@ class SeiqaRegressor(StackPredictor):
         table, rows = checked.in_canonical_order()
         self.features_ = list(table.X.columns)
         if collections is not None:
-            table, told = on_one_scale(
-                table,
-                scale=self.scale,
-                identity=self.identity,
-                n_splits=self.n_splits,
-                random_state=self.random_state,
-                directions=self.directions,
-            )
-            if told is not None:
-                self.scales_ = told
+            table = self._on_one_scale(table)
         self.label_range_ = self.range_of(table.y)
         held_out = cross_fit(
-            table,
-            names,
-            n_splits=self.n_splits,
-            random_state=self.random_state,
-            directions=self.directions,
-            n_jobs=self.n_jobs,
-            elsewhere=self.purpose == ABROAD,
-        )
+            table, names, n_splits=self.n_splits, random_state=self.random_state,
+            directions=self.directions, n_jobs=self.n_jobs, elsewhere=self.purpose == ABROAD,
+        )  # fmt: skip
         pool, values = fit_pool(table, names, self.random_state, self.directions)
         self._keep(pool)
         if not self.preparation_.columns_:
             raise TableError("every feature column is constant: nothing can be learned from them")
         with one_core():
             self.blend_ = Blend(self.purpose, self.consensus, self.calibrate).fit(
-                fresh_fusion(self.fusion),
-                held_out.by_group,
-                self.learners,
-                table.y,
-                table.groups,
-                held_out.new_kinds,
-                held_out.elsewhere,
-            )
+                fresh_fusion(self.fusion), held_out.by_group, names, table.y, table.groups,
+                held_out.new_kinds, held_out.elsewhere,
+            )  # fmt: skip
             fused = self.blend_.predict(held_out.by_group)
         if self.edited_ is not None:
             share = held_out.by_group[EDITED_SHARE].to_numpy()
@@ -244,6 +223,20 @@ class SeiqaRegressor(StackPredictor):
         self.interval_ = held_out.interval(values, self.fuse, self.random_state)
         self.oof_ = held_out.by_group.iloc[np.argsort(rows)]
         return self
+
+    def _on_one_scale(self, table: TrainingTable) -> TrainingTable:
+        """The table with labels on one scale, as ``scales_`` describes if there are several."""
+        table, told = on_one_scale(
+            table,
+            scale=self.scale,
+            identity=self.identity,
+            n_splits=self.n_splits,
+            random_state=self.random_state,
+            directions=self.directions,
+        )
+        if told is not None:
+            self.scales_ = told
+        return table
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -30,7 +30,13 @@ REPRESENTATIONS: dict[str, Callable[[], Any]] = {}
 
 
 def representation(name: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Register the decorated factory under ``name``, which must not be a number."""
+    """Register the decorated factory under ``name``.
+
+    Raises
+    ------
+    ValueError
+        The name is taken, or is a number, which means that many components.
+    """
 
     def register(factory: Callable[[], Any]) -> Callable[[], Any]:
         if name in (*REPRESENTATIONS, DENSE) or name.isdigit():

@@ -15,6 +15,7 @@ from seiqa_features.errors import LINE_LENGTH, DataError, StoreError, printable
 from seiqa_features.files import (
     path_text,
     require_regular,
+    sha256_of,
     text_path,
     why_unreadable,
 )
@@ -123,3 +124,9 @@ def test_a_long_name_loses_its_middle() -> None:
     assert line.startswith("begin 999")
     assert line.endswith("999 end")
     assert " … " in line
+
+
+def test_checksum_is_the_published_one_of_the_content(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    published = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
+    assert sha256_of(tmp_path / "file") == published

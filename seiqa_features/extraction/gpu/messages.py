@@ -90,7 +90,7 @@ def _inherited(descriptor: Any) -> SharedFile:
 def packed(
     message: object, known: Sequence[object], buffers: list[pickle.PickleBuffer] | None = None
 ) -> bytes:
-    """The message in bytes, without the objects of `known` and, given a list, without arrays."""
+    """The message in bytes, without objects of `known`; `buffers`, if given, gets the arrays."""
     file = io.BytesIO()
     _Pickler(file, known, buffers).dump(message)
     return file.getvalue()
@@ -99,7 +99,7 @@ def packed(
 def unpacked(
     data: bytes, known: Sequence[object], buffers: Sequence[NDArray[np.uint8]] = ()
 ) -> Any:
-    """The message of `packed`, with the objects of `known` that are here, and arrays on buffers."""
+    """The message of `packed`: `known` in the same order, and a uint8 [bytes] buffer per array."""
     return _Unpickler(data, known, buffers).load()
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # MS-SSIM, Wang et al. 2003, section 3.2
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # SSIM, Wang et al. 2004, equation 13
 WINDOW, SIGMA = 11, 1.5
+_WEIGHTS = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for i in range(WINDOW)]
+TAPS = [weight / sum(_WEIGHTS) for weight in _WEIGHTS]
 GMS_C = 170.0  # GMSD, Xue et al. 2014, section III
 
 PATCH_OUTPUTS = {
@@ -36,14 +38,14 @@ PATCH_OUTPUTS = {
 
 
 def patch_outputs(
-    same: float, *, better: Better, symmetric: bool = True, differentiable: bool = False
+    same: float, *, better: Better, differentiable: bool = False
 ) -> dict[str, Output]:
     """Outputs of `patch_statistics` for a map that is `same` everywhere on equal pictures.
 
     `better` is the direction of the map. The unevenness of a map has no direction: the map is even
     both if nothing is lost and if everything is.
     """
-    level = Output(identity=same, symmetric=symmetric, better=better, differentiable=differentiable)
+    level = Output(identity=same, symmetric=True, better=better, differentiable=differentiable)
     uneven = replace(level, identity=0.0, better=None)
     return {
         name: replace(uneven if name == "patch_std" else level, dim=dim)
@@ -80,27 +82,13 @@ def ssim() -> Extract:
     from seiqa_features.extractors.common.pairs import Description, compared
     from seiqa_features.extractors.common.tensors import grey, patch_statistics, wide
 
-    window = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for i in range(WINDOW)]
-    taps = [weight / sum(window) for weight in window]
-
-    def slide(image: torch.Tensor, dim: int) -> torch.Tensor:
-        """Weighted sum of shifted pictures: in float64 three times as fast as torch's conv2d."""
-        size = image.shape[dim] - WINDOW + 1
-        total: torch.Tensor = image.narrow(dim, 0, size) * taps[0]
-        for shift in range(1, WINDOW):
-            total.add_(image.narrow(dim, shift, size), alpha=taps[shift])
-        return total
-
-    def blur(image: torch.Tensor) -> torch.Tensor:
-        return slide(slide(image, -2), -1)
-
     def pyramid(image: torch.Tensor) -> Description:
         """Image, mean and variance of each scale at which the window fits."""
         levels: list[torch.Tensor] = []
         image = wide(grey(image))
         while len(levels) < 3 * len(LEVEL_WEIGHTS) and min(image.shape[2:]) >= WINDOW:
-            mean = blur(image)
-            levels += [image, mean, blur(image * image) - mean**2]
+            mean = _blur(image)
+            levels += [image, mean, _blur(image * image) - mean**2]
             padding = (image.shape[2] % 2, image.shape[3] % 2)
             image = F.avg_pool2d(image, 2, padding=padding)
         return tuple(levels)
@@ -109,7 +97,7 @@ def ssim() -> Extract:
         terms, values, maps = [], [], []
         for k in range(0, len(ref), 3):
             (r, mean_r, var_r), (d, mean_d, var_d) = ref[k : k + 3], dist[k : k + 3]
-            covariance = blur(r * d) - mean_r * mean_d
+            covariance = _blur(r * d) - mean_r * mean_d
             cs = ((2 * covariance + C2) / (var_r + var_d + C2)).clamp(min=0)
             luminance = (2 * mean_r * mean_d + C1) / (mean_r**2 + mean_d**2 + C1)
             maps.append(luminance * cs)
@@ -129,6 +117,20 @@ def ssim() -> Extract:
         }
 
     return compared(pyramid, compare)
+
+
+def _blur(image: torch.Tensor) -> torch.Tensor:
+    """Means under SSIM's Gaussian window, [..., H - 10, W - 10] of [..., H, W]."""
+    return _slide(_slide(image, -2), -1)
+
+
+def _slide(image: torch.Tensor, dim: int) -> torch.Tensor:
+    """Weighted sum of shifted pictures: in float64 three times as fast as torch's conv2d."""
+    size = image.shape[dim] - WINDOW + 1
+    total: torch.Tensor = image.narrow(dim, 0, size) * TAPS[0]
+    for shift in range(1, WINDOW):
+        total.add_(image.narrow(dim, shift, size), alpha=TAPS[shift])
+    return total
 
 
 @extractor(

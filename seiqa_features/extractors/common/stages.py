@@ -97,9 +97,9 @@ def compare_maps(name: str, ref: torch.Tensor, dist: torch.Tensor) -> dict[str, 
 
 
 def cosine(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Cosine along dimension 1, the channels, float64; exactly 1 for equal vectors.
+    """Cosine of maps [n, C, H, W] along the channels, float64 [n, H, W].
 
-    It is computed as 1 − ½|a − b|² of the unit vectors.
+    It is computed as 1 − ½|a − b|² of the unit vectors, exactly 1 for equal ones.
     """
     difference = F.normalize(one.float(), dim=1) - F.normalize(other.float(), dim=1)
     return 1 - difference.square().sum(dim=1).double() / 2

@@ -24,7 +24,7 @@ MIDDLE_LAYERS = ("mid1", "mid2", "mid3")  # after a quarter, half and three quar
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors along the last dimension scaled to length 1, float32."""
+    """Vectors [..., d] scaled to length 1, float32."""
     return F.normalize(vectors.float(), dim=-1)
 
 

@@ -32,6 +32,7 @@ from seiqa_features.extractors.specs import (
     Resources,
     Weight,
 )
+from seiqa_features.files import sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -213,9 +214,7 @@ def require_same_base(folder: Path, about: About, files: dict[str, Path]) -> Non
         A file of the base model differs.
     """
     for name, path in files.items():
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != about.base_files.get(name):
+        if sha256_of(path) != about.base_files.get(name):
             raise WeightsError(
                 f"{path}: not the file of {about.base} that the adapters in {folder} were trained"
                 " on; use that base model, or fine-tune again"

@@ -109,10 +109,13 @@ def model_of(name: str) -> Model:
     if name in PRESETS:
         return PRESETS[name]
     if not name.startswith(f"{PREFIX}:"):
-        known = ", ".join(PRESETS)
-        raise UsageError(f"multimodal model {name!r} does not exist; there are {known} and"
-                         f" {PREFIX}:<folder>")  # fmt: skip
-    folder = Path(name.removeprefix(f"{PREFIX}:")).expanduser().absolute()
+        raise UsageError(f"multimodal model {name!r} does not exist; there are {', '.join(PRESETS)}"
+                         f" and {PREFIX}:<folder>")  # fmt: skip
+    return _model_in(Path(name.removeprefix(f"{PREFIX}:")).expanduser().absolute())
+
+
+def _model_in(folder: Path) -> Model:
+    """The model in a folder, described by its config.json and the sizes of its files."""
     if "__" in str(folder):
         raise UsageError(
             f"{folder}: a model's folder cannot contain a double underscore; rename it"

@@ -45,5 +45,5 @@ def _resnet(
 
 
 def names_of(network: Any, images: torch.Tensor) -> tuple[str, ...]:
-    """Names of the maps, in order, found with pictures that may be on the meta device."""
+    """Names of the maps, in order; the pictures [n, 3, H, W] may be on the meta device."""
     return tuple(name for name in reader(network)(images) if name != "image")

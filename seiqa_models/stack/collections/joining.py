@@ -100,16 +100,25 @@ def on_one_scale(
         "misleading": misleading,
     }
     if scale == ZERO_TO_FIVE:
-        worst = float(y.min())
-        best = float((identity or {}).get(names[home], y.max()))
-        if best <= worst:
-            raise TableError(
-                f"collection {names[home]}: an undistorted picture has {best:g}, and no label is"
-                " below that"
-            )
-        told |= {"best": best, "worst": worst}
+        told |= _ends(y, (identity or {}).get(names[home]), names[home])
     y = on_output_scale(told, table.y, np.asarray(table.named_collections))
     return replace(table, y=y), told
+
+
+def _ends(y: FloatVector, identity: float | None, home: str) -> dict[str, float]:
+    """The labels that become 5 and 0; y float64 [n] are all labels on the scale of ``home``.
+
+    Raises
+    ------
+    TableError
+        No label is below that of an undistorted picture.
+    """
+    worst, best = float(y.min()), float(y.max() if identity is None else identity)
+    if best <= worst:
+        raise TableError(
+            f"collection {home}: an undistorted picture has {best:g}, and no label is below that"
+        )
+    return {"best": best, "worst": worst}
 
 
 def on_output_scale(

@@ -55,7 +55,22 @@ def map_between(
     home: ScaleMap,
     ends: tuple[float | None, float | None],
 ) -> ScaleMap:
-    """The map of a collection: a curve if it predicts left-out scenes better than a line does."""
+    """The map of a collection: a curve if it predicts left-out scenes better than a line does.
+
+    Parameters
+    ----------
+    labels, predicted : float64 [n]
+        The collection's labels, and held-out predictions on the common scale.
+    groups : int [n]
+        Codes of the scenes.
+    expected : ScaleMap
+        From a label on the common scale to its expected prediction.
+    home : ScaleMap
+        The range of the common scale is that of its values.
+    ends : (float or None, float or None)
+        Labels of an undistorted picture on the collection's scale and on the common one; both are
+        needed to have an effect.
+    """
 
     def fitted(rows: Rows, bent: bool) -> ScaleMap:
         return _least_squares(labels[rows], predicted[rows], expected, home, ends, bent=bent)
@@ -96,7 +111,7 @@ def _least_squares(
 
 
 def expectation(labels: FloatVector, predicted: FloatVector) -> ScaleMap:
-    """The expected prediction as an increasing curve of the label."""
+    """The expected prediction as an increasing curve of the label; both are float64 [n]."""
     return _fitted(straight(labels, predicted), lambda curve: predicted - curve(labels), bent=True)
 
 
@@ -120,7 +135,7 @@ def _fitted(first: ScaleMap, missed: Callable[[ScaleMap], FloatVector], *, bent:
 
 
 def straight(labels: FloatVector, values: FloatVector) -> ScaleMap:
-    """The straight line from the range of the labels to that of the values."""
+    """The straight line from the range of the labels [n] to that of the values [m]."""
     low, high = float(labels.min()), float(labels.max())
     high = high if high > low else low + 1.0
     start, end = float(values.min()), float(values.max())

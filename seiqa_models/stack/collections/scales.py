@@ -144,7 +144,17 @@ def fit_scales(
 def require_enough(
     y: FloatVector, groups: Rows, collections: Rows, names: Sequence[str], when: str = ""
 ) -> None:
-    """Check that the scale of every collection can be found; ``when`` says of which rows.
+    """Check that the scale of every collection can be found.
+
+    Parameters
+    ----------
+    y : float64 [n]
+    groups, collections : int [n]
+        Codes from 0.
+    names : sequence of str
+        Of the collections, by code.
+    when : str
+        Put before messages: of which rows the check is.
 
     Raises
     ------

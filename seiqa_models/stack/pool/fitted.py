@@ -131,7 +131,11 @@ def check_members(names: Sequence[str]) -> None:
 def read_in_forms(
     representations: Mapping[str, Any], values: FloatMatrix, dense: FloatMatrix | None
 ) -> dict[str, FloatMatrix]:
-    """The rows in each representation, in one memory layout, as it can affect the last digit."""
+    """The rows in each representation, float64 [n, k], by name.
+
+    All are in one memory layout, which can affect the last digit. ``values`` float64 [n, p] are
+    prepared rows, ``dense`` float64 [n, width] the same rows' dense blocks, if any are read.
+    """
     values = np.ascontiguousarray(values)
     return {
         name: np.ascontiguousarray(dense if name == DENSE else form.transform(values), np.float64)

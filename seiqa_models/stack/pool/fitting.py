@@ -72,17 +72,9 @@ def fit_pool(
     with one_core(), plain_scikit_learn():
         consensus = (Consensus(known) if learnable else DummyRegressor()).fit(values, y)
         fallback = Fallback(directions=known).fit(values, y, groups) if learnable else None
-        representations = {
-            name: _told(make_representation(name if learnable else ALL), directions=known).fit(
-                values, y
-            )
-            for name in forms(names)
-            if name != DENSE
-        }
-        if blocks is not None:
-            representations[DENSE] = blocks
+        scalar = _scalar_representations(names, values, y, known)
+        representations = scalar if blocks is None else {**scalar, DENSE: blocks}
         read = read_in_forms(representations, values, dense)
-        scalar = {name: form for name, form in representations.items() if name != DENSE}
         made_read = read_in_forms(scalar, made, None) if len(pairs) else {}
     learners = {}
     for name in names:
@@ -97,6 +89,20 @@ def fit_pool(
         )  # fmt: skip
     parts = preparation, representations, learners, consensus, fallback, *gates, displacement
     return FittedPool(*parts), np.concatenate([values, made])
+
+
+def _scalar_representations(
+    names: Sequence[str], values: FloatMatrix, y: FloatVector, known: Sequence[int]
+) -> dict[str, Any]:
+    """The members' representations fitted to prepared rows, by name; all columns if y is equal."""
+    learnable = _learnable(values, y)
+    return {
+        name: _told(make_representation(name if learnable else ALL), directions=known).fit(
+            values, y
+        )
+        for name in forms(names)
+        if name != DENSE
+    }
 
 
 def _gates(

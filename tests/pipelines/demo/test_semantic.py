@@ -84,8 +84,10 @@ def test_labels_use_the_whole_scale_and_both_families(recipes: pd.DataFrame) -> 
     assert set(train.kind) == {*PERCEPTUAL, *SEMANTIC}
 
 
-def test_pictures_keep_their_size_and_each_is_degraded(folder: Path) -> None:
-    for dist in folder.glob("*/Dist/*.png"):
+def test_pictures_keep_their_size_and_each_is_degraded(folder: Path, recipes: pd.DataFrame) -> None:
+    pictures = list(folder.glob("*/Dist/*.png"))
+    assert len(pictures) == len(recipes) > 100
+    for dist in pictures:
         with (
             Image.open(dist) as degraded,
             Image.open(dist.parent.parent / "Ref" / dist.name) as ref,

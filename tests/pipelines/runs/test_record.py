@@ -65,24 +65,32 @@ def test_features_of_another_run(name: str, finished: TwoRuns, copy_of: Copy) ->
     assert read_run(settings).digest == read_run(finished.first).digest
 
 
-@pytest.mark.parametrize(
-    "name", ["metrics.json", "predictions.csv", "bundle/bundle.json", "bundle/model.skops"]
-)
+READERS = {
+    "metrics.json": [steps.report],
+    "predictions.csv": [steps.report],
+    "bundle/bundle.json": [steps.report, steps.score_test],
+    "bundle/model.skops": [steps.score_test],
+}
+
+
+@pytest.mark.parametrize("name", READERS)
 def test_a_training_of_another_run(name: str, finished: TwoRuns, copy_of: Copy) -> None:
     settings = copy_of(finished.first)
     shutil.copy(finished.second.run / name, settings.run / name)
-    readers = {
-        "metrics.json": [steps.report],
-        "predictions.csv": [steps.report],
-        "bundle/bundle.json": [steps.report, steps.score_test],
-        "bundle/model.skops": [steps.score_test],
-    }
-    for step in readers[name]:
+    for step in READERS[name]:
         line = refusal(lambda step=step: step(settings))  # type: ignore[misc]
         assert line.startswith(f"{settings.run / name}: not the file that `seiqa train` wrote")
+
+
+def test_training_again_replaces_the_files_of_another_run(finished: TwoRuns, copy_of: Copy) -> None:
+    settings = copy_of(finished.first)
+    for name in READERS:
+        shutil.copy(finished.second.run / name, settings.run / name)
     steps.train(settings)
     steps.score_test(settings)
     steps.report(settings)
+    for name in ("predictions.csv", "scores.csv", "bundle/model.skops"):
+        assert (settings.run / name).read_bytes() == (finished.first.run / name).read_bytes()
 
 
 def test_a_whole_training_of_another_run(finished: TwoRuns, copy_of: Copy) -> None:

@@ -78,7 +78,7 @@ def test_checksum_is_recorded_once_and_read_from_the_lock(
     assert len(first) == 64
     lock = json.loads((weight_files.folder / LOCK_FILE).read_text())
     assert lock["timm/tiny.tag"]["sha256"] == first
-    monkeypatch.setattr(weights, "_sha256", lambda path: pytest.fail(f"{path} was hashed again"))
+    monkeypatch.setattr(weights, "sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
     assert weight_files.checksum(HUB) == first
 
 

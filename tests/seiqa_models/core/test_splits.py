@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.splits import (
     describe_folds,
+    fold_of_rows,
     laboratory_folds,
     make_folds,
     spread_folds,
@@ -31,6 +32,8 @@ def test_every_row_is_held_out_once_and_no_group_is_split(groups, n_splits, orde
         assert len(folds) == min(n_splits, len(set(groups)))
     held_out = np.concatenate([test for _, test in folds])
     np.testing.assert_array_equal(np.sort(held_out), np.arange(len(codes)))
+    numbers = fold_of_rows(folds)
+    assert all((numbers[test] == number).all() for number, (_, test) in enumerate(folds))
     for train, test in folds:
         assert len(train)
         assert len(test)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seiqa_models.core.errors import TableError
-from seiqa_models.core.splits import make_folds
+from seiqa_models.core.splits import fold_of_rows, make_folds
 from seiqa_models.core.transfer import transfer_folds, unseen_folds
 
 
@@ -30,9 +30,7 @@ def test_many_kinds_cost_one_fit_each_and_take_turns_at_the_folds():
     folds = make_folds(groups, n_splits=5, seed=0)
     cells = transfer_folds(folds, kinds)
     assert len(cells) == 40
-    fold_of_row = np.empty(400, dtype=int)
-    for number, (_, test) in enumerate(folds):
-        fold_of_row[test] = number
+    fold_of_row = fold_of_rows(folds)
     used = [int(fold_of_row[test[0]]) for _, test in cells]
     assert np.bincount(used).tolist() == [8] * 5
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.svm import SVR, NuSVR
 
 from seiqa_models.core.metrics import srocc
 from seiqa_models.evaluation.trial import try_learner
 from seiqa_models.learners.registry import DEFAULT_POOL, LEARNERS, learner, make_learner
 from seiqa_models.stack.pool.fitted import check_members
+
+
+def draws_a_seed(learner: Any) -> bool:
+    """scikit-learn's libsvm does, from NumPy's global generator; no value depends on it."""
+    parts = (learner, *learner.get_params().values())
+    return any(isinstance(part, SVR | NuSVR) for part in parts)
+
+
+def global_generator() -> tuple[bytes, int]:
+    """The state of NumPy's global generator: its numbers, and how many of them were used."""
+    _, numbers, used, *_ = np.random.get_state()
+    return numbers.tobytes(), used
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +39,7 @@ def regression():
 def test_learner_is_deterministic_clonable_and_learns(name, regression, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     X, y, X_new, y_new = regression
+    before = global_generator()
     fresh = make_learner(name, random_state=5)
     first = clone(fresh).fit(X, y).predict(X_new)
     second = make_learner(name, random_state=5).fit(X, y).predict(X_new)
@@ -32,14 +48,7 @@ def test_learner_is_deterministic_clonable_and_learns(name, regression, tmp_path
     # Two of the eight columns tell something: a consensus of all has to do worse.
     assert srocc(y_new, first) > (0.3 if name == "consensus" else 0.7)
     assert not list(tmp_path.iterdir()), "a learner wrote files"
-
-
-@pytest.mark.parametrize("name", sorted(LEARNERS))
-def test_learner_does_not_touch_the_global_generator(name, regression):
-    X, y, _, _ = regression
-    before = np.random.get_state()[1].copy()
-    make_learner(name, random_state=0).fit(X[:20], y[:20])
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    assert (global_generator() != before) == draws_a_seed(fresh)
 
 
 @pytest.mark.parametrize("name", sorted(LEARNERS))

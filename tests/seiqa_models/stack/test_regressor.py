@@ -74,8 +74,8 @@ def test_out_of_fold_predictions_do_not_see_the_rows_own_labels(make_table):
 
 def test_same_bytes_for_any_column_order_and_number_of_jobs(make_table):
     X, y, groups = make_table(d=30)
-    one = quick(learners=MIXED).fit(X, y, groups)
-    two = quick(learners=MIXED, n_jobs=2).fit(X[X.columns[::-1]], y, groups)
+    one = quick(learners=MIXED, n_splits=2).fit(X, y, groups)
+    two = quick(learners=MIXED, n_splits=2, n_jobs=2).fit(X[X.columns[::-1]], y, groups)
     np.testing.assert_array_equal(one.oof_, two.oof_)
     assert one.weights_ == two.weights_
     np.testing.assert_array_equal(one.predict(X[X.columns[::-1]]), two.predict(X))
