@@ -40,6 +40,7 @@ from seiqa_models.inspection.manifest import (
     MANIFEST_FILE,
     Manifest,
     ModelFile,
+    bundle_in,
     read_manifest,
 )
 from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
@@ -145,13 +146,18 @@ def load_bundle(folder: Path | str) -> Bundle:
 
     A bundle written with other library versions loads with a logged warning.
 
+    Parameters
+    ----------
+    folder : path
+        The bundle, or the folder of the trained run that it belongs to.
+
     Raises
     ------
     TableError
         There is no bundle, its format version differs, its model file was changed or is unreadable,
         or the model holds a type that is not allowed.
     """
-    folder = Path(folder) if isinstance(folder, str) else folder
+    folder = bundle_in(Path(folder) if isinstance(folder, str) else folder)
     manifest = read_manifest(folder)
     path = current(folder / MODEL_FILE)
     try:

@@ -150,6 +150,15 @@ def test_another_object_or_garbage_is_refused(saved):
         load_bundle(saved)
 
 
+def test_the_folder_of_a_run_stands_for_its_bundle(saved, fitted):
+    regressor, X = fitted[0], fitted[1]
+    run = saved.parent
+    assert np.array_equal(load_bundle(run).regressor.predict(X), regressor.predict(X))
+    (saved / "bundle.json").unlink()
+    with pytest.raises(TableError, match="name the folder of a trained run, or its bundle"):
+        load_bundle(run)
+
+
 def test_missing_broken_or_foreign_manifest_is_refused(saved, tmp_path):
     with pytest.raises(TableError, match="is not a bundle"):
         load_bundle(tmp_path / "nowhere")
