@@ -246,5 +246,8 @@ def load_settings(**flags: Any) -> Settings:
 def _default_run(settings: Settings) -> Path:
     if settings.data is None:
         raise UsageError("neither data nor run folder named; give DATA or --run")
+    for path in settings.named_data():
+        if (path / "settings.yaml").is_file():
+            raise UsageError(f"{path}: is the folder of a run, not data; name it with --run")
     name = "+".join(map(collection_name, settings.named_data()))
     return Path("runs") / f"{name}-{Path(settings.config).stem}"
