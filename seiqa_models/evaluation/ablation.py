@@ -24,7 +24,7 @@ from seiqa_models.core.checks import (
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
-from seiqa_models.core.threads import one_core
+from seiqa_models.core.threads import one_core, processes
 from seiqa_models.results import AblatedGroup, Ablation
 from seiqa_models.stack.pool.fitted import Directions
 from seiqa_models.stack.pool.fitting import fit_learner
@@ -122,19 +122,21 @@ def feature_ablation(
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
-    parts = Parallel(n_jobs=n_jobs)(
-        delayed(_prepared)(table, fold, directions or {}) for fold in folds
-    )
     owners = [feature_group(column) for column in table.X.columns]
     names = sorted(set(owners))
     everything = frozenset(names)
     kept = [everything, *(everything - {name} for name in names), *({name} for name in names)]
+    total = len(kept) * len(folds)
+    n_jobs = processes(n_jobs, total)
+    parts = Parallel(n_jobs=n_jobs)(
+        delayed(_prepared)(table, fold, directions or {}) for fold in folds
+    )
     fits = (delayed(_predict)(part.only(some), learner, seed) for some in kept for part in parts)
     predictions: list[FloatVector | None] = []
     for prediction in Parallel(n_jobs=n_jobs, return_as="generator")(fits):
         predictions.append(prediction)
         if on_fit is not None:
-            on_fit(len(predictions), len(kept) * len(parts))
+            on_fit(len(predictions), total)
     starts = range(0, len(predictions), len(parts))
     complete, *finals = [
         _pooled_final(table.y, parts, predictions[start : start + len(parts)]) for start in starts

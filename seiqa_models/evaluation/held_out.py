@@ -21,6 +21,7 @@ from seiqa_models.core.checks import MIN_GROUPS_TO_FIT, MIN_ROWS_TO_FIT, Trainin
 from seiqa_models.core.columns import AGREEMENT, INNER, RESULT_COLUMNS, SCORED
 from seiqa_models.core.errors import KindsError
 from seiqa_models.core.splits import Fold
+from seiqa_models.core.threads import processes
 from seiqa_models.core.transfer import transfer_folds
 from seiqa_models.evaluation.baselines import best_single, index_only
 from seiqa_models.fusions.registry import fresh_fusion
@@ -127,7 +128,7 @@ def fit_everything(
         delayed(_fit)(worker, table),
     ]
     results: list[Any] = []
-    for result in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
+    for result in Parallel(n_jobs=processes(n_jobs, len(tasks)), return_as="generator")(tasks):
         results.append(result)
         if on_fold is not None:
             on_fold(len(results), len(tasks))

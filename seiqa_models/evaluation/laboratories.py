@@ -25,6 +25,7 @@ from seiqa_models.core.errors import TableError
 from seiqa_models.core.frames import frame_of
 from seiqa_models.core.metrics import plcc, srocc
 from seiqa_models.core.splits import Fold, make_folds
+from seiqa_models.core.threads import processes
 from seiqa_models.judged import Judged
 from seiqa_models.stack.regressor import SeiqaRegressor
 
@@ -98,7 +99,7 @@ def judge_laboratories(
         for fold in parts
     ]
     predictions = []
-    for prediction in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
+    for prediction in Parallel(n_jobs=processes(n_jobs, len(tasks)), return_as="generator")(tasks):
         predictions.append(prediction)
         if on_fit is not None:
             on_fit(len(predictions), len(tasks))
