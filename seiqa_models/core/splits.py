@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -43,8 +45,8 @@ def make_folds(
     TableError
         Fewer than 2 groups.
     """
-    if n_splits < 2:
-        raise ValueError(f"n_splits is {n_splits}, expected at least 2")
+    if not isinstance(n_splits, Integral) or n_splits < 2:
+        raise ValueError(f"n_splits is {n_splits!r}, expected a whole number of at least 2")
     codes, names = codes_of(groups)
     sizes = np.bincount(codes, minlength=len(names))
     if len(names) < 2:
