@@ -194,9 +194,9 @@ def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
             "give the rows that have one"
         )
     if (large := np.abs(vector) > LARGEST).any():
-        row = int(np.argmax(large))
+        place = int(np.argmax(large))
         raise TableError(
-            f"{what} {vector[row]:.3g} in row {_name(X, row)}: none is beyond ±{LARGEST:g}"
+            f"{what} {vector[place]:.3g} in row {_name(X, place)}: none is beyond ±{LARGEST:g}"
         )
     return vector
 

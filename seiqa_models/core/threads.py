@@ -53,7 +53,7 @@ def processes(n_jobs: int, tasks: int) -> int:
     n_jobs : int
         As for joblib: a number of processes, or -1 for as many as there are cores, …
     """
-    return max(1, min(effective_n_jobs(n_jobs), tasks))
+    return max(1, min(int(effective_n_jobs(n_jobs)), tasks))
 
 
 def _set_threads(blas: Any, number: int) -> None:
