@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.trust import refused_types, trusted_types
 
 logger = logging.getLogger(__name__)
+_reading = Lock()  # what silences warnings does so for all threads, one after the other
 
 MODEL_FILE = "model.skops"
 CARD_FILE = "card.md"
@@ -169,7 +171,9 @@ def load_bundle(folder: Path | str) -> Bundle:
     if _inspect(model, path) != manifest.model.members:
         raise TableError(f"{path} holds other members than {MANIFEST_FILE} says: train again")
     _warn_of_other_versions(folder, manifest.versions)
-    return Bundle(_read_model(path, model), manifest.recipe, manifest.card)
+    with _reading:
+        regressor = _read_model(path, model)
+    return Bundle(regressor, manifest.recipe, manifest.card)
 
 
 def load_built_in() -> Bundle:
