@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -21,6 +20,7 @@ from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.remote.places import as_path
+from seiqa_features.threads import forkable_lock
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.anchors import in_words
 from seiqa_models.batch_scorer import BatchScorer
@@ -75,7 +75,7 @@ class Scorer(BatchScorer):
         self.workers = workers or os.cpu_count() or 1
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device=device)
         self.recipe = matching_recipe(bundle, self.runtime)
-        self._one_at_a_time = Lock()  # each call uses all of its workers
+        self._one_at_a_time = forkable_lock()  # each call uses all of its workers
         self._recent = RecentPairs()
 
     @classmethod

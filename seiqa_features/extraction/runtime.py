@@ -9,7 +9,6 @@ import logging
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
@@ -23,7 +22,7 @@ from seiqa_features.extractors.specs import (
     Resources,
 )
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.threads import on_one_core
+from seiqa_features.threads import forkable_lock, on_one_core
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_features.weights.places import missing_message, reinstall, without_packages
 
@@ -31,7 +30,7 @@ GIGABYTE = 1e9
 
 logger = logging.getLogger(__name__)
 
-_building = Lock()
+_building = forkable_lock()
 
 
 class Runtime:
