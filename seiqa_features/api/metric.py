@@ -115,7 +115,8 @@ class Metric:
         home = str(dist.device) if spec.runs_on_gpu and dist.device.type == "cuda" else "cpu"
         work = shared_runtime(home, self._weights).work(spec.name)
         one = len(ref) == 1
-        index = torch.zeros(len(dist), dtype=torch.int64) if one else torch.arange(len(dist))
+        rows = torch.arange(len(dist), device=home)
+        index = torch.zeros_like(rows) if one else rows
         dist, ref = _clamped(dist), _clamped(ref)
         if not self.differentiable:
             dist, ref = dist.detach(), ref.detach()
@@ -123,7 +124,7 @@ class Metric:
             values = work(
                 ref=ref.to(home, torch.float32),
                 dist=dist.to(home, torch.float32),
-                ref_index=index.to(home),
+                ref_index=index,
             )
             return value_of(self._quantity.output, values).to(dist.device)
 

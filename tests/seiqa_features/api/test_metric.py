@@ -112,6 +112,26 @@ def test_a_batch_is_its_pairs_and_one_reference_may_serve_all() -> None:
     assert torch.equal(haarpsi(dist, ref[:1]), expected)
 
 
+@pytest.mark.parametrize("name", ["ssim", "gmsd", "lite0__embedding_cosine"])
+def test_the_device_of_new_tensors_does_not_matter(name: str) -> None:
+    metric = create_metric(name)
+    ref = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    expected = metric(ref * 0.9, ref)
+    with torch.device("meta"):
+        assert torch.equal(metric(ref * 0.9, ref), expected)
+
+
+def test_another_default_type_is_refused() -> None:
+    metric = create_metric("gmsd")
+    ref = torch.rand(1, 3, 64, 64)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(UsageError, match="PyTorch's default type is torch"):
+            metric(ref * 0.9, ref)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_it_says_what_it_is() -> None:
     found = [create_metric(name) for name in ("MS-SSIM", "gmsd", "colour__lightness_shift")]
     assert [m.name for m in found] == ["ms_ssim", "gmsd", "colour__lightness_shift"]
