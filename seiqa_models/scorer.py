@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL.Image import Image
 
 from seiqa_features.api.recent import RecentPairs
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.direct import compute_table, held
+from seiqa_features.extraction.direct import compute_table, held, thread_count
 from seiqa_features.extraction.jobs import Load
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.decoding import pixel_key
@@ -72,7 +71,7 @@ class Scorer(BatchScorer):
         bundle.regressor.require_collection(as_collection)
         self.as_collection = as_collection
         self.bundle = bundle
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = thread_count(workers)
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device=device)
         self.recipe = matching_recipe(bundle, self.runtime)
         self._one_at_a_time = forkable_lock()  # each call uses all of its workers

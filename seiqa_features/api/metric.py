@@ -136,9 +136,15 @@ class Metric:
 
 def _require_pairs(dist: torch.Tensor, ref: torch.Tensor) -> None:
     """Raise DataError unless these are two matching batches of pictures."""
+    import torch
+
     sides = {"dist": dist, "ref": ref}
     for name, batch in sides.items():
-        if batch.dim() != 4 or batch.shape[1] != 3 or not batch.is_floating_point():
+        if not isinstance(batch, torch.Tensor):
+            found = f"a {type(batch).__name__}"
+            raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
+        plain = batch.layout == torch.strided and batch.is_floating_point()
+        if batch.dim() != 4 or batch.shape[1] != 3 or not batch.numel() or not plain:
             found = f"{batch.dtype} {list(batch.shape)}"
             raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
     if ref.device != dist.device:

@@ -66,7 +66,7 @@ class Runtime:
         self.precision = precision
         self.gpu_memory = gpu_memory
         self.scratch = scratch
-        self._asked = device
+        self._asked = str(device)  # a torch.device says the same
         self._built: dict[str, Extract] = {}
 
     @cached_property

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +120,12 @@ def test_the_device_of_new_tensors_does_not_matter(name: str) -> None:
     expected = metric(ref * 0.9, ref)
     with torch.device("meta"):
         assert torch.equal(metric(ref * 0.9, ref), expected)
+
+
+@pytest.mark.parametrize("name", [None, 1, ["ssim"]])
+def test_a_name_is_text(name: Any) -> None:
+    with pytest.raises(UsageError, match=r"expected the name of a metric; list_extractors\(\)"):
+        create_metric(name)
 
 
 def test_another_default_type_is_refused() -> None:
@@ -267,10 +274,25 @@ Change = Callable[[torch.Tensor], torch.Tensor]
         (ONE.expand(3, -1, -1, -1), ONE.expand(2, -1, -1, -1), r"^ref: \[2, 3, 64, 64\] for dist"),
         (ONE, ONE.to("meta"), "^ref is on meta, dist on cpu; expected one device"),
         (ONE[..., :12], ONE[..., :12], "^dist: 12×64 pixels; gms needs 16 a side"),
+        (ONE.numpy(), ONE, r"^dist: a ndarray; expected a float tensor"),
+        (ONE[:0], ONE[:0], r"^dist: torch.float32 \[0, 3, 64, 64\]; expected"),
+        (ONE.to_sparse(), ONE, r"^dist: torch.float32 .* expected a float tensor"),
         (ONE + 255, ONE, "^dist: values 255 to 255; expected 0 to 1: divide by 255"),
         (ONE, ONE * torch.nan, "^ref: values nan to nan; expected 0 to 1"),
     ],
-    ids=["3-d", "integers", "sizes", "counts", "devices", "small", "range", "NaN"],
+    ids=[
+        "3-d",
+        "integers",
+        "sizes",
+        "counts",
+        "devices",
+        "small",
+        "array",
+        "empty",
+        "sparse",
+        "range",
+        "NaN",
+    ],
 )
 def test_tensors_that_do_not_fit(dist: torch.Tensor, ref: torch.Tensor, message: str) -> None:
     with pytest.raises(DataError, match=message):
