@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -93,6 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
     from seiqa_models.core.errors import TableError
 
     prepare_output()
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # libraries end the process in their own words
+        fail("the current folder does not exist any more; change to another one", 1)
     try:
         app(arguments)
     except SystemExit as stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import reprlib
 import textwrap
 from collections.abc import Collection, Mapping
@@ -40,6 +41,14 @@ def line(item: ErrorDetails) -> str:
         return f"setting {place}: is missing, and the configuration file has to give it"
     given = reprlib.repr(item["input"])  # it may be large, or refer to itself
     return f"setting {place}: {item['msg']} (got {textwrap.shorten(given, 100)})"
+
+
+def no_json(error: Exception) -> str:
+    """One line about a variable that holds several values, and cannot be read."""
+    found = re.search(r'field "(\w+)"', str(error))
+    variable = f"SEIQA_{found[1].upper()}" if found else "the environment"
+    why = error.__cause__ or "nested too deeply"
+    return f'{variable} cannot be read: expected JSON, such as {{"gms": ["max512"]}} or [5] ({why})'
 
 
 def moved(parameter: str, found: str) -> str:

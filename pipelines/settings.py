@@ -30,7 +30,7 @@ from pipelines.config_files import (
     config_path,
     with_tiles,
 )
-from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, say_near
+from pipelines.setting_messages import FUSION_PARAMETERS, line, moved, no_json, say_near
 from seiqa_features.datasets.collections import collection_name
 from seiqa_features.errors import UsageError
 from seiqa_features.extraction.connecting import Cluster
@@ -50,7 +50,7 @@ MAX_SEED = 2**31 - 1
 class Settings(BaseSettings):
     """All settings of a step; saved beside each result as settings.yaml."""
 
-    model_config = SettingsConfigDict(env_prefix="SEIQA_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="SEIQA_", env_ignore_empty=True, extra="forbid")
 
     data: Annotated[AnyPath | tuple[AnyPath, ...] | None, NoDecode] = Field(
         None, description="data set folder or CSV manifest; several are collections"
@@ -223,12 +223,13 @@ def load_settings(**flags: Any) -> Settings:
     try:
         settings = Settings(**given)
     except (SettingsError, RecursionError) as error:  # a variable that must be JSON
-        why = error.__cause__ or "nested too deeply"
-        raise UsageError(f"environment cannot be read: {error} ({why})") from None
+        raise UsageError(no_json(error)) from None
     except ValidationError as error:
         raise UsageError(*map(line, error.errors())) from None
     except (yaml.YAMLError, TypeError, ValueError) as error:
-        path = config_path(str(given.get("config", os.environ.get("SEIQA_CONFIG", DEFAULT_CONFIG))))
+        path = config_path(
+            str(given.get("config", os.environ.get("SEIQA_CONFIG") or DEFAULT_CONFIG))
+        )
         said = " ".join(str(error).split())
         raise UsageError(
             f"config {path}: expected YAML of settings, name: value ({said})"
@@ -245,5 +246,8 @@ def load_settings(**flags: Any) -> Settings:
 def _default_run(settings: Settings) -> Path:
     if settings.data is None:
         raise UsageError("neither data nor run folder named; give DATA or --run")
+    for path in settings.named_data():
+        if (path / "settings.yaml").is_file():
+            raise UsageError(f"{path}: is the folder of a run, not data; name it with --run")
     name = "+".join(map(collection_name, settings.named_data()))
     return Path("runs") / f"{name}-{Path(settings.config).stem}"

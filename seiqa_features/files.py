@@ -138,7 +138,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        The folder cannot be created, or the file cannot be written or renamed.
+        The folder cannot be created, or the file cannot be written or renamed; it names `path`.
     """
     if isinstance(path, RemotePath):
         with TemporaryDirectory() as folder:
@@ -152,9 +152,11 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         flush(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk names no file
         raise
 
 

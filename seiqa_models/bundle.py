@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from seiqa_models.inspection.manifest import (
     MANIFEST_FILE,
     Manifest,
     ModelFile,
+    bundle_in,
     read_manifest,
 )
 from seiqa_models.inspection.members import UnsoundModelError, list_members, open_model
@@ -50,6 +52,7 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.trust import refused_types, trusted_types
 
 logger = logging.getLogger(__name__)
+_reading = Lock()  # what silences warnings does so for all threads, one after the other
 
 MODEL_FILE = "model.skops"
 CARD_FILE = "card.md"
@@ -145,13 +148,18 @@ def load_bundle(folder: Path | str) -> Bundle:
 
     A bundle written with other library versions loads with a logged warning.
 
+    Parameters
+    ----------
+    folder : path
+        The bundle, or the folder of the trained run that it belongs to.
+
     Raises
     ------
     TableError
         There is no bundle, its format version differs, its model file was changed or is unreadable,
         or the model holds a type that is not allowed.
     """
-    folder = Path(folder) if isinstance(folder, str) else folder
+    folder = bundle_in(Path(folder) if isinstance(folder, str) else folder)
     manifest = read_manifest(folder)
     path = current(folder / MODEL_FILE)
     try:
@@ -163,7 +171,9 @@ def load_bundle(folder: Path | str) -> Bundle:
     if _inspect(model, path) != manifest.model.members:
         raise TableError(f"{path} holds other members than {MANIFEST_FILE} says: train again")
     _warn_of_other_versions(folder, manifest.versions)
-    return Bundle(_read_model(path, model), manifest.recipe, manifest.card)
+    with _reading:
+        regressor = _read_model(path, model)
+    return Bundle(regressor, manifest.recipe, manifest.card)
 
 
 def load_built_in() -> Bundle:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -14,13 +12,14 @@ from PIL.Image import Image
 
 from seiqa_features.api.recent import RecentPairs
 from seiqa_features.errors import DataError
-from seiqa_features.extraction.direct import compute_table, held
+from seiqa_features.extraction.direct import compute_table, held, thread_count
 from seiqa_features.extraction.jobs import Load
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.remote.places import as_path
+from seiqa_features.threads import forkable_lock
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.anchors import in_words
 from seiqa_models.batch_scorer import BatchScorer
@@ -72,10 +71,10 @@ class Scorer(BatchScorer):
         bundle.regressor.require_collection(as_collection)
         self.as_collection = as_collection
         self.bundle = bundle
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = thread_count(workers)
         self.runtime = runtime or Runtime(WeightFiles(DEFAULT_FOLDER), device=device)
         self.recipe = matching_recipe(bundle, self.runtime)
-        self._one_at_a_time = Lock()  # each call uses all of its workers
+        self._one_at_a_time = forkable_lock()  # each call uses all of its workers
         self._recent = RecentPairs()
 
     @classmethod

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -35,7 +36,12 @@ def prepare_output() -> None:
     """Make any text printable to any terminal, file or pipe, and show warnings as log lines.
 
     Characters that the output's encoding lacks, such as "é" in ASCII, are written as escapes.
+    Streams that the caller has closed (``>&-``) lead nowhere: otherwise the next files that are
+    opened would get their numbers, and what a library prints.
     """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 — for all of the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 from pipelines.commands.console import bars, say, say_left_out
@@ -34,10 +33,9 @@ def finetune(
     from pipelines.settings import load_settings
     from seiqa_models.core.metrics import plcc, srocc
 
-    config = config or os.environ.get("SEIQA_CONFIG", "redpanqa")
     settings = load_settings(
-        data=data, config=config, run=run, cache=cache, workers=workers, device=device,
-        weights=weights, keep_going=keep_going, seed=seed,
+        data=data, config=config or "redpanqa", run=run, cache=cache, workers=workers,
+        device=device, weights=weights, keep_going=keep_going, seed=seed,
     )  # fmt: skip
     with bars("checking images", "fine-tuning") as (images, pairs):
         done = steps.finetune(

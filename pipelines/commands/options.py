@@ -1,4 +1,8 @@
-"""Arguments and options shared by several verbs, and how the help of a verb shows them."""
+"""Arguments and options shared by several verbs, and how the help of a verb shows them.
+
+`of_setting` makes the options that are settings of a run, too: what the environment says of them
+(SEIQA_…) holds for every verb. An empty variable says nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,13 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+
+def of_setting(setting: str, *names: str, **options: Any) -> Any:
+    """An option that SEIQA_<setting> gives as well."""
+    variable = f"SEIQA_{setting.upper()}"
+    return typer.Option(*names, envvar=variable, **options)
+
 
 Data = Annotated[
     list[Path] | None,
@@ -18,17 +29,23 @@ Data = Annotated[
 ]
 Config = Annotated[
     str | None,
-    typer.Option(metavar="CONFIG", help="Name in pipelines/configs, or a YAML file."),
+    of_setting("config", metavar="CONFIG", help="Name in pipelines/configs, or a YAML file."),
 ]
 Run = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Folder for results [runs/<data>-<config>]."),
 ]
-Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Feature store [runs/cache].")]
+Cache = Annotated[
+    Path | None, of_setting("cache", metavar="FOLDER", help="Feature store [runs/cache].")
+]
 Workers = Annotated[
     int | None,
-    typer.Option(
-        metavar="NUMBER", min=1, max=1024, help="Worker threads and processes [all cores]."
+    of_setting(
+        "workers",
+        metavar="NUMBER",
+        min=1,
+        max=1024,
+        help="Worker threads and processes [all cores].",
     ),
 ]
 Seed = Annotated[
@@ -38,27 +55,37 @@ Seed = Annotated[
     ),
 ]
 KeepGoing = Annotated[
-    bool | None, typer.Option("--keep-going", help="Leave bad pairs out instead of stopping.")
+    bool | None,
+    of_setting("keep_going", "--keep-going", help="Leave bad pairs out instead of stopping."),
 ]
 Device = Annotated[
     str | None,
-    typer.Option(
-        metavar="DEVICE", help="auto, cpu, cuda, cuda:<n>, or several with commas [auto]."
+    of_setting(
+        "device", metavar="DEVICE", help="auto, cpu, cuda, cuda:<n>, or several with commas [auto]."
     ),
 ]
 EngineOption = Annotated[
     str | None,
-    typer.Option(
-        "--engine", metavar="ENGINE", help="local, or ray: extract on a Ray cluster [local]."
+    of_setting(
+        "engine",
+        "--engine",
+        metavar="ENGINE",
+        help="local, or ray: extract on a Ray cluster [local].",
     ),
 ]
 RayAddress = Annotated[
     str | None,
-    typer.Option(metavar="HOST:PORT", help="Address of the cluster, or auto [this machine alone]."),
+    of_setting(
+        "ray_address",
+        metavar="HOST:PORT",
+        help="Address of the cluster, or auto [this machine alone].",
+    ),
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Folder of your own weights [~/.cache/seiqa/weights]."),
+    of_setting(
+        "weights", metavar="FOLDER", help="Folder of your own weights [~/.cache/seiqa/weights]."
+    ),
 ]
 PrecisionOption = Annotated[
     str | None,
@@ -76,7 +103,8 @@ Skip = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 As = Annotated[
     str | None,
-    typer.Option(
+    of_setting(
+        "score_as",
         "--as",
         metavar="NAME",
         help="Score as the observers of this collection [what all have in common].",
@@ -84,7 +112,9 @@ As = Annotated[
 ]
 BundleDir = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Bundle folder of a trained run [the built-in model]."),
+    typer.Option(
+        metavar="FOLDER", help="Folder of a trained run, or its bundle [the built-in model]."
+    ),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,7 @@ from pipelines.commands.options import (
     RayAddress,
     Weights,
     Workers,
+    of_setting,
 )
 from pipelines.text_tables import show_table
 
@@ -46,8 +46,8 @@ def score(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Feature store for folders and manifests [runs/cache]."
+        of_setting(
+            "cache", metavar="FOLDER", help="Feature store for folders and manifests [runs/cache]."
         ),
     ] = None,
     workers: Workers = None,
@@ -104,7 +104,7 @@ def score(
     cluster = _cluster(engine, ray_address)
     one = len(images) == 1
     listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
-    cache = as_path(cache or Path(os.environ.get("SEIQA_CACHE", DEFAULT_CACHE)))
+    cache = as_path(cache or DEFAULT_CACHE)
     scorer = load_scorer(bundle, make_runtime(cache, device, weights), workers, score_as)
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
@@ -120,12 +120,11 @@ def _cluster(engine: str | None, address: str | None) -> Cluster | None:
     from seiqa_features.errors import UsageError
     from seiqa_features.extraction.connecting import Cluster, require_answer
 
-    chosen = engine or os.environ.get("SEIQA_ENGINE", "local")
-    if chosen not in ("local", "ray"):
-        raise UsageError(f"--engine {chosen}: expected local or ray")
-    if chosen == "local":
+    if engine not in (None, "local", "ray"):
+        raise UsageError(f"--engine {engine}: expected local or ray")
+    if engine != "ray":
         return None
-    cluster = Cluster(address or os.environ.get("SEIQA_RAY_ADDRESS"))
+    cluster = Cluster(address)
     require_answer(cluster)  # first: checking the images may take long
     return cluster
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -59,8 +57,7 @@ def serve(
     pixels = max_pixels or MAX_PIXELS
     if pixels > MAX_PIXELS:
         raise UsageError(f"--max-pixels {pixels}: expected at most {MAX_PIXELS}")
-    folder = weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER))
-    runtime = Runtime(WeightFiles(folder), device=device or "auto")
+    runtime = Runtime(WeightFiles(weights or DEFAULT_FOLDER), device=device or "auto")
     scorer = Scorer.load(bundle, workers=workers, runtime=runtime, as_collection=score_as)
     if not is_local(host):
         say(f"anyone who can reach port {port} of this machine can use the page", err=True)

@@ -81,11 +81,12 @@ def make_demo_data(folder: Path) -> Path:
     Raises
     ------
     ValueError
-        The folder holds a data set that this function did not write.
+        The folder holds something that this function did not write.
     """
-    require_own(folder, RECIPE_FILE)
     pairs = demo_pairs()
-    write_whole(folder / RECIPE_FILE, _recipe_csv(pairs))  # first: marks the folder as ours
+    recipe = _recipe_csv(pairs)
+    require_own(folder, RECIPE_FILE, recipe)
+    write_whole(folder / RECIPE_FILE, recipe)  # first: marks the folder as ours
     references = {scene: reference(scene) for scene in {pair.rated.scene for pair in pairs}}
     as_png = {scene: png(picture) for scene, picture in references.items()}
     for pair in pairs:
@@ -98,17 +99,19 @@ def make_demo_data(folder: Path) -> Path:
     return folder
 
 
-def require_own(folder: Path, marker: str) -> None:
-    """Refuse a folder that holds a data set but not the file `marker`.
+def require_own(folder: Path, marker: str, content: bytes) -> None:
+    """Refuse a folder with visible files that does not hold `marker` with the header of `content`.
 
     Raises
     ------
     ValueError
-        The folder holds another data set.
+        The folder holds something else.
     """
-    foreign = any((folder / split).exists() for split in SPLITS)
-    if foreign and not (folder / marker).is_file():
-        raise ValueError(f"{folder}: already holds another data set; choose an empty folder")
+    if not folder.is_dir() or all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    file, header = folder / marker, content.partition(b"\n")[0]
+    if not file.is_file() or file.read_bytes().partition(b"\n")[0] != header:
+        raise ValueError(f"{folder}: already holds something else; choose an empty folder")
 
 
 def png(picture: RGBImage) -> bytes:

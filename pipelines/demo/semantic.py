@@ -94,11 +94,12 @@ def make_semantic_data(folder: Path, *, seed: int = 0) -> Path:
     Raises
     ------
     ValueError
-        The folder holds a data set that this function did not write.
+        The folder holds something that this function did not write.
     """
-    require_own(folder, LABELS_FILE)
     recipes = list(_recipes(seed))
-    write_whole(folder / LABELS_FILE, _labels_csv(recipes))  # first: marks the folder as ours
+    labels_csv = _labels_csv(recipes)
+    require_own(folder, LABELS_FILE, labels_csv)
+    write_whole(folder / LABELS_FILE, labels_csv)  # first: marks the folder as ours
     scenes = {split: [photograph(path) for path in paths] for split, paths in SCENES.items()}
     references = {split: [png(picture) for picture in group] for split, group in scenes.items()}
     for recipe in recipes:

@@ -122,9 +122,9 @@ def _features(
     from seiqa_features.extraction.direct import compute_table, held
     from seiqa_features.remote.places import as_path
     from seiqa_features.table.recipe import Recipe
-    from seiqa_models.inspection.manifest import BOXED, read_manifest
+    from seiqa_models.inspection.manifest import BOXED, bundle_in, read_manifest
 
-    manifest = read_manifest(BOXED if bundle is None else as_path(bundle))
+    manifest = read_manifest(BOXED if bundle is None else bundle_in(as_path(bundle)))
     recipe = Recipe.parse(manifest.recipe["features"])
     if runtime.weight_files.missing(recipe.weights):
         raise LookupError("what the user has to wait for is fetched by the process that they see")

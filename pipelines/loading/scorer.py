@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ def make_runtime(cache: Path | None, device: str | None, weights: Path | None) -
     from seiqa_features.remote.places import as_path, local_side
     from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 
-    weight_files = WeightFiles(weights or Path(os.environ.get("SEIQA_WEIGHTS", DEFAULT_FOLDER)))
+    weight_files = WeightFiles(weights or DEFAULT_FOLDER)
     scratch = None if cache is None else local_side(as_path(cache)) / "scratch"
     return Runtime(weight_files, device=device or "auto", scratch=scratch)
 

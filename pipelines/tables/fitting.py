@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.runs.card import collection_facts
-from pipelines.runs.folder import BUNDLE, exclusive
+from pipelines.runs.folder import exclusive
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics
 from pipelines.runs.model import KINDS_DIFFER, make_regressor
@@ -19,7 +19,6 @@ from pipelines.scales import collections_of, scale_parameters
 from pipelines.settings import Settings
 from pipelines.steps.laboratories import judge_collections
 from pipelines.tables.reading import Labelled, features_of, read_labelled
-from seiqa_features.commits import current
 from seiqa_features.errors import UsageError
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.spending import Spent, spending
@@ -31,7 +30,6 @@ from seiqa_models.core.columns import is_dense, split_columns
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.readiness import require_folds
 from seiqa_models.evaluation.evaluate import evaluate
-from seiqa_models.inspection.manifest import MANIFEST_FILE
 
 PSEUDO_LABEL = "pseudo_label"  # a label column of this name holds pseudo-labels, as in a manifest
 SCORE = "score"
@@ -196,8 +194,7 @@ def predict_table(table: Path, bundle: Path, *, collection: str | None = None) -
     TableError
         There is no bundle, or its model knows no such collection.
     """
-    inner = bundle / BUNDLE
-    regressor = load_bundle(inner if current(inner / MANIFEST_FILE).is_file() else bundle).regressor
+    regressor = load_bundle(bundle).regressor
     rows = read_text_table(table)
     features, spelled = features_of(rows, regressor.features_)
     split_columns(features)

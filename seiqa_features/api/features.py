@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any, TypeAlias, overload
 
 import pandas as pd
 
-from seiqa_features.errors import DataError
-from seiqa_features.extraction.direct import compute_table, gather
+from seiqa_features.errors import DataError, UsageError
+from seiqa_features.extraction.direct import compute_table, gather, thread_count
 from seiqa_features.extraction.runtime import shared_runtime
 from seiqa_features.pictures.inputs import Picture, is_picture
 from seiqa_features.pictures.pair_inputs import both_sides
@@ -129,19 +128,21 @@ def extract(
     0  80.0
     1  10.7
     """
-    asked = [names] if isinstance(names, str) else names
+    threads = thread_count(workers)
+    asked = [names] if isinstance(names, str) or names is None else names
     found = [find_quantities(name, details=details) for name in asked]
     quantities = list(dict.fromkeys(chain.from_iterable(found)))
+    if not quantities:
+        raise UsageError("no metric is named; list_extractors() gives the names")
     views = {q.spec.name: view or q.spec.usual_view for q in quantities}
     runtime = shared_runtime(device, weights)
     recipe, _ = runtime.bind(Recipe.parse({name: [look] for name, look in views.items()}))
-    alone = is_picture(ref)
+    alone = is_picture(ref) and (dist is None or is_picture(dist))
     sides: Any = ([ref], [dist]) if alone else (ref, dist)
     index, refs, dists = both_sides(*sides)
     pairs, problems = gather(refs, dists)
     if not problems or keep_going:
-        workers = workers or os.cpu_count() or 1
-        table, failures = compute_table(pairs, recipe, runtime, workers=workers, on_pair=on_pair)
+        table, failures = compute_table(pairs, recipe, runtime, workers=threads, on_pair=on_pair)
         problems += failures.values()
     if problems and not keep_going:
         raise DataError([line.removeprefix("pair 0: ") for line in problems] if alone else problems)

@@ -84,7 +84,8 @@ def features_of(
     refs = [as_rgb(picture, name="ref") for picture in ref]
     dists = [as_rgb(picture, name="dist") for picture in dist.detach()]
     one = len(refs) == 1
-    index = torch.zeros(len(dists), dtype=torch.int64) if one else torch.arange(len(dists))
+    rows = torch.arange(len(dists), device="cpu")
+    index = torch.zeros_like(rows) if one else rows
     features: dict[str, torch.Tensor] = {}
     for block in recipe.blocks:
         wanted = _outputs(block, columns)

@@ -115,7 +115,8 @@ class Metric:
         home = str(dist.device) if spec.runs_on_gpu and dist.device.type == "cuda" else "cpu"
         work = shared_runtime(home, self._weights).work(spec.name)
         one = len(ref) == 1
-        index = torch.zeros(len(dist), dtype=torch.int64) if one else torch.arange(len(dist))
+        rows = torch.arange(len(dist), device=home)
+        index = torch.zeros_like(rows) if one else rows
         dist, ref = _clamped(dist), _clamped(ref)
         if not self.differentiable:
             dist, ref = dist.detach(), ref.detach()
@@ -123,7 +124,7 @@ class Metric:
             values = work(
                 ref=ref.to(home, torch.float32),
                 dist=dist.to(home, torch.float32),
-                ref_index=index.to(home),
+                ref_index=index,
             )
             return value_of(self._quantity.output, values).to(dist.device)
 
@@ -135,9 +136,15 @@ class Metric:
 
 def _require_pairs(dist: torch.Tensor, ref: torch.Tensor) -> None:
     """Raise DataError unless these are two matching batches of pictures."""
+    import torch
+
     sides = {"dist": dist, "ref": ref}
     for name, batch in sides.items():
-        if batch.dim() != 4 or batch.shape[1] != 3 or not batch.is_floating_point():
+        if not isinstance(batch, torch.Tensor):
+            found = f"a {type(batch).__name__}"
+            raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
+        plain = batch.layout == torch.strided and batch.is_floating_point()
+        if batch.dim() != 4 or batch.shape[1] != 3 or not batch.numel() or not plain:
             found = f"{batch.dtype} {list(batch.shape)}"
             raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
     if ref.device != dist.device:

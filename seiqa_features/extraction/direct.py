@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from numbers import Integral
 
 import pandas as pd
 from PIL import Image
 
-from seiqa_features.errors import DataError
+from seiqa_features.errors import DataError, UsageError
 from seiqa_features.extraction.flow import run_jobs
 from seiqa_features.extraction.jobs import Job, Load
 from seiqa_features.extraction.planning import shared_among
@@ -23,6 +25,21 @@ from seiqa_features.table.recipe import Block, Recipe
 from seiqa_features.table.shards import as_table
 from seiqa_features.table.store import Found
 from seiqa_features.table.table import assemble
+
+
+def thread_count(workers: int | None) -> int:
+    """The number of threads that a caller asks for; None or 0: as many as there are cores.
+
+    Raises
+    ------
+    UsageError
+        It is no whole number, or negative.
+    """
+    if workers is None:
+        return os.cpu_count() or 1
+    if not isinstance(workers, Integral) or workers < 0:
+        raise UsageError(f"workers is {workers!r}; expected a number of threads, or None")
+    return int(workers) or os.cpu_count() or 1
 
 
 def compute_table(

@@ -9,10 +9,9 @@ import logging
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
+from seiqa_features.errors import DeviceError, SeiqaError, UsageError, WeightsError
 from seiqa_features.extraction.devices import existing_devices, limit_memory
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import (
@@ -23,7 +22,7 @@ from seiqa_features.extractors.specs import (
     Resources,
 )
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.threads import on_one_core
+from seiqa_features.threads import forkable_lock, on_one_core
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_features.weights.places import missing_message, reinstall, without_packages
 
@@ -31,7 +30,7 @@ GIGABYTE = 1e9
 
 logger = logging.getLogger(__name__)
 
-_building = Lock()
+_building = forkable_lock()
 
 
 class Runtime:
@@ -67,7 +66,7 @@ class Runtime:
         self.precision = precision
         self.gpu_memory = gpu_memory
         self.scratch = scratch
-        self._asked = device
+        self._asked = str(device)  # a torch.device says the same
         self._built: dict[str, Extract] = {}
 
     @cached_property
@@ -187,7 +186,10 @@ class Runtime:
             architecture.
         DeviceError
             The network does not fit in the GPU's memory.
+        UsageError
+            PyTorch makes tensors of another type than float32 by default.
         """
+        _require_float32()
         if name not in self._built:
             with _building:  # several threads may need the same one
                 if name not in self._built:
@@ -219,6 +221,18 @@ class Runtime:
                 f"{paths}: not usable as weights of {entry.spec.name} ({reason}); expected the"
                 f" files of {', '.join(files)}"
             ) from error
+
+
+def _require_float32() -> None:
+    """Some values would differ silently, and others could not be computed."""
+    import torch
+
+    found = torch.get_default_dtype()
+    if found != torch.float32:
+        raise UsageError(
+            f"PyTorch's default type is {found}, and features are computed in float32; call"
+            " torch.set_default_dtype(torch.float32) first"
+        )
 
 
 def shared_runtime(

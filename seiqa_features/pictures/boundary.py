@@ -12,12 +12,12 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Lock
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from seiqa_features.errors import DataError, SeiqaError
 from seiqa_features.files import reason
+from seiqa_features.threads import forkable_lock
 
 
 @contextmanager
@@ -76,7 +76,7 @@ class _Muted:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = forkable_lock()
         self._inside = 0
         self._filters = warnings.catch_warnings()
         self._levels: dict[str, int] = {}

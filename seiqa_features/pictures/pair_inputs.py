@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from PIL.Image import Image
 
 from seiqa_features.errors import DataError
 from seiqa_features.files import text_path
@@ -36,14 +38,23 @@ def both_sides(
         return pd.Index(pairs["pair_id"]), sides[0], sides[1]
     if isinstance(pairs, pd.DataFrame) and dist is None:
         missing = [name for name in ("ref", "dist") if name not in pairs]
+        if twice := [name for name in ("ref", "dist") if list(pairs.columns).count(name) > 1]:
+            raise DataError([f"pairs: several columns {twice[0]}; rename or drop the others"])
         if missing:
             raise DataError([f"pairs: no column {' and '.join(missing)}; expected ref and dist"])
         return pairs.index, list(pairs["ref"]), list(pairs["dist"])
     if isinstance(pairs, pd.DataFrame) or dist is None:
         raise DataError(["expected a DataFrame with columns ref and dist, or two sequences"])
-    if len(pairs) != len(dist):
-        raise DataError([f"{len(pairs)} references but {len(dist)} degraded pictures"])
-    return pd.RangeIndex(len(pairs)), list(pairs), list(dist)
+    for name, side in (("ref", pairs), ("dist", dist)):
+        if isinstance(side, str | bytes | os.PathLike | Image) or not isinstance(side, Iterable):
+            raise DataError(
+                [f"{name}: a {type(side).__name__}; expected a sequence of pictures, or one picture"
+                 " on both sides"]
+            )  # fmt: skip
+    refs, dists = list(pairs), list(dist)
+    if len(refs) != len(dists):
+        raise DataError([f"{len(refs)} references but {len(dists)} degraded pictures"])
+    return pd.RangeIndex(len(refs)), refs, dists
 
 
 def both_batches(

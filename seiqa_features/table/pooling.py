@@ -8,7 +8,6 @@ it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -61,9 +60,13 @@ def pool(values: Values, outputs: Mapping[str, Output]) -> dict[str, NDArray[np.
 
 
 def _mean(crops: NDArray[np.floating]) -> NDArray[np.floating]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        return np.asarray(np.nanmean(crops.astype(np.float64), axis=0))
+    # Not np.nanmean: to silence its warning would change the filters of all threads.
+    values = crops.astype(np.float64)
+    known = ~np.isnan(values)
+    total, counts = np.where(known, values, 0.0).sum(axis=0), np.asarray(known.sum(axis=0))
+    mean = np.full(counts.shape, np.nan)
+    np.divide(total, counts, out=mean, where=counts > 0)
+    return mean
 
 
 def _farthest(crops: NDArray[np.floating], identity: float) -> NDArray[np.floating]:

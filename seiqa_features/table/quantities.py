@@ -45,6 +45,8 @@ def find_quantities(name: str, *, details: bool = False) -> list[Quantity]:
     UsageError
         Nothing has that name.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"{name!r}: expected the name of a metric; list_extractors() gives them")
     home = find_metric(name)
     extractor, _, output = name.rpartition("__") if home is None else ("", "", home[1])
     spec = home[0] if home else get_extractor(extractor or name).spec

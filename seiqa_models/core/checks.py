@@ -191,8 +191,11 @@ def _name(X: pd.DataFrame, position: int) -> str:
 
 def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
     try:
+        kind = np.asarray(values).dtype
+        if kind.kind in "cmM":  # NumPy would drop the imaginary part, and make times nanoseconds
+            raise TypeError(f"they have type {kind}")
         vector = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise TableError(f"{what}s are not all numbers: {error}") from error
     if vector.shape != (len(X),):
         raise TableError(f"{what}s have shape {vector.shape}, the table has {len(X)} rows")
@@ -203,11 +206,20 @@ def _finite(what: str, values: ArrayLike, X: pd.DataFrame) -> FloatVector:
             f"{int((~finite).sum())} {what}s are missing or not finite, first in row {row}: "
             "give the rows that have one"
         )
+    if (large := np.abs(vector) > LARGEST).any():
+        place = int(np.argmax(large))
+        raise TableError(
+            f"{what} {vector[place]:.3g} in row {_name(X, place)}: none is beyond ±{LARGEST:g}"
+        )
     return vector
 
 
 def _codes(what: str, values: ArrayLike, n_rows: int, error: type[TableError]) -> Rows:
-    codes, _ = codes_of(values)
+    try:
+        codes, _ = codes_of(values)
+    except (TypeError, ValueError):
+        found = type(values).__name__
+        raise error(f"{what}s are a {found}, expected a value for each of {n_rows} rows") from None
     if len(codes) != n_rows:
         raise error(f"{what}s have {len(codes)} values, the table has {n_rows} rows")
     if (codes < 0).any():

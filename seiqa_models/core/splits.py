@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -45,8 +46,8 @@ def make_folds(
     TableError
         Fewer than 2 groups.
     """
-    if n_splits < 2:
-        raise ValueError(f"n_splits is {n_splits}, expected at least 2")
+    if not isinstance(n_splits, Integral) or n_splits < 2:
+        raise ValueError(f"n_splits is {n_splits!r}, expected a whole number of at least 2")
     codes, names = codes_of(groups)
     sizes = np.bincount(codes, minlength=len(names))
     if len(names) < 2:

@@ -1,4 +1,4 @@
-"""One thread for numerical libraries, even if several callers request it at the same time."""
+"""Threads of numerical libraries, one even if several callers ask at once, and processes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
+from joblib import effective_n_jobs
 from threadpoolctl import get_cached_controller
 
 _lock = Lock()
@@ -42,6 +43,17 @@ def one_core() -> Iterator[None]:
                     for blas, threads in _before.values():
                         _set_threads(blas, threads)
                     _before.clear()
+
+
+def processes(n_jobs: int, tasks: int) -> int:
+    """How many processes to start for so many tasks: joblib would start idle ones, too.
+
+    Parameters
+    ----------
+    n_jobs : int
+        As for joblib: a number of processes, or -1 for as many as there are cores, …
+    """
+    return max(1, min(int(effective_n_jobs(n_jobs)), tasks))
 
 
 def _set_threads(blas: Any, number: int) -> None:

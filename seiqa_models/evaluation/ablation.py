@@ -24,7 +24,7 @@ from seiqa_models.core.checks import (
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
-from seiqa_models.core.threads import one_core
+from seiqa_models.core.threads import one_core, processes
 from seiqa_models.evaluation.parallel import run_counted
 from seiqa_models.results import AblatedGroup, Ablation
 from seiqa_models.stack.pool.fitted import Directions
@@ -123,13 +123,13 @@ def feature_ablation(
         min_groups=MIN_GROUPS_TO_EVALUATE,
     ).in_canonical_order()
     folds = make_folds(table.groups, table.order, n_splits=n_splits, seed=seed)
-    parts = Parallel(n_jobs=n_jobs)(
-        delayed(_prepared)(table, fold, directions or {}) for fold in folds
-    )
     owners = [feature_group(column) for column in table.X.columns]
     names = sorted(set(owners))
     everything = frozenset(names)
     kept = [everything, *(everything - {name} for name in names), *({name} for name in names)]
+    parts = Parallel(n_jobs=processes(n_jobs, len(folds)))(
+        delayed(_prepared)(table, fold, directions or {}) for fold in folds
+    )
     fits = (delayed(_predict)(part.only(some), learner, seed) for some in kept for part in parts)
     predictions = run_counted(fits, len(kept) * len(parts), n_jobs, on_fit)
     starts = range(0, len(predictions), len(parts))

@@ -7,6 +7,8 @@ from typing import Any
 
 from joblib import Parallel
 
+from seiqa_models.core.threads import processes
+
 
 def run_counted(
     tasks: Iterable[Any], total: int, n_jobs: int, on_done: Callable[[int, int], None] | None
@@ -20,12 +22,12 @@ def run_counted(
     total : int
         Number of tasks.
     n_jobs : int
-        Number of processes.
+        Number of processes, as for joblib; no more than tasks are started.
     on_done : callable, optional
         Called with (tasks done, total) in the order of the tasks.
     """
     results: list[Any] = []
-    for result in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
+    for result in Parallel(n_jobs=processes(n_jobs, total), return_as="generator")(tasks):
         results.append(result)
         if on_done is not None:
             on_done(len(results), total)

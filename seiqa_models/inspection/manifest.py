@@ -114,6 +114,13 @@ class Manifest(_Typed):
         return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
+def bundle_in(folder: Path) -> Path:
+    """The bundle of a trained run, given the run's folder; any other folder as it is."""
+    inner = folder / "bundle"
+    trained = current(inner / MANIFEST_FILE).is_file()
+    return inner if trained and not current(folder / MANIFEST_FILE).is_file() else folder
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read a bundle's bundle.json.
 
@@ -127,7 +134,9 @@ def read_manifest(folder: Path) -> Manifest:
         text = read_bounded(path, MAX_BYTES)
     except OSError as error:
         reason = f"{MANIFEST_FILE} cannot be read ({error.strerror})"
-        raise TableError(f"{folder} is not a bundle: {reason}") from error
+        raise TableError(
+            f"{folder} is not a bundle: {reason}; name the folder of a trained run, or its bundle"
+        ) from error
     return parse_manifest(text, str(path))
 
 

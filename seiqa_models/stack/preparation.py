@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -53,10 +51,12 @@ class Preparation(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
             unlabelled = self.meta_.transform(more)[table.columns].to_numpy(np.float64)
             values = np.concatenate([values, unlabelled])
         finite = np.where(np.isfinite(values), values, np.nan)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
-            low, high = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
-            medians = np.nanmedian(finite[: len(table)], axis=0)
+        # Not np.nanmin: to silence its warning would change the filters of all threads.
+        low, high = np.fmin.reduce(finite, axis=0), np.fmax.reduce(finite, axis=0)
+        labelled = finite[: len(table)]
+        known = np.isfinite(labelled).any(axis=0)
+        medians = np.full(values.shape[1], np.nan)
+        medians[known] = np.nanmedian(labelled[:, known], axis=0)
         kept = (high > low) & np.isfinite(medians)
         self.columns_ = [str(name) for name in table.columns[kept]]
         self.low_, self.high_, self.medians_ = low[kept], high[kept], medians[kept]

@@ -188,8 +188,8 @@ class SeiqaRegressor(StackPredictor):
         ValueError
             A learner's name is unknown or repeated, or a parameter is out of range.
         """
+        check_members(self.learners)
         names = list(self.learners)
-        check_members(names)
         y = one_column(y)
         if groups is None:
             warnings.warn(NO_GROUPS, GroupsWarning, stacklevel=2)
@@ -246,4 +246,6 @@ class SeiqaRegressor(StackPredictor):
     def range_of(self, y: FloatVector) -> tuple[float, float]:
         """The range that predictions are clipped to after training on labels y float64 [n]."""
         low, high = self.label_range or (y.min(), y.max())
+        if not low < high:
+            raise ValueError(f"label_range is {self.label_range}, expected (lowest, highest)")
         return float(low), float(high)

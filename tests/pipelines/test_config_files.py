@@ -61,5 +61,5 @@ def test_aliases_of_a_reasonable_configuration_are_followed(tmp_path: Path) -> N
 
 def test_a_variable_that_nests_too_deeply_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEIQA_FEATURES", "[" * 100_000)
-    with pytest.raises(UsageError, match="environment cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read: expected JSON"):
         load_settings(config="classical", run=Path("run"))

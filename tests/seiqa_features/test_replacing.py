@@ -77,6 +77,21 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     assert content(tmp_path) == {"file": "old"}
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with (
+        pytest.raises(OSError, match="No space left") as full,
+        replacing(path),
+        Path("/dev/full").open("wb", buffering=0) as device,
+    ):
+        device.write(b"a")
+    assert full.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as gone, replacing(path) as temporary:
+        temporary.read_bytes()
+    assert gone.value.filename == str(path)
+
+
 def test_a_file_that_is_there_is_not_created_again(tmp_path: Path) -> None:
     for text in (b"first", b"second"):
         create_whole(tmp_path / "file", text)

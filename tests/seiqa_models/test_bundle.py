@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import random
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -147,6 +149,23 @@ def test_another_object_or_garbage_is_refused(saved):
     plant(saved, b"garbage")
     with pytest.raises(TableError, match="no zip, or a damaged one"):
         load_bundle(saved)
+
+
+def test_loading_in_several_threads_leaves_the_filters_of_warnings(saved):
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as threads:
+        loaded = list(threads.map(load_bundle, [saved] * 12))
+    assert len(loaded) == 12
+    assert list(warnings.filters) == before
+
+
+def test_the_folder_of_a_run_stands_for_its_bundle(saved, fitted):
+    regressor, X = fitted[0], fitted[1]
+    run = saved.parent
+    assert np.array_equal(load_bundle(run).regressor.predict(X), regressor.predict(X))
+    (saved / "bundle.json").unlink()
+    with pytest.raises(TableError, match="name the folder of a trained run, or its bundle"):
+        load_bundle(run)
 
 
 def test_missing_broken_or_foreign_manifest_is_refused(saved, tmp_path):

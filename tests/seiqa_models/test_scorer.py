@@ -18,7 +18,7 @@ from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from seiqa_features.datasets.pairs import Found, Pair
-from seiqa_features.errors import DataError
+from seiqa_features.errors import DataError, DeviceError, UsageError
 from seiqa_models import scorer as scorers
 from seiqa_models.core.errors import TableError
 from seiqa_models.scorer import Scorer
@@ -205,6 +205,20 @@ def test_the_processs_threads_and_other_scorers_change_no_bit(bundle: tuple[Path
         assert side_by_side == [expected] * 3
         blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
         assert {library["num_threads"] for library in blas} == {2}
+
+
+@pytest.mark.parametrize("workers", [-1, 1.5, "2"])
+def test_workers_are_a_number_of_threads(bundle: tuple[Path, Found], workers: Any) -> None:
+    with pytest.raises(UsageError, match="expected a number of threads, or None"):
+        Scorer.load(bundle[0], workers=workers)
+
+
+def test_a_device_may_be_pytorchs(bundle: tuple[Path, Found]) -> None:
+    device: Any = torch.device("cpu")
+    nothing: Any = None
+    assert Scorer.load(bundle[0], device=device).runtime.device == "cpu"
+    with pytest.raises(DeviceError, match="device 'None' is unknown; expected auto"):
+        Scorer.load(bundle[0], device=nothing)
 
 
 def test_the_bundle_in_the_box_is_the_default(

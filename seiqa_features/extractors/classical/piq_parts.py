@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
-from threading import Lock
 from types import FunctionType, ModuleType
 from typing import Any
 
-_importing = Lock()  # the stand-in for the package is visible to the whole process
+from seiqa_features.threads import forkable_lock
+
+_importing = forkable_lock()  # the stand-in for the package is visible to the whole process
 
 
 def piq_part(name: str) -> ModuleType:

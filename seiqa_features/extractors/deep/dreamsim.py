@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
@@ -29,6 +28,7 @@ from seiqa_features.extractors.specs import (
     Resources,
     Weight,
 )
+from seiqa_features.threads import forkable_lock
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +71,7 @@ def build(resources: Resources) -> Extract:
     from seiqa_features.extractors.common.tokens import cosine, unit
 
     network = load(resources)
-    computing = Lock()  # the package stores intermediate results in the network
+    computing = forkable_lock()  # the package stores intermediate results in the network
 
     def encode(images: torch.Tensor) -> dict[str, torch.Tensor]:
         with computing:

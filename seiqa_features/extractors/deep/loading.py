@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Any
 
 from seiqa_features.extractors.specs import Resources, Weight
+from seiqa_features.threads import forkable_lock
 
 PLAIN_TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # overrides the arguments of torch.load
 
-_BUILDING = Lock()  # the cache location and the variable above are process-wide
+_BUILDING = forkable_lock()  # the cache location and the variable above are process-wide
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,11 @@ def check_members(names: Sequence[str]) -> None:
     ValueError
         There are no members, one is repeated, or a learner or representation is unknown.
     """
+    listed = isinstance(names, Collection) and not isinstance(names, str)
+    if not listed or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"learners is {names!r}, expected names in a list, such as ['gp', 'ridge']"
+        )
     if not names or len(set(names)) < len(names):
         raise ValueError(f"learners is {list(names)}, expected one or more different names")
     for name in names:

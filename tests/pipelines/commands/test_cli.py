@@ -79,6 +79,13 @@ def test_run_folder_is_named_after_data_and_config(tmp_path: Path) -> None:
     assert manifest.run.name == f"{tmp_path.name}-m-classical"
 
 
+def test_the_folder_of_a_run_is_not_taken_for_data(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").touch()
+    with pytest.raises(UsageError, match="is the folder of a run, not data; name it with --run"):
+        load_settings(data=str(tmp_path))
+    assert load_settings(data=str(tmp_path), run=str(tmp_path)).run == tmp_path
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_configurations_name_what_exists(path: Path) -> None:
     settings = load_settings(data="d", config=path.stem)

@@ -72,6 +72,31 @@ def test_work_that_fails_before_it_begins_prints_its_error_alone(cli: Cli, tmp_p
 
 
 @POSIX
+def test_closed_streams_lead_nowhere(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    for closed in (">&-", "<&- >&-", ">&- 2>&-"):
+        command = ["sh", "-c", f'"$@" {closed}', "sh", *SEIQA, "extractors", "ssim"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@POSIX
+def test_a_folder_that_has_gone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", 'rmdir ../gone && "$@"', "sh", *SEIQA, "score", "a.png", "b.png"],
+        cwd=tmp_path / "gone",
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        check=False,
+    )
+    said = b"seiqa: the current folder does not exist any more; change to another one\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@POSIX
 def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*SEIQA, "extractors"],
@@ -179,12 +204,8 @@ def test_configurations_of_anything_are_one_line_a_problem(
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("SEIQA_WORKERS", "many", "setting workers: Input should be a valid integer"),
-        (
-            "SEIQA_FEATURES",
-            "{bad",
-            'environment cannot be read: error parsing value for field "fea',
-        ),
+        ("SEIQA_WORKERS", "many", "'--workers' (env var: 'SEIQA_WORKERS'): Input should be"),
+        ("SEIQA_FEATURES", "{bad", "SEIQA_FEATURES cannot be read: expected JSON, such as"),
         ("SEIQA_CONFIG", "/dev/zero", "config '/dev/zero': is a device"),
         ("SEIQA_SPLITS", "random", "setting splits: Input should be 'auto', 'group' or 'block'"),
     ],
@@ -196,6 +217,42 @@ def test_environments_of_anything_are_one_line(
     code, _, err = cli("features", "x")
     assert code == 2
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments", "said"),
+    [
+        ("SEIQA_WORKERS", ["score", "a", "b"], "(env var: 'SEIQA_WORKERS'): Input should be"),
+        ("SEIQA_DEVICE", ["score", "m.csv", "--out", "s.csv"], "device 'odd' is unknown"),
+        ("SEIQA_ENGINE", ["score", "m.csv", "--out", "s.csv"], "--engine odd: expected local"),
+        ("SEIQA_SCORE_AS", ["score", "m.csv", "--out", "s.csv"], "'odd'"),
+        ("SEIQA_CONFIG", ["finetune", "x"], "config 'odd': no such file"),
+    ],
+)
+def test_every_verb_reads_the_environment(
+    variable: str, arguments: list[str], said: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene(0).save("a.png")
+    Path("m.csv").write_text("ref,dist\na.png,a.png\n")
+    monkeypatch.setenv(variable, "odd")
+    code, _, err = cli(*arguments)
+    assert code in (2, 3), err
+    assert said in err
+
+
+def test_an_empty_variable_says_nothing(
+    cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene(0).save("a.png")
+    Path("m.csv").write_text("ref,dist\na.png,a.png\n")
+    for name in ("CACHE", "WORKERS", "DEVICE", "ENGINE", "WEIGHTS", "FOLDS", "FEATURES", "CONFIG"):
+        monkeypatch.setenv(f"SEIQA_{name}", "")
+    code, _, err = cli("features", "m.csv", "--config", quick)
+    assert code == 0, err
+    code, _, err = cli("score", "m.csv", "--out", "s.csv")
+    assert code == 0, err
+    here = {path.name for path in Path().iterdir()}
+    assert here == {"a.png", "m.csv", "quick.yaml", "runs", "s.csv"}
 
 
 def test_a_variable_that_is_almost_called_right_is_named(

@@ -135,7 +135,11 @@ def test_rerun_is_byte_identical_and_mends_a_killed_run(
     assert content(make_semantic_data(tmp_path / "other", seed=1)) != first
 
 
-def test_refuses_to_write_over_another_data_set(tmp_path: Path) -> None:
-    (tmp_path / "Train" / "Ref").mkdir(parents=True)
-    with pytest.raises(ValueError, match="already holds another data set; choose an empty folder"):
+@pytest.mark.parametrize("taken", ["Train/Ref/000001.png", "thesis.docx", "pseudo_labels.csv"])
+def test_refuses_a_folder_with_anything_else(taken: str, tmp_path: Path) -> None:
+    (tmp_path / taken).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(ValueError, match="already holds something else; choose an empty folder"):
         make_semantic_data(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [Path(taken).name]
+    assert (tmp_path / taken).read_text() == "mine"

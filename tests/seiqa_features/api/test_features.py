@@ -163,11 +163,15 @@ def test_bad_pictures_are_named_together_or_left_empty(
     [
         (("nothing", "a", "b"), UsageError, "extractor 'nothing' does not exist"),
         (("gmsd", ["a"], ["b", "c"]), DataError, "1 references but 2 degraded pictures"),
+        (("gmsd", ["a"], "b"), DataError, "dist: a str; expected a sequence of pictures"),
+        (("gmsd", "a", ["b"]), DataError, "ref: a str; expected a sequence of pictures"),
+        (([], "a", "b"), UsageError, r"no metric is named; list_extractors\(\) gives the names"),
+        ((None, "a", "b"), UsageError, "None: expected the name of a metric"),
         (("gmsd", ["a"]), DataError, "expected a DataFrame with columns ref and dist, or two"),
         (("gmsd", pd.DataFrame({"ref": []})), DataError, "no column dist; expected ref and dist"),
         (("gmsd", np.zeros((2, 64, 64, 3))), DataError, "a NoneType; expected a path"),
     ],
-    ids=["name", "lengths", "one side", "column", "nothing"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_extracted(
     arguments: tuple[Any, ...], error: type[Exception], message: str

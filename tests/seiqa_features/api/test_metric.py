@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +111,32 @@ def test_a_batch_is_its_pairs_and_one_reference_may_serve_all() -> None:
     assert torch.equal(together, alone)
     expected = torch.cat([haarpsi(dist[i : i + 1], ref[:1]) for i in range(3)])
     assert torch.equal(haarpsi(dist, ref[:1]), expected)
+
+
+@pytest.mark.parametrize("name", ["ssim", "gmsd", "lite0__embedding_cosine"])
+def test_the_device_of_new_tensors_does_not_matter(name: str) -> None:
+    metric = create_metric(name)
+    ref = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    expected = metric(ref * 0.9, ref)
+    with torch.device("meta"):
+        assert torch.equal(metric(ref * 0.9, ref), expected)
+
+
+@pytest.mark.parametrize("name", [None, 1, ["ssim"]])
+def test_a_name_is_text(name: Any) -> None:
+    with pytest.raises(UsageError, match=r"expected the name of a metric; list_extractors\(\)"):
+        create_metric(name)
+
+
+def test_another_default_type_is_refused() -> None:
+    metric = create_metric("gmsd")
+    ref = torch.rand(1, 3, 64, 64)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(UsageError, match="PyTorch's default type is torch"):
+            metric(ref * 0.9, ref)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_it_says_what_it_is() -> None:
@@ -247,10 +274,25 @@ Change = Callable[[torch.Tensor], torch.Tensor]
         (ONE.expand(3, -1, -1, -1), ONE.expand(2, -1, -1, -1), r"^ref: \[2, 3, 64, 64\] for dist"),
         (ONE, ONE.to("meta"), "^ref is on meta, dist on cpu; expected one device"),
         (ONE[..., :12], ONE[..., :12], "^dist: 12×64 pixels; gms needs 16 a side"),
+        (ONE.numpy(), ONE, r"^dist: a ndarray; expected a float tensor"),
+        (ONE[:0], ONE[:0], r"^dist: torch.float32 \[0, 3, 64, 64\]; expected"),
+        (ONE.to_sparse(), ONE, r"^dist: torch.float32 .* expected a float tensor"),
         (ONE + 255, ONE, "^dist: values 255 to 255; expected 0 to 1: divide by 255"),
         (ONE, ONE * torch.nan, "^ref: values nan to nan; expected 0 to 1"),
     ],
-    ids=["3-d", "integers", "sizes", "counts", "devices", "small", "range", "NaN"],
+    ids=[
+        "3-d",
+        "integers",
+        "sizes",
+        "counts",
+        "devices",
+        "small",
+        "array",
+        "empty",
+        "sparse",
+        "range",
+        "NaN",
+    ],
 )
 def test_tensors_that_do_not_fit(dist: torch.Tensor, ref: torch.Tensor, message: str) -> None:
     with pytest.raises(DataError, match=message):

@@ -253,6 +253,11 @@ def test_both_sides_come_from_a_table_or_from_two_sequences() -> None:
         ((["a"], None), "expected a DataFrame with columns ref and dist, or two sequences"),
         ((pd.DataFrame({"ref": ["a"], "dist": ["b"]}), ["c"]), "expected a DataFrame"),
         ((["a", "b"], ["c"]), "2 references but 1 degraded"),
+        (("a.png", "b.png"), "ref: a str; expected a sequence of pictures"),
+        (
+            (pd.DataFrame([["a", "b", "c"]], columns=["ref", "dist", "dist"]), None),
+            "several columns dist; rename or drop the others",
+        ),
     ],
 )
 def test_half_a_batch_is_refused(arguments: tuple[object, object], expected: str) -> None:

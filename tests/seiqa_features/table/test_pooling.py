@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,12 @@ def test_one_crop_pools_to_itself() -> None:
     for name in ("similarity", "distance"):
         assert pooled[f"{name}_mean"] == pooled[f"{name}_worst"] == VALUES[name][0]
     assert pooled["cls_crop_cosine_worst"] == 1
+
+
+def test_means_leave_undefined_crops_out_and_the_filters_of_warnings_alone() -> None:
+    before, nan = list(warnings.filters), np.nan
+    crops = np.array([[1.0, nan, nan], [2.0, 5.0, nan], [4.5, nan, nan]])
+    means = pool({"a": crops}, {"a": Output(dim=3)})["a_mean"]
+    np.testing.assert_array_equal(means, [2.5, 5.0, nan])
+    assert np.isnan(pool({"a": np.array([nan, nan])}, {"a": Output()})["a_mean"])
+    assert list(warnings.filters) == before

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from seiqa_models.core.threads import one_core
+from seiqa_models.core.threads import one_core, processes
 
 
 def numbers(api: str) -> set[int]:
@@ -23,6 +23,12 @@ def _two_threads() -> Iterator[None]:
     """Set by this thread, so that threadpoolctl would not let others set it."""
     with threadpool_limits(limits=2):
         yield
+
+
+def test_no_more_processes_than_tasks() -> None:
+    assert [processes(n, tasks=3) for n in (1, 2, 1000)] == [1, 2, 3]
+    assert 1 <= processes(-1, tasks=3) <= 3
+    assert processes(4, tasks=0) == 1
 
 
 def test_inside_it_is_one_and_afterwards_what_it_was() -> None:

@@ -182,8 +182,16 @@ def test_rows_without_groups_and_blocks_of_file_order(make_table):
         (lambda X, y, g: (X, y * np.inf, g), "labels are missing or not finite"),
         (lambda X, y, g: (X, y * 0 + 2, g), "every label is 2"),
         (lambda X, y, g: (X, y.astype(object).replace(y.iloc[0], "good"), g), "not all numbers"),
+        (lambda X, y, g: (X, y + 1j, g), "not all numbers: they have type complex128"),
+        (
+            lambda X, y, g: (X, pd.to_datetime(y, unit="s"), g),
+            "not all numbers: they have type dat",
+        ),
+        (lambda X, y, g: (X, y * 1e300, g), r"label .* in row 'pair.*': none is beyond ±1e\+30"),
         (lambda X, y, g: (X, y[:-1], g), r"labels have shape \(47,\)"),
         (lambda X, y, g: (X, y, g[:-1]), "groups have 47 values"),
+        (lambda X, y, _: (X, y, "scene"), "groups are a str, expected a value for each of 48 rows"),
+        (lambda X, y, g: (X, y, list(zip(g, g, strict=True))), "groups are a list, expected"),
         (lambda X, y, g: (X, y, [None, *g[1:]]), "1 rows have no group"),
         (lambda X, y, g: (X[[]], y, g), "no feature column"),
         (lambda X, y, g: (X * 0, y, g), "every feature column is constant"),
@@ -195,6 +203,23 @@ def test_unusable_tables_are_refused_in_one_line(make_table, change, message):
     with pytest.raises(TableError, match=message) as caught:
         quick().fit(X, y, groups)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learners": "ridge"}, "learners is 'ridge', expected names in a list"),
+        ({"learners": ("ridge", None)}, "expected names in a list"),
+        ({"learners": None}, "learners is None, expected names in a list"),
+        ({"n_splits": 2.5}, "n_splits is 2.5, expected a whole number of at least 2"),
+        ({"n_splits": "3"}, "n_splits is '3', expected a whole number of at least 2"),
+        ({"label_range": (5, 0)}, r"label_range is \(5, 0\), expected \(lowest, highest\)"),
+        ({"label_range": (float("nan"), 5)}, "expected .lowest, highest"),
+    ],
+)
+def test_unusable_parameters_are_named(make_table, settings, message):
+    with pytest.raises(ValueError, match=message):
+        quick(**settings).fit(*make_table())
 
 
 @pytest.mark.parametrize("learners", [(), ("svr", "svr")])
