@@ -227,13 +227,9 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         raise UsageError(*map(line, error.errors())) from None
     except (yaml.YAMLError, TypeError, ValueError) as error:
-        path = config_path(
-            str(given.get("config", os.environ.get("SEIQA_CONFIG") or DEFAULT_CONFIG))
-        )
-        said = " ".join(str(error).split())
-        raise UsageError(
-            f"config {path}: expected YAML of settings, name: value ({said})"
-        ) from None
+        name = given.get("config") or os.environ.get("SEIQA_CONFIG") or DEFAULT_CONFIG
+        place, said = config_path(str(name)), " ".join(str(error).split())
+        raise UsageError(f"config {place}: expected YAML of settings, name: value ({said})") from None
     if settings.run == Path():
         settings.run = _default_run(settings)
     if settings.finetune is not None:

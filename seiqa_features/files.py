@@ -245,8 +245,6 @@ def _is_running(pid: int) -> bool:
         return True  # on Windows, signal 0 would end the process
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # owned by another user
-        return True
+    except OSError as error:  # one that is owned by another user cannot be asked
+        return not isinstance(error, ProcessLookupError)
     return True

@@ -1,4 +1,4 @@
-"""Devices by name: which exist, and how much GPU memory a process may use."""
+"""What PyTorch computes on and in: devices by name, GPU memory, and the default type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from seiqa_features.errors import DeviceError
+from seiqa_features.errors import DeviceError, UsageError
 
 
 def existing_devices(asked: str) -> tuple[str, ...]:
@@ -65,3 +65,21 @@ def limit_memory(device: str, ceiling: float) -> None:
 
     total = torch.cuda.get_device_properties(device).total_memory
     torch.cuda.set_per_process_memory_fraction(min(1.0, ceiling / total), torch.device(device))
+
+
+def require_float32() -> None:
+    """Check PyTorch's default type: with another, values differ silently or cannot be computed.
+
+    Raises
+    ------
+    UsageError
+        It is another one.
+    """
+    import torch
+
+    found = torch.get_default_dtype()
+    if found != torch.float32:
+        raise UsageError(
+            f"PyTorch's default type is {found}, and features are computed in float32; call"
+            " torch.set_default_dtype(torch.float32) first"
+        )

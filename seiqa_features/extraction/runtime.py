@@ -11,8 +11,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from seiqa_features.errors import DeviceError, SeiqaError, UsageError, WeightsError
-from seiqa_features.extraction.devices import existing_devices, limit_memory
+from seiqa_features.errors import DeviceError, SeiqaError, WeightsError
+from seiqa_features.extraction.devices import existing_devices, limit_memory, require_float32
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import (
     Extract,
@@ -189,7 +189,7 @@ class Runtime:
         UsageError
             PyTorch makes tensors of another type than float32 by default.
         """
-        _require_float32()
+        require_float32()
         if name not in self._built:
             with _building:  # several threads may need the same one
                 if name not in self._built:
@@ -221,18 +221,6 @@ class Runtime:
                 f"{paths}: not usable as weights of {entry.spec.name} ({reason}); expected the"
                 f" files of {', '.join(files)}"
             ) from error
-
-
-def _require_float32() -> None:
-    """Some values would differ silently, and others could not be computed."""
-    import torch
-
-    found = torch.get_default_dtype()
-    if found != torch.float32:
-        raise UsageError(
-            f"PyTorch's default type is {found}, and features are computed in float32; call"
-            " torch.set_default_dtype(torch.float32) first"
-        )
 
 
 def shared_runtime(

@@ -183,8 +183,7 @@ class SeiqaRegressor(StackPredictor):
         Raises
         ------
         TableError
-            The table cannot be learned from; see
-            :func:`seiqa_models.core.checks.check_training_table`.
+            The table cannot be learned from; see :mod:`seiqa_models.core.checks`.
         ValueError
             A learner's name is unknown or repeated, or a parameter is out of range.
         """

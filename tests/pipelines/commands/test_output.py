@@ -280,7 +280,7 @@ def test_a_variable_that_is_almost_called_right_is_named(
 def test_numbers_out_of_range_are_wrong_usage(arguments: list[str], cli: Cli) -> None:
     code, _, err = cli(*arguments)
     assert code == 2
-    assert err.splitlines()[-1].startswith(f"Error: Invalid value for '{arguments[-2]}': ")
+    assert err.splitlines()[-1].startswith(f"Error: Invalid value for '{arguments[-2]}'")
     assert not list(Path().iterdir())
 
 

@@ -66,6 +66,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Browser]:
     """The page, open; afterwards nothing must have gone wrong or elsewhere."""
+    browser.open("about:blank")  # what leaving the last page aborts is none of this one's errors
     browser.forget()
     browser.open(server)
     browser.wait_for(f"document.querySelectorAll('#examples tbody tr').length == {len(RECIPES)}")
