@@ -228,8 +228,8 @@ def load_settings(**flags: Any) -> Settings:
         raise UsageError(*map(line, error.errors())) from None
     except (yaml.YAMLError, TypeError, ValueError) as error:
         name = given.get("config") or os.environ.get("SEIQA_CONFIG") or DEFAULT_CONFIG
-        place, said = config_path(str(name)), " ".join(str(error).split())
-        raise UsageError(f"config {place}: expected YAML of settings, name: value ({said})") from None
+        what = f"config {config_path(str(name))}: expected YAML of settings, name: value"
+        raise UsageError(f"{what} ({' '.join(str(error).split())})") from None
     if settings.run == Path():
         settings.run = _default_run(settings)
     if settings.finetune is not None:
