@@ -39,7 +39,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 60.0  # seconds to wait for anything; a busy machine with two cores can be slow
+PATIENCE = 180.0  # seconds to wait for anything; a busy machine with two cores can be slow
 
 
 def find_chromium() -> str | None:
