@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ class ScoreMetric:
         self.scorer = scorer or Scorer.load()
         self.reset()
 
-    def update(self, preds: Iterable[Any], target: Iterable[Any]) -> None:
+    def update(self, preds: Any, target: Any) -> None:
         """Score a batch.
 
         Parameters
@@ -55,7 +54,7 @@ class ScoreMetric:
         DataError
             The numbers of pictures differ, or a picture is unusable.
         """
-        self.scores += self.scorer.score_many(list(target), list(preds))["score"].tolist()
+        self.scores += self.scorer.score_many(target, preds)["score"].tolist()
 
     def compute(self) -> float:
         """Mean of all scores since the last reset.

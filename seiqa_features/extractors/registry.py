@@ -176,6 +176,11 @@ def list_extractors(pattern: str = "*", *, pretrained: bool | None = None) -> li
     list[str]
         Sorted by name.
 
+    Raises
+    ------
+    UsageError
+        The pattern is not text.
+
     Examples
     --------
     >>> list_extractors("*ssim*")
@@ -183,6 +188,8 @@ def list_extractors(pattern: str = "*", *, pretrained: bool | None = None) -> li
     >>> list_extractors("gm*", pretrained=False)
     ['gms', 'gmsd', 'gmsm']
     """
+    if not isinstance(pattern, str):
+        raise UsageError(f'pattern is {pattern!r}; expected text such as "*ssim*"')
     named = {name: entry.spec for name, entry in all_extractors().items()}
     named |= {str(spec.outputs[output].metric): spec for spec, output in _METRICS.values()}
     return sorted(

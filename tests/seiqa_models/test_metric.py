@@ -35,3 +35,8 @@ def test_batches_of_different_length_are_refused(scorer):
     pictures = np.zeros((2, 64, 64, 3))
     with pytest.raises(DataError):
         ScoreMetric(scorer).update(pictures, pictures[:1])
+
+
+def test_a_single_pair_is_no_batch(scorer):
+    with pytest.raises(DataError, match="ref: a str; expected a sequence of pictures"):
+        ScoreMetric(scorer).update("degraded.png", "reference.png")

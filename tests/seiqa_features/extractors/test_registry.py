@@ -218,6 +218,8 @@ def test_lists_hold_extractors_and_metrics() -> None:
     assert {"gmsd", "ms_ssim", "fsimc", "srsimc"} <= set(listed)
     assert list_extractors("GMS*") == ["gms", "gmsd", "gmsm"]
     assert list_extractors("nothing*") == []
+    with pytest.raises(UsageError, match="pattern is"):
+        list_extractors(["ssim"])
     pretrained, others = (list_extractors(pretrained=given) for given in (True, False))
     assert sorted(pretrained + others) == listed
     assert "lpips" in pretrained
