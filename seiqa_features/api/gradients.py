@@ -75,17 +75,13 @@ def features_of(
     DataError
         A picture is unusable.
     """
-    import torch
-
     from seiqa_features.extractors.common.constants import computing_on
     from seiqa_features.extractors.common.gradients import UsableGradients
     from seiqa_features.extractors.common.precision import computing_in
 
     refs = [as_rgb(picture, name="ref") for picture in ref]
     dists = [as_rgb(picture, name="dist") for picture in dist.detach()]
-    one = len(refs) == 1
-    rows = torch.arange(len(dists), device="cpu")
-    index = torch.zeros_like(rows) if one else rows
+    index = ref_index(len(refs), len(dists), "cpu")
     features: dict[str, torch.Tensor] = {}
     for block in recipe.blocks:
         wanted = _outputs(block, columns)
@@ -106,6 +102,14 @@ def features_of(
                 values = {name: value_of(name, found) for name in wanted}
         features |= {f"{block.name}__{name}": value.cpu() for name, value in values.items()}
     return features
+
+
+def ref_index(refs: int, dists: int, device: str) -> torch.Tensor:
+    """Position of each degraded picture's reference, int64 [dists]; a single one is of all."""
+    import torch
+
+    rows = torch.arange(dists, device=device)
+    return torch.zeros_like(rows) if refs == 1 else rows
 
 
 def value_of(output: str, values: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seiqa_features.api.gradients import value_of
+from seiqa_features.api.gradients import ref_index, value_of
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.runtime import shared_runtime
 from seiqa_features.extractors.specs import Better, ExtractorSpec
@@ -114,9 +114,7 @@ class Metric:
         _require_size(dist, spec)
         home = str(dist.device) if spec.runs_on_gpu and dist.device.type == "cuda" else "cpu"
         work = shared_runtime(home, self._weights).work(spec.name)
-        one = len(ref) == 1
-        rows = torch.arange(len(dist), device=home)
-        index = torch.zeros_like(rows) if one else rows
+        index = ref_index(len(ref), len(dist), home)
         dist, ref = _clamped(dist), _clamped(ref)
         if not self.differentiable:
             dist, ref = dist.detach(), ref.detach()
@@ -140,13 +138,13 @@ def _require_pairs(dist: torch.Tensor, ref: torch.Tensor) -> None:
 
     sides = {"dist": dist, "ref": ref}
     for name, batch in sides.items():
-        if not isinstance(batch, torch.Tensor):
-            found = f"a {type(batch).__name__}"
-            raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
-        plain = batch.layout == torch.strided and batch.is_floating_point()
-        if batch.dim() != 4 or batch.shape[1] != 3 or not batch.numel() or not plain:
+        found = f"a {type(batch).__name__}"
+        if isinstance(batch, torch.Tensor):
+            plain = batch.layout == torch.strided and batch.is_floating_point()
+            if plain and batch.dim() == 4 and batch.shape[1] == 3 and batch.numel():
+                continue
             found = f"{batch.dtype} {list(batch.shape)}"
-            raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
+        raise DataError([f"{name}: {found}; expected a float tensor [B, 3, H, W]"])
     if ref.device != dist.device:
         raise DataError([f"ref is on {ref.device}, dist on {dist.device}; expected one device"])
     if ref.shape[2:] != dist.shape[2:] or len(ref) not in (1, len(dist)):

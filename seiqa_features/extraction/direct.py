@@ -35,11 +35,9 @@ def thread_count(workers: int | None) -> int:
     UsageError
         It is no whole number, or negative.
     """
-    if workers is None:
-        return os.cpu_count() or 1
-    if not isinstance(workers, Integral) or workers < 0:
+    if workers is not None and (not isinstance(workers, Integral) or workers < 0):
         raise UsageError(f"workers is {workers!r}; expected a number of threads, or None")
-    return int(workers) or os.cpu_count() or 1
+    return int(workers or os.cpu_count() or 1)
 
 
 def compute_table(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
@@ -24,7 +24,7 @@ from seiqa_models.core.checks import (
 from seiqa_models.core.columns import feature_group
 from seiqa_models.core.metrics import final_score
 from seiqa_models.core.splits import Fold, make_folds
-from seiqa_models.core.threads import one_core, processes
+from seiqa_models.core.threads import one_core
 from seiqa_models.evaluation.parallel import run_counted
 from seiqa_models.results import AblatedGroup, Ablation
 from seiqa_models.stack.pool.fitted import Directions
@@ -127,9 +127,8 @@ def feature_ablation(
     names = sorted(set(owners))
     everything = frozenset(names)
     kept = [everything, *(everything - {name} for name in names), *({name} for name in names)]
-    parts = Parallel(n_jobs=processes(n_jobs, len(folds)))(
-        delayed(_prepared)(table, fold, directions or {}) for fold in folds
-    )
+    preparing = (delayed(_prepared)(table, fold, directions or {}) for fold in folds)
+    parts = run_counted(preparing, len(folds), n_jobs, None)
     fits = (delayed(_predict)(part.only(some), learner, seed) for some in kept for part in parts)
     predictions = run_counted(fits, len(kept) * len(parts), n_jobs, on_fit)
     starts = range(0, len(predictions), len(parts))

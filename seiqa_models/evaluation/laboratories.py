@@ -106,8 +106,7 @@ def judge_laboratories(
         refused = [part for part in said if isinstance(part, str)]
         if not refused:
             rows = np.concatenate([test for _, test in parts])
-            scores = pd.concat([part for part in said if not isinstance(part, str)])
-            found += _judge_cell(table, names, trained, names[judged], rows, scores)
+            found += _judge_cell(table, names, trained, names[judged], rows, pd.concat(said))
         elif on_left_out is not None:
             on_left_out(f"{names[judged]} from {' and '.join(trained)}: {refused[0]}")
     return found
