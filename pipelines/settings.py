@@ -38,13 +38,12 @@ from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.remote.places import local_side
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.finetune.recipe import Recipe
+from seiqa_models.stack.parameters import MAX_SEED
 
 DEFAULT_CONFIG = "best"
 DEFAULT_CACHE = Path("runs/cache")
 
 MAX_WORKERS = 1024  # more threads than any machine has cores must be a mistake
-MAX_SEED = 2**31 - 1
-"""Largest seed that all of the learners' libraries accept."""
 
 
 class Settings(BaseSettings):

@@ -128,8 +128,20 @@ def split_columns(X: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def scalar_matrix(X: pd.DataFrame, names: list[str]) -> FloatMatrix:
-    """The named scalar columns as float64 [n, len(names)]; missing values become NaN."""
-    return X[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    """The named scalar columns as float64 [n, len(names)]; missing values become NaN.
+
+    Raises
+    ------
+    TableError
+        A column holds something else than numbers.
+    """
+    try:
+        return X[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        odd = next(name for name in names if not is_real(X[name]))
+        raise TableError(
+            f"column {odd!r} has type {X[odd].dtype}, expected numbers: convert it"
+        ) from error
 
 
 def is_real(series: pd.Series) -> bool:

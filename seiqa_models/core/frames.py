@@ -21,12 +21,15 @@ def frame_of(X: Any) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        An array is not numeric, not [n, columns], or empty.
+        An array is not numeric, not [n, columns], or has no columns.
     """
     if isinstance(X, pd.DataFrame):
         named = any(isinstance(name, str) for name in X.columns)
         return X if named else X.set_axis(_generated(X.shape[1]), axis=1)
-    values = check_array(X, dtype=np.float64, ensure_all_finite=False, estimator="SeiqaRegressor")
+    values = check_array(
+        X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=0,
+        estimator="SeiqaRegressor",
+    )  # fmt: skip
     return pd.DataFrame(values, columns=_generated(values.shape[1]))
 
 
@@ -59,11 +62,13 @@ def known_frame(estimator: BaseEstimator, X: Any, needed: list[str]) -> pd.DataF
     Raises
     ------
     TableError
-        Columns are missing.
+        There are no rows, or columns are missing.
     ValueError
         An array has more or fewer columns than were seen in ``fit``.
     """
     frame = frame_of(X)
+    if not len(frame):
+        raise TableError("the table has no rows: there is nothing to predict")
     has_names = frame is X
     if has_names:
         missing = [name for name in needed if name not in frame.columns]

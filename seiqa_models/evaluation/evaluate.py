@@ -36,6 +36,7 @@ from seiqa_models.evaluation.laboratories import judge_each
 from seiqa_models.judged import Judged
 from seiqa_models.results import Figures
 from seiqa_models.stack.collections.scales import require_enough
+from seiqa_models.stack.parameters import check_seed
 from seiqa_models.stack.regressor import SeiqaRegressor
 
 _TIMED_ROWS = 1000
@@ -108,7 +109,7 @@ def evaluate(
     n_splits : int
         Outer folds; fewer when there are fewer groups.
     seed : int
-        Seed of outer folds and bootstrap.
+        Seed of outer folds and bootstrap, as the regressor's ``random_state``.
     n_jobs : int
         Number of parallel outer folds. If above 1, the regressor's own ``n_jobs`` is set to 1
         meanwhile. The figures do not depend on it.
@@ -124,6 +125,7 @@ def evaluate(
         No kind can be left out; a subclass of TableError.
     """
     started = time.perf_counter()
+    check_seed("seed", seed)
     table, rows = check_training_table(
         frame_of(X),
         y,

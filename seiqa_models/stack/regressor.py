@@ -24,6 +24,7 @@ from seiqa_models.stack.blend import ABROAD, Blend
 from seiqa_models.stack.collections.joining import on_one_scale
 from seiqa_models.stack.collections.observers import Observers
 from seiqa_models.stack.edited import affordable_cost
+from seiqa_models.stack.parameters import check_parameters
 from seiqa_models.stack.pool.cross_fitting import cross_fit
 from seiqa_models.stack.pool.fitted import check_members
 from seiqa_models.stack.pool.fitting import fit_pool
@@ -66,7 +67,7 @@ class SeiqaRegressor(StackPredictor):
     label_range : (float, float), optional
         Range that predictions are clipped to; by default that of the training labels.
     random_state : int
-        Seed of folds and learners.
+        Seed of folds and learners, from 0 to 2^31 - 1.
     n_jobs : int
         Number of inner folds fitted in parallel, one thread each. The result does not depend on it.
     scale : str, optional
@@ -185,9 +186,10 @@ class SeiqaRegressor(StackPredictor):
         TableError
             The table cannot be learned from; see :mod:`seiqa_models.core.checks`.
         ValueError
-            A learner's name is unknown or repeated, or a parameter is out of range.
+            A learner is unknown or repeated, or a parameter has a wrong type or is out of range.
         """
         check_members(self.learners)
+        check_parameters(self.get_params(deep=False))
         names = list(self.learners)
         y = one_column(y)
         if groups is None:
@@ -244,7 +246,5 @@ class SeiqaRegressor(StackPredictor):
 
     def range_of(self, y: FloatVector) -> tuple[float, float]:
         """The range that predictions are clipped to after training on labels y float64 [n]."""
-        low, high = self.label_range or (y.min(), y.max())
-        if not low < high:
-            raise ValueError(f"label_range is {self.label_range}, expected (lowest, highest)")
+        low, high = (y.min(), y.max()) if self.label_range is None else self.label_range
         return float(low), float(high)

@@ -288,6 +288,11 @@ def test_three_groups_are_enough_and_two_are_not(make_table):
         evaluate(QUICK, X.iloc[:3], y[:3], ["a", "b", "c"])
 
 
+def test_a_seed_is_a_whole_number(make_table):
+    with pytest.raises(ValueError, match="seed is 'one', expected a whole number from 0"):
+        evaluate(QUICK, *make_table(), seed="one")
+
+
 def test_abroad_says_what_home_would_have_had(make_table):
     X, y, groups = make_table()
     learners = ("ridge", "svr", "svr@1")

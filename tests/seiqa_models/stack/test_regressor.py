@@ -215,11 +215,42 @@ def test_unusable_tables_are_refused_in_one_line(make_table, change, message):
         ({"n_splits": "3"}, "n_splits is '3', expected a whole number of at least 2"),
         ({"label_range": (5, 0)}, r"label_range is \(5, 0\), expected \(lowest, highest\)"),
         ({"label_range": (float("nan"), 5)}, "expected .lowest, highest"),
+        ({"label_range": "0..5"}, r"label_range is '0..5', expected \(lowest, highest\)"),
+        ({"label_range": 5}, "label_range is 5, expected"),
+        ({"label_range": (0, float("inf"))}, r"label_range is \(0, inf\), expected"),
+        ({"directions": {"sharp": 2}}, r"directions\['sharp'\] is 2, expected 1 if higher"),
+        ({"directions": {"sharp": "up"}}, r"directions\['sharp'\] is 'up', expected 1"),
+        ({"directions": [1, 1]}, r"directions is \[1, 1\], expected a mapping, 1 or -1 by column"),
+        ({"directions": {0: 1}}, r"directions is \{0: 1\}, expected a mapping"),
+        ({"calibrate": "no"}, "calibrate is 'no', expected True or False"),
+        ({"consensus": 0}, "consensus is 0, expected True or False"),
+        ({"random_state": "one"}, "random_state is 'one', expected a whole number from 0"),
+        ({"random_state": None}, "random_state is None, expected a whole number from 0"),
+        ({"random_state": 2**31}, "random_state is 2147483648, expected a whole number"),
+        ({"n_jobs": 0}, "n_jobs is 0, expected a number of processes"),
+        ({"n_jobs": 1.5}, "n_jobs is 1.5, expected a number of processes"),
+        ({"scale": 5}, "scale is 5, expected the name of a collection"),
+        ({"identity": {"LIVE": "best"}}, r"identity\['LIVE'\] is 'best', expected a finite number"),
     ],
 )
 def test_unusable_parameters_are_named(make_table, settings, message):
     with pytest.raises(ValueError, match=message):
         quick(**settings).fit(*make_table())
+
+
+def test_a_range_of_labels_may_be_an_array(make_table):
+    assert quick(label_range=np.array([-9, 9])).fit(*make_table()).label_range_ == (-9.0, 9.0)
+
+
+def test_rows_that_cannot_be_predicted_are_named(make_table):
+    X, y, groups = make_table()
+    stack = quick().fit(X, y, groups)
+    for rows in (X[:0], np.zeros((0, X.shape[1]))):
+        with pytest.raises(TableError, match="the table has no rows: there is nothing to predict"):
+            stack.predict(rows)
+    name = X.columns[0]
+    with pytest.raises(TableError, match=f"^column '{name}' has type .*, expected numbers"):
+        stack.predict_interval(X.assign(**{name: "sharp"}))
 
 
 @pytest.mark.parametrize("learners", [(), ("svr", "svr")])
