@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from pipelines.commands import (
 )
 from pipelines.commands.console import debugging, fail, prepare_output, set_verbosity
 from pipelines.commands.options import Verb
+from pipelines.unexpected import described
 
 DATA_EXIT_CODE = 3  # a table that cannot be learned from counts as bad data
 READER_GONE = 141  # as if SIGPIPE had ended it
@@ -109,13 +111,9 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         if isinstance(error, SeiqaError | TableError):
             fail(str(error), getattr(error, "exit_code", DATA_EXIT_CODE))
-        elif isinstance(error, OSError):  # disk full, no permission, a folder in place of a file
+        elif isinstance(error, OSError) and error.errno != errno.ENOMEM:  # disk full, no permission
             fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
-        said = " ".join(str(error).split()) or "no message"
-        fail(
-            f"unexpected {type(error).__name__}: {said}; seiqa -v … shows where: please report it",
-            1,
-        )
+        fail(described(error), 1)
 
 
 if __name__ == "__main__":
