@@ -101,6 +101,10 @@ class WeightsError(SeiqaError):
     exit_code = 4
 
 
+class ExtractorError(SeiqaError):
+    """An extractor, perhaps from another package, does not return what its spec says."""
+
+
 class DeviceError(SeiqaError):
     """The requested device is missing or has too little memory."""
 

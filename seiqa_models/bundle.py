@@ -226,7 +226,8 @@ def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
             warnings.simplefilter("ignore")
             regressor = skops.io.loads(model, trusted=trusted_types(model))
     except UntrustedTypesFoundException as error:
-        raise TableError(f"{path} holds a type that is not allowed: {error}") from error
+        what = f"of no plug-in installed here: {', '.join(refused_types(model))}"
+        raise TableError(f"{path} holds a type that is not allowed, {what}") from error
     except Exception as error:  # a forged description, or another library version
         raise TableError(f"{path} cannot be rebuilt ({type(error).__name__}: {error})") from error
     if not isinstance(regressor, SeiqaRegressor):
@@ -235,7 +236,7 @@ def _read_model(path: Path, model: bytes) -> SeiqaRegressor:
         check_members(regressor.learners)
         require_sound(regressor)
     except ValueError as error:
-        raise TableError(f"{path} holds what this version does not know: {error}") from None
+        raise TableError(f"{path} holds what this installation does not know: {error}") from None
     except UnsoundModelError as error:
         raise TableError(f"{path} is not a sound model: {error}") from None
     return regressor

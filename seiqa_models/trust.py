@@ -2,10 +2,10 @@
 
 skops rebuilds objects from a description and runs no code from the file, but it imports the modules
 of their types and sets their state. So a type must be known: skops itself trusts it (types of
-scikit-learn, NumPy or SciPy), it is in :data:`TRUSTED_TYPES`, or it belongs to a learner or a
-fusion that an installed package provides by an entry point. All types defined in such a package are
-allowed; types from elsewhere that its estimators consist of are listed in an attribute of the
-factory:
+scikit-learn, NumPy or SciPy), it is in :data:`TRUSTED_TYPES`, or it belongs to a learner, a fusion
+or a representation that an installed package provides by an entry point. All types defined in such
+a package are allowed; types from elsewhere that its estimators consist of are listed in an
+attribute of the factory:
 
     @some_factory
     def ngboost(random_state, n_jobs): ...
@@ -25,6 +25,7 @@ from sklearn.base import BaseEstimator
 from seiqa_models.fusions import FUSIONS
 from seiqa_models.learners.registry import LEARNERS
 from seiqa_models.plugins.registry import Registry
+from seiqa_models.stack.representations import REPRESENTATIONS
 
 TRUSTED_TYPES = (
     "collections.OrderedDict",
@@ -113,8 +114,9 @@ def _is_estimator(name: str) -> bool:
 
 
 def _of_packages(types: list[str]) -> list[str]:
-    """The types that belong to learners and fusions of installed packages."""
-    points = [(registry, point) for registry in (LEARNERS, FUSIONS) for point in registry.plugins]
+    """The types that belong to what installed packages register."""
+    registries = (LEARNERS, FUSIONS, REPRESENTATIONS)
+    points = [(registry, point) for registry in registries for point in registry.plugins]
     if not types or not points:
         return []
     installed = {registry.plugins[name].dist for registry, name in points}

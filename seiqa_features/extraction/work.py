@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seiqa_features.errors import DataError
+from seiqa_features.errors import DataError, ExtractorError
 from seiqa_features.extraction.jobs import Crops, Job, Prepared, Result
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extractors.specs import Extract
@@ -147,6 +147,11 @@ def forward(
     -------
     Mapping[str, NDArray[np.floating]]
         Output name → float64 [B] or float32 [B, d].
+
+    Raises
+    ------
+    ExtractorError
+        The extractor returns something else.
     """
     import torch
 
@@ -168,6 +173,7 @@ def forward(
             device = str(other.device)
             with computing_in(block.dtype, device), computing_on(device):
                 values = work(ref=_unit(one), dist=_unit(other), ref_index=crop_index.to(device))
+            _require_outputs(block, values, len(other))
             parts.append({name: values[name].cpu().numpy() for name in block.spec.outputs})
     found = {name: np.concatenate([part[name] for part in parts]) for name in block.spec.outputs}
     if not block.view.cropped:
@@ -178,6 +184,21 @@ def forward(
         for i in pairs
     ]
     return {name: np.stack([row[name] for row in pooled]) for name in block.outputs}
+
+
+def _require_outputs(block: Block, values: Any, pairs: int) -> None:
+    """Refuse what an extractor returned unless it is what its spec says."""
+    import torch
+
+    who = f"extractor {block.spec.name} returns"
+    if not isinstance(values, Mapping):
+        raise ExtractorError(f"{who} {type(values).__name__}, expected a mapping from output names")
+    for name, output in block.spec.outputs.items():
+        value, expected = values.get(name), [pairs, output.dim] if output.dim else [pairs]
+        shape = list(value.shape) if isinstance(value, torch.Tensor) else None
+        if shape != expected:
+            found = type(value).__name__ if shape is None else f"Tensor{shape}"
+            raise ExtractorError(f"{who} {found} as its output {name}, expected Tensor{expected}")
 
 
 def _shares(

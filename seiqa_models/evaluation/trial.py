@@ -80,5 +80,5 @@ def _round_trip(what: str, fitted: Any) -> Any:
         raise LearnerError(f"{what} cannot be saved and loaded ({described(error)})") from error
     raise LearnerError(
         f"{what} cannot be saved: a bundle may not hold {', '.join(refused)}; a package that is"
-        " installed with an entry point seiqa.learners or seiqa.fusions makes its types known"
+        " installed with entry points for what it adds makes its types known"
     )

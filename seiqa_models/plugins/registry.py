@@ -99,7 +99,7 @@ class Registry(MutableMapping[str, Factory]):
         """Entry points of installed packages by name, except those whose name is taken."""
         found: dict[str, EntryPoint] = {}
         for point in sorted(entry_points(group=self.group), key=lambda point: point.value):
-            if point.name in self._factories or point.name in found:
+            if self._is_another(point) or point.name in found:
                 logger.warning(
                     "%s %r of %s is left out: there is another of that name",
                     self.what, point.name, point.value,
@@ -110,6 +110,15 @@ class Registry(MutableMapping[str, Factory]):
                 continue
             found[point.name] = point
         return found
+
+    def _is_another(self, point: EntryPoint) -> bool:
+        """Whether the name is taken by a factory other than the entry point's own.
+
+        A package that was imported before may have registered its own.
+        """
+        taken = self._factories.get(point.name)
+        own = (getattr(taken, "__module__", None), getattr(taken, "__qualname__", None))
+        return taken is not None and own != (point.module, point.attr)
 
     def __getitem__(self, name: str) -> Factory:
         if name not in self._factories and name in self.plugins:

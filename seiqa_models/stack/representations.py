@@ -9,7 +9,8 @@ the dense blocks themselves (:mod:`seiqa_models.stack.dense`).
 
 To add a representation, write a function that returns a scikit-learn transformer and decorate it
 with ``@representation("name")``; ``fit`` gets rows float64 [n, p] and labels [n]. A parameter
-``directions`` of it, or of a learner, gets the directions of the columns that are known.
+``directions`` of it, or of a learner, gets the directions of the columns that are known. A package
+of your own lists its function in the entry point group ``seiqa.representations``.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from typing import Any, NamedTuple
 from sklearn.preprocessing import FunctionTransformer
 
 from seiqa_models.learners.components import OrientedComponents
+from seiqa_models.plugins.registry import Registry
 from seiqa_models.stack.dense import DENSE, DenseBlocks
 
 ALL = "all"
 
-REPRESENTATIONS: dict[str, Callable[[], Any]] = {}
+REPRESENTATIONS = Registry("representation", group="seiqa.representations")
 """Every named representation; a number as name means that many components."""
 
 

@@ -19,7 +19,7 @@ from seiqa_models.trust import _is_estimator, refused_types, trusted_types
 
 MODULE = """
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.linear_model import LinearRegression
 from seiqa_pocket_parts import Part
 
@@ -41,6 +41,14 @@ def pocket(random_state, n_jobs):
     return Pocket()
 
 
+class Half(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X[:, :2]
+
+
 Middle.bundle_types = ("seiqa_pocket_parts.Part",)
 """
 
@@ -58,7 +66,7 @@ try_learner("pocket")
 try_fusion(make_fusion("middle"))
 rng = np.random.default_rng(0)
 X = pd.DataFrame(rng.normal(size=(24, 3)), columns=list("abc"))
-stack = SeiqaRegressor(("pocket", "ridge"), n_splits=2, fusion="middle")
+stack = SeiqaRegressor(("pocket", "ridge@half"), n_splits=2, fusion="middle")
 stack.fit(X, X["a"], groups=np.arange(24) // 4)
 assert stack.weights_ is None
 save_bundle(sys.argv[1], stack, recipe={}, card={"label_kind": "MOS"})
@@ -80,6 +88,7 @@ def package(tmp_path: Path) -> Path:
     (info / "entry_points.txt").write_text(
         "[seiqa.learners]\npocket = seiqa_pocket:pocket\n"
         "[seiqa.fusions]\nmiddle = seiqa_pocket:Middle\n"
+        "[seiqa.representations]\nhalf = seiqa_pocket:Half\n"
     )
     return folder
 
@@ -101,7 +110,8 @@ def test_a_bundle_with_an_installed_packages_parts(package: Path, tmp_path: Path
     load = "import sys; from seiqa_models.bundle import load_bundle; load_bundle(sys.argv[1])"
     elsewhere = python(load, str(bundle), path=sys.path)
     assert "TableError" in elsewhere.stderr.splitlines()[-1]
-    for name in ("seiqa_pocket.Pocket", "seiqa_pocket.Middle", "seiqa_pocket_parts.Part"):
+    parts = ("seiqa_pocket.Pocket", "seiqa_pocket.Middle", "seiqa_pocket.Half")
+    for name in (*parts, "seiqa_pocket_parts.Part"):
         assert name in elsewhere.stderr.splitlines()[-1]
 
 

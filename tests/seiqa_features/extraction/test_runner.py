@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,7 @@ import torch
 from PIL import Image
 
 from seiqa_features.datasets.pairs import Found, Pair, build_pairs
-from seiqa_features.errors import DataError, StoreError
+from seiqa_features.errors import DataError, ExtractorError, StoreError
 from seiqa_features.extraction import flow, planning, runtime
 from seiqa_features.extraction.jobs import Job, Result
 from seiqa_features.extraction.runner import RunReport, extract
@@ -354,6 +355,35 @@ def test_a_metric_that_breaks_on_one_pair_costs_only_that_pair(
     twin = table[table["pair_id"] == "p02"].assign(pair_id="twin of p02")
     kept = report.kept(pd.concat([table, twin], ignore_index=True))
     assert kept["pair_id"].tolist() == [name for name in table["pair_id"] if name != "p02"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "found"),
+    [
+        (lambda dist: {"livel": dist.mean((1, 2, 3))}, "NoneType as"),
+        (lambda dist: dist.mean((1, 2, 3)), "Tensor, expected a mapping from output names"),
+        (lambda dist: {"level": dist.mean((2, 3))}, r"Tensor\[\d, 3\] as"),
+        (lambda dist: {"level": dist.mean()}, r"Tensor\[\] as"),
+        (lambda dist: {"level": dist.mean((1, 2, 3)).numpy()}, "ndarray as"),
+    ],
+)
+def test_an_extractor_that_does_not_return_what_its_spec_says_is_named(
+    returned: Callable[[torch.Tensor], object],
+    found: str,
+    pairs: pd.DataFrame,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def work(*, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor) -> object:
+        del ref, ref_index
+        return returned(dist)
+
+    outputs = {"level": Output()}
+    spec = ExtractorSpec("theirs", 1, outputs, "RGB", ("torch",), "MIT", "ours", 0.1)
+    monkeypatch.setitem(registry._EXTRACTORS, "theirs", Extractor(spec, lambda _: work))
+    with pytest.raises(ExtractorError, match=f"^extractor theirs returns {found}") as told:
+        extract(pairs, Recipe.parse({"theirs": ["max512"]}), store, cpu(), workers=1)
+    assert re.search(r"expected (a mapping|Tensor\[\d\])", str(told.value))
 
 
 def test_a_picture_that_changed_meanwhile_is_named_and_the_others_kept(

@@ -12,6 +12,11 @@ from seiqa_models.plugins.registry import Registry
 GROUP = "seiqa.things"
 
 
+def early() -> int:
+    """A factory that is decorated and an entry point."""
+    return 1
+
+
 @pytest.fixture
 def things(monkeypatch):
     """A registry with one thing of ours, on a machine where packages bring others."""
@@ -43,6 +48,16 @@ def test_a_package_cannot_take_a_name_that_is_ours(things, caplog):
     assert things.make("ours") == (1, "red")
     assert "list" in set(things)
     assert "thing 'ours' of builtins:dict is left out" in caplog.text
+
+
+def test_what_a_package_registered_when_it_was_imported_before_is_its_own(monkeypatch, caplog):
+    point = EntryPoint("early", f"{__name__}:early", GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] * (group == GROUP))
+    things = Registry("thing", GROUP)
+    things.register("early")(early)
+    assert things.plugins == {"early": point}
+    assert things.find("early") is early
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(
