@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
-from joblib import effective_n_jobs
+from joblib import Parallel, effective_n_jobs
 from threadpoolctl import get_cached_controller
 
 _lock = Lock()
@@ -54,6 +56,33 @@ def processes(n_jobs: int, tasks: int) -> int:
         As for joblib: a number of processes, or -1 for as many as there are cores, …
     """
     return max(1, min(int(effective_n_jobs(n_jobs)), tasks))
+
+
+def in_processes(n_jobs: int, tasks: int, **options: Any) -> Parallel:
+    """joblib's `Parallel` for so many tasks, whose processes end when this one is killed.
+
+    By themselves they would finish what they have begun and then wait five minutes for more.
+
+    Parameters
+    ----------
+    n_jobs, tasks
+        As for `processes`.
+    **options
+        Further parameters of `Parallel`.
+    """
+    number = processes(n_jobs, tasks)
+    return Parallel(number, initializer=_end_with, initargs=(os.getpid(),), **options)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _set_threads(blas: Any, number: int) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from joblib import Parallel
-
-from seiqa_models.core.threads import processes
+from seiqa_models.core.threads import in_processes
 
 
 def run_counted(
@@ -27,7 +25,7 @@ def run_counted(
         Called with (tasks done, total) in the order of the tasks.
     """
     results: list[Any] = []
-    for result in Parallel(n_jobs=processes(n_jobs, total), return_as="generator")(tasks):
+    for result in in_processes(n_jobs, total, return_as="generator")(tasks):
         results.append(result)
         if on_done is not None:
             on_done(len(results), total)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from seiqa_models.core.arrays import FloatMatrix, FloatVector, Rows
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.core.columns import AGREEMENT
 from seiqa_models.core.splits import Fold, laboratory_folds, make_folds
-from seiqa_models.core.threads import processes
+from seiqa_models.core.threads import in_processes
 from seiqa_models.core.transfer import unseen_folds
 from seiqa_models.fusions.protocol import HeldOut
 from seiqa_models.stack.intervals import ConformalInterval, Held
@@ -133,7 +133,7 @@ def cross_fit(
         delayed(predict_held_out)(table, fold, names, random_state, directions)
         for fold in [*folds, *cells, *abroad]
     ]
-    predicted = Parallel(n_jobs=processes(n_jobs, len(tasks)))(tasks)
+    predicted = in_processes(n_jobs, len(tasks))(tasks)
     by_row = np.argsort(np.concatenate([test for _, test in folds]))
     by_group = pd.concat(predicted[: len(folds)]).iloc[by_row]
     first, second = len(folds), len(folds) + len(cells)

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Barrier, Thread
 
 import numpy as np
+import psutil
 import pytest
+from joblib import delayed, parallel_config
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from seiqa_models.core.threads import one_core, processes
+from seiqa_models.core.threads import in_processes, one_core, processes
+
+SLEEPERS = """
+import os, sys, time
+from joblib import delayed
+from seiqa_models.core.threads import in_processes
+
+def sleep(folder):
+    open(f"{folder}/{os.getpid()}", "w").close()
+    time.sleep(600)
+
+in_processes(2, tasks=2)(delayed(sleep)(sys.argv[1]) for _ in range(2))
+"""
 
 
 def numbers(api: str) -> set[int]:
@@ -29,6 +48,24 @@ def test_no_more_processes_than_tasks() -> None:
     assert [processes(n, tasks=3) for n in (1, 2, 1000)] == [1, 2, 3]
     assert 1 <= processes(-1, tasks=3) <= 3
     assert processes(4, tasks=0) == 1
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "sequential"])
+def test_tasks_run_in_processes_or_where_the_caller_wants_them(backend: str) -> None:
+    with parallel_config(backend):
+        found = in_processes(2, tasks=3)(delayed(os.getppid)() for _ in range(3))
+    assert set(found) == {os.getpid() if backend == "loky" else os.getppid()}
+
+
+def test_processes_end_with_the_one_that_started_them_even_if_it_was_killed(tmp_path: Path) -> None:
+    code = [sys.executable, "-c", SLEEPERS, str(tmp_path)]
+    with subprocess.Popen(code, cwd=Path(__file__).parents[3]) as started:
+        while len(pids := [int(path.name) for path in tmp_path.iterdir()]) < 2:
+            assert started.poll() is None
+            time.sleep(0.1)
+        workers = [psutil.Process(pid) for pid in pids]
+        started.kill()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
 
 
 def test_inside_it_is_one_and_afterwards_what_it_was() -> None:
