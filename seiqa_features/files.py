@@ -120,7 +120,7 @@ def text_path(text: str) -> Path:
     return named_path(name)
 
 
-_HOST = hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+HOST = hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
 _TEMPORARY = re.compile(r"\.seiqa-(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]{1,9})-[0-9a-f]{8}\.tmp")
 _ABANDONED = 24 * 3600
 """Seconds after which a temporary file is a leftover, whatever process its name states."""
@@ -194,7 +194,7 @@ def create_whole(path: Path, content: bytes) -> None:
 
 def temporary_in(folder: Path) -> Path:
     """An unused path in `folder`; its name states the process that `sweep` checks for."""
-    return folder / f".seiqa-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    return folder / f".seiqa-{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
 
 
 def flush(path: Path) -> None:
@@ -212,8 +212,7 @@ def flush(path: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove the temporary files and folders in `folder` whose process has ended.
 
-    Those from another machine that shares the disk are left alone for a day. What cannot be
-    removed is ignored.
+    Those of another machine are left alone for a day. What cannot be removed is ignored.
     """
     with suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -237,10 +236,11 @@ def _in_use(entry: os.DirEntry[str], host: str, pid: int) -> bool:
         age = time.time() - entry.stat(follow_symlinks=False).st_mtime
     except FileNotFoundError:
         return True  # it has just been renamed to its final name
-    return age < _ABANDONED and (host != _HOST or _is_running(pid))
+    return age < _ABANDONED and (host != HOST or is_running(pid))
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether this machine has a process of that number."""
     if os.name == "nt":
         return True  # on Windows, signal 0 would end the process
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from pipelines.settings import Settings
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.errors import SeiqaError
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.scratch import scratch
 from seiqa_models.anchors import Ladder
 from seiqa_models.bundle import Bundle
 from seiqa_models.core.errors import TableError
@@ -76,10 +76,10 @@ def find_anchors(
 def _measure(
     scorer: Scorer, references: Sequence[Reference], cache: Path, on_pair: Progress
 ) -> list[Ladder]:
-    with TemporaryDirectory(prefix="seiqa-anchors-") as folder:
-        found = Found(Path(folder))
+    with scratch("anchors") as folder:
+        found = Found(folder)
         for number, reference in enumerate(references):
-            found.pairs += _written(reference, Path(folder) / f"{number}")
+            found.pairs += _written(reference, folder / f"{number}")
         names = (None, *scorer.bundle.regressor.collections_)
         scores = {
             name: scorer.scoring_as(name).score_pairs(found, cache=cache, on_pair=on_pair)[0]

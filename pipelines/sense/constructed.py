@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -29,6 +27,7 @@ from seiqa_features.extraction.cached import extract_table
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
+from seiqa_features.scratch import scratch
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_models.core.orders import Orders
@@ -47,8 +46,8 @@ def construct(
     Their pictures are written to a temporary folder; their features stay in the store. A pair whose
     edit changed nothing, such as a blurred flat picture, is left out.
     """
-    with TemporaryDirectory(prefix="seiqa-orders-") as folder:
-        found, rows = write_pairs(references_of(pairs), Path(folder))
+    with scratch("orders") as folder:
+        found, rows = write_pairs(references_of(pairs), folder)
         table, _ = build_pairs(found, ImageIndex(settings.cache), workers=settings.workers)
         same = table["ref_key"] == table["dist_key"]
         whole = table["pair_id"].str.endswith(f"/{IDENTITY}")

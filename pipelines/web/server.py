@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from pipelines.web.keeping import delete_old
 from pipelines.web.uploads import Limits
 from seiqa_features.errors import UsageError
+from seiqa_features.scratch import scratch
 
 if TYPE_CHECKING:
     from pipelines.web.gate import Gate
@@ -70,8 +70,8 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         _listening(host, port) as listener,
-        TemporaryDirectory(prefix="seiqa-serve-", ignore_cleanup_errors=True) as name,
-        _swept(folder := Path(name), 60 * limits.kept_minutes - SWEEP),
+        scratch("serve") as folder,
+        _swept(folder, 60 * limits.kept_minutes - SWEEP),
     ):
         gate = make_app(scorer, folder, limits, host)
         bound, real_port = listener.getsockname()[:2]
