@@ -130,6 +130,22 @@ def test_example_configurations_are_ones() -> None:
         assert set(system["learners"]) <= set(LEARNERS)
 
 
+def test_the_plan_shown_has_the_lines_and_the_blocks_of_a_plan(
+    workshop: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shown,) = [text for text in blocks("docs/how-to/gpu.md", "") if text.startswith("$ ")]
+    command, *lines = shown.splitlines()
+    monkeypatch.delenv("SEIQA_LEARNERS")
+    words = shlex.split(command.removeprefix("$ seiqa ").replace("DATA", "pairs.csv"))
+    done = workshop.invoke(app, words)
+    assert done.exit_code == 0, done.output
+    found = done.output.splitlines()
+    assert [line[:12] for line in lines] == [line[:12] for line in found]
+    assert [line for line in lines if "blocks" in line] == [
+        line for line in found if "blocks" in line
+    ]
+
+
 def commands(page: str) -> list[list[str]]:
     """Every command in the page's plain blocks, as words."""
     lines = [line for text in blocks(page, "") for line in text.splitlines()]

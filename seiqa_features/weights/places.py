@@ -81,8 +81,8 @@ def missing_message(
             for weight in missing
         ),
         "with a network, `seiqa weights fetch` (same --config) gets them once; without one,"
-        " --config classical (make … CONFIG=classical) needs none, and --skip-unavailable goes"
-        " on without these",
+        " `seiqa run` and `features` go on without these with --skip-unavailable, and --config"
+        " classical (make … CONFIG=classical) needs none",
     ]
 
 
