@@ -113,7 +113,7 @@ def submit(data: Data = None, config: Config = None, run: Run = None, score_as: 
 
 def report(data: Data = None, config: Config = None, run: Run = None) -> None:
     """Write the run's report.html."""
-    _report(_settings(data=data, config=config, run=run))
+    _report(_settings(data=data, config=config, run=run, announce=False))
 
 
 def run(
@@ -149,8 +149,9 @@ def _settings(*, announce: bool = True, **flags: Any) -> Settings:
     settings = load_settings(**flags)
     if announce:
         say_aside(
-            f"config {settings.config}, data {settings.shown_data or None}, run {settings.run},"
-            f" cache {settings.cache}, {settings.workers} workers, seed {settings.seed}"
+            f"config {settings.config}, data {settings.shown_data or 'of the run'},"
+            f" run {settings.run}, cache {settings.cache}, {settings.workers} workers,"
+            f" seed {settings.seed}"
         )
     return settings
 

@@ -163,6 +163,7 @@ def score_listed(
                 columns = scores.reindex(pair_ids).set_axis(rows.index[some])
                 earlier = [name for name in rows if column_key(str(name)) in columns]
                 file.add(rows.iloc[some].drop(columns=earlier).join(columns))
+                on_pair(some.stop, len(rows))  # the store may have had all of a portion
         require_usable(scored, left_out, keep_going=True)
     return left_out
 

@@ -241,6 +241,11 @@ def test_steps_out_of_order_say_what_to_run(cli: Cli, seiqa_data: Path, quick: P
         code, _, err = cli(verb, seiqa_data, "--config", quick, "--run", "run")
         assert code == 3, verb
         assert wanted in err
+        code, _, err = cli(verb, "--run", "run")
+        assert code == 3, verb
+        announced = [line for line in err.splitlines() if line.startswith("config ")]
+        expected = "config best, data of the run, run run, "
+        assert [line[: len(expected)] for line in announced] == [expected] * (verb != "report")
 
 
 def test_training_on_other_features_is_refused(

@@ -87,6 +87,12 @@ def test_portions_are_scored_as_the_whole_is(
     np.testing.assert_allclose(one["score"], other["score"], atol=1e-9)
     assert seen == sorted(seen)
     assert seen[-1] == (12, 12)
+    again = list[tuple[int, int]]()
+    score_listed(
+        scorer, list_manifest(pairs), out, cache=tmp_path / "cache",
+        on_pair=lambda done, total: again.append((done, total)),
+    )  # fmt: skip
+    assert again == [(5, 12), (10, 12), (12, 12)]  # the store had everything
 
 
 def test_what_is_wrong_anywhere_is_said_before_anything_is_scored(
