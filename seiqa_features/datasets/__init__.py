@@ -103,7 +103,7 @@ def _find(data: Path) -> Found:
     for name, adapter in _ADDED.items():
         try:
             if adapter.matches(data):
-                return adapter.read(data)
+                return _expect_found(adapter.read(data))
         except SeiqaError:
             raise
         except Exception as error:  # third-party code may raise anything
@@ -115,6 +115,12 @@ def _find(data: Path) -> Found:
     )
     added = f", nor what these plug-ins read: {', '.join(_ADDED)}" if _ADDED else ""
     raise DataError(["; ".join([expected + added, *broken.values()])])
+
+
+def _expect_found(read: Any) -> Found:
+    if not isinstance(read, Found):
+        raise TypeError(f"read(path) returns {type(read).__name__}, expected Found")
+    return read
 
 
 def _accept(name: str, adapter: Any) -> None:

@@ -39,14 +39,9 @@ def representation(name: str) -> Callable[[Callable[[], Any]], Callable[[], Any]
     ValueError
         The name is taken, or is a number, which means that many components.
     """
-
-    def register(factory: Callable[[], Any]) -> Callable[[], Any]:
-        if name in (*REPRESENTATIONS, DENSE) or name.isdigit():
-            raise ValueError(f"representation {name!r} is registered twice, or is a number")
-        REPRESENTATIONS[name] = factory
-        return factory
-
-    return register
+    if name == DENSE or name.isdigit():
+        raise ValueError(f"representation {name!r} is registered twice, or is a number")
+    return REPRESENTATIONS.register(name)
 
 
 class Member(NamedTuple):

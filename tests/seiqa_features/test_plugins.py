@@ -135,8 +135,13 @@ def test_a_data_set_of_another_distribution_is_found(
             NAMED.replace("return Found(", "return found("),
             "plug-in named (seiqa.datasets) failed on it (NameError: name 'found' is not defined)",
         ),
+        (
+            "def matches(path):\n    return True\ndef read(path):\n    return []\n",
+            "plug-in named (seiqa.datasets) failed on it (TypeError: read(path) returns list,"
+            " expected Found)",
+        ),
     ],
-    ids=["lacks a function", "fails"],
+    ids=["lacks a function", "fails", "returns a list"],
 )
 def test_a_broken_data_set_is_named_where_nothing_else_reads_it(
     code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

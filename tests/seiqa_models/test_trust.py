@@ -21,6 +21,7 @@ MODULE = """
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.linear_model import LinearRegression
+from seiqa_models.stack.representations import representation
 from seiqa_pocket_parts import Part
 
 
@@ -41,6 +42,7 @@ def pocket(random_state, n_jobs):
     return Pocket()
 
 
+@representation("half")
 class Half(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         return self

@@ -81,8 +81,8 @@ def test_members_that_are_not_there_are_one_line(names, line):
 
 
 def test_a_name_is_registered_once_and_is_no_number():
-    for name in (ALL, "12"):
-        with pytest.raises(ValueError, match="registered twice, or is a number"):
+    for name in (ALL, "dense", "12"):
+        with pytest.raises(ValueError, match=f"representation '{name}' is registered twice"):
             representation(name)(lambda: make_representation(ALL))
 
 
