@@ -61,7 +61,7 @@ def processes(n_jobs: int, tasks: int) -> int:
 def in_processes(n_jobs: int, tasks: int, **options: Any) -> Parallel:
     """joblib's `Parallel` for so many tasks, whose processes end when this one is killed.
 
-    By themselves they would finish what they have begun and then wait five minutes for more.
+    By themselves they would finish what they have begun and then wait for more, some for ever.
 
     Parameters
     ----------
