@@ -17,8 +17,9 @@ from seiqa_features.extractors.classical.piq_parts import piq_metric
 from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.maps import Grey, Pixels, filled_box, warp
+from seiqa_features.pictures.registration.maps import Grey, Pixels, filled_box
 from seiqa_features.pictures.registration.realigning import both_resampled, is_trusted
+from seiqa_features.pictures.registration.warps import warp
 from seiqa_features.pictures.registration.windows import both_show, core_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ VISIBLE = 1 / 255
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=8,
+        version=9,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),
@@ -91,9 +92,9 @@ def aligned() -> Extract:
         elif not np.array_equal(found.matrix, np.eye(2, 3)):
             movement["travel"] = 0.0
             pixels = np.ascontiguousarray(dist.permute(1, 2, 0).numpy())
-            moved = torch.from_numpy(warp(pixels, found.matrix)).permute(2, 0, 1)
+            moved = torch.from_numpy(warp(pixels, found.matrix, None, found.bend)).permute(2, 0, 1)
         values = {name: torch.tensor(value).double() for name, value in movement.items()}
-        shown = both_show(found.matrix, shape, core_of(found.window))
+        shown = both_show(found.matrix, shape, core_of(found.window), found.bend)
         top, bottom, left, right = filled_box(shown)
         if min(bottom - top, right - left) < SMALLEST:
             undefined = ("residual", "peak", "concentration", *metrics)
