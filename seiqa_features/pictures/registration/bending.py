@@ -39,6 +39,9 @@ STEEPEST = 0.75
 """Largest change of the displacement from place to place, as a share of their distance. From 1 on,
 a bend can fold."""
 
+SMALLEST = 32
+"""Shorter side in pixels, of pictures of `FIRST_SIDE`, below which no flow can be computed."""
+
 ALIKE, LEAST_ALIKE = 0.995, 0.9
 """Correlation above which no bend is sought, and least one with it."""
 
@@ -55,9 +58,9 @@ def bend_between(ref: Grey, dist: Grey, matrix: Affine, before: float) -> tuple[
     before : float
         The correlation with it.
     """
-    if before > ALIKE:
-        return None
     pair = _Pair(ref, dist, matrix, FIRST_SIDE)
+    if before > ALIKE or min(pair.one.shape) < SMALLEST:
+        return None
     bend = pair.improved(np.zeros((RASTER, RASTER, 2), np.float32), FIRST_WIDTHS)
     if 1 - pair.likeness(bend) > (1 - LEAST_GAIN) * (1 - pair.likeness(None)):
         return None
