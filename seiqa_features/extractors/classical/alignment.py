@@ -3,8 +3,8 @@
 Metrics that compare pixel by pixel treat a shift of two pixels or a crop of two percent as damage.
 Here the degraded picture is first aligned with the reference: a shift by phase correlation, then a
 small affine map by maximising the correlation coefficient; where these fail, a quarter turn or any
-affine map from keypoints. The map itself becomes features, and three metrics are computed on the
-region that both pictures show.
+affine map from keypoints; what that leaves may be a smooth bend. The map itself becomes features,
+and three metrics are computed on the region that both pictures show.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ VISIBLE = 1 / 255
         libraries=("torch", "piq", "opencv-python-headless"),
         licence="MIT (ours), Apache-2.0 (piq, OpenCV)",
         source="phase correlation: Kuglin and Hines, 1975; ECC: Evangelidis, Psarakis, PAMI 2008; "
-        "SIFT: Lowe, IJCV 2004",
+        "SIFT: Lowe, IJCV 2004; DIS flow: Kroeger et al., ECCV 2016",
         cost=0.09,
         min_side=SMALLEST,
         gpu="no",
