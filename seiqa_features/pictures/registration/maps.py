@@ -67,11 +67,8 @@ class Alignment:
     def _squared_distance(self, shape: tuple[int, int]) -> float:
         """Mean square of the distance in pixels by which the map moves a pixel of the window."""
         if self.bend is not None:
-            (x, y), (across, down) = (
-                places(matrix, shape, bend)
-                for matrix, bend in ((np.eye(2, 3), None), (self.matrix, self.bend))
-            )
-            return float(np.mean((across - x) ** 2 + (down - y) ** 2))
+            there, here = places(self.matrix, shape, self.bend), places(np.eye(2, 3), shape)
+            return float(np.square(np.subtract(there, here)).sum(axis=0).mean())
         if self.window is None:
             sides = np.array(shape[::-1], np.float64)
             centre, spread = (sides - 1) / 2, np.diag(sides**2 - 1) / 12
