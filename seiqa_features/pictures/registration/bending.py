@@ -22,9 +22,9 @@ from seiqa_features.pictures.registration.whole_shifts import is_success
 FIRST_SIDE, SIDE, FULL_SIDES = 192, 256, (512, 1024)
 """Longest side in pixels at which a bend is sought, estimated and refined."""
 
-FIRST_WIDTHS, WIDTHS = (1 / 6, 1 / 10), (1 / 16, 1 / 24)
+FIRST_WIDTHS, WIDTHS, FULL_WIDTHS = (1 / 6, 1 / 10), (1 / 16, 1 / 24), 3 * (1 / 24,)
 """Standard deviations, as shares of the sides, of the Gaussian windows in which flow is averaged
-when a bend is sought and estimated, one after the other."""
+there, one after the other: an average of a wave is less high than the wave."""
 
 LEAST_GAIN = 0.1
 """Share by which the first windows must reduce 1 − correlation; otherwise there is no bend."""
@@ -42,7 +42,7 @@ a bend can fold."""
 SMALLEST = 32
 """Shorter side in pixels, of pictures of `FIRST_SIDE`, below which no flow can be computed."""
 
-ALIKE, LEAST_ALIKE = 0.995, 0.9
+ALIKE, LEAST_ALIKE = 0.995, 0.88
 """Correlation above which no bend is sought, and least one with it."""
 
 
@@ -71,7 +71,7 @@ def bend_between(ref: Grey, dist: Grey, matrix: Affine, before: float) -> tuple[
         return None
     for side in FULL_SIDES:
         if max(ref.shape) > side / 2:
-            bend = _Pair(ref, dist, matrix, side).improved(bend, WIDTHS[-1:])
+            bend = _Pair(ref, dist, matrix, side).improved(bend, FULL_WIDTHS)
     return bend, pair.likeness(bend)
 
 
