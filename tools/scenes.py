@@ -108,6 +108,14 @@ def crops() -> Scenario:
     )
 
 
+def from_the_side(picture: Image.Image) -> Image.Image:
+    """A perspective view, in which the right side is nearer and larger."""
+    view = (1.1, 0.04, -20.0, 0.02, 1.06, -14.0, 1.6e-4, 6e-5)
+    return picture.transform(
+        picture.size, Image.Transform.PERSPECTIVE, view, Image.Resampling.BICUBIC, fillcolor="white"
+    )
+
+
 def posters() -> Scenario:
     """A poster, translated or changed."""
     ref = poster("FRESH COFFEE", "Every morning from 7", "Only $3.50")
@@ -127,6 +135,7 @@ def posters() -> Scenario:
             "photograph replaced": poster(
                 "FRESH COFFEE", "Every morning from 7", "Only $3.50", motif="chelsea"
             ),
+            "photographed from the side": from_the_side(ref),
         },
         text=True,
     )

@@ -14,10 +14,11 @@
                 ``full``.
 
 ``s224_lanczos`` uses a filter other than the extractor's own. In ``max512_aligned`` a degraded
-image that was shifted, turned, mirrored, cropped or framed is first moved back onto the reference,
-so that a shift by a pixel is no damage (`seiqa_features.pictures.registration.realigning`). The
-degraded image always gets the geometry of the reference by a single resampling from its original
-pixels, so that pairs of different sizes need no second step.
+image that was shifted, turned, mirrored, cropped, framed or bent is first moved back onto the
+reference, so that a shift by a pixel is no damage
+(`seiqa_features.pictures.registration.realigning`). The degraded image always gets the geometry of
+the reference by a single resampling from its original pixels, so that pairs of different sizes need
+no second step.
 """
 
 from __future__ import annotations

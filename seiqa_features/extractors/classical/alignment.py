@@ -3,8 +3,8 @@
 Metrics that compare pixel by pixel treat a shift of two pixels or a crop of two percent as damage.
 Here the degraded picture is first aligned with the reference: a shift by phase correlation, then a
 small affine map by maximising the correlation coefficient; where these fail, a quarter turn or any
-affine map from keypoints. The map itself becomes features, and three metrics are computed on the
-region that both pictures show.
+affine map from keypoints; what that leaves may be a smooth bend. The map itself becomes features,
+and three metrics are computed on the region that both pictures show.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from seiqa_features.extractors.classical.piq_parts import piq_metric
 from seiqa_features.extractors.registry import extractor
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.maps import Grey, Pixels, filled_box, warp
+from seiqa_features.pictures.registration.maps import Grey, Pixels, filled_box
 from seiqa_features.pictures.registration.realigning import both_resampled, is_trusted
+from seiqa_features.pictures.registration.warps import warp
 from seiqa_features.pictures.registration.windows import both_show, core_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ VISIBLE = 1 / 255
 @extractor(
     ExtractorSpec(
         name="aligned",
-        version=8,
+        version=9,
         outputs={
             "shift": Output(identity=0.0),
             "rotation": Output(identity=0.0),
@@ -57,7 +58,7 @@ VISIBLE = 1 / 255
         libraries=("torch", "piq", "opencv-python-headless"),
         licence="MIT (ours), Apache-2.0 (piq, OpenCV)",
         source="phase correlation: Kuglin and Hines, 1975; ECC: Evangelidis, Psarakis, PAMI 2008; "
-        "SIFT: Lowe, IJCV 2004",
+        "SIFT: Lowe, IJCV 2004; DIS flow: Kroeger et al., ECCV 2016",
         cost=0.09,
         min_side=SMALLEST,
         gpu="no",
@@ -91,9 +92,9 @@ def aligned() -> Extract:
         elif not np.array_equal(found.matrix, np.eye(2, 3)):
             movement["travel"] = 0.0
             pixels = np.ascontiguousarray(dist.permute(1, 2, 0).numpy())
-            moved = torch.from_numpy(warp(pixels, found.matrix)).permute(2, 0, 1)
+            moved = torch.from_numpy(warp(pixels, found.matrix, None, found.bend)).permute(2, 0, 1)
         values = {name: torch.tensor(value).double() for name, value in movement.items()}
-        shown = both_show(found.matrix, shape, core_of(found.window))
+        shown = both_show(found.matrix, shape, core_of(found.window), found.bend)
         top, bottom, left, right = filled_box(shown)
         if min(bottom - top, right - left) < SMALLEST:
             undefined = ("residual", "peak", "concentration", *metrics)

@@ -2,7 +2,8 @@
 
 A shift by phase correlation (Kuglin and Hines, 1975), then a small affine map that maximises the
 correlation coefficient (ECC: Evangelidis and Psarakis, PAMI 2008). Where these fail, quarter turns
-are tried, and the map is sought from keypoints, which finds any other movement.
+are tried, and the map is sought from keypoints, which finds any other movement. What is left may
+be a bend.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seiqa_features.pictures.registration.bending import bend_between
+from seiqa_features.pictures.registration.comparing import correlation, reduced
 from seiqa_features.pictures.registration.keypoints import from_keypoints
 from seiqa_features.pictures.registration.maps import (
     Affine,
@@ -22,10 +24,9 @@ from seiqa_features.pictures.registration.maps import (
     quarter_turns,
     rescaled,
     shifting,
-    warp,
 )
 from seiqa_features.pictures.registration.whole_shifts import is_success
-from seiqa_features.pictures.registration.windows import both_show, core_of, shared_window
+from seiqa_features.pictures.registration.windows import core_of, shared_window
 
 SIDE, FULL_SIDE = 256, 1024
 """Longest side in pixels at which the map is estimated, and at which it is refined."""
@@ -48,9 +49,6 @@ HARDLY_MOVED, FOUND = 0.9, 0.98
 TURNED = 0.8
 """Minimum correlation with a quarter turn undone. Of the turns of other pictures it is below .6."""
 
-FLAT = 1e-4
-"""Standard deviation of luma in 0..1 below which a picture cannot be aligned."""
-
 
 Find = Callable[[Grey, Grey, Affine], Affine | None]
 """Finds a map of one picture to another, from a map near it."""
@@ -62,11 +60,11 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     The identity is kept unless another map increases the correlation by `LEAST_GAIN`: for flat
     pictures, unrelated pictures, or if nothing moved.
     """
-    one, other, scales = _reduced(ref, dist, SIDE)
+    one, other, scales = reduced(ref, dist, SIDE)
     window = shared_window(one, other)
     core = core_of(window)
     identity = np.eye(2, 3, dtype=np.float32)
-    before = _correlation(one, other, identity, core)
+    before = correlation(one, other, identity, core)
     find_coarsely, find_finely = partial(_refined, smoothing=5), partial(_refined, smoothing=1)
     near: list[Find] = [
         _shifted,
@@ -85,23 +83,15 @@ def align(ref: Grey, dist: Grey) -> Alignment:
     if window is not None:
         window = _resized(window, ref.shape)
     matrix = rescaled(best, 1 / scales, 1 / scales)
-    if best is not identity and is_success(before, after):
+    moved = best is not identity and is_success(before, after)
+    if moved:
         matrix = _at_full_size(ref, dist, matrix, window)
+    if window is None:
+        start, reached = (matrix, after) if moved else (identity, before)
+        bent = bend_between(ref, dist, start, reached)
+        if bent is not None:
+            return Alignment(start, before, bent[1], None, bent[0])
     return Alignment(matrix, before, after, window)
-
-
-def _reduced(ref: Grey, dist: Grey, side: int) -> tuple[Grey, Grey, NDArray[np.float64]]:
-    """Both pictures, no longer than that, and by what their width and height were multiplied."""
-    import cv2
-
-    height, width = ref.shape
-    scale = min(1.0, side / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    one, other = (
-        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-        for image in (ref, dist)
-    )
-    return one, other, np.array([size[0] / width, size[1] / height])
 
 
 def _resized(mask: Mask, shape: tuple[int, int]) -> Mask:
@@ -113,13 +103,13 @@ def _resized(mask: Mask, shape: tuple[int, int]) -> Mask:
 
 def _at_full_size(ref: Grey, dist: Grey, matrix: Affine, window: Mask | None) -> Affine:
     """The map refined where thin lines and print show; as it is if that is no better."""
-    one, other, scales = _reduced(ref, dist, FULL_SIDE)
+    one, other, scales = reduced(ref, dist, FULL_SIDE)
     core = None if window is None else core_of(_resized(window, one.shape))
     start = rescaled(matrix, scales, scales)
     find = partial(_refined, within=core, rounds=FULL_ROUNDS)
     # Lines of one pixel that are more than a pixel away are found only if smoothed.
     finest: list[Find] = [partial(find, smoothing=3), partial(find, smoothing=1)]
-    found = start, _correlation(one, other, start, core)
+    found = start, correlation(one, other, start, core)
     best, _ = _improved(found, finest, lambda _: True, one, other, core)
     return rescaled(best, 1 / scales, 1 / scales)
 
@@ -135,7 +125,7 @@ def _moved_far(
             return np.eye(2, 3, dtype=np.float32), -1.0
         scales = np.divide(one.shape, ref.shape)[::-1]
         start = rescaled(whole, scales, scales)
-    found = start, _correlation(one, other, start, core)
+    found = start, correlation(one, other, start, core)
     # Thin lines are alike only once it is refined.
     finely = partial(_refined, within=core, smoothing=1)
     return _improved(found, [finely], lambda _: True, one, other, core)
@@ -155,7 +145,7 @@ def _improved(
         matrix = find(one, other, best)
         if matrix is None:
             continue
-        reached = _correlation(one, other, matrix, core)
+        reached = correlation(one, other, matrix, core)
         if reached > after and enough(reached):
             best, after = matrix, reached
     return best, after
@@ -164,7 +154,7 @@ def _improved(
 def _quarter_turned(one: Grey, other: Grey, core: Mask | None) -> Affine | None:
     """The map of a quarter turn; None if none makes the pictures alike."""
     height, width = one.shape
-    found = {_correlation(one, other, m, core): m for m in quarter_turns((height, width))}
+    found = {correlation(one, other, m, core): m for m in quarter_turns((height, width))}
     best = max(found)
     return found[best] if best > TURNED else None
 
@@ -208,14 +198,3 @@ def _refined(
     if np.abs(matrix[:, :2] - start[:, :2]).max() > MOST_TURN:
         return None
     return np.asarray(matrix, dtype=np.float32)
-
-
-def _correlation(one: Grey, other: Grey, matrix: Affine, core: Mask | None) -> float:
-    """Correlation of what both show; 1 if both are flat and equal, 0 if one is flat."""
-    shown = both_show(matrix, one.shape, core)
-    if shown.sum() < 0.5 * (one.size if core is None else core.sum()):
-        return -1.0
-    a, b = (values[shown].astype(np.float64) for values in (one, warp(other, matrix)))
-    if min(a.std(), b.std()) < FLAT:
-        return float(np.array_equal(one, other))
-    return float(np.mean((a - a.mean()) * (b - b.mean())) / (a.std() * b.std()))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seiqa_features.pictures.registration.bends import Bend
 
 Grey = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Affine = NDArray[np.float32]
 """A 2×3 matrix that maps pixel coordinates of the reference to those of the degraded picture."""
+Places = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Coordinates x and y in pixels, [H, W] each."""
 Scales = NDArray[np.float64]
 """Factors [2] of width and height."""
 
@@ -30,12 +35,15 @@ class Alignment:
         Correlation of the two pictures without and with the map.
     window : bool [H, W] or None
         The part of both pictures that shows content; None if all does.
+    bend : float32 [RASTER, RASTER, 2] or None
+        What the affine map leaves; None if it leaves nothing. Never with a window.
     """
 
     matrix: Affine
     before: float
     after: float
     window: Mask | None = None
+    bend: Bend | None = None
 
     def movement(self, shape: tuple[int, int]) -> dict[str, float]:
         """Features of the map alone, for two pictures of the shape [H, W], by name."""
@@ -50,7 +58,7 @@ class Alignment:
             "rotation": abs(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], np.trace(linear)))),
             "scale": abs(np.log2(max(abs(np.linalg.det(linear)), 1e-6))) / 2,
             "travel": np.sqrt(self._squared_distance(shape)) / diagonal,
-            "overlap": inside_of(self.matrix, height, width).mean(),
+            "overlap": inside_of(self.matrix, shape, self.bend).mean(),
             "correlation": self.after,
             "gain": self.after - self.before,
         }
@@ -58,12 +66,15 @@ class Alignment:
 
     def _squared_distance(self, shape: tuple[int, int]) -> float:
         """Mean square of the distance in pixels by which the map moves a pixel of the window."""
+        if self.bend is not None:
+            there, here = places(self.matrix, shape, self.bend), places(np.eye(2, 3), shape)
+            return float(np.square(np.subtract(there, here)).sum(axis=0).mean())
         if self.window is None:
             sides = np.array(shape[::-1], np.float64)
             centre, spread = (sides - 1) / 2, np.diag(sides**2 - 1) / 12
         else:
-            places = np.argwhere(self.window)[:, ::-1]
-            centre, spread = places.mean(axis=0), np.cov(places.T, bias=True)
+            pixels = np.argwhere(self.window)[:, ::-1]
+            centre, spread = pixels.mean(axis=0), np.cov(pixels.T, bias=True)
         moved = self.matrix.astype(np.float64) - np.eye(2, 3)
         linear = moved[:, :2]
         drift = linear @ centre + moved[:, 2]
@@ -104,29 +115,24 @@ def rescaled(matrix: NDArray[np.floating], ours: Scales, theirs: Scales) -> Affi
     return np.column_stack([linear / ours * theirs[:, None], moved]).astype(np.float32)
 
 
-def warp(
-    image: NDArray[np.float32], matrix: Affine, shape: tuple[int, ...] | None = None
-) -> NDArray[np.float32]:
-    """The degraded picture float32 [H, W] or [H, W, C] in 0..1, realigned with the reference.
-
-    In the reference's shape [H, W, …], by default its own. Lanczos interpolation; beyond the border
-    the outermost pixels are replicated.
-    """
+def places(matrix: NDArray[Any], shape: tuple[int, ...], bend: Bend | None = None) -> Places:
+    """Where in the degraded picture the pixels of a reference of the shape [H, W, …] are."""
     import cv2
 
-    height, width = (shape or image.shape)[:2]
-    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(
-        image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(np.clip(warped, 0, 1), dtype=np.float32)
-
-
-def inside_of(matrix: Affine, height: int, width: int) -> Mask:
-    """Which pixels of the reference are also inside the degraded picture, bool [H, W]."""
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    height, width = shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
+    if bend is not None:
+        shares = cv2.resize(bend, (width, height), interpolation=cv2.INTER_CUBIC)
+        x, y = x + shares[..., 0] * width, y + shares[..., 1] * height
     across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
     down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
+    return across, down
+
+
+def inside_of(matrix: Affine, shape: tuple[int, ...], bend: Bend | None = None) -> Mask:
+    """Which pixels of a reference [H, W, …] are also inside the degraded picture, bool [H, W]."""
+    height, width = shape[:2]
+    across, down = places(matrix, shape, bend)
     slack = 0.5
     return np.asarray(
         (across >= -slack) & (across <= width - 1 + slack)
@@ -134,9 +140,9 @@ def inside_of(matrix: Affine, height: int, width: int) -> Mask:
     )  # fmt: skip
 
 
-def mostly_inside(matrix: Affine, height: int, width: int) -> bool:
-    """Whether the degraded picture shows `LEAST_OVERLAP` of the reference."""
-    return bool(inside_of(matrix, height, width).mean() >= LEAST_OVERLAP)
+def mostly_inside(matrix: Affine, shape: tuple[int, ...], bend: Bend | None = None) -> bool:
+    """Whether the degraded picture shows `LEAST_OVERLAP` of a reference [H, W, …]."""
+    return bool(inside_of(matrix, shape, bend).mean() >= LEAST_OVERLAP)
 
 
 def filled_box(inside: Mask) -> tuple[int, int, int, int]:

@@ -17,8 +17,8 @@ from seiqa_features.pictures.registration.maps import (
     mostly_inside,
     rescaled,
     shifting,
-    warp,
 )
+from seiqa_features.pictures.registration.warps import Warp, warp
 from seiqa_features.pictures.registration.whole_shifts import (
     is_success,
     shifted_by_pixels,
@@ -111,15 +111,15 @@ class _Move:
 
     def __init__(self, ref: Pixels, dist: Pixels, found: Alignment) -> None:
         self.ref, self.reference = ref, _unit(ref)
-        self.frame = dist.shape[1::-1]
-        unchanged, framing = np.ones(2), np.array(self.frame) / ref.shape[1::-1]
-        self.matrix = rescaled(found.matrix, unchanged, framing)
+        unchanged, framing = np.ones(2), np.divide(dist.shape[1::-1], ref.shape[1::-1])
+        matrix = rescaled(found.matrix, unchanged, framing)
+        self.warp = Warp(matrix, ref.shape, dist.shape, found.bend)
         core, moving = core_of(found.window), _unit(dist)
-        self.shown = both_show(found.matrix, ref.shape, core)
-        self.moved = warp(moving, self.matrix, ref.shape)
+        self.shown = both_show(found.matrix, ref.shape, core, found.bend)
+        self.moved = self.warp.back(moving)
         # Whole pixels need no resampling, so they win unless the map clearly fits better.
         one, other = (_unit(Image.fromarray(image).convert("L")) for image in (ref, dist))
-        shift = shifting(*whole_shift(one, other, self.matrix))
+        shift = shifting(*whole_shift(one, other, matrix))
         shown = both_show(rescaled(shift, unchanged, 1 / framing), ref.shape, core)
         whole = _filled(warp(moving, shift, ref.shape), shown, ref)
         smallest = _squared_error(self.filled(self.moved), ref)
@@ -151,20 +151,16 @@ class _Move:
         return min(candidates, key=lambda found: _squared_error(found, self.moved))
 
     def _there_and_back(self, image: Grey, kernel: int) -> Grey:
-        import cv2
-
-        away = cv2.warpAffine(
-            image, self.matrix, self.frame, flags=kernel, borderMode=cv2.BORDER_REPLICATE
-        )
-        return warp(np.asarray(away, np.float32), self.matrix, self.ref.shape)
+        return self.warp.back(self.warp.away(image, kernel))
 
 
 def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:
     """Whether a picture of the shape [H, W, …] has moved and is to be moved back."""
+    moved = found.bend is not None or not np.array_equal(found.matrix, np.eye(2, 3))
     return (
-        not np.array_equal(found.matrix, np.eye(2, 3))
+        moved
         and is_success(found.before, found.after)
-        and mostly_inside(found.matrix, *shape[:2])
+        and mostly_inside(found.matrix, shape, found.bend)
     )
 
 

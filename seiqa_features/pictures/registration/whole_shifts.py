@@ -33,7 +33,7 @@ def shifted_by_pixels(ref: Grey, dist: Grey, estimate: Affine) -> Affine | None:
     """
     shift = whole_shift(ref, dist, estimate)
     found = shifting(*shift)
-    if shift == (0, 0) or not mostly_inside(found, *ref.shape):
+    if shift == (0, 0) or not mostly_inside(found, ref.shape):
         return None
     before, after = (_correlation(*_overlap(ref, dist, s)) for s in ((0, 0), shift))
     return found if is_success(before, after) else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from seiqa_features.pictures.registration.bends import Bend
 from seiqa_features.pictures.registration.maps import Affine, Grey, Mask, inside_of
 
 TOLERANCE = 3 / 255
@@ -69,7 +70,9 @@ def core_of(window: Mask | None) -> Mask | None:
     return np.asarray(distance > edge)
 
 
-def both_show(matrix: Affine, shape: tuple[int, ...], core: Mask | None) -> Mask:
+def both_show(
+    matrix: Affine, shape: tuple[int, ...], core: Mask | None, bend: Bend | None = None
+) -> Mask:
     """Which pixels of the reference the degraded picture shows, too, bool [H, W].
 
     Parameters
@@ -80,10 +83,12 @@ def both_show(matrix: Affine, shape: tuple[int, ...], core: Mask | None) -> Mask
         H, W, ….
     core : bool [H, W] or None
         The part of both pictures that shows content; None if they have no window.
+    bend : float32 [RASTER, RASTER, 2] or None
+        What the map leaves. Pictures with a window have none.
     """
     import cv2
 
-    inside = inside_of(matrix, *shape[:2])
+    inside = inside_of(matrix, shape, bend)
     if core is None:
         return inside
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP

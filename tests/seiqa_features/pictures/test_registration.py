@@ -21,8 +21,8 @@ from seiqa_features.pictures.registration.maps import (
     inside_of,
     quarter_turns,
     rescaled,
-    warp,
 )
+from seiqa_features.pictures.registration.warps import warp
 from seiqa_features.pictures.registration.whole_shifts import shifted_by_pixels, whole_shift
 from tests.seiqa_features.photographs import blur, jpeg, moved, noise, photograph
 
@@ -43,7 +43,7 @@ def test_a_shift_is_found_to_a_fraction_of_a_pixel(cat: Pixels, y: float, x: flo
 def test_a_map_is_undone(cat: Pixels) -> None:
     one, other = (p.mean(axis=2, dtype=np.float32) / 255 for p in (cat, moved(cat, 3, 5)))
     back = warp(other, np.array([[1, 0, 5], [0, 1, 3]], dtype=np.float32))
-    top, bottom, left, right = filled_box(inside_of(np.array([[1, 0, 5], [0, 1, 3]]), *one.shape))
+    top, bottom, left, right = filled_box(inside_of(np.array([[1, 0, 5], [0, 1, 3]]), one.shape))
     assert (top, bottom, left, right) == (0, one.shape[0] - 3, 0, one.shape[1] - 5)
     both = slice(top, bottom), slice(left, right)
     np.testing.assert_allclose(back[both], one[both], atol=0.02)
