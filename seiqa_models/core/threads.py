@@ -75,7 +75,9 @@ def in_processes(n_jobs: int, tasks: int, **options: Any) -> Parallel:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone."""
+    """End this process when its parent is gone, if that is the one that gave it work."""
+    if os.getppid() != parent:  # a worker of another backend, which ends by its own rules
+        return
 
     def watch() -> None:
         while os.getppid() == parent:
