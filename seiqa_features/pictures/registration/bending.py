@@ -58,8 +58,10 @@ def bend_between(ref: Grey, dist: Grey, matrix: Affine, before: float) -> tuple[
     before : float
         The correlation with it.
     """
+    if before > ALIKE:
+        return None
     pair = _Pair(ref, dist, matrix, FIRST_SIDE)
-    if before > ALIKE or min(pair.one.shape) < SMALLEST:
+    if min(pair.one.shape) < SMALLEST:
         return None
     bend = pair.improved(np.zeros((RASTER, RASTER, 2), np.float32), FIRST_WIDTHS)
     if 1 - pair.likeness(bend) > (1 - LEAST_GAIN) * (1 - pair.likeness(None)):
