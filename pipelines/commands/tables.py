@@ -134,9 +134,9 @@ def predict_table(
 ) -> None:
     """Score every row of a table with a trained bundle."""
     from pipelines.runs.outputs import require_writable
-    from seiqa_features.files import write_whole
     from seiqa_features.remote.places import as_path
     from seiqa_features.tabular.inert import inert_csv
+    from seiqa_features.writing import write_whole
 
     if out is not None:
         out = as_path(out)

@@ -100,7 +100,7 @@ def sense(
     from pipelines.loading.scorer import load_scorer, make_runtime
     from pipelines.runs.outputs import require_writable
     from pipelines.sense.suite import held_relations, shares_of
-    from seiqa_features.files import write_whole
+    from seiqa_features.writing import write_whole
 
     if out is not None:
         require_writable(out)

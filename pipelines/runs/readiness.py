@@ -16,7 +16,7 @@ from pipelines.scales import collections_of, label_range_of, require_names
 from pipelines.settings import Settings
 from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.errors import DataError, UsageError
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.table.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ from pipelines.sense.edits import (
 from pipelines.sense.lettering import rewritten
 from pipelines.sense.scenes import Scene, Share, opened
 from seiqa_features.datasets.pairs import Found, Pair
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 
 REFERENCES = 20
 """Maximum number of references used; twice as many would hardly add information."""

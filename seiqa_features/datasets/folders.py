@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
 from seiqa_features.datasets.pairs import Found, Pair
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 
 
 def read(*, ref: Path, dist: Path) -> Found:

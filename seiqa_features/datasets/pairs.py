@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from seiqa_features.datasets.grouping import joined_groups
 from seiqa_features.errors import DataError, one_line
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.pictures.index import ImageIndex, ImageInfo
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.tabular.numbers import read_number

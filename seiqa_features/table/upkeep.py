@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from seiqa_features.errors import SeiqaError, StoreError
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.files import reason, sweep, temporary_in, write_whole
+from seiqa_features.files import reason
 from seiqa_features.pictures.views import View
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.remote.paths import RemotePath
@@ -27,6 +27,7 @@ from seiqa_features.table.merging import FULL_ROWS, merge, set_aside
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import FORMAT, OLD_FORMAT, DamagedShardError, ShardType, schema_of
 from seiqa_features.table.store import MANIFEST, lock_of, parts_of
+from seiqa_features.writing import sweep, temporary_in, write_whole
 
 _FOLDER = re.compile(rf"(?P<fingerprint>[0-9a-f]{{16}})-({OLD_FORMAT}|{FORMAT})")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
 from seiqa_features.datasets.pairs import Found, Pair, parse_label
 from seiqa_features.errors import DataError
-from seiqa_features.files import path_text, require_regular
+from seiqa_features.files import require_regular
+from seiqa_features.path_texts import path_text
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
 from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
 from seiqa_features.errors import DataError
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.tabular.numbers import read_number
 from seiqa_features.tabular.reading import READERS, TextTable, read_text_table
 
