@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,9 @@ PUBLISHED = sorted(
 )
 NAMES = [*PUBLISHED, TINY_VIT, TINY_CLIP]
 
+Weights = Callable[[str], dict[str, Path]]
+Make = Callable[[Quantity], Metric]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _tiny_clip() -> Iterator[None]:
@@ -45,14 +47,21 @@ def _tiny_clip() -> Iterator[None]:
         yield
 
 
-@cache
-def weights(name: str) -> dict[str, Path]:
-    """Random numbers for what needs weights, in files that last as long as the tests."""
-    return dict(resources_for(name, Path(mkdtemp())).weights)
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """Files of random numbers for what an extractor needs, written once for all tests."""
+
+    @cache
+    def written(name: str) -> dict[str, Path]:
+        return dict(resources_for(name, tmp_path_factory.mktemp("weights")).weights)
+
+    return written
 
 
-def metric(quantity: Quantity) -> Metric:
-    return create_metric(quantity.name, weights=weights(quantity.spec.name) or None)
+@pytest.fixture(scope="module")
+def metric(weights: Weights) -> Make:
+    """The metric of a quantity, with random weights."""
+    return lambda found: create_metric(found.name, weights=weights(found.spec.name) or None)
 
 
 def tensor(picture: Image.Image) -> torch.Tensor:
@@ -79,7 +88,7 @@ def noise(name: str, count: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", ["mdsi", "fsimc", "gmsd", "ms_ssim", "vif", "lpips", "dists"])
-def test_values_are_those_of_extract(name: str) -> None:
+def test_values_are_those_of_extract(name: str, metric: Make, weights: Weights) -> None:
     ref, dist = photograph("chelsea"), jpeg(photograph("chelsea"), 20)
     [quantity] = find_quantities(name)
     expected = extract(name, ref, dist, weights=weights(quantity.spec.name) or None)[name]
@@ -92,7 +101,7 @@ def test_values_are_those_of_extract(name: str) -> None:
     assert learning.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_embeddings_are_paired_as_in_a_table() -> None:
+def test_embeddings_are_paired_as_in_a_table(weights: Weights) -> None:
     ref, dist = (photograph(name).crop((0, 0, 224, 192)) for name in ("astronaut", "coffee"))
     side = shape(TINY_CLIP)[0]
     ref, dist = ref.resize((side, side)), dist.resize((side, side))
@@ -152,7 +161,7 @@ def test_it_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_gradients_are_where_they_are_promised(name: str) -> None:
+def test_gradients_are_where_they_are_promised(name: str, metric: Make) -> None:
     for quantity in find_quantities(name, details=True):
         ref, dist = noise(name)
         dist.requires_grad_()
@@ -166,13 +175,13 @@ def test_gradients_are_where_they_are_promised(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_what_is_not_promised_of_a_metric_has_no_gradient(name: str) -> None:
+def test_what_is_not_promised_of_a_metric_has_no_gradient(name: str, tmp_path: Path) -> None:
     """So that a metric that could be learned with says so."""
     for quantity in find_quantities(name, details=True):
         if quantity.facts.differentiable or not quantity.facts.metric:
             continue
         ref, dist = noise(name)
-        work = all_extractors()[quantity.spec.name].build(resources_for(name, Path(mkdtemp())))
+        work = all_extractors()[quantity.spec.name].build(resources_for(name, tmp_path))
         values = work(ref=ref, dist=dist.requires_grad_(), ref_index=torch.tensor([0]))
         assert not values[quantity.output].requires_grad, quantity.name
 
@@ -181,7 +190,7 @@ METRICS = [q for name in PUBLISHED for q in find_quantities(name, details=True) 
 
 
 @pytest.mark.parametrize("quantity", METRICS, ids=lambda quantity: quantity.name)
-def test_a_step_along_the_gradient_is_better(quantity: Quantity) -> None:
+def test_a_step_along_the_gradient_is_better(quantity: Quantity, metric: Make) -> None:
     """On a photograph with a flat region, where gradient magnitudes are 0 in both pictures."""
     if not quantity.facts.differentiable:
         pytest.skip("not differentiable")
@@ -299,7 +308,7 @@ def test_tensors_that_do_not_fit(dist: torch.Tensor, ref: torch.Tensor, message:
         create_metric("gmsd")(dist, ref)
 
 
-def test_networks_say_which_squares_they_see() -> None:
+def test_networks_say_which_squares_they_see(weights: Weights) -> None:
     for name, message in (
         (f"{TINY_VIT}__patch_mean", r"sees squares, a multiple of \d+ a side; resize them"),
         (f"{TINY_CLIP}__concept_jsd", r"sees squares, \d+ a side; resize them"),
@@ -312,7 +321,7 @@ def test_networks_say_which_squares_they_see() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", ["gmsd", "mdsi", "lpips"])
-def test_tensors_on_a_gpu_keep_their_device_and_their_gradient(name: str) -> None:
+def test_tensors_on_a_gpu_keep_their_device_and_their_gradient(name: str, metric: Make) -> None:
     [quantity] = find_quantities(name)
     ref, dist = noise(name, 2)
     on_gpu = dist.cuda().requires_grad_()
