@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from typing import Any
 
 from joblib import effective_n_jobs
 from threadpoolctl import get_cached_controller
 
-_lock = Lock()
+from seiqa_features.locks import forkable_lock
+
+_lock = forkable_lock()
 _inside = 0
 _before: dict[str, tuple[Any, int]] = {}
 """File of a BLAS → its controller and its number of threads when the first caller entered."""
