@@ -49,16 +49,12 @@ from seiqa_features.errors import DataError, one_line
 from seiqa_features.path_texts import path_text
 from seiqa_features.pictures.index import ImageIndex, ImageInfo
 from seiqa_features.progress import Progress, unwatched
-from seiqa_features.tabular.numbers import read_number
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (
     "pair_id", "ref_path", "dist_path", "mos", "group_id", "split", "order", "distortion",
     "ref_key", "dist_key", "ref_size", "dist_size",
 )  # fmt: skip
-
-ROUNDING = 1e-6
-"""Fraction of the label range by which single precision may push a label past its limits."""
 
 
 @dataclass(slots=True)
@@ -118,27 +114,6 @@ class Found:
     label_notes: list[str] = field(default_factory=list)
     identity: float | None = None
     collections: dict[str, Collection] = field(default_factory=dict)
-
-
-def parse_label(text: object, *, where: str, found: Found) -> float | None:
-    """Convert a cell to a label, or note in `found.problems` why it is not one and return None.
-
-    A label outside the range only by rounding, such as 5.0000001 for 0 to 5, is clipped to it.
-    """
-    low, high = found.label_range or (-math.inf, math.inf)
-    expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
-    value = read_number(str(text))
-    if value is None:
-        found.problems.append(f"{where}: label {text!r} is not a number")
-        return None
-    if math.isnan(value):
-        found.problems.append(f"{where}: no label ({text!r}); expected {expected}")
-        return None
-    rounding = ROUNDING * (high - low) if found.label_range else 0.0
-    if not math.isfinite(value) or not low - rounding <= value <= high + rounding:
-        found.problems.append(f"{where}: label {value:.8g} is out of range; expected {expected}")
-        return None
-    return min(max(value, low), high)
 
 
 def build_pairs(
