@@ -34,44 +34,41 @@ Table = Annotated[
 ]
 
 
+Label = Annotated[str, typer.Option(metavar="COLUMN", help="Column of scores, higher is better.")]
+Group = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN", help="Column of groups that share a fold, such as the reference."
+    ),
+]
+Results = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Folder for metrics, predictions and bundle.")
+]
+Order = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of file order, if neighbouring files are alike."),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Column of kinds of distortion, learned from and held out."
+    ),
+]
+Study = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of studies with label scales of their own."),
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Column that is not a feature; repeat it for several."),
+]
+
+
 def fit_table(
-    tables: Tables,
-    label: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of scores, higher is better.")
-    ],
-    group: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN", help="Column of groups that share a fold, such as the reference."
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for metrics, predictions and bundle.")
-    ],
-    order: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of file order, if neighbouring files are alike."
-        ),
-    ] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of kinds of distortion, learned from and held out."
-        ),
-    ] = None,
-    collection: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column of studies with label scales of their own."),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Column that is not a feature; repeat it for several."),
-    ] = None,
-    config: Config = None,
-    workers: Workers = None,
-    seed: Seed = None,
-) -> None:
+    tables: Tables, label: Label, group: Group, out: Results,
+    order: Order = None, kind: Kind = None, collection: Study = None, drop: Drop = None,
+    config: Config = None, workers: Workers = None, seed: Seed = None,
+) -> None:  # fmt: skip
     """Train on a table of numbers instead of pictures.
 
     Every column that has no other role is a feature.
