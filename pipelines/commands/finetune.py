@@ -30,7 +30,7 @@ def finetune(
     is redpanqa.
     """
     from pipelines import steps
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from seiqa_models.core.metrics import plcc, srocc
 
     settings = load_settings(

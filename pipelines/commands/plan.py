@@ -35,7 +35,7 @@ def plan(
     precision: PrecisionOption = None, this_cpu: Machine = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Estimate the cost of DATA's features; computes nothing."""
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from seiqa_features.costs import model, survey
     from seiqa_features.costs.machines import find_gpu
     from seiqa_features.datasets import find_pairs

@@ -144,7 +144,7 @@ def run(
 
 
 def _settings(*, announce: bool = True, **flags: Any) -> Settings:
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
 
     settings = load_settings(**flags)
     if announce:

@@ -76,7 +76,7 @@ def fit_table(
     The report is that of `seiqa train`, without what needs pictures.
     """
     from pipelines.report.render import render_report
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from pipelines.tables.fitting import fit_table as fit
     from seiqa_models.audit.tables import Roles
 
