@@ -49,9 +49,9 @@ def blocks(page: str, language: str) -> list[str]:
     return [text for kind, text in BLOCKS[page] if kind == language]
 
 
-def example(first_line: str, language: str = "python") -> str:
-    """The block of the page on extending that starts with this line."""
-    (found,) = [text for text in blocks(EXTENDING, language) if text.startswith(first_line)]
+def example(first_line: str) -> str:
+    """The Python block of the page on extending that starts with this line."""
+    (found,) = [text for text in blocks(EXTENDING, "python") if text.startswith(first_line)]
     return found
 
 
