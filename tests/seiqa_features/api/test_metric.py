@@ -7,16 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from seiqa_features import Metric, create_metric, extract
 from seiqa_features.errors import DataError, UsageError, WeightsError
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.table.quantities import Quantity, find_quantities
-from tests.seiqa_features.photographs import jpeg, photograph
+from tests.seiqa_features.photographs import as_tensor, jpeg, photograph
 from tests.seiqa_features.random_networks import (
     CONTENT,
     TINY_CLIP,
@@ -64,11 +62,6 @@ def metric(weights: Weights) -> Make:
     return lambda found: create_metric(found.name, weights=weights(found.spec.name) or None)
 
 
-def tensor(picture: Image.Image) -> torch.Tensor:
-    """float32 [1, 3, H, W]"""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
-
-
 def shape(name: str) -> tuple[int, int]:
     """Height and width that the extractor takes."""
     spec = find_quantities(name)[0].spec
@@ -92,11 +85,11 @@ def test_values_are_those_of_extract(name: str, metric: Make, weights: Weights) 
     ref, dist = photograph("chelsea"), jpeg(photograph("chelsea"), 20)
     [quantity] = find_quantities(name)
     expected = extract(name, ref, dist, weights=weights(quantity.spec.name) or None)[name]
-    plain = metric(quantity)(tensor(dist), tensor(ref))
+    plain = metric(quantity)(as_tensor(dist), as_tensor(ref))
     assert plain.shape == (1,)
     assert plain.dtype == torch.float64
     assert plain.item() == pytest.approx(expected, rel=1e-5)
-    learning = metric(quantity)(tensor(dist).requires_grad_(), tensor(ref))
+    learning = metric(quantity)(as_tensor(dist).requires_grad_(), as_tensor(ref))
     assert learning.requires_grad
     assert learning.item() == pytest.approx(expected, rel=1e-5)
 
@@ -108,7 +101,7 @@ def test_embeddings_are_paired_as_in_a_table(weights: Weights) -> None:
     names = [f"{TINY_CLIP}__image_{kind}" for kind in ("cosine", "l2", "l1")]
     expected = extract(names, ref, dist, weights=weights(TINY_CLIP))
     for name in names:
-        found = create_metric(name, weights=weights(TINY_CLIP))(tensor(dist), tensor(ref))
+        found = create_metric(name, weights=weights(TINY_CLIP))(as_tensor(dist), as_tensor(ref))
         assert found.item() == pytest.approx(expected[name], rel=1e-5)
 
 
@@ -199,7 +192,7 @@ def test_a_step_along_the_gradient_is_better(quantity: Quantity, metric: Make) -
         image.paste((255, 255, 255), (20, 20, 90, 80))
     if quantity.spec.weights:  # a network takes a while
         picture, degraded = (image.crop((0, 0, 101, 93)) for image in (picture, degraded))
-    ref, dist = tensor(picture), tensor(degraded).requires_grad_()
+    ref, dist = as_tensor(picture), as_tensor(degraded).requires_grad_()
     before = metric(quantity)(dist, ref)
     before.sum().backward()
     assert dist.grad is not None
@@ -217,7 +210,7 @@ def test_a_step_along_the_gradient_is_better(quantity: Quantity, metric: Make) -
 
 
 def test_mad_has_a_gradient() -> None:
-    ref = tensor(photograph("chelsea").crop((60, 20, 140, 90)))
+    ref = as_tensor(photograph("chelsea").crop((60, 20, 140, 90)))
     dist = (0.5 * ref).requires_grad_()
     create_metric("mad")(dist, ref).sum().backward()
     assert dist.grad is not None
@@ -227,7 +220,7 @@ def test_mad_has_a_gradient() -> None:
 
 def test_a_picture_is_recovered_by_following_the_gradient() -> None:
     """Rounded luma and all: what it is for."""
-    ref = tensor(photograph("chelsea").crop((60, 20, 140, 100)))
+    ref = as_tensor(photograph("chelsea").crop((60, 20, 140, 100)))
     generator = torch.Generator().manual_seed(0)
     dist = (ref + 0.1 * torch.randn(ref.shape, generator=generator)).clamp(0, 1).requires_grad_()
     ssim = create_metric("ssim")
