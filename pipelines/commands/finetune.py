@@ -51,6 +51,6 @@ def finetune(
         f" {plcc(label, score):.4f} on {len(label)} pairs"
     )
     say(
-        f"now `seiqa run {settings.data} --config {settings.config} --run {settings.run}` estimates"
-        " and makes the bundle for `seiqa score`"
+        f"now `seiqa run {settings.shown_data} --config {settings.config} --run {settings.run}`"
+        " estimates and makes the bundle for `seiqa score`"
     )

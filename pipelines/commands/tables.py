@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.console import (
-    bars,
-    say,
-    say_few_groups,
-    say_kinds,
-    say_laboratories,
-    say_purpose,
-    say_sampled,
-)
+from pipelines.commands.console import bars, say, say_figures
 from pipelines.commands.options import As, Config, Seed, Workers
 
 if TYPE_CHECKING:
@@ -94,11 +86,7 @@ def fit_table(
         f" {metrics.splitter}"
     )
     say(f"best single column: final {single.final:.4f} ({single.name})")
-    say_few_groups(metrics)
-    say_sampled(metrics)
-    say_purpose(metrics)
-    say_kinds(metrics)
-    say_laboratories(metrics)
+    say_figures(metrics)
     where = settings.run
     say(f"metrics, predictions and bundle in {where}; report in {render_report(where)}")
 
