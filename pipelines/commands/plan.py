@@ -71,7 +71,7 @@ def _constructed(
     from pipelines.sense import orders
     from seiqa_features.costs.pairs import PairSize
 
-    labelled = {pair.ref for pair in found if pair.split == "train" and pair.mos is not None}
+    labelled = {pair.ref for pair in found if pair.for_training}
     count = min(len(labelled), orders.REFERENCES)
     if not count:
         return None

@@ -18,7 +18,7 @@ from pipelines.scales import label_range_of
 from pipelines.settings import Settings
 from pipelines.steps.extracting import checked_pairs
 from seiqa_features.datasets import find_pairs
-from seiqa_features.datasets.pairs import Found
+from seiqa_features.datasets.pairs import Found, training_rows
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.multimodal.models import Model, model_of, require_class
 from seiqa_features.pictures.views import View
@@ -99,7 +99,7 @@ def finetune(
         found, left_out = checked_pairs(settings, listed, on_image)
         splits = choose_splits(settings, found)
         require_trainable(settings, found, splits)
-        pairs = found[(found["split"] == "train") & found["mos"].notna()].reset_index(drop=True)
+        pairs = found[training_rows(found)].reset_index(drop=True)
         folds = make_folds(
             pairs["group_id"].to_numpy(),
             pairs["order"].to_numpy() if splits.blocks else None,

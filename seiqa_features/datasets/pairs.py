@@ -72,6 +72,11 @@ class Pair:
     bpp: float | None = None
     collection: str | None = None
 
+    @property
+    def for_training(self) -> bool:
+        """Whether models learn from it; see `training_rows`."""
+        return self.split == "train" and self.mos is not None
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -203,6 +208,11 @@ def _table(
     if found.collections:
         table["collection"] = pd.array([pair.collection for pair in pairs], dtype="str")
     return table
+
+
+def training_rows(table: pd.DataFrame) -> pd.Series:
+    """Whether models learn from each pair, bool [n]: those of split train that have a label."""
+    return (table["split"] == "train") & table["mos"].notna()
 
 
 def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from seiqa_features.datasets.pairs import (
     Pair,
     build_pairs,
     require_pairs,
+    training_rows,
 )
 from seiqa_features.errors import DataError
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
@@ -118,3 +120,16 @@ def test_require_pairs_needs_at_least_one() -> None:
     with pytest.raises(DataError) as caught:
         require_pairs(pd.DataFrame({"pair_id": []}), ["one"], keep_going=True)
     assert caught.value.problems == ["one", "no usable pair is left"]
+
+
+@pytest.mark.parametrize(
+    ("split", "mos", "learned_from"),
+    [("train", 0.0, True), ("train", None, False), ("val", 3.0, False), ("test", 3.0, False)],
+)
+def test_models_learn_from_labelled_pairs_of_the_training_split(
+    split: str, mos: float | None, learned_from: bool, found: Found, index: ImageIndex
+) -> None:
+    pair = replace(found.pairs[0], split=split, mos=mos)
+    assert pair.for_training == learned_from
+    table, _ = build_pairs(Found(found.source, [pair]), index)
+    assert training_rows(table).tolist() == [learned_from]
