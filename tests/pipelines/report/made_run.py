@@ -144,6 +144,7 @@ def write_run(
     label_kind: str = "MOS",
     hostile: str = "",
     kinds: bool = False,
+    challenge: bool = False,
 ) -> Path:
     """Write the run folder `folder`/runs/first, its pictures into `folder`.
 
@@ -153,6 +154,8 @@ def write_run(
         Begins the names of pairs and pictures.
     kinds : bool
         Kinds of distortion are known, and everything was made.
+    challenge : bool
+        The data are in the challenge's layout.
     """
     run = folder / "runs" / "first"
     run.mkdir(parents=True)
@@ -182,7 +185,7 @@ def write_run(
         pairs["bpp"] = np.linspace(0.2, 2, PAIRS)
         pairs["distortion"] = [f"{hostile}{KINDS[number % 3]}" for number in range(PAIRS)]
     pairs.attrs = {"label_kind": label_kind, "label_range": [0, 5], "source": "my pictures"}
-    pairs.attrs["neighbours_alike"] = False
+    pairs.attrs["neighbours_alike"] = challenge
     pairs.to_parquet(run / "pairs.parquet")
     _write_results(run, pairs, kinds)
     return run
