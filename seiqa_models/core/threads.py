@@ -24,7 +24,7 @@ def one_core() -> Iterator[None]:
     OpenMP stores the number per thread, BLAS per process. The first caller to enter therefore sets
     BLAS to one thread and the last to leave restores it, so leaving does not affect callers that
     are still inside. May be nested. Other code in the process can still change BLAS's threads
-    meanwhile.
+    meanwhile. A process that is forked while another thread is inside stays at one.
     """
     global _inside
     libraries = get_cached_controller()
