@@ -25,7 +25,9 @@ Write = Callable[..., Path]
 def write(tmp_path: Path) -> Write:
     """A manifest of a collection: scenes blurred at several levels, scored on its own scale."""
 
-    def one(name: str, scenes: range, levels: int, scale: Callable[[float], float]) -> Path:
+    def one(
+        name: str, scenes: range, levels: int, scale: Callable[[float], float], label: str = "mos",
+    ) -> Path:  # fmt: skip
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         rows = []
@@ -35,7 +37,7 @@ def write(tmp_path: Path) -> Write:
                 scene(number).save(folder / ref)
                 degrade(scene(number), 0.3 + 0.7 * level).save(folder / dist)
                 quality = 1 - (level + 0.3 * (number % 3)) / (levels + 1)
-                rows.append({"ref": ref, "dist": dist, "mos": round(scale(quality), 4)})
+                rows.append({"ref": ref, "dist": dist, label: round(scale(quality), 4)})
         pd.DataFrame(rows).to_csv(folder / "p.csv", index=False)
         return folder / "p.csv"
 
