@@ -37,7 +37,7 @@ from plain_loop import PlainLoop, Values
 
 from pipelines import steps
 from pipelines.runs.folder import FEATURES
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.shards import SECONDS
 from seiqa_features.table.store import Store

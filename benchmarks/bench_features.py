@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the random weights share c
 
 from random_weights import write_random_weights
 
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.datasets import load_pairs
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime

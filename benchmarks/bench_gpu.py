@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the random weights share c
 
 from random_weights import write_random_weights
 
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.datasets import load_pairs
 from seiqa_features.extraction.gpu.batches import BATCH_PAIRS, Sender
 from seiqa_features.extraction.jobs import Crops

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pictures import write_pairs
 
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.costs.model import plan
 from seiqa_features.costs.survey import measured_core, sizes_of
 from seiqa_features.datasets import find_pairs, load_pairs

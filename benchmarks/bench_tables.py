@@ -27,7 +27,7 @@ from joblib.externals.loky import get_reusable_executor
 from public_tables import load, some_references
 
 from pipelines.runs.model import make_regressor
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.evaluation.compare import compare
 from seiqa_models.evaluation.evaluate import Evaluation, evaluate

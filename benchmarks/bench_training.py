@@ -23,7 +23,7 @@ from typing import TypeVar
 from joblib.externals.loky import get_reusable_executor
 from made_up import made_up_table
 
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_models.core.checks import check_training_table
 from seiqa_models.evaluation.evaluate import evaluate
 from seiqa_models.stack.pool.cross_fitting import inner_splits

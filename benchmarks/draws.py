@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from public_tables import some_kinds, some_metrics, some_references
 
 from pipelines.runs.model import make_regressor
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_models.core.checks import TrainingTable
 from seiqa_models.stack.regressor import SeiqaRegressor
 

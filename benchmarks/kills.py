@@ -33,6 +33,8 @@ from damage import flip_bits, flip_results, table_by_pixels
 from killable import ROOT, SCORED, Bench, Command
 from sudden import kill_at_random, stop_early
 
+from seiqa_features.table.recipe import fingerprint_of
+
 RUN_VERBS = ("features", "train", "submit")
 STORE_VERBS = ("compact", "prune")
 VERBS = (*RUN_VERBS, "score", *STORE_VERBS)
@@ -110,15 +112,8 @@ def make_crowded_store(bench: Bench) -> None:
         part = next(iter(block.glob("part-*.parquet")))
         shutil.copy(part, part.with_name(f"{part.name}.damaged"))
         ingredients = {**json.loads((block / "manifest.json").read_text()), "version": -1}
-        old = shutil.copytree(block, block.with_name(f"{fingerprint(ingredients)}-3"))
+        old = shutil.copytree(block, block.with_name(f"{fingerprint_of(ingredients)}-3"))
         (old / "manifest.json").write_text(json.dumps(ingredients))
-
-
-def fingerprint(ingredients: dict[str, object]) -> str:
-    """That of a block, by which its folder is called."""
-    from seiqa_features.table.upkeep import _fingerprint
-
-    return _fingerprint(ingredients)
 
 
 def state(bench: Bench, old: str) -> State:

@@ -12,16 +12,14 @@ Table = tuple[pd.DataFrame, np.typing.NDArray[np.float64], np.typing.NDArray[np.
 """Features, labels and groups."""
 
 
-def made_up_table(
-    rows: int, *, scalars: int, sizes: tuple[int, ...], per_group: int = 5, seed: int = 0
-) -> Table:
+def made_up_table(rows: int, *, scalars: int, sizes: tuple[int, ...], per_group: int = 5) -> Table:
     """Numbers without meaning in the shape of a feature table, the same ones every time.
 
     Neighbouring rows share a scene, their group. Labels are 0 to 5, a hidden quality in steps of
     one. A scalar is quality (of random sign and strength), scene and noise; a block's row is the
     same of vectors.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     groups = np.arange(rows) // per_group
     quality, scenes = rng.uniform(0, 5, rows), rng.normal(size=groups[-1] + 1)[groups]
     columns: dict[str, Any] = {}

@@ -55,7 +55,7 @@ def main(manifest: Path, folder: Path) -> None:
     watch = MemoryWatch()
     watch.start()
     from pipelines import steps
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
 
     settings = load_settings(
         data=manifest, config="classical", run=folder / "run", cache=folder / "cache"

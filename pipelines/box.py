@@ -25,7 +25,7 @@ from pipelines.commands.console import bars
 from pipelines.scales import ZERO_TO_FIVE
 from pipelines.sense.anchors import find_anchors
 from pipelines.sense.orders import Reference
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_models.bundle import load_bundle, save_bundle, save_card
 from seiqa_models.inspection.manifest import BOXED

@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from seiqa_features.files import flush, sweep, temporary_in
 from seiqa_features.remote.paths import RemotePath
+from seiqa_features.writing import flush, sweep, temporary_in
 
 _PENDING = ".seiqa-pending"
 _UPLOADS = ".seiqa-upload-"

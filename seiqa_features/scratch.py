@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
-from seiqa_features.files import HOST, is_running
+from seiqa_features.writing import HOST, is_running
 
 _NAME = re.compile(r"seiqa-[a-z]+-(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]{1,9})-\w{8}")
 

@@ -10,35 +10,16 @@ threads, and the number with which new threads start, are unchanged.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from threading import Lock, Thread
+from threading import Thread
 from typing import ParamSpec, TypeVar
-from weakref import WeakSet
+
+from seiqa_features.locks import forkable_lock
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_locks: WeakSet[Lock] = WeakSet()
-
-
-def forkable_lock() -> Lock:
-    """A lock that is open in a forked process, where the thread that holds it does not exist."""
-    lock = Lock()
-    _locks.add(lock)
-    return lock
-
-
-def _open_locks() -> None:
-    for lock in _locks:
-        if lock.locked():
-            lock.release()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_open_locks)
 
 _starting = forkable_lock()  # setting a thread's own number also sets that of future threads
 

@@ -24,7 +24,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from seiqa_features.commits import committing, current, settle
+from seiqa_features.locks import forkable_lock
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
 from seiqa_models.core.persistence import canonical_dump
@@ -52,7 +52,7 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.trust import refused_types, trusted_types
 
 logger = logging.getLogger(__name__)
-_reading = Lock()  # what silences warnings does so for all threads, one after the other
+_reading = forkable_lock()  # what silences warnings does so for all threads, one after the other
 
 MODEL_FILE = "model.skops"
 CARD_FILE = "card.md"

@@ -15,11 +15,11 @@ from seiqa_features.errors import DataError
 from seiqa_features.extraction.direct import compute_table, held, thread_count
 from seiqa_features.extraction.jobs import Load
 from seiqa_features.extraction.runtime import Runtime
+from seiqa_features.locks import forkable_lock
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_features.pictures.inputs import Picture, pair_as_rgb
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.remote.places import as_path
-from seiqa_features.threads import forkable_lock
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_models.anchors import in_words
 from seiqa_models.batch_scorer import BatchScorer

@@ -84,7 +84,10 @@ class Browser:
             self._pid = os.posix_spawn(
                 chromium,
                 [chromium, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
-                os.environ,
+                {
+                    **os.environ,
+                    "TMPDIR": self._profile.name,
+                },  # what it leaves goes with the profile
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, theirs_in, 3),
                     (os.POSIX_SPAWN_DUP2, theirs_out, 4),
@@ -158,9 +161,9 @@ class Browser:
             raise RuntimeError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def wait_for(self, script: str, patience: float = PATIENCE) -> Any:
+    def wait_for(self, script: str) -> Any:
         """Evaluate an expression again and again until it is true; its value."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + PATIENCE
         while not (value := self.evaluate(script)):
             if time.monotonic() > deadline:
                 text = self.evaluate("document.body.innerText")

@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.config_files import CONFIGS
 from pipelines.report.render import TITLES
-from pipelines.settings import Settings, load_settings
+from pipelines.setting_sources import load_settings
+from pipelines.settings import Settings
 from seiqa_features import datasets
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.pictures.index import ImageIndex
@@ -48,9 +49,9 @@ def blocks(page: str, language: str) -> list[str]:
     return [text for kind, text in BLOCKS[page] if kind == language]
 
 
-def example(first_line: str, language: str = "python") -> str:
-    """The block of the page on extending that starts with this line."""
-    (found,) = [text for text in blocks(EXTENDING, language) if text.startswith(first_line)]
+def example(first_line: str) -> str:
+    """The Python block of the page on extending that starts with this line."""
+    (found,) = [text for text in blocks(EXTENDING, "python") if text.startswith(first_line)]
     return found
 
 
@@ -81,7 +82,7 @@ def contract_tests(plugin: str, code: str, tests: str, folder: Path) -> int:
     path = os.pathsep.join([str(folder), str(ROOT)])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", plugin, "-p", "no:cacheprovider",
-         str(ROOT / tests), "-k", plugin],
+         f"--basetemp={folder / 'inner'}", str(ROOT / tests), "-k", plugin],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,

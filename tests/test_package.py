@@ -183,7 +183,7 @@ for package in ("pipelines", "seiqa_features", "seiqa_models"):
     assert Path(module.__file__).is_relative_to(sys.prefix), module.__file__
     print(*[name for name in getattr(module, "__all__", ()) if getattr(module, name)])
 
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.extractors.openclip.prompts import vocabulary
 
 assert load_settings(data="d", config="classical").features

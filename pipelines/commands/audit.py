@@ -33,7 +33,7 @@ def audit(
     """
     from pipelines.runs.folder import write_json
     from pipelines.runs.outputs import require_writable
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from seiqa_features.errors import UsageError
     from seiqa_models.audit.rendering import render
 

@@ -115,7 +115,7 @@ def _as_object(block: Cached) -> dict[str, Any]:
 
 
 def _root(cache: Path | None) -> Path:
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from seiqa_features.errors import UsageError
 
     root = load_settings(cache=cache, run=Path("runs")).cache

@@ -23,8 +23,6 @@ Runs = Annotated[
     list[Path],
     typer.Argument(metavar="RUN", help="Folders of trained runs; the first is the baseline."),
 ]
-
-
 Html = Annotated[
     Path | None,
     typer.Option(

@@ -100,6 +100,16 @@ def say_left_out(problems: Sequence[str]) -> None:
         say(f"seiqa: left out: {line}", err=True)
 
 
+def say_figures(metrics: Metrics) -> None:
+    """Print what has to be known of an estimate besides its figure."""
+    say_few_groups(metrics)
+    say_sampled(metrics)
+    say_purpose(metrics)
+    say_kinds(metrics)
+    say_laboratories(metrics)
+    say_sense(metrics)
+
+
 def say_kinds(metrics: Metrics) -> None:
     """Print the gain from known kinds of distortion, and the estimate for unseen kinds."""
     for name, without_kinds in (metrics.without_kinds or {}).items():

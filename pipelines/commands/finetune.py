@@ -30,7 +30,7 @@ def finetune(
     is redpanqa.
     """
     from pipelines import steps
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from seiqa_models.core.metrics import plcc, srocc
 
     settings = load_settings(
@@ -51,6 +51,6 @@ def finetune(
         f" {plcc(label, score):.4f} on {len(label)} pairs"
     )
     say(
-        f"now `seiqa run {settings.data} --config {settings.config} --run {settings.run}` estimates"
-        " and makes the bundle for `seiqa score`"
+        f"now `seiqa run {settings.shown_data} --config {settings.config} --run {settings.run}`"
+        " estimates and makes the bundle for `seiqa score`"
     )

@@ -35,7 +35,7 @@ def plan(
     precision: PrecisionOption = None, this_cpu: Machine = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Estimate the cost of DATA's features; computes nothing."""
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from seiqa_features.costs import model, survey
     from seiqa_features.costs.machines import find_gpu
     from seiqa_features.datasets import find_pairs
@@ -71,7 +71,7 @@ def _constructed(
     from pipelines.sense import orders
     from seiqa_features.costs.pairs import PairSize
 
-    labelled = {pair.ref for pair in found if pair.split == "train" and pair.mos is not None}
+    labelled = {pair.ref for pair in found if pair.for_training}
     count = min(len(labelled), orders.REFERENCES)
     if not count:
         return None

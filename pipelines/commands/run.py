@@ -8,14 +8,9 @@ from pipelines.commands.console import (
     bars,
     say,
     say_aside,
-    say_few_groups,
+    say_figures,
     say_json,
-    say_kinds,
-    say_laboratories,
     say_left_out,
-    say_purpose,
-    say_sampled,
-    say_sense,
 )
 from pipelines.commands.options import (
     As,
@@ -144,7 +139,7 @@ def run(
 
 
 def _settings(*, announce: bool = True, **flags: Any) -> Settings:
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
 
     settings = load_settings(**flags)
     if announce:
@@ -197,12 +192,7 @@ def _train(settings: Settings, done: Features | None = None) -> None:
         f" ({low:.3f} to {high:.3f}), SROCC {honest.srocc:.4f}, PLCC {honest.plcc:.4f}"
         f" on {metrics.n} pairs, {metrics.splitter}"
     )
-    say_few_groups(metrics)
-    say_sampled(metrics)
-    say_purpose(metrics)
-    say_kinds(metrics)
-    say_laboratories(metrics)
-    say_sense(metrics)
+    say_figures(metrics)
     if metrics.splits is not None:
         say(f"splits by {metrics.splits.by}: {metrics.splits.why}")
 

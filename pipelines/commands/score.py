@@ -26,45 +26,51 @@ from pipelines.text_tables import show_table
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from pipelines.runs.scoring import Listed
     from seiqa_features.extraction.connecting import Cluster
     from seiqa_models.score import Score
+    from seiqa_models.scorer import Scorer
+
+
+AGREE = "the metrics agree on this pair"
+DISAGREE = "the metrics disagree on this pair; the score relies on the trained model alone"
+EDITED = "edited: a part seems to have been removed, covered, replaced or rewritten"
+UNFAMILIAR = (
+    "unfamiliar: unlike every pair that the model was trained on; the score is not reliable"
+)
+
+Images = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PATH", help="REF DIST: two pictures or two folders; or a CSV manifest."
+    ),
+]
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Scores of folders or a manifest: a .csv, .json or .parquet file."
+    ),
+]
+StoreOfMany = Annotated[
+    Path | None,
+    of_setting(
+        "cache", metavar="FOLDER", help="Feature store for folders and manifests [runs/cache]."
+    ),
+]
+HeatMap = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="PNG of one pair: where structure or colour was lost [none]."
+    ),
+]
 
 
 def score(
-    images: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH", help="REF DIST: two pictures or two folders; or a CSV manifest."
-        ),
-    ],
-    bundle: BundleDir = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Scores of folders or a manifest: a .csv, .json or .parquet file."
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        of_setting(
-            "cache", metavar="FOLDER", help="Feature store for folders and manifests [runs/cache]."
-        ),
-    ] = None,
-    workers: Workers = None,
-    device: Device = None,
-    weights: Weights = None,
-    engine: EngineOption = None,
-    ray_address: RayAddress = None,
-    keep_going: KeepGoing = None,
-    heatmap: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="PNG of one pair: where structure or colour was lost [none]."
-        ),
-    ] = None,
-    json: Json = False,
-    score_as: As = None,
-) -> None:
+    images: Images, bundle: BundleDir = None, out: Scores = None, cache: StoreOfMany = None,
+    workers: Workers = None, device: Device = None, weights: Weights = None,
+    engine: EngineOption = None, ray_address: RayAddress = None, keep_going: KeepGoing = None,
+    heatmap: HeatMap = None, json: Json = False, score_as: As = None,
+) -> None:  # fmt: skip
     """Score a pair, or all pairs of two folders or a manifest.
 
     The score of a single pair is printed; those of many pairs are written to --out. In two folders,
@@ -72,11 +78,7 @@ def score(
     kept, so that a stopped run can be resumed.
     """
     from pipelines.loading.helper import helping
-    from pipelines.loading.scorer import (
-        import_skops_quickly,
-        load_scorer,
-        make_runtime,
-    )
+    from pipelines.loading.scorer import import_skops_quickly, load_scorer, make_runtime
 
     # A heat map needs PyTorch in this process, and -v shows what is loaded in it.
     helped = out is None and heatmap is None and not debugging()
@@ -97,19 +99,36 @@ def score(
             _say_pair(scorer.score(*pair, features=features), pair, heatmap, json=json)
             return
 
-    from pipelines.runs.scoring import check_output, list_folders, list_manifest, score_listed
+    from pipelines.runs.scoring import check_output
     from pipelines.settings import DEFAULT_CACHE
 
     check_output(out, inputs=images)
-    cluster = _cluster(engine, ray_address)
-    one = len(images) == 1
-    listed = list_manifest(images[0]) if one else list_folders(ref=images[0], dist=images[1])
+    cluster, listed = _cluster(engine, ray_address), _listed(images)
     cache = as_path(cache or DEFAULT_CACHE)
     scorer = load_scorer(bundle, make_runtime(cache, device, weights), workers, score_as)
+    _score_listed(scorer, listed, out, cache=cache, keep_going=bool(keep_going), cluster=cluster)
+
+
+def _listed(images: list[Path]) -> Listed:
+    """The pairs of a manifest or of two folders."""
+    from pipelines.runs.scoring import list_folders, list_manifest
+
+    if len(images) == 1:
+        return list_manifest(images[0])
+    return list_folders(ref=images[0], dist=images[1])
+
+
+def _score_listed(
+    scorer: Scorer, listed: Listed, out: Path,
+    *, cache: Path, keep_going: bool, cluster: Cluster | None,
+) -> None:  # fmt: skip
+    """Write the scores of many pairs, and say where they are and what was left out."""
+    from pipelines.runs.scoring import score_listed
+
     with bars("checking images", "scoring pairs") as (on_image, on_pair):
         left_out = score_listed(
             scorer, listed, out,
-            cache=cache, keep_going=bool(keep_going), cluster=cluster,
+            cache=cache, keep_going=keep_going, cluster=cluster,
             on_image=on_image, on_pair=on_pair,
         )  # fmt: skip
     say_left_out(left_out)
@@ -127,14 +146,6 @@ def _cluster(engine: str | None, address: str | None) -> Cluster | None:
     cluster = Cluster(address)
     require_answer(cluster)  # first: checking the images may take long
     return cluster
-
-
-AGREE = "the metrics agree on this pair"
-DISAGREE = "the metrics disagree on this pair; the score relies on the trained model alone"
-EDITED = "edited: a part seems to have been removed, covered, replaced or rewritten"
-UNFAMILIAR = (
-    "unfamiliar: unlike every pair that the model was trained on; the score is not reliable"
-)
 
 
 def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, json: bool) -> None:
@@ -170,6 +181,7 @@ def _require_usage(images: list[Path], out: Path | None, heatmap: Path | None, j
 def _say_pair(
     scored: Score, pair: tuple[Image, Image], heatmap: Path | None, *, json: bool
 ) -> None:
+    """Print a pair's score and what is odd about its pictures, and draw the heat map."""
     from pipelines.runs.scoring import hints, write_heat_map
 
     if json:

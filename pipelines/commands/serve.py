@@ -10,33 +10,27 @@ import typer
 from pipelines.commands.console import say
 from pipelines.commands.options import As, BundleDir, Device, Weights, Workers
 
+Host = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 = the whole network.")
+]
+Port = Annotated[
+    int,
+    typer.Option(metavar="NUMBER", min=0, max=65535, help="Port to listen on; 0 = any free one."),
+]
+MaxUpload = Annotated[int, typer.Option(metavar="MB", min=1, help="Largest accepted file, in MB.")]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER", min=256, help="Largest accepted picture, in pixels [89 million]."
+    ),
+]
+
 
 def serve(
-    bundle: BundleDir = None,
-    host: Annotated[
-        str,
-        typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 = the whole network."),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(
-            metavar="NUMBER", min=0, max=65535, help="Port to listen on; 0 = any free one."
-        ),
-    ] = 7860,
-    max_upload_mb: Annotated[
-        int, typer.Option(metavar="MB", min=1, help="Largest accepted file, in MB.")
-    ] = 100,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(
-            metavar="NUMBER", min=256, help="Largest accepted picture, in pixels [89 million]."
-        ),
-    ] = None,
-    workers: Workers = None,
-    device: Device = None,
-    weights: Weights = None,
-    score_as: As = None,
-) -> None:
+    bundle: BundleDir = None, host: Host = "127.0.0.1", port: Port = 7860,
+    max_upload_mb: MaxUpload = 100, max_pixels: MaxPixels = None,
+    workers: Workers = None, device: Device = None, weights: Weights = None, score_as: As = None,
+) -> None:  # fmt: skip
     """Serve a page that scores pairs of pictures.
 
     The pictures stay on this machine.

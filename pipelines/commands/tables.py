@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.console import (
-    bars,
-    say,
-    say_few_groups,
-    say_kinds,
-    say_laboratories,
-    say_purpose,
-    say_sampled,
-)
+from pipelines.commands.console import bars, say, say_figures
 from pipelines.commands.options import As, Config, Seed, Workers
 
 if TYPE_CHECKING:
@@ -34,44 +26,41 @@ Table = Annotated[
 ]
 
 
+Label = Annotated[str, typer.Option(metavar="COLUMN", help="Column of scores, higher is better.")]
+Group = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN", help="Column of groups that share a fold, such as the reference."
+    ),
+]
+Results = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Folder for metrics, predictions and bundle.")
+]
+Order = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of file order, if neighbouring files are alike."),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Column of kinds of distortion, learned from and held out."
+    ),
+]
+Study = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of studies with label scales of their own."),
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Column that is not a feature; repeat it for several."),
+]
+
+
 def fit_table(
-    tables: Tables,
-    label: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of scores, higher is better.")
-    ],
-    group: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN", help="Column of groups that share a fold, such as the reference."
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for metrics, predictions and bundle.")
-    ],
-    order: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of file order, if neighbouring files are alike."
-        ),
-    ] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of kinds of distortion, learned from and held out."
-        ),
-    ] = None,
-    collection: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column of studies with label scales of their own."),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Column that is not a feature; repeat it for several."),
-    ] = None,
-    config: Config = None,
-    workers: Workers = None,
-    seed: Seed = None,
-) -> None:
+    tables: Tables, label: Label, group: Group, out: Results,
+    order: Order = None, kind: Kind = None, collection: Study = None, drop: Drop = None,
+    config: Config = None, workers: Workers = None, seed: Seed = None,
+) -> None:  # fmt: skip
     """Train on a table of numbers instead of pictures.
 
     Every column that has no other role is a feature.
@@ -79,7 +68,7 @@ def fit_table(
     The report is that of `seiqa train`, without what needs pictures.
     """
     from pipelines.report.render import render_report
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from pipelines.tables.fitting import fit_table as fit
     from seiqa_models.audit.tables import Roles
 
@@ -97,11 +86,7 @@ def fit_table(
         f" {metrics.splitter}"
     )
     say(f"best single column: final {single.final:.4f} ({single.name})")
-    say_few_groups(metrics)
-    say_sampled(metrics)
-    say_purpose(metrics)
-    say_kinds(metrics)
-    say_laboratories(metrics)
+    say_figures(metrics)
     where = settings.run
     say(f"metrics, predictions and bundle in {where}; report in {render_report(where)}")
 
@@ -134,9 +119,9 @@ def predict_table(
 ) -> None:
     """Score every row of a table with a trained bundle."""
     from pipelines.runs.outputs import require_writable
-    from seiqa_features.files import write_whole
     from seiqa_features.remote.places import as_path
     from seiqa_features.tabular.inert import inert_csv
+    from seiqa_features.writing import write_whole
 
     if out is not None:
         out = as_path(out)

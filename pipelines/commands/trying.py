@@ -12,29 +12,36 @@ from pipelines.commands.console import bars, say, say_aside, say_json
 from pipelines.commands.options import BundleDir, Device, Json, Weights, Workers
 from pipelines.text_tables import show_table
 
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="FOLDER", help="Folder to write [runs/demo-data, or runs/demo-semantic]."
+    ),
+]
+Semantic = Annotated[
+    bool,
+    typer.Option("--semantic", help="Photographs with edits of their meaning, and pseudo-labels."),
+]
+EditSeed = Annotated[
+    int, typer.Option(metavar="NUMBER", min=0, help="Seed of the edits of --semantic.")
+]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN", help="Compare the claim of this run on the demo with people's scores."
+    ),
+]
+Relations = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="CSV file for every relation and its two scores [none]."),
+]
+
 
 def demo(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FOLDER", help="Folder to write [runs/demo-data, or runs/demo-semantic]."
-        ),
-    ] = None,
-    semantic: Annotated[
-        bool,
-        typer.Option(
-            "--semantic", help="Photographs with edits of their meaning, and pseudo-labels."
-        ),
-    ] = False,
-    seed: Annotated[
-        int, typer.Option(metavar="NUMBER", min=0, help="Seed of the edits of --semantic.")
-    ] = 0,
-    truth: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN", help="Compare the claim of this run on the demo with people's scores."
-        ),
-    ] = None,
+    folder: Folder = None,
+    semantic: Semantic = False,
+    seed: EditSeed = 0,
+    truth: Truth = None,
     json: Json = False,
 ) -> None:
     """Write a demo data set: eight scenes scored by people.
@@ -45,19 +52,9 @@ def demo(
     from seiqa_features.errors import DataError, UsageError
 
     if truth is not None:
-        from pipelines.demo.verdict import judge, next_steps
-
         if folder is not None or semantic:
             raise UsageError("--truth RUN cannot be combined with FOLDER or --semantic")
-        verdict = judge(truth)
-        if json:
-            say_json(verdict.as_object())
-            return
-        for line in verdict.lines():
-            say(line)
-        called = sys.argv[0] if Path(sys.argv[0]).name == "seiqa" else "seiqa"
-        for line in next_steps(truth, called):
-            say_aside(line)
+        _say_verdict(truth, json=json)
         return
     if json:
         raise UsageError("--json needs --truth RUN")
@@ -65,6 +62,21 @@ def demo(
         say(_write_semantic(folder, seed) if semantic else _write_rated(folder))
     except ValueError as error:
         raise DataError([str(error)]) from None
+
+
+def _say_verdict(run: Path, *, json: bool) -> None:
+    """Print how the claim of a run compares with people's scores, and what to do next."""
+    from pipelines.demo.verdict import judge, next_steps
+
+    verdict = judge(run)
+    if json:
+        say_json(verdict.as_object())
+        return
+    for line in verdict.lines():
+        say(line)
+    called = sys.argv[0] if Path(sys.argv[0]).name == "seiqa" else "seiqa"
+    for line in next_steps(run, called):
+        say_aside(line)
 
 
 def _write_rated(folder: Path | None) -> str:
@@ -86,10 +98,7 @@ def sense(
     workers: Workers = None,
     device: Device = None,
     weights: Weights = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="CSV file for every relation and its two scores [none]."),
-    ] = None,
+    out: Relations = None,
     json: Json = False,
 ) -> None:
     """Score edited photographs and count the orders kept.
@@ -100,7 +109,7 @@ def sense(
     from pipelines.loading.scorer import load_scorer, make_runtime
     from pipelines.runs.outputs import require_writable
     from pipelines.sense.suite import held_relations, shares_of
-    from seiqa_features.files import write_whole
+    from seiqa_features.writing import write_whole
 
     if out is not None:
         require_writable(out)

@@ -87,7 +87,7 @@ def verify(config: Config = None, weights: Weights = None, json: Json = False) -
 
 
 def _needed(config: str | None, weights: Path | None) -> tuple[Settings, dict[Weight, list[str]]]:
-    from pipelines.settings import load_settings
+    from pipelines.setting_sources import load_settings
     from seiqa_features.table.recipe import Recipe
 
     settings = load_settings(config=config, weights=weights, run=Path("runs"))

@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipelines.demo.renderings import Rated, RGBImage, rated_pictures, reference, render
 from pipelines.runs.submission import workbook_bytes
-from seiqa_features.files import write_whole
+from seiqa_features.writing import write_whole
 
 HELD_BACK = ("rapids", "womanhat")
 """Scenes of the test pairs: one in landscape format, one in portrait format."""

@@ -24,7 +24,7 @@ from pipelines.demo.degradations import (
     degrade,
 )
 from pipelines.runs.submission import workbook_bytes
-from seiqa_features.files import write_whole
+from seiqa_features.writing import write_whole
 
 LONGEST_SIDE = 320
 """Pixels of the photographs' longer side: small enough for a demo that takes minutes."""

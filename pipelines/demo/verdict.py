@@ -15,7 +15,7 @@ from pipelines.demo.renderings import reference
 from pipelines.runs.metrics import Metrics
 from pipelines.runs.reading import read
 from seiqa_features.errors import DataError
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 from seiqa_features.pictures.decoding import pixel_key
 from seiqa_models.evaluation.bootstrap import fresh_interval, score_summary
 from seiqa_models.results import Summary

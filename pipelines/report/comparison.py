@@ -17,7 +17,8 @@ from pipelines.report.points import MOST_POINTS, named_points
 from pipelines.report.render import environment, hashed_script
 from pipelines.runs.folder import PAIRS, read_pairs
 from seiqa_features.commits import current
-from seiqa_features.files import text_path, write_whole
+from seiqa_features.path_texts import text_path
+from seiqa_features.writing import write_whole
 
 SHOWN = 12
 """Pairs shown as pictures for each run compared with the first."""

@@ -14,7 +14,7 @@ from pipelines.report.plots import data_uri
 from pipelines.runs.reading import Run
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.heatmap import Picture, difference_map, overlay
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 from seiqa_features.pictures.decoding import load_rgb
 
 EXAMPLES = 4

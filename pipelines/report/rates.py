@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from pipelines.report import panels
 from pipelines.runs.reading import Run
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 
 CODED = frozenset({".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k"})
 """Suffixes of files whose size is that of the coded picture, not of a copy without loss."""

@@ -20,7 +20,7 @@ from pipelines.report.published import beside
 from pipelines.runs.folder import REPORT
 from pipelines.runs.model import audit_pairs
 from pipelines.runs.reading import Run, read
-from seiqa_features.files import write_whole
+from seiqa_features.writing import write_whole
 from seiqa_models.core.checks import FEW_GROUPS
 
 FINAL = "final = 0.6·SROCC + 0.4·PLCC"

@@ -30,11 +30,11 @@ from pipelines.runs.record import (
 from pipelines.settings import Settings
 from seiqa_features.commits import current, settle
 from seiqa_features.errors import DataError, StoreError
-from seiqa_features.files import write_whole
 from seiqa_features.remote.places import local_side, parts_of_file
 from seiqa_features.table.keys import KEYS
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.table import read_table
+from seiqa_features.writing import write_whole
 
 PAIRS, FEATURES, FEATURES_META = "pairs.parquet", "features.parquet", "features.json"
 METRICS, PREDICTIONS, SCORES = "metrics.json", "predictions.csv", "scores.csv"

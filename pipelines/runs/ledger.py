@@ -19,9 +19,9 @@ from pathlib import Path
 
 from pipelines.runs.metrics import Metrics
 from pipelines.settings import Settings
-from seiqa_features.files import create_whole
 from seiqa_features.remote.paths import RemotePath
 from seiqa_features.tabular.inert import inert
+from seiqa_features.writing import create_whole
 
 LEDGER = "runs.csv"
 COLUMNS = (

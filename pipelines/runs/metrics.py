@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from seiqa_features.commits import current
 from seiqa_features.errors import DataError
-from seiqa_features.files import write_whole
+from seiqa_features.writing import write_whole
 from seiqa_models.anchors import Ladder
 from seiqa_models.judged import Judged
 from seiqa_models.results import Ablation, Figures, Record, Summary

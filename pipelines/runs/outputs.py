@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seiqa_features.errors import OutputError, UsageError
-from seiqa_features.files import reason, replacing, temporary_in
+from seiqa_features.files import reason
 from seiqa_features.remote.paths import RemotePath
 from seiqa_features.tabular.inert import inert_csv
+from seiqa_features.writing import replacing, temporary_in
 
 
 def require_writable(out: Path, *, inputs: Collection[Path] = ()) -> None:

@@ -14,9 +14,9 @@ import pandas as pd
 
 from pipelines.scales import collections_of, label_range_of, require_names
 from pipelines.settings import Settings
-from seiqa_features.datasets.pairs import Found, Pair
+from seiqa_features.datasets.pairs import Found, training_rows
 from seiqa_features.errors import DataError, UsageError
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.table.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def before_decoding(settings: Settings, found: Found) -> None:
     from seiqa_models.core.checks import MIN_GROUPS_TO_EVALUATE, require_groups
 
     require_names(settings, found)
-    rows = [(pair, order) for order, pair in enumerate(found.pairs) if _is_for_training(pair)]
+    rows = [(pair, order) for order, pair in enumerate(found.pairs) if pair.for_training]
     if not rows:
         raise DataError([*found.problems, f"{found.source}: {NO_LABELS}"])
     training = pd.DataFrame(
@@ -92,7 +92,7 @@ def require_trainable(settings: Settings, pairs: pd.DataFrame, splits: Splits) -
     DataError, TableError
         As `before_decoding`; or a label is outside the range of the settings.
     """
-    training = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
+    training = pairs[training_rows(pairs)]
     if training.empty:
         raise DataError([f"{pairs.attrs['source']}: {NO_LABELS}"])
     require_training_labels(training)
@@ -147,10 +147,6 @@ def require_training_labels(training: pd.DataFrame) -> None:
             require_labels(rows["mos"], rows["pair_id"].tolist())
         except TableError as error:
             raise TableError(f"collection {name}: {error}") from None
-
-
-def _is_for_training(pair: Pair) -> bool:
-    return pair.split == "train" and pair.mos is not None
 
 
 def _require_some_folds(settings: Settings, training: pd.DataFrame, chosen: str) -> None:

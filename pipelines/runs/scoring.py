@@ -17,13 +17,14 @@ from seiqa_features.datasets.pairs import Found, build_pairs, require_usable
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.extraction.connecting import Cluster, connected
 from seiqa_features.extraction.runner import extract
-from seiqa_features.files import path_text, replacing
+from seiqa_features.path_texts import path_text
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.pictures.sharpness import reference_is_blurrier
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.table.store import Store
 from seiqa_features.tabular.names import column_key
 from seiqa_features.tabular.reading import read_text_table
+from seiqa_features.writing import replacing
 from seiqa_models.score import Score
 from seiqa_models.scorer import Scorer
 

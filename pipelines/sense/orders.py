@@ -52,8 +52,8 @@ from pipelines.sense.edits import (
 )
 from pipelines.sense.lettering import rewritten
 from pipelines.sense.scenes import Scene, Share, opened
-from seiqa_features.datasets.pairs import Found, Pair
-from seiqa_features.files import text_path
+from seiqa_features.datasets.pairs import Found, Pair, training_rows
+from seiqa_features.path_texts import text_path
 
 REFERENCES = 20
 """Maximum number of references used; twice as many would hardly add information."""
@@ -144,7 +144,7 @@ def references_of(pairs: pd.DataFrame) -> list[Reference]:
     pairs : pd.DataFrame
         A pair table; the labelled rows of split train are used.
     """
-    rows = pairs[(pairs["split"] == "train") & pairs["mos"].notna()]
+    rows = pairs[training_rows(pairs)]
     rows = rows.sort_values(["ref_key", "group_id"]).drop_duplicates("ref_key")[:REFERENCES]
     columns = zip(rows["ref_key"], rows["ref_path"], rows["group_id"], strict=True)
     return [Reference(key, text_path(path), str(group)) for key, path, group in columns]

@@ -18,8 +18,9 @@ from pipelines.settings import Settings
 from seiqa_features.datasets import check_pairs, find_pairs
 from seiqa_features.datasets.pairs import Found
 from seiqa_features.extraction.cached import extract_table
-from seiqa_features.extraction.connecting import require_answer
+from seiqa_features.extraction.connecting import Cluster, require_answer
 from seiqa_features.extraction.runner import RunReport
+from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.spending import spending
@@ -83,52 +84,72 @@ def features(
     """
     recipe, data = Recipe.parse(settings.features), settings.named_data()
     with exclusive(settings.run), spending() as spent:
-        listed = find_pairs(data, settings.dmos)
-        if to_train:
-            before_decoding(settings, listed)  # first: it takes no time
-            check_learners(settings)
-        if (cluster := settings.cluster()) is not None:
-            require_answer(cluster)
-        runtime = settings.runtime()
-        recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
-        found, left_out = checked_pairs(settings, listed, on_image)
-        splits = choose_splits(settings, found) if to_train else None
-        if splits is not None:
-            before_extraction(settings, found, splits, recipe)
+        ready = _checked(settings, recipe, to_train, on_image)
         table, seconds, report = extract_table(
-            found,
-            recipe,
+            ready.pairs,
+            ready.recipe,
             Store(settings.cache),
-            runtime,
+            ready.runtime,
             workers=settings.workers,
             keep_going=settings.keep_going,
-            cluster=cluster,
+            cluster=ready.cluster,
             on_progress=on_pair,
         )
-        left_out += report.failures.values()
-        pairs = report.kept(found)
+        left_out = [*ready.left_out, *report.failures.values()]
+        pairs = report.kept(ready.pairs)
         constructed = None
         if settings.orders:
-            constructed = construct(settings, pairs, recipe, runtime, on_pair=on_order)
+            constructed = construct(settings, pairs, ready.recipe, ready.runtime, on_pair=on_order)
+        failed = ready.pairs.loc[~ready.pairs["pair_id"].isin(pairs["pair_id"]), "pair_id"]
         meta = {
-            "recipe": recipe.to_dict(),
+            "recipe": ready.recipe.to_dict(),
             "columns": table.shape[1],
-            "unavailable": unavailable,
+            "unavailable": ready.unavailable,
             "left_out": left_out,
-            "failed": found.loc[~found["pair_id"].isin(pairs["pair_id"]), "pair_id"].tolist(),
+            "failed": failed.tolist(),
             "data": [str(path.resolve()) for path in data] if data[1:] else str(data[0].resolve()),
             "cache": str(settings.cache.resolve()),
             "seconds_per_pair": seconds,
-            "device": runtime.device if _runs_on_gpu(recipe) else "cpu",
-            "versions": _versions(recipe),
+            "device": ready.runtime.device if _runs_on_gpu(ready.recipe) else "cpu",
+            "versions": _versions(ready.recipe),
         }
-        digest = features_digest(pairs, recipe)
+        digest = features_digest(pairs, ready.recipe)
         write_features(
             settings, pairs, table, meta, constructed,
             digest=digest, spent=spent() if report.computed else None,
         )  # fmt: skip
     extracted = Extracted(pairs, table, meta, digest, constructed)
-    return Features(extracted, report, left_out, splits)
+    return Features(extracted, report, left_out, ready.splits)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What an extraction begins with, once everything has been checked."""
+
+    recipe: Recipe
+    unavailable: dict[str, str]
+    runtime: Runtime
+    cluster: Cluster | None
+    pairs: pd.DataFrame
+    left_out: list[str]
+    splits: Splits | None
+
+
+def _checked(settings: Settings, recipe: Recipe, to_train: bool, on_image: Progress) -> _Checked:
+    """Check everything that can be checked before features are extracted, cheapest first."""
+    listed = find_pairs(settings.named_data(), settings.dmos)
+    if to_train:
+        before_decoding(settings, listed)
+        check_learners(settings)
+    if (cluster := settings.cluster()) is not None:
+        require_answer(cluster)
+    runtime = settings.runtime()
+    recipe, unavailable = runtime.bind(recipe, skip_unavailable=settings.skip_unavailable)
+    pairs, left_out = checked_pairs(settings, listed, on_image)
+    splits = choose_splits(settings, pairs) if to_train else None
+    if splits is not None:
+        before_extraction(settings, pairs, splits, recipe)
+    return _Checked(recipe, unavailable, runtime, cluster, pairs, left_out, splits)
 
 
 def checked_pairs(

@@ -18,6 +18,7 @@ from pipelines.scales import label_range_of
 from pipelines.settings import Settings
 from pipelines.steps.extracting import checked_pairs
 from seiqa_features.datasets import find_pairs
+from seiqa_features.datasets.pairs import Found, training_rows
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.multimodal.models import Model, model_of, require_class
 from seiqa_features.pictures.views import View
@@ -88,12 +89,7 @@ def finetune(
     View.parse(recipe.view)
     data = settings.named_data()
     with exclusive(settings.run):
-        listed = find_pairs(data, settings.dmos)
-        if len(listed.collections) > 1:
-            raise UsageError(
-                f"{listed.source}: finetune needs labels on one scale, and these are the"
-                f" collections {', '.join(listed.collections)}; name the data of one"
-            )
+        listed = _on_one_scale(find_pairs(data, settings.dmos))
         before_decoding(settings, listed)
         require_class()
         runtime = settings.runtime()
@@ -103,7 +99,7 @@ def finetune(
         found, left_out = checked_pairs(settings, listed, on_image)
         splits = choose_splits(settings, found)
         require_trainable(settings, found, splits)
-        pairs = found[(found["split"] == "train") & found["mos"].notna()].reset_index(drop=True)
+        pairs = found[training_rows(found)].reset_index(drop=True)
         folds = make_folds(
             pairs["group_id"].to_numpy(),
             pairs["order"].to_numpy() if splits.blocks else None,
@@ -119,6 +115,16 @@ def finetune(
             work, settings.finetuned, runtime.device, on_pair=on_pair, on_epoch=say
         )
     return FineTuning(settings.finetuned, predictions, left_out)
+
+
+def _on_one_scale(listed: Found) -> Found:
+    """The pairs that a layout lists, unless they are several collections."""
+    if len(listed.collections) > 1:
+        raise UsageError(
+            f"{listed.source}: finetune needs labels on one scale, and these are the"
+            f" collections {', '.join(listed.collections)}; name the data of one"
+        )
+    return listed
 
 
 def _needs(

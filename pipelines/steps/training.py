@@ -22,6 +22,7 @@ from pipelines.sense.orders import references_of
 from pipelines.settings import Settings
 from pipelines.steps.extracting import Features, read_unchanged
 from pipelines.steps.laboratories import judge_collections, labels_of
+from seiqa_features.datasets.pairs import training_rows
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.spending import spending
 
@@ -77,7 +78,7 @@ def train(
             found.meta.get("seconds_per_pair"),
             on_pair=on_sense,
         )
-        training = found.pairs[_training_rows(found.pairs)]
+        training = found.pairs[training_rows(found.pairs)]
         anchors = _anchors(settings, evaluation, training, found.meta, on_anchor)
         laboratories, unjudged = judge_collections(
             settings, evaluation, training, found.table.loc[training["pair_id"]], on_laboratory
@@ -123,10 +124,6 @@ def _anchors(
     return find_anchors(settings, bundle, references, seconds, on_pair=on_pair)
 
 
-def _training_rows(pairs: pd.DataFrame) -> pd.Series:
-    return (pairs["split"] == "train") & pairs["mos"].notna()
-
-
 def _evaluate(
     settings: Settings,
     found: Extracted,
@@ -136,7 +133,7 @@ def _evaluate(
 ) -> tuple[Evaluation, Metrics]:
     """The honest estimate including the fitted stack, and the content of metrics.json."""
     pairs, table = found.pairs, found.table
-    rows = _training_rows(pairs)
+    rows = training_rows(pairs)
     training, labelled = pairs[rows], table[rows.to_numpy()]
     directions = known_directions(found.meta["recipe"])
     orders, said = orders_of(found.constructed) if found.constructed else (None, None)

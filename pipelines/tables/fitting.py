@@ -86,9 +86,8 @@ def _fit(
     on_fold: Progress,
     on_laboratory: Progress,
 ) -> Metrics:
-    rows, roles, training = found.rows, found.roles, _training(settings, found)
+    roles, training = found.roles, _training(settings, found)
     _require_trainable(settings, training)
-    collections = collections_of(settings, training)
     several = "collection" in training
     evaluation = evaluate(
         make_regressor(settings, **scale_parameters(settings, training)),
@@ -96,17 +95,17 @@ def _fit(
         training["mos"],
         training["group_id"],
         training.get("order"),
-        kinds=rows[roles.kind] if roles.kind and not several else None,
-        collections=collections,
+        kinds=found.rows[roles.kind] if roles.kind and not several else None,
+        collections=collections_of(settings, training),
         n_splits=settings.folds,
         seed=settings.seed,
         n_jobs=settings.workers,
         on_fold=on_fold,
     )
-    columns = {**vars(roles), "drop": list(roles.drop), "features": list(found.features.columns)}
     laboratories, unjudged = judge_collections(
         settings, evaluation, training, found.features, on_laboratory
     )
+    columns = {**vars(roles), "drop": list(roles.drop), "features": list(found.features.columns)}
     metrics = Metrics.of(
         evaluation.figures,
         unlabelled=found.unlabelled,
@@ -118,18 +117,22 @@ def _fit(
         laboratories_left_out=unjudged,
         columns=columns,
     )
-    predictions = evaluation.predictions
-    named = {*found.features.columns, roles.label, roles.group, *predictions.columns}
     write_training(
         settings,
         metrics,
-        _ids(rows, named).join(predictions),
+        _identified(found, evaluation.predictions),
         evaluation.regressor,
         recipe={"table": columns},
         card=_card(settings, training, metrics, columns),
         spent=spent(),
     )
     return metrics
+
+
+def _identified(found: Labelled, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Predictions after the columns of the table that help to identify their rows."""
+    known = {*found.features.columns, found.roles.label, found.roles.group, *predictions.columns}
+    return _ids(found.rows, known).join(predictions)
 
 
 def _training(settings: Settings, found: Labelled) -> pd.DataFrame:

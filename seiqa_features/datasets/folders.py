@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
+from seiqa_features.datasets.listing import below, by_name, composed, list_pictures, stem
 from seiqa_features.datasets.pairs import Found, Pair
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 
 
 def read(*, ref: Path, dist: Path) -> Found:
@@ -35,22 +35,18 @@ def read(*, ref: Path, dist: Path) -> Found:
             found.problems.append(f"{names}: no partner named {name} in {dist if ours else ref}")
     whole = [(path, partner) for path, partner in partners.items() if path and partner]
     for path, partner in sorted(whole):
-        found.pairs.append(Pair(path_text(_name(dist, path)), partner, path, "test"))
+        found.pairs.append(Pair(path_text(below(dist, path)), partner, path, "test"))
     return found
 
 
 def _pictures(folder: Path, other: Path, found: Found) -> dict[str, Path | None]:
     """Pictures by name, without those of the other folder if it is inside this one."""
     paths = list_pictures(folder, found, apart=[other])
-    return by_name(paths, lambda path: _name(folder, path), place=folder, found=found)
-
-
-def _name(folder: Path, path: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    return by_name(paths, lambda path: below(folder, path), place=folder, found=found)
 
 
 def _by_stem(folder: Path, paths: Iterable[Path | None]) -> dict[str, list[Path]]:
     by_stem: defaultdict[str, list[Path]] = defaultdict(list)
     for path in sorted(path for path in paths if path is not None):
-        by_stem[composed(stem(_name(folder, path)))].append(path)
+        by_stem[composed(stem(below(folder, path)))].append(path)
     return by_stem

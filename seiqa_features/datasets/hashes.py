@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 from seiqa_features.pictures.decoding import difference_hash, load_rgb
 
 

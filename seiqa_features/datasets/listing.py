@@ -77,7 +77,7 @@ def list_pictures(
             if name.lower() in _LITTER:
                 continue
             if why := _passed_over(parent / name, subfolders):
-                left_out[why].append(_below(folder, parent / name))
+                left_out[why].append(below(folder, parent / name))
             elif (parent / name).resolve() not in passed_over:
                 kept.append(name)
         folders[:] = kept
@@ -85,7 +85,7 @@ def list_pictures(
             if name.lower() in _LITTER:
                 continue
             if why := _no_picture(name):
-                left_out[why].append(_below(folder, parent / name))
+                left_out[why].append(below(folder, parent / name))
             else:
                 pictures.append(parent / name)
     found.left_out += [f"{folder}: {some(sorted(names))}: {why}" for why, names in left_out.items()]
@@ -101,7 +101,7 @@ def by_name(
         named[composed(name_of(path))].append(path)
     for same in named.values():
         if len(same) > 1:
-            names = [_below(place, path) for path in same]
+            names = [below(place, path) for path in same]
             if len({composed(name) for name in names}) < len(names):  # they look the same
                 names = [ascii(name) for name in names]
             found.problems.append(f"{place}: {', '.join(names)} share one name; keep one of them")
@@ -191,5 +191,6 @@ def _no_picture(name: str) -> str | None:
     return "hidden" if name.startswith(".") else None
 
 
-def _below(folder: Path, path: Path) -> str:
+def below(folder: Path, path: Path) -> str:
+    """The path relative to a folder that it is in, with slashes."""
     return path.relative_to(folder).as_posix()

@@ -46,19 +46,15 @@ from numpy.typing import NDArray
 
 from seiqa_features.datasets.grouping import joined_groups
 from seiqa_features.errors import DataError, one_line
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.pictures.index import ImageIndex, ImageInfo
 from seiqa_features.progress import Progress, unwatched
-from seiqa_features.tabular.numbers import read_number
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (
     "pair_id", "ref_path", "dist_path", "mos", "group_id", "split", "order", "distortion",
     "ref_key", "dist_key", "ref_size", "dist_size",
 )  # fmt: skip
-
-ROUNDING = 1e-6
-"""Fraction of the label range by which single precision may push a label past its limits."""
 
 
 @dataclass(slots=True)
@@ -75,6 +71,11 @@ class Pair:
     codec: str | None = None
     bpp: float | None = None
     collection: str | None = None
+
+    @property
+    def for_training(self) -> bool:
+        """Whether models learn from it; see `training_rows`."""
+        return self.split == "train" and self.mos is not None
 
 
 @dataclass(frozen=True)
@@ -118,27 +119,6 @@ class Found:
     label_notes: list[str] = field(default_factory=list)
     identity: float | None = None
     collections: dict[str, Collection] = field(default_factory=dict)
-
-
-def parse_label(text: object, *, where: str, found: Found) -> float | None:
-    """Convert a cell to a label, or note in `found.problems` why it is not one and return None.
-
-    A label outside the range only by rounding, such as 5.0000001 for 0 to 5, is clipped to it.
-    """
-    low, high = found.label_range or (-math.inf, math.inf)
-    expected = f"a number from {low:g} to {high:g}" if found.label_range else "a finite number"
-    value = read_number(str(text))
-    if value is None:
-        found.problems.append(f"{where}: label {text!r} is not a number")
-        return None
-    if math.isnan(value):
-        found.problems.append(f"{where}: no label ({text!r}); expected {expected}")
-        return None
-    rounding = ROUNDING * (high - low) if found.label_range else 0.0
-    if not math.isfinite(value) or not low - rounding <= value <= high + rounding:
-        found.problems.append(f"{where}: label {value:.8g} is out of range; expected {expected}")
-        return None
-    return min(max(value, low), high)
 
 
 def build_pairs(
@@ -228,6 +208,11 @@ def _table(
     if found.collections:
         table["collection"] = pd.array([pair.collection for pair in pairs], dtype="str")
     return table
+
+
+def training_rows(table: pd.DataFrame) -> pd.Series:
+    """Whether models learn from each pair, bool [n]: those of split train that have a label."""
+    return (table["split"] == "train") & table["mos"].notna()
 
 
 def require_pairs(table: pd.DataFrame, problems: list[str], *, keep_going: bool) -> pd.DataFrame:

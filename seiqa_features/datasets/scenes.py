@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from seiqa_features.datasets.grouping import joined_groups
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 from seiqa_features.pictures.decoding import load_rgb
 
 MAX_REFERENCES = 300

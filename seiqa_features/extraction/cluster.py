@@ -20,7 +20,7 @@ from seiqa_features.errors import ClusterError, SeiqaError
 from seiqa_features.extraction.actors import Extraction, Work
 from seiqa_features.extraction.connecting import Cluster, connected
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.files import path_text, text_path
+from seiqa_features.path_texts import path_text, text_path
 from seiqa_features.progress import Progress
 from seiqa_features.table.keys import KEYS
 from seiqa_features.table.recipe import Recipe

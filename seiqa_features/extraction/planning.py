@@ -15,7 +15,7 @@ from PIL import Image
 from seiqa_features.errors import DataError
 from seiqa_features.extraction.jobs import Job
 from seiqa_features.extraction.work import look_of
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
 from seiqa_features.pictures.views import View
 from seiqa_features.table.keys import KEYS, Wanted

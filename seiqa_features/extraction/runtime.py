@@ -21,8 +21,9 @@ from seiqa_features.extractors.specs import (
     Precision,
     Resources,
 )
+from seiqa_features.locks import forkable_lock
 from seiqa_features.table.recipe import Recipe
-from seiqa_features.threads import forkable_lock, on_one_core
+from seiqa_features.threads import on_one_core
 from seiqa_features.weights.files import DEFAULT_FOLDER, WeightFiles
 from seiqa_features.weights.places import missing_message, reinstall, without_packages
 

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError, _imaging
 
 from seiqa_features.errors import DataError, SeiqaError
 from seiqa_features.files import reason
-from seiqa_features.threads import forkable_lock
+from seiqa_features.locks import forkable_lock
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from typing import Any
 import PIL
 
 from seiqa_features.errors import DataError, StoreError
-from seiqa_features.files import path_text, reason, why_unreadable
+from seiqa_features.files import reason, why_unreadable
+from seiqa_features.path_texts import path_text
 from seiqa_features.pictures.decoding import DECODE_RULES, load_rgb, pixel_key
 from seiqa_features.pictures.formats import EXTRAS
 from seiqa_features.progress import Progress, unwatched

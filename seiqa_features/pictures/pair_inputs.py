@@ -10,7 +10,7 @@ import pandas as pd
 from PIL.Image import Image
 
 from seiqa_features.errors import DataError
-from seiqa_features.files import text_path
+from seiqa_features.path_texts import text_path
 from seiqa_features.pictures.inputs import Picture
 
 if TYPE_CHECKING:

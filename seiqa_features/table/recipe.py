@@ -68,9 +68,14 @@ class Block:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of `ingredients`, 16 hex digits."""
-        text = json.dumps(self.ingredients, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        """Of its `ingredients`; see `fingerprint_of`."""
+        return fingerprint_of(self.ingredients)
+
+
+def fingerprint_of(ingredients: Mapping[str, Any]) -> str:
+    """Hash of a block's ingredients, 16 hex digits: the store keeps its rows under this name."""
+    text = json.dumps(ingredients, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from seiqa_features.files import replacing, why_irregular
+from seiqa_features.files import why_irregular
 from seiqa_features.remote.places import parts_of_file
 from seiqa_features.table.checksums import checksum, checksums
 from seiqa_features.table.keys import KEYS, Wanted
 from seiqa_features.table.recipe import Block
+from seiqa_features.writing import replacing
 
 FORMAT = 3
 OLD_FORMAT = 2

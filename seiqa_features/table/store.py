@@ -26,7 +26,6 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from seiqa_features.errors import StoreError
-from seiqa_features.files import write_whole
 from seiqa_features.remote.places import local_side
 from seiqa_features.table import merging
 from seiqa_features.table.keys import KEYS, PairKey, Wanted
@@ -45,6 +44,7 @@ from seiqa_features.table.shards import (
     opened,
     write_shard,
 )
+from seiqa_features.writing import write_whole
 
 MANIFEST = "manifest.json"
 LOCK = "merging.lock"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,15 +17,16 @@ from filelock import FileLock, Timeout
 
 from seiqa_features.errors import SeiqaError, StoreError
 from seiqa_features.extractors.registry import get_extractor
-from seiqa_features.files import reason, sweep, temporary_in, write_whole
+from seiqa_features.files import reason
 from seiqa_features.pictures.views import View
 from seiqa_features.progress import Progress, unwatched
 from seiqa_features.remote.paths import RemotePath
 from seiqa_features.remote.places import parts_of_file, remove_tree
 from seiqa_features.table.merging import FULL_ROWS, merge, set_aside
-from seiqa_features.table.recipe import Block
+from seiqa_features.table.recipe import Block, fingerprint_of
 from seiqa_features.table.shards import FORMAT, OLD_FORMAT, DamagedShardError, ShardType, schema_of
 from seiqa_features.table.store import MANIFEST, lock_of, parts_of
+from seiqa_features.writing import sweep, temporary_in, write_whole
 
 _FOLDER = re.compile(rf"(?P<fingerprint>[0-9a-f]{{16}})-({OLD_FORMAT}|{FORMAT})")
 
@@ -105,7 +105,11 @@ def survey(root: Path) -> list[Cached]:
     for manifest in sorted(root.glob(f"*/*/{MANIFEST}")):
         name = _FOLDER.fullmatch(manifest.parent.name)
         ingredients = _ingredients(manifest)
-        if name is None or ingredients is None or _fingerprint(ingredients) != name["fingerprint"]:
+        if (
+            name is None
+            or ingredients is None
+            or fingerprint_of(ingredients) != name["fingerprint"]
+        ):
             continue
         extractor = manifest.parent.parent
         folder = extractor / f"{name['fingerprint']}-{FORMAT}"
@@ -228,11 +232,6 @@ def _ingredients(manifest: Path) -> dict[str, Any] | None:
         return None
     known = isinstance(found, dict) and {"extractor", "view", "outputs"} <= set(found)
     return found if known else None
-
-
-def _fingerprint(ingredients: Mapping[str, Any]) -> str:
-    text = json.dumps(ingredients, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _rows(shard: Path) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from seiqa_features.errors import WeightsError
 from seiqa_features.extractors.specs import Weight
-from seiqa_features.files import sha256_of, write_whole
+from seiqa_features.files import sha256_of
 from seiqa_features.weights.places import (
     download,
     installed,
@@ -22,6 +22,7 @@ from seiqa_features.weights.places import (
     reinstall,
     without_packages,
 )
+from seiqa_features.writing import write_whole
 
 DEFAULT_FOLDER = Path("~/.cache/seiqa/weights")
 LOCK_FILE = "weights.lock.json"

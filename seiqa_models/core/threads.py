@@ -6,13 +6,15 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
 
 from joblib import Parallel, effective_n_jobs
 from threadpoolctl import get_cached_controller
 
-_lock = Lock()
+from seiqa_features.locks import forkable_lock
+
+_lock = forkable_lock()
 _inside = 0
 _before: dict[str, tuple[Any, int]] = {}
 """File of a BLAS → its controller and its number of threads when the first caller entered."""
@@ -25,7 +27,7 @@ def one_core() -> Iterator[None]:
     OpenMP stores the number per thread, BLAS per process. The first caller to enter therefore sets
     BLAS to one thread and the last to leave restores it, so leaving does not affect callers that
     are still inside. May be nested. Other code in the process can still change BLAS's threads
-    meanwhile.
+    meanwhile. A process that is forked while another thread is inside stays at one.
     """
     global _inside
     libraries = get_cached_controller()

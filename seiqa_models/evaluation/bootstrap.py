@@ -33,7 +33,6 @@ def score_summary(
     prediction: ArrayLike,
     groups: ArrayLike,
     *,
-    n_boot: int = 1000,
     seed: int = 0,
     finals: FloatVector | None = None,
 ) -> dict[str, Any]:
@@ -50,9 +49,7 @@ def score_summary(
         "krocc": krocc(truth, guess),
         "rmse": rmse(truth, guess),
         "final": final_score(truth, guess),
-        "interval": bootstrap_interval(
-            truth, guess, groups, n_boot=n_boot, seed=seed, finals=finals
-        ),
+        "interval": bootstrap_interval(truth, guess, groups, seed=seed, finals=finals),
     }
 
 

@@ -21,10 +21,12 @@ from seiqa_features.extractors.multimodal.finetuned import (
 )
 from seiqa_features.extractors.multimodal.models import Model
 from seiqa_features.extractors.multimodal.reading import Pixels
-from seiqa_features.files import sha256_of, text_path, write_whole
+from seiqa_features.files import sha256_of
+from seiqa_features.path_texts import text_path
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.views import View
 from seiqa_features.spending import Spent
+from seiqa_features.writing import write_whole
 from seiqa_models.core.splits import Fold, fold_of_rows
 from seiqa_models.finetune.recipe import Recipe, line_to_label
 

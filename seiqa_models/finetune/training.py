@@ -14,8 +14,8 @@ import torch
 
 from seiqa_features.extractors.multimodal.adapted import PairRegressor
 from seiqa_features.extractors.multimodal.reading import Pixels
-from seiqa_features.files import replacing, write_whole
 from seiqa_features.spending import spending
+from seiqa_features.writing import replacing, write_whole
 from seiqa_models.core.arrays import FloatVector, Rows
 from seiqa_models.core.metrics import srocc
 from seiqa_models.finetune.recipe import Recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.config_files import MAX_CHARACTERS
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.errors import UsageError
 
 

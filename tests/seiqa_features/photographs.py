@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
@@ -24,6 +25,11 @@ def photograph(name: str) -> Image.Image:
     picture = Image.fromarray(SOURCES[name]())
     picture.thumbnail((LONGEST, LONGEST))
     return picture
+
+
+def as_tensor(picture: Image.Image) -> torch.Tensor:
+    """A picture as a batch of one, float32 [1, 3, H, W] in 0..1."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
 
 
 def blur(picture: Image.Image, sigma: float) -> Image.Image:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread
 from typing import TypeVar
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from seiqa_features.threads import forkable_lock, on_one_core, one_core_threads
+from seiqa_features.threads import on_one_core, one_core_threads
 from tests.busy_process import process_uses, unrest
 
 T = TypeVar("T")
@@ -85,27 +83,3 @@ def test_a_function_keeps_its_name_its_arguments_and_its_errors() -> None:
     assert (ratio.__name__, ratio.__doc__) == ("ratio", "a over b.")
     with pytest.raises(ZeroDivisionError):
         ratio(1, b=0)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_process_does_not_wait_for_threads_that_it_lacks() -> None:
-    lock, held, done = forkable_lock(), Event(), Event()
-
-    def hold() -> None:
-        with lock:
-            held.set()
-            done.wait()
-
-    thread = Thread(target=hold)
-    thread.start()
-    held.wait()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if lock.acquire(timeout=5) else 1)
-    _, status = os.waitpid(child, 0)
-    assert lock.locked()  # here it is still held
-    done.set()
-    thread.join()
-    assert status == 0
-    assert not lock.locked()

@@ -32,8 +32,8 @@ def photograph(name: str, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(getattr(skimage.data, name)()).resize(size)
 
 
-def flat(level: int, size: tuple[int, int] = (240, 180)) -> Image.Image:
-    return Image.new("RGB", size, (level,) * 3)
+def flat(level: int) -> Image.Image:
+    return Image.new("RGB", (240, 180), (level,) * 3)
 
 
 PAIRS: dict[str, Callable[[], Pair]] = {

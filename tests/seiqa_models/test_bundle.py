@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import skops.io
 
+from seiqa_models import bundle
 from seiqa_models.bundle import load_bundle, save_bundle
 from seiqa_models.card import render_card
 from seiqa_models.core.errors import TableError
@@ -21,6 +22,7 @@ from seiqa_models.inspection.manifest import FORMAT_VERSION, parse_manifest
 from seiqa_models.learners.registry import LEARNERS
 from seiqa_models.stack.regressor import SeiqaRegressor
 from seiqa_models.stack.representations import REPRESENTATIONS
+from tests.forking import Halt, ends_in_a_fork, needs_fork
 from tests.seiqa_models.inspection.hostile import plant, rewrite
 
 RECIPE = {"extractors": ["classical"], "longest_side": 1024}
@@ -157,6 +159,19 @@ def test_loading_in_several_threads_leaves_the_filters_of_warnings(saved):
         loaded = list(threads.map(load_bundle, [saved] * 12))
     assert len(loaded) == 12
     assert list(warnings.filters) == before
+
+
+@needs_fork
+def test_a_process_forked_while_another_thread_loads_can_load(saved, monkeypatch):
+    halt, read = Halt(), bundle._read_model
+
+    def halting(path, model):
+        halt()
+        return read(path, model)
+
+    monkeypatch.setattr(bundle, "_read_model", halting)
+    with halt.reached_by(lambda: load_bundle(saved)):
+        assert ends_in_a_fork(lambda: load_bundle(saved))
 
 
 def test_the_folder_of_a_run_stands_for_its_bundle(saved, fitted):

@@ -22,8 +22,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from seiqa_features.datasets.labels import parse_label
 from seiqa_features.datasets.listing import Files
-from seiqa_features.datasets.pairs import SPLITS, Collection, Found, Pair, parse_label
+from seiqa_features.datasets.pairs import SPLITS, Collection, Found, Pair
 from seiqa_features.errors import DataError
 from seiqa_features.tabular.names import column_key, nearest
 from seiqa_features.tabular.numbers import is_missing, read_number
@@ -68,17 +69,9 @@ def read_pairs(table: TextTable) -> Found:
     """
     found = Found(table.source)
     columns = _columns(table)
-    if missing := [name for name in ("ref", "dist") if name not in columns]:
-        found.problems.append(
-            f"{table.source}: no column {' and '.join(missing)}; expected ref, dist[, mos, group,"
-            f" split, distortion, collection, pair_id, codec, bpp], found {table.shown()}"
-        )
-        return found
     labels = [name for name in LABELS if name in columns]
-    if len(labels) > 1 and (labels != ["mos", "dmos"] or "collection" not in columns):
-        found.problems.append(
-            f"{table.source}: has columns {' and '.join(labels)}; keep the one to learn from"
-        )
+    if problem := _why_unusable(table, columns, labels):
+        found.problems.append(f"{table.source}: {problem}")
         return found
     found.label_kind = "pseudo-label" if labels == ["pseudo_label"] else "MOS"
     if labels == ["dmos"]:
@@ -95,10 +88,25 @@ def read_pairs(table: TextTable) -> Found:
     files = Files(table.source.parent)
     for position, pair_id in enumerate(ids):
         cells = {name: cells[position] for name, cells in texts.items()}
-        _read_row(cells, pair_id, table.where(position), files, found)
+        try:
+            found.pairs.append(_pair(cells, pair_id, table.where(position), files))
+        except DataError as error:
+            found.problems += error.problems
     if "collection" in columns:
         _set_collections(found, _directions(table, texts, found))
     return found
+
+
+def _why_unusable(table: TextTable, columns: dict[str, str], labels: list[str]) -> str | None:
+    """What is wrong with the columns, None if pairs can be read from them."""
+    if missing := [name for name in ("ref", "dist") if name not in columns]:
+        return (
+            f"no column {' and '.join(missing)}; expected ref, dist[, mos, group, split,"
+            f" distortion, collection, pair_id, codec, bpp], found {table.shown()}"
+        )
+    if len(labels) > 1 and (labels != ["mos", "dmos"] or "collection" not in columns):
+        return f"has columns {' and '.join(labels)}; keep the one to learn from"
+    return None
 
 
 def _directions(table: TextTable, texts: dict[str, list[str]], found: Found) -> dict[str, str]:
@@ -172,46 +180,59 @@ def say_unread(table: TextTable) -> None:
             _log.warning("%s: column %r is not read; did you mean %s?", table.source, name, near)
 
 
-def _read_row(cells: dict[str, str], pair_id: str, where: str, files: Files, found: Found) -> None:
+def _pair(cells: dict[str, str], pair_id: str, where: str, files: Files) -> Pair:
+    """The pair of a row.
+
+    Raises
+    ------
+    DataError
+        Why the row is no pair, as do the functions below.
+    """
     if not cells["ref"] or not cells["dist"]:
-        found.problems.append(f"{where}: ref and dist must both name an image")
-        return
-    mos = None
+        raise DataError([f"{where}: ref and dist must both name an image"])
+    mos = _label(cells, where)
+    if mos is not None and "collection" in cells and not cells["collection"]:
+        raise DataError([f"{where}: no collection; name the one that the label comes from"])
+    return Pair(
+        pair_id=pair_id,
+        ref=files.find(cells["ref"]),
+        dist=files.find(cells["dist"]),
+        split=_split(cells, where, labelled=mos is not None),
+        mos=mos,
+        group=cells.get("group") or None,
+        distortion=cells.get("distortion") or None,
+        codec=cells.get("codec") or None,
+        bpp=_rate(cells, where),
+        collection=cells.get("collection") or None,
+    )
+
+
+def _label(cells: dict[str, str], where: str) -> float | None:
+    """The label, higher is better; None for a row without one."""
     labels = {name: cells[name] for name in LABELS if not is_missing(cells.get(name, ""))}
     if len(labels) > 1:
-        found.problems.append(f"{where}: has {' and '.join(labels)}; keep one of them")
-        return
+        raise DataError([f"{where}: has {' and '.join(labels)}; keep one of them"])
     for name, text in labels.items():
-        mos = parse_label(text, where=f"{where} ({cells['dist']})", found=found)
-        if mos is None:
-            return
-        if name == "dmos":
-            mos = 0.0 - mos  # a DMOS of 0 stays 0, and not -0
-    if mos is not None and "collection" in cells and not cells["collection"]:
-        found.problems.append(f"{where}: no collection; name the one that the label comes from")
-        return
-    split = cells.get("split", "").lower() or ("test" if mos is None else "train")
+        label = parse_label(text, where=f"{where} ({cells['dist']})")
+        return 0.0 - label if name == "dmos" else label  # a DMOS of 0 stays 0, and not -0
+    return None
+
+
+def _split(cells: dict[str, str], where: str, *, labelled: bool) -> str:
+    """The split that is named; otherwise labelled rows are for training, others to be scored."""
+    split = cells.get("split", "").lower() or ("train" if labelled else "test")
     if split not in SPLITS:
-        found.problems.append(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
-        return
-    bpp = None
-    if not is_missing(cells.get("bpp", "")):
-        bpp = read_number(cells["bpp"])
-        if bpp is None or not 0 < bpp < math.inf:
-            said = f"bpp {cells['bpp']!r} of {cells['dist']}"
-            found.problems.append(f"{where}: {said}; expected bits per pixel, a number above 0")
-            return
-    found.pairs.append(
-        Pair(
-            pair_id=pair_id,
-            ref=files.find(cells["ref"]),
-            dist=files.find(cells["dist"]),
-            split=split,
-            mos=mos,
-            group=cells.get("group") or None,
-            distortion=cells.get("distortion") or None,
-            codec=cells.get("codec") or None,
-            bpp=bpp,
-            collection=cells.get("collection") or None,
-        )
-    )
+        raise DataError([f"{where}: split {split!r} is none of {', '.join(SPLITS)}"])
+    return split
+
+
+def _rate(cells: dict[str, str], where: str) -> float | None:
+    """Bits per pixel, if given."""
+    text = cells.get("bpp", "")
+    if is_missing(text):
+        return None
+    rate = read_number(text)
+    if rate is None or not 0 < rate < math.inf:
+        said = f"bpp {text!r} of {cells['dist']}"
+        raise DataError([f"{where}: {said}; expected bits per pixel, a number above 0"])
+    return rate

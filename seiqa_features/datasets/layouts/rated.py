@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seiqa_features.datasets.labels import parse_label
 from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
-from seiqa_features.datasets.pairs import Found, Pair, parse_label
+from seiqa_features.datasets.pairs import Found, Pair
 from seiqa_features.errors import DataError
-from seiqa_features.files import path_text, require_regular
+from seiqa_features.files import require_regular
+from seiqa_features.path_texts import path_text
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,12 @@ def add_pairs(
             lost[ref_name] += 1
             continue
         ref, dist = refs.paths[named(ref_name)], dists.paths[name]
-        label = parse_label(rating.label, where=where, found=found)
-        if ref is None or dist is None or label is None:
+        try:
+            label = parse_label(rating.label, where=where, label_range=found.label_range)
+        except DataError as error:
+            found.problems += error.problems
+            continue
+        if ref is None or dist is None:
             continue  # the problem has already been reported
         mos = label if best is None else best - label
         pair_id, group = path_text(stem(rating.dist)), path_text(stem(ref.name))

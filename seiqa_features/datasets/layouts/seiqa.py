@@ -13,10 +13,11 @@ import re
 import sys
 from pathlib import Path
 
+from seiqa_features.datasets.labels import parse_label
 from seiqa_features.datasets.listing import by_name, composed, list_pictures, stem
-from seiqa_features.datasets.pairs import SPLITS, Found, Pair, parse_label
+from seiqa_features.datasets.pairs import SPLITS, Found, Pair
 from seiqa_features.errors import DataError
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.tabular.numbers import read_number
 from seiqa_features.tabular.reading import READERS, TextTable, read_text_table
 
@@ -119,7 +120,11 @@ def _read_labels(
             found.problems.append(f"{where}: picture appears twice in the sheet; keep one row")
             labels[name] = None  # neither label can be trusted
         else:
-            labels[name] = parse_label(text, where=where, found=found)
+            try:
+                labels[name] = parse_label(text, where=where, label_range=found.label_range)
+            except DataError as error:
+                found.problems += error.problems
+                labels[name] = None
     return labels, True
 
 

@@ -114,7 +114,7 @@ def build(networks: Networks, resources: Resources) -> Extract:
     from torch.nn import functional as F
 
     from seiqa_features.extractors.common import timm_models
-    from seiqa_features.extractors.common.networks import encode_both
+    from seiqa_features.extractors.common.networks import encode_both, rows_of
     from seiqa_features.extractors.openclip.embeddings import load
 
     device, files = resources.device, resources.weights
@@ -149,7 +149,7 @@ def build(networks: Networks, resources: Resources) -> Extract:
         for side in ("", "_mirrored"):
             r, d = (
                 [features[f"{name}{side}"] for name in ("vit", "clip")]
-                for features in ({name: part[ref_index] for name, part in refs.items()}, dists)
+                for features in (rows_of(refs, ref_index), dists)
             )
             values[f"inputs{side}"] = interactions(r[0], d[0], r[1], d[1])
         return {**values, "cosine": values["inputs"][:, -1].double()}

@@ -11,7 +11,7 @@ from importlib.util import find_spec, module_from_spec
 from types import FunctionType, ModuleType
 from typing import Any
 
-from seiqa_features.threads import forkable_lock
+from seiqa_features.locks import forkable_lock
 
 _importing = forkable_lock()  # the stand-in for the package is visible to the whole process
 

@@ -25,4 +25,9 @@ def encode_both(
     else:
         whole = dict(encode(images.contiguous(memory_format=torch.channels_last)))
     u = len(ref)
-    return {k: v[:u] for k, v in whole.items()}, {k: v[u:] for k, v in whole.items()}
+    return rows_of(whole, slice(u)), rows_of(whole, slice(u, None))
+
+
+def rows_of(features: Features, which: torch.Tensor | list[int] | slice) -> dict[str, torch.Tensor]:
+    """The features of some pictures, by their positions."""
+    return {name: values[which] for name, values in features.items()}

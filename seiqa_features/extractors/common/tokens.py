@@ -9,16 +9,15 @@ Sums of products are used instead of matrix products, which autocast would round
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional as F
 
 from seiqa_features.extractors.common.maps import map_statistics, worst_regions
 from seiqa_features.extractors.common.matching import match
+from seiqa_features.extractors.common.networks import Features, rows_of
 from seiqa_features.extractors.common.tensors import GRID
-
-Features = Mapping[str, torch.Tensor]
 
 MIDDLE_LAYERS = ("mid1", "mid2", "mid3")  # after a quarter, half and three quarters of the depth
 
@@ -70,15 +69,11 @@ def compare(
         the attention that moved (total variation, 0..1).
     """
     if ref_index.device.type != "cpu":
-        return _compare(_rows(ref, ref_index), dist, matched)
+        return _compare(rows_of(ref, ref_index), dist, matched)
     # One pair at a time, so that no sum depends on the number of pairs.
     index = enumerate(ref_index.tolist())
-    pairs = [_compare(_rows(ref, [r]), _rows(dist, [i]), matched) for i, r in index]
+    pairs = [_compare(rows_of(ref, [r]), rows_of(dist, [i]), matched) for i, r in index]
     return {name: torch.cat([pair[name] for pair in pairs]) for name in pairs[0]}
-
-
-def _rows(features: Features, index: torch.Tensor | list[int]) -> dict[str, torch.Tensor]:
-    return {name: values[index] for name, values in features.items()}
 
 
 def _compare(ref: Features, dist: Features, matched: Sequence[str]) -> dict[str, torch.Tensor]:

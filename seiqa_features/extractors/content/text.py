@@ -1,11 +1,13 @@
 """Text recognised in both pictures: a price that changed, a word that was lost or invented.
 
 Text is read by RapidOCR (PP-OCR on onnxruntime), whose package contains its networks, so that it
-works offline. Both packages come with the extra `content`.
+works offline. Both packages come with the extra `content`. onnxruntime reports its use to Microsoft
+unless it is told not to before it is imported; it is told here.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +94,7 @@ def build(resources: Resources) -> Extract:
 
 def _reader(resources: Resources) -> Read:
     """A thread-safe reader: engines keep state while reading, so each thread takes an idle one."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from rapidocr import RapidOCR
 
     engine_options = {

@@ -44,7 +44,7 @@ def afine(network: Network, resources: Resources) -> Extract:
     from pyiqa.archs.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
     from torch.nn import functional as F
 
-    from seiqa_features.extractors.common.networks import encode_both
+    from seiqa_features.extractors.common.networks import encode_both, rows_of
 
     [weight] = network.weights
     net = load(resources.weights[weight.name]).to(resources.device)
@@ -75,11 +75,12 @@ def afine(network: Network, resources: Resources) -> Extract:
         *, ref: torch.Tensor, dist: torch.Tensor, ref_index: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         refs, dists = encode_both(encode, ref=ref, dist=dist)
-        refs = {name: values[ref_index] for name, values in refs.items()}
+        refs = rows_of(refs, ref_index)
         # On a CPU one pair at a time, so that no sum depends on the number of pairs.
         alone = dist.device.type == "cpu"
         rows = [slice(i, i + 1) for i in range(len(dist))] if alone else [slice(None)]
-        value = torch.cat([fidelity(_rows(refs, row), _rows(dists, row)) for row in rows]).double()
+        values = [fidelity(rows_of(refs, row), rows_of(dists, row)) for row in rows]
+        value = torch.cat(values).double()
         before, after = refs["natural"].double(), dists["natural"].double()
         eager = F.softplus(net["adapter"].k.double())
         overall = (eager * (before - after)).exp() * after + value
@@ -91,10 +92,6 @@ def afine(network: Network, resources: Resources) -> Extract:
         }
 
     return extract
-
-
-def _rows(features: Mapping[str, torch.Tensor], rows: slice) -> dict[str, torch.Tensor]:
-    return {name: values[rows] for name, values in features.items()}
 
 
 def _between(

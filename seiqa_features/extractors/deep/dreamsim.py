@@ -28,7 +28,7 @@ from seiqa_features.extractors.specs import (
     Resources,
     Weight,
 )
-from seiqa_features.threads import forkable_lock
+from seiqa_features.locks import forkable_lock
 
 if TYPE_CHECKING:
     import torch

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from seiqa_features.extractors.specs import Resources, Weight
-from seiqa_features.threads import forkable_lock
+from seiqa_features.locks import forkable_lock
 
 PLAIN_TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # overrides the arguments of torch.load
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seiqa_features.errors import StoreError
-from seiqa_features.files import write_whole
+from seiqa_features.writing import write_whole
 
 # The runner-up's anchors, in the order in which they precede the concepts.
 ANCHORS = {

@@ -11,14 +11,8 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from seiqa_features.extractors.common.networks import encode_both
-from seiqa_features.extractors.common.tokens import (
-    MIDDLE_LAYERS,
-    Features,
-    compare,
-    cosine,
-    unit,
-)
+from seiqa_features.extractors.common.networks import Features, encode_both
+from seiqa_features.extractors.common.tokens import MIDDLE_LAYERS, compare, cosine, unit
 
 
 class LastAttention(TorchFunctionMode):

@@ -12,7 +12,7 @@ import yaml
 
 from pipelines.config_files import CONFIGS
 from pipelines.runs.model import make_regressor
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from seiqa_features.errors import UsageError
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.table.recipe import Recipe

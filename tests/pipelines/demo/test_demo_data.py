@@ -16,6 +16,7 @@ from skimage.metrics import structural_similarity
 from pipelines.demo import data as demo_data
 from pipelines.demo.data import HELD_BACK, demo_pairs, make_demo_data, score_of
 from pipelines.demo.renderings import LIVE, Rated, RGBImage, rated_pictures, reference, render
+from tests.pipelines.demo.conftest import content
 
 RATED = list(rated_pictures())
 KEPT = ("woman", *HELD_BACK)
@@ -35,11 +36,6 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     few_pictures(monkeypatch)
     return make_demo_data(tmp_path / "demo")
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def published_ssim(ref: RGBImage, dist: RGBImage) -> float:

@@ -14,6 +14,7 @@ from PIL import Image
 from pipelines.demo import semantic as demo_semantic
 from pipelines.demo.degradations import AREA_SHARES, PERCEPTUAL, SEMANTIC, degrade
 from pipelines.demo.semantic import make_semantic_data, pseudo_label
+from tests.pipelines.demo.conftest import content
 
 COUNTS = {"Train": 120, "Val": 18, "Test": 36}
 
@@ -37,11 +38,6 @@ def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     scenes = {split: paths[:2] for split, paths in demo_semantic.SCENES.items()}
     monkeypatch.setattr(demo_semantic, "SCENES", scenes)
     monkeypatch.setattr(demo_semantic, "PAIRS_PER_SCENE", {"Train": 2, "Val": 1, "Test": 2})
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("split", COUNTS)

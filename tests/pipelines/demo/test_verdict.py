@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -17,30 +16,28 @@ from seiqa_models.core.metrics import final_score
 from tests.pipelines.conftest import Cli
 from tests.pipelines.demo.test_demo_data import few_pictures
 
+SCENES = ("lighthouse", "sailing2", "woman", "statue", "rapids", "womanhat")
+
 
 @pytest.fixture
-def trained(
-    cli: Cli, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Path, Path]:
-    """A run on a small demo, its training scenes those that are there and more: (data, run)."""
+def small_demo(cli: Cli, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A demo of few pictures, its training scenes those that are there and more."""
     monkeypatch.setattr("tests.pipelines.demo.test_demo_data.KEPT", SCENES)
     few_pictures(monkeypatch)
     settings = yaml.safe_load(quick.read_text()) | {
         "features": {"gms": ["max256"], "psnr": ["max256"]}
     }
     quick.write_text(yaml.safe_dump(settings))
-    data, run = tmp_path / "demo", tmp_path / "run"
-    for arguments in (("demo", data), ("run", data, "--config", quick, "--run", run)):
-        code, _, err = cli(*arguments)
-        assert code == 0, err
-    return data, run
+    assert cli("demo", tmp_path / "demo")[0] == 0
+    return tmp_path / "demo"
 
 
-SCENES = ("lighthouse", "sailing2", "woman", "statue", "rapids", "womanhat")
-
-
-def test_claim_and_truth_stand_side_by_side(cli: Cli, trained: tuple[Path, Path]) -> None:
-    _, run = trained
+def test_claim_and_truth_stand_side_by_side(
+    cli: Cli, small_demo: Path, quick: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    code, _, err = cli("run", small_demo, "--config", quick, "--run", run)
+    assert code == 0, err
     code, out, err = cli("demo", "--truth", run)
     assert code == 0, err
     verdict = judge(run)
@@ -68,27 +65,22 @@ def test_claim_and_truth_stand_side_by_side(cli: Cli, trained: tuple[Path, Path]
     assert (run / "bundle" / "bundle.json").is_file()
 
 
-def test_another_run_has_no_truth_to_tell(
-    cli: Cli, quick: Path, seiqa_data: Path, tmp_path: Path
-) -> None:
-    assert cli("run", seiqa_data, "--config", quick, "--run", tmp_path / "other")[0] == 0
-    code, _, err = cli("demo", "--truth", tmp_path / "other")
+def test_another_run_has_no_truth_to_tell(cli: Cli, run_home: Path) -> None:
+    code, _, err = cli("demo", "--truth", run_home / "run")
     assert code == 3
     assert "whose test pairs are not the demo's" in err
     assert len(err.strip().splitlines()) == 1
 
 
 def test_a_run_without_scores_or_training_says_what_to_do(
-    cli: Cli, trained: tuple[Path, Path], tmp_path: Path
+    cli: Cli, small_demo: Path, quick: Path, tmp_path: Path
 ) -> None:
     code, _, err = cli("demo", "--truth", tmp_path / "nothing")
     assert code == 3
     assert "is missing; run `seiqa train` first" in err
-    data, run = trained
-    shutil.rmtree(run)
     for verb in ("features", "train"):
-        assert cli(verb, data, "--config", tmp_path / "quick.yaml", "--run", run)[0] == 0
-    code, _, err = cli("demo", "--truth", run)
+        assert cli(verb, small_demo, "--config", quick, "--run", tmp_path / "run")[0] == 0
+    code, _, err = cli("demo", "--truth", tmp_path / "run")
     assert code == 3
     assert "its test pairs have no scores; run `seiqa submit` first" in err
 

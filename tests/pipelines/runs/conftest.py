@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from pipelines import steps
-from pipelines.settings import Settings, load_settings
+from pipelines.setting_sources import load_settings
+from pipelines.settings import Settings
 from tests.pipelines.conftest import degrade, scene
 
 SCENES, LEVELS = 5, 4

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 from pipelines.steps.extracting import read_unchanged
 from seiqa_features.errors import DataError
 from seiqa_models.core.errors import TableError

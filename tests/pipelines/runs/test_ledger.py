@@ -14,7 +14,8 @@ import pytest
 
 from pipelines.runs.ledger import COLUMNS, note_run
 from pipelines.runs.metrics import Metrics
-from pipelines.settings import Settings, load_settings
+from pipelines.setting_sources import load_settings
+from pipelines.settings import Settings
 from tests.pipelines.conftest import Cli
 from tests.pipelines.report.made_run import kinds_metrics, summary
 from tests.pipelines.report.made_run import metrics as made_metrics
@@ -113,7 +114,7 @@ import sys, time
 from pathlib import Path
 from pipelines.runs.ledger import note_run
 from pipelines.runs.metrics import Metrics
-from pipelines.settings import load_settings
+from pipelines.setting_sources import load_settings
 run, metrics = Path(sys.argv[1]), Metrics.model_validate_json(sys.argv[2])
 settings = load_settings(data=run, run=run, config="classical")
 (run.parent / f"{run.name}.ready").touch()

@@ -12,7 +12,8 @@ from pipelines.runs import model
 from pipelines.runs.folder import read_run
 from pipelines.runs.model import ablate, choose_splits, known_directions
 from pipelines.scales import label_range_of
-from pipelines.settings import Settings, load_settings
+from pipelines.setting_sources import load_settings
+from pipelines.settings import Settings
 from seiqa_features.errors import DataError, UsageError
 from seiqa_features.progress import unwatched
 from seiqa_features.table.recipe import Recipe

@@ -24,7 +24,7 @@ from pipelines.sense.orders import (
     references_of,
     write_pairs,
 )
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.pictures.decoding import load_rgb
 from tests.conftest import make_texture
 from tests.pipelines.conftest import Cli

@@ -93,7 +93,6 @@ def test_psnr_has_little_sense() -> None:
     shares = shares_of(held_relations(Scorer(psnr)))
     assert shares["identity on top"] == shares["weaker above stronger"] == 1
     assert shares["harmless above damaging"] < 0.9
-    assert shares["same text above changed text"] < 1 or shares["mean"] < 1
 
 
 def test_a_label_is_drawn_in_one_place_whatever_it_says() -> None:

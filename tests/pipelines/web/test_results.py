@@ -29,7 +29,7 @@ from seiqa_models.score import Score
 from tests.pipelines.conftest import scene
 
 
-def make_score(value: float = 3.4, **options: Any) -> Score:
+def make_score(**options: Any) -> Score:
     settings = {
         "low": 3.0,
         "high": 4.0,
@@ -38,7 +38,7 @@ def make_score(value: float = 3.4, **options: Any) -> Score:
         "edited": False,
         "explain": dict,
     } | options
-    return Score(value, **settings)
+    return Score(3.4, **settings)
 
 
 def test_score_card_says_score_interval_and_scale() -> None:

@@ -16,14 +16,10 @@ from seiqa_features.extraction.direct import compute_table, held
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.weights.files import WeightFiles
-from tests.seiqa_features.photographs import jpeg, photograph
+from tests.seiqa_features.photographs import as_tensor, jpeg, photograph
 from tests.seiqa_features.random_networks import TINY_VIT, resources_for
 
 VIEWS = ["full", "max96", "s64", "min64", "c64", "pad96", "s64_bilinear"]
-
-
-def tensor(picture: Image.Image) -> torch.Tensor:
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +35,9 @@ def both(
     recipe, _ = runtime.bind(Recipe.parse(features))
     table, failures = compute_table({"0": tuple(map(held, pair))}, recipe, runtime)
     assert not failures
-    dist = tensor(pair[1]).requires_grad_()
+    dist = as_tensor(pair[1]).requires_grad_()
     found = features_of(
-        dist, tensor(pair[0]), recipe=recipe, columns=set(table.columns), runtime=runtime
+        dist, as_tensor(pair[0]), recipe=recipe, columns=set(table.columns), runtime=runtime
     )
     return found, {name: np.asarray(table[name].iloc[0]) for name in table}, dist
 
@@ -81,8 +77,8 @@ def test_embeddings_are_paired_as_in_a_table(
     columns = {f"{TINY_VIT}__s64__{kind}" for kind in kinds}
     assert without_gradient(recipe, columns) == []
     table, _ = compute_table({"0": tuple(map(held, pair))}, recipe, runtime)
-    dist = tensor(pair[1]).requires_grad_()
-    found = features_of(dist, tensor(pair[0]), recipe=recipe, columns=columns, runtime=runtime)
+    dist = as_tensor(pair[1]).requires_grad_()
+    found = features_of(dist, as_tensor(pair[0]), recipe=recipe, columns=columns, runtime=runtime)
     assert found.keys() == columns
     for name, value in found.items():
         expected = np.asarray(table[name].iloc[0])
@@ -96,7 +92,7 @@ def test_the_gradient_through_a_view_is_that_of_an_unrounded_one(
     """Pillow resizes 8-bit pictures, so the slope is measured over a change of many levels."""
     runtime = Runtime(WeightFiles(tmp_path))
     recipe, _ = runtime.bind(Recipe.parse({"psnr": ["max96"]}))
-    ref, dist = map(tensor, pair)
+    ref, dist = map(as_tensor, pair)
     dist = (0.2 + 0.6 * dist).requires_grad_()
     options = {"recipe": recipe, "columns": {"psnr__max96__value"}, "runtime": runtime}
     [value] = features_of(dist, ref, **options).values()

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from seiqa_features import Metric, create_metric, extract
 from seiqa_features.errors import DataError, UsageError, WeightsError
 from seiqa_features.extractors.registry import all_extractors
 from seiqa_features.table.quantities import Quantity, find_quantities
-from tests.seiqa_features.photographs import jpeg, photograph
+from tests.seiqa_features.photographs import as_tensor, jpeg, photograph
 from tests.seiqa_features.random_networks import (
     CONTENT,
     TINY_CLIP,
@@ -37,6 +34,9 @@ PUBLISHED = sorted(
 )
 NAMES = [*PUBLISHED, TINY_VIT, TINY_CLIP]
 
+Weights = Callable[[str], dict[str, Path]]
+Make = Callable[[Quantity], Metric]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _tiny_clip() -> Iterator[None]:
@@ -45,19 +45,21 @@ def _tiny_clip() -> Iterator[None]:
         yield
 
 
-@cache
-def weights(name: str) -> dict[str, Path]:
-    """Random numbers for what needs weights, in files that last as long as the tests."""
-    return dict(resources_for(name, Path(mkdtemp())).weights)
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """Files of random numbers for what an extractor needs, written once for all tests."""
+
+    @cache
+    def written(name: str) -> dict[str, Path]:
+        return dict(resources_for(name, tmp_path_factory.mktemp("weights")).weights)
+
+    return written
 
 
-def metric(quantity: Quantity) -> Metric:
-    return create_metric(quantity.name, weights=weights(quantity.spec.name) or None)
-
-
-def tensor(picture: Image.Image) -> torch.Tensor:
-    """float32 [1, 3, H, W]"""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+@pytest.fixture(scope="module")
+def metric(weights: Weights) -> Make:
+    """The metric of a quantity, with random weights."""
+    return lambda found: create_metric(found.name, weights=weights(found.spec.name) or None)
 
 
 def shape(name: str) -> tuple[int, int]:
@@ -79,27 +81,27 @@ def noise(name: str, count: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", ["mdsi", "fsimc", "gmsd", "ms_ssim", "vif", "lpips", "dists"])
-def test_values_are_those_of_extract(name: str) -> None:
+def test_values_are_those_of_extract(name: str, metric: Make, weights: Weights) -> None:
     ref, dist = photograph("chelsea"), jpeg(photograph("chelsea"), 20)
     [quantity] = find_quantities(name)
     expected = extract(name, ref, dist, weights=weights(quantity.spec.name) or None)[name]
-    plain = metric(quantity)(tensor(dist), tensor(ref))
+    plain = metric(quantity)(as_tensor(dist), as_tensor(ref))
     assert plain.shape == (1,)
     assert plain.dtype == torch.float64
     assert plain.item() == pytest.approx(expected, rel=1e-5)
-    learning = metric(quantity)(tensor(dist).requires_grad_(), tensor(ref))
+    learning = metric(quantity)(as_tensor(dist).requires_grad_(), as_tensor(ref))
     assert learning.requires_grad
     assert learning.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_embeddings_are_paired_as_in_a_table() -> None:
+def test_embeddings_are_paired_as_in_a_table(weights: Weights) -> None:
     ref, dist = (photograph(name).crop((0, 0, 224, 192)) for name in ("astronaut", "coffee"))
     side = shape(TINY_CLIP)[0]
     ref, dist = ref.resize((side, side)), dist.resize((side, side))
     names = [f"{TINY_CLIP}__image_{kind}" for kind in ("cosine", "l2", "l1")]
     expected = extract(names, ref, dist, weights=weights(TINY_CLIP))
     for name in names:
-        found = create_metric(name, weights=weights(TINY_CLIP))(tensor(dist), tensor(ref))
+        found = create_metric(name, weights=weights(TINY_CLIP))(as_tensor(dist), as_tensor(ref))
         assert found.item() == pytest.approx(expected[name], rel=1e-5)
 
 
@@ -152,7 +154,7 @@ def test_it_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_gradients_are_where_they_are_promised(name: str) -> None:
+def test_gradients_are_where_they_are_promised(name: str, metric: Make) -> None:
     for quantity in find_quantities(name, details=True):
         ref, dist = noise(name)
         dist.requires_grad_()
@@ -166,13 +168,13 @@ def test_gradients_are_where_they_are_promised(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_what_is_not_promised_of_a_metric_has_no_gradient(name: str) -> None:
+def test_what_is_not_promised_of_a_metric_has_no_gradient(name: str, tmp_path: Path) -> None:
     """So that a metric that could be learned with says so."""
     for quantity in find_quantities(name, details=True):
         if quantity.facts.differentiable or not quantity.facts.metric:
             continue
         ref, dist = noise(name)
-        work = all_extractors()[quantity.spec.name].build(resources_for(name, Path(mkdtemp())))
+        work = all_extractors()[quantity.spec.name].build(resources_for(name, tmp_path))
         values = work(ref=ref, dist=dist.requires_grad_(), ref_index=torch.tensor([0]))
         assert not values[quantity.output].requires_grad, quantity.name
 
@@ -181,7 +183,7 @@ METRICS = [q for name in PUBLISHED for q in find_quantities(name, details=True) 
 
 
 @pytest.mark.parametrize("quantity", METRICS, ids=lambda quantity: quantity.name)
-def test_a_step_along_the_gradient_is_better(quantity: Quantity) -> None:
+def test_a_step_along_the_gradient_is_better(quantity: Quantity, metric: Make) -> None:
     """On a photograph with a flat region, where gradient magnitudes are 0 in both pictures."""
     if not quantity.facts.differentiable:
         pytest.skip("not differentiable")
@@ -190,7 +192,7 @@ def test_a_step_along_the_gradient_is_better(quantity: Quantity) -> None:
         image.paste((255, 255, 255), (20, 20, 90, 80))
     if quantity.spec.weights:  # a network takes a while
         picture, degraded = (image.crop((0, 0, 101, 93)) for image in (picture, degraded))
-    ref, dist = tensor(picture), tensor(degraded).requires_grad_()
+    ref, dist = as_tensor(picture), as_tensor(degraded).requires_grad_()
     before = metric(quantity)(dist, ref)
     before.sum().backward()
     assert dist.grad is not None
@@ -208,7 +210,7 @@ def test_a_step_along_the_gradient_is_better(quantity: Quantity) -> None:
 
 
 def test_mad_has_a_gradient() -> None:
-    ref = tensor(photograph("chelsea").crop((60, 20, 140, 90)))
+    ref = as_tensor(photograph("chelsea").crop((60, 20, 140, 90)))
     dist = (0.5 * ref).requires_grad_()
     create_metric("mad")(dist, ref).sum().backward()
     assert dist.grad is not None
@@ -218,7 +220,7 @@ def test_mad_has_a_gradient() -> None:
 
 def test_a_picture_is_recovered_by_following_the_gradient() -> None:
     """Rounded luma and all: what it is for."""
-    ref = tensor(photograph("chelsea").crop((60, 20, 140, 100)))
+    ref = as_tensor(photograph("chelsea").crop((60, 20, 140, 100)))
     generator = torch.Generator().manual_seed(0)
     dist = (ref + 0.1 * torch.randn(ref.shape, generator=generator)).clamp(0, 1).requires_grad_()
     ssim = create_metric("ssim")
@@ -299,7 +301,7 @@ def test_tensors_that_do_not_fit(dist: torch.Tensor, ref: torch.Tensor, message:
         create_metric("gmsd")(dist, ref)
 
 
-def test_networks_say_which_squares_they_see() -> None:
+def test_networks_say_which_squares_they_see(weights: Weights) -> None:
     for name, message in (
         (f"{TINY_VIT}__patch_mean", r"sees squares, a multiple of \d+ a side; resize them"),
         (f"{TINY_CLIP}__concept_jsd", r"sees squares, \d+ a side; resize them"),
@@ -312,7 +314,7 @@ def test_networks_say_which_squares_they_see() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", ["gmsd", "mdsi", "lpips"])
-def test_tensors_on_a_gpu_keep_their_device_and_their_gradient(name: str) -> None:
+def test_tensors_on_a_gpu_keep_their_device_and_their_gradient(name: str, metric: Make) -> None:
     [quantity] = find_quantities(name)
     ref, dist = noise(name, 2)
     on_gpu = dist.cuda().requires_grad_()

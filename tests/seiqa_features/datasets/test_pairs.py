@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,8 +16,8 @@ from seiqa_features.datasets.pairs import (
     Found,
     Pair,
     build_pairs,
-    parse_label,
     require_pairs,
+    training_rows,
 )
 from seiqa_features.errors import DataError
 from seiqa_features.pictures.decoding import load_rgb, pixel_key
@@ -122,38 +123,13 @@ def test_require_pairs_needs_at_least_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("3", 3.0), (" 4.50 ", 4.5), (2, 2.0), ("0", 0.0), ("5", 5.0), ("1e0", 1.0),
-     ("5.0000001", 5.0), ("-0.0000001", 0.0)],
-)  # fmt: skip
-def test_good_label(text: object, value: float, tmp_path: Path) -> None:
-    found = Found(tmp_path, label_range=(0.0, 5.0))
-    assert parse_label(text, where="row", found=found) == value
-    assert found.problems == []
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("good", "row 7: label 'good' is not a number"),
-        ("", "row 7: no label (''); expected a number from 0 to 5"),
-        ("3,5", "row 7: label '3,5' is not a number"),
-        ("5.01", "row 7: label 5.01 is out of range; expected a number from 0 to 5"),
-        ("-1", "row 7: label -1 is out of range; expected a number from 0 to 5"),
-        ("nan", "row 7: no label ('nan'); expected a number from 0 to 5"),
-        ("5.00001", "row 7: label 5.00001 is out of range; expected a number from 0 to 5"),
-        ("1_0", "row 7: label '1_0' is not a number"),
-        ("٣", "row 7: label '٣' is not a number"),
-        ("inf", "row 7: label inf is out of range; expected a number from 0 to 5"),
-    ],
+    ("split", "mos", "learned_from"),
+    [("train", 0.0, True), ("train", None, False), ("val", 3.0, False), ("test", 3.0, False)],
 )
-def test_bad_label(text: str, line: str, tmp_path: Path) -> None:
-    found = Found(tmp_path, label_range=(0.0, 5.0))
-    assert parse_label(text, where="row 7", found=found) is None
-    assert found.problems == [line]
-
-
-def test_without_a_range_only_finite_numbers_are_labels(tmp_path: Path) -> None:
-    found = Found(tmp_path)
-    assert parse_label("-1234", where="row", found=found) == -1234
-    assert parse_label("-inf", where="row", found=found) is None
-    assert found.problems == ["row: label -inf is out of range; expected a finite number"]
+def test_models_learn_from_labelled_pairs_of_the_training_split(
+    split: str, mos: float | None, learned_from: bool, found: Found, index: ImageIndex
+) -> None:
+    pair = replace(found.pairs[0], split=split, mos=mos)
+    assert pair.for_training == learned_from
+    table, _ = build_pairs(Found(found.source, [pair]), index)
+    assert training_rows(table).tolist() == [learned_from]

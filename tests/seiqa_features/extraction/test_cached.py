@@ -13,13 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError, StoreError
 from seiqa_features.extraction import cached
 from seiqa_features.extraction.cached import extract_in_portions, extract_table
 from seiqa_features.extraction.runner import RunReport
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import column_dims
@@ -29,21 +27,9 @@ RECIPE = Recipe.parse({"gms": ["max512"], "colour": ["s48"]})
 
 
 @pytest.fixture
-def pairs(tmp_path: Path, save_picture: Callable[..., Path], index: ImageIndex) -> pd.DataFrame:
+def pairs(make_pairs: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     """Two references with three degraded versions each."""
-    found = [
-        Pair(
-            f"p{r}{d}",
-            save_picture(tmp_path / f"r{r}.png", seed=r),
-            save_picture(tmp_path / f"d{r}{d}.png", seed=10 * r + d + 100),
-            "train",
-        )
-        for r in range(2)
-        for d in range(3)
-    ]
-    table, problems = build_pairs(Found(tmp_path, found), index)
-    assert problems == []
-    return table
+    return make_pairs(2, 3)
 
 
 def extract(pairs: pd.DataFrame, root: Path, **options: bool) -> tuple[pd.DataFrame, RunReport]:
@@ -160,7 +146,7 @@ def test_pairs_that_fail_are_reported_once(pairs: pd.DataFrame, tmp_path: Path) 
     with pytest.raises(DataError, match="no such file"):
         extract(pairs, root)
     table, report = extract(pairs, root, keep_going=True)
-    assert list(report.failures) == ["p12"]
+    assert list(report.failures) == ["p1-2"]
     assert table.index.tolist() == pairs["pair_id"][:5].tolist()
 
 
@@ -181,5 +167,5 @@ def test_a_table_in_portions(
     found = portions(tmp_path / "parts")
     assert [len(table) for table, _ in found] == [2, 2, 1]
     pd.testing.assert_frame_equal(pd.concat([t for t, _ in found]), whole, check_exact=True)
-    assert list(failures) == ["p11"]
-    assert [list(failed) for _, failed in found] == [["p11"], [], []]
+    assert list(failures) == ["p1-1"]
+    assert [list(failed) for _, failed in found] == [["p1-1"], [], []]

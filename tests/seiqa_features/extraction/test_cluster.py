@@ -21,7 +21,6 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import ClusterError, DataError, StoreError
 from seiqa_features.extraction import cluster as cluster_module
 from seiqa_features.extraction import connecting
@@ -30,7 +29,6 @@ from seiqa_features.extraction.cluster import Share, run_on_cluster
 from seiqa_features.extraction.connecting import Cluster, this_machine
 from seiqa_features.extraction.runner import RunReport, extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import assemble
@@ -39,6 +37,7 @@ from tests.seiqa_features.random_networks import TINY_VIT, resources_for
 
 RECIPE = Recipe.parse({"gms": ["max512"], "colour": ["s48"]})
 OBJECTS = 80 * 2**20  # bytes of a node's shared memory
+SIZE = 96, 128  # of the pictures, in pixels
 QUIET = {"log_to_driver": False, "include_dashboard": False}
 
 needs_ray = [
@@ -50,26 +49,9 @@ needs_ray = [
 ]
 
 
-def make_pairs(folder: Path, save_picture: Callable[..., Path], references: int) -> pd.DataFrame:
-    """Four degraded versions of each reference."""
-    found = [
-        Pair(
-            f"p{r}-{d}",
-            save_picture(folder / f"r{r}.png", seed=r, height=96, width=128),
-            save_picture(folder / f"d{r}-{d}.png", seed=1000 + 10 * r + d, height=96, width=128),
-            "train",
-        )
-        for r in range(references)
-        for d in range(4)
-    ]
-    table, problems = build_pairs(Found(folder, found), ImageIndex(folder / "cache"))
-    assert problems == []
-    return table
-
-
 @pytest.fixture
-def pairs(tmp_path: Path, save_picture: Callable[..., Path]) -> pd.DataFrame:
-    return make_pairs(tmp_path, save_picture, 3)
+def pairs(make_pairs: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    return make_pairs(3, 4, SIZE)
 
 
 @pytest.fixture
@@ -353,12 +335,12 @@ class TestOneNode(_Marked):
         self,
         ray: Any,
         tmp_path: Path,
-        save_picture: Callable[..., Path],
+        make_pairs: Callable[..., pd.DataFrame],
         runtime: Runtime,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(cluster_module, "UNIT_PAIRS", 4)
-        pairs = make_pairs(tmp_path, save_picture, 10)
+        pairs = make_pairs(10, 4, SIZE)
         store = Store(tmp_path / "store")
         extract(pairs[:4], RECIPE, store, runtime, workers=1)
         start(ray)
@@ -397,12 +379,12 @@ class TestThreeNodes(_Marked):
         self,
         nodes: Any,
         tmp_path: Path,
-        save_picture: Callable[..., Path],
+        make_pairs: Callable[..., pd.DataFrame],
         runtime: Runtime,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(cluster_module, "UNIT_PAIRS", 4)
-        pairs = make_pairs(tmp_path, save_picture, 50)
+        pairs = make_pairs(50, 4, SIZE)
         store = Store(tmp_path / "store")
         killed: list[float] = []
 

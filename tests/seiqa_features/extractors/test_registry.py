@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,8 @@ from seiqa_features.extractors.registry import (
 )
 from seiqa_features.extractors.specs import Extract, ExtractorSpec, Output
 from seiqa_features.table.pairing import paired_outputs
+from tests.seiqa_features.extractors import running
+from tests.seiqa_features.extractors.running import Values, assert_same_bits
 from tests.seiqa_features.random_networks import (
     CONTENT,
     TINY_CLIP,
@@ -46,7 +48,6 @@ NAMES = [*sorted(CONVOLUTIONAL - {"mad"} - CONTENT), TINY_VIT, TINY_CLIP, *TINY_
 HEIGHT, WIDTH = 177, 193  # odd, and over every min_side
 NETWORK_SHAPE = 93, 101  # of pyiqa's, which take a while: odd, and four of PieAPP's patches
 
-Values = Mapping[str, torch.Tensor]
 Texture = Callable[..., np.ndarray]
 
 
@@ -82,13 +83,12 @@ def shape_of(name: str, height: int = HEIGHT, width: int = WIDTH) -> tuple[int, 
 
 
 def run(name: str, refs: list[torch.Tensor], dists: list[torch.Tensor], index: list[int]) -> Values:
-    size = shape_of(name, *refs[0].shape[1:])
+    height, width = shape_of(name, *refs[0].shape[1:])
 
-    def cut(pictures: list[torch.Tensor]) -> torch.Tensor:
-        return torch.stack([picture[:, : size[0], : size[1]] for picture in pictures])
+    def cut(pictures: list[torch.Tensor]) -> list[torch.Tensor]:
+        return [picture[:, :height, :width] for picture in pictures]
 
-    with torch.inference_mode():
-        return built(name)(ref=cut(refs), dist=cut(dists), ref_index=torch.tensor(index))
+    return running.run(built(name), cut(refs), cut(dists), index)
 
 
 def pair(name: str, ref: torch.Tensor, dist: torch.Tensor) -> Values:
@@ -113,12 +113,6 @@ def degraded(picture: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor
         return (255 * mixed).round() / 255
 
     return make
-
-
-def assert_same_bits(ours: Values, theirs: Values) -> None:
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
 
 
 # --- specs -----------------------------------------------------------------------------------

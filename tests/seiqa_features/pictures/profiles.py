@@ -28,10 +28,10 @@ def grey_profile(gamma: float) -> bytes:
     return _profile(b"GRAY", {b"wtpt": _xyz(D50), b"kTRC": _curve(gamma)})
 
 
-def p3_to_srgb(pixels: NDArray[np.uint8], gamma: float = 2.2) -> NDArray[np.float64]:
-    """What a Display P3 picture of that gamma looks like in sRGB, clipped to 0 to 255."""
+def p3_to_srgb(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What a Display P3 picture of gamma 2.2 looks like in sRGB, clipped to 0 to 255."""
     to_xyz, from_xyz = np.array(DISPLAY_P3).T, np.linalg.inv(np.array(SRGB).T)
-    light = ((pixels / 255) ** gamma) @ (from_xyz @ to_xyz).T
+    light = ((pixels / 255) ** 2.2) @ (from_xyz @ to_xyz).T
     light = light.clip(0, 1)
     coded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(255 * coded)

@@ -11,27 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from seiqa_features.errors import DataError
 from seiqa_features.pictures.boxes import jpeg2000
-from seiqa_features.pictures.decoding import read_rgb
 from tests.conftest import make_texture
 from tests.seiqa_features.pictures.png_files import SIGNATURE, chunk
 from tests.seiqa_features.pictures.profiles import DISPLAY_P3, p3_to_srgb, rgb_profile
+from tests.seiqa_features.pictures.reading import refused, shown
 
 PIXELS = make_texture(0, 20, 26)
 GREY = PIXELS[..., 0]
 ALPHA = np.linspace(0, 255, GREY.size).reshape(GREY.shape).astype(np.uint8)
-
-
-def rgb_of(content: bytes) -> NDArray[np.uint8]:
-    return np.asarray(read_rgb(io.BytesIO(content), name="p"))
-
-
-def refusal(content: bytes) -> str:
-    with pytest.raises(DataError) as refused:
-        rgb_of(content)
-    (line,) = refused.value.problems
-    return line
 
 
 def png(samples: NDArray[np.uint16], *, methods: tuple[int, int] = (0, 0)) -> bytes:
@@ -57,7 +45,7 @@ def test_png_of_16_bits_with_alpha_is_laid_over_white(colour: str) -> None:
     over = np.broadcast_to(samples[..., :-1], PIXELS.shape).astype(int)
     opacity = ALPHA[..., None] / 255
     expected = over * opacity + 255 * (1 - opacity)
-    assert np.abs(rgb_of(png(deep(samples))) - expected).max() <= 1
+    assert np.abs(shown(png(deep(samples))) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("opacity", [1, 257], ids=["low alpha", "full alpha"])
@@ -65,19 +53,19 @@ def test_png_of_16_bits_with_alpha_is_laid_over_white(colour: str) -> None:
 def test_png_of_16_bits_with_alpha_that_holds_8_bits_is_refused(colour: str, opacity: int) -> None:
     alpha = np.full_like(ALPHA, 255).astype(np.uint16) * opacity
     samples = np.dstack([COLOURS[colour].astype(np.uint16), alpha])
-    assert "16-bit samples of 0 to" in refusal(png(samples))
+    assert "16-bit samples of 0 to" in refused(png(samples))
 
 
 @pytest.mark.parametrize("bands", [2, 3, 4])
 def test_black_png_of_16_bits_is_black(bands: int) -> None:
     samples = np.zeros((20, 26, bands), np.uint16)
     samples[..., -1] = 65535 if bands in (2, 4) else 0
-    assert rgb_of(png(samples)).max() == 0
+    assert shown(png(samples)).max() == 0
 
 
 @pytest.mark.parametrize("methods", [(1, 0), (0, 1)])
 def test_png_of_an_unknown_method_is_refused(methods: tuple[int, int]) -> None:
-    assert "unknown method" in refusal(png(deep(PIXELS), methods=methods))
+    assert "unknown method" in refused(png(deep(PIXELS), methods=methods))
 
 
 def test_png_of_indices_without_a_palette_is_refused() -> None:
@@ -85,7 +73,7 @@ def test_png_of_indices_without_a_palette_is_refused() -> None:
     rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in GREY))
     parts = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
     content = SIGNATURE + b"".join(chunk(kind, part) for kind, part in parts)
-    assert "no palette in it" in refusal(content)
+    assert "no palette in it" in refused(content)
 
 
 def ppm(samples: NDArray[np.uint16], *, plain: bool) -> bytes:
@@ -97,8 +85,8 @@ def ppm(samples: NDArray[np.uint16], *, plain: bool) -> bytes:
 
 @pytest.mark.parametrize("plain", [False, True])
 def test_ppm_of_16_bits(plain: bool) -> None:
-    assert np.array_equal(rgb_of(ppm(deep(PIXELS), plain=plain)), PIXELS)
-    assert "black in 8 bits" in refusal(ppm(PIXELS.astype(np.uint16), plain=plain))
+    assert np.array_equal(shown(ppm(deep(PIXELS), plain=plain)), PIXELS)
+    assert "black in 8 bits" in refused(ppm(PIXELS.astype(np.uint16), plain=plain))
 
 
 def sgi(samples: NDArray[np.uint16]) -> bytes:
@@ -109,8 +97,8 @@ def sgi(samples: NDArray[np.uint16]) -> bytes:
 
 
 def test_sgi_of_16_bits() -> None:
-    assert np.array_equal(rgb_of(sgi(deep(PIXELS))), PIXELS)
-    assert "black in 8 bits" in refusal(sgi(PIXELS.astype(np.uint16)))
+    assert np.array_equal(shown(sgi(deep(PIXELS))), PIXELS)
+    assert "black in 8 bits" in refused(sgi(PIXELS.astype(np.uint16)))
 
 
 def jp2(samples: NDArray[np.generic], bits: int, *, boxed: bool = True) -> bytes:
@@ -132,17 +120,17 @@ def test_jpeg_2000_is_scaled_by_its_precision(
     samples = (pixels.astype(np.uint32) * top // 255).astype(np.uint8 if bits <= 8 else np.uint16)
     expected = np.broadcast_to(np.atleast_3d(samples * 255.0 / top), PIXELS.shape)
     content = jp2(samples, bits, boxed=boxed)
-    assert np.abs(rgb_of(content) - expected).max() <= 1
+    assert np.abs(shown(content) - expected).max() <= 1
     stated = jpeg2000(io.BytesIO(content))
     assert (set(stated.bits), stated.signed, stated.profile) == ({bits}, False, None)
 
 
 def test_jpeg_2000_of_16_bits_that_holds_8_bits_is_refused() -> None:
-    assert "black in 8 bits" in refusal(jp2(PIXELS.astype(np.uint16), 16))
+    assert "black in 8 bits" in refused(jp2(PIXELS.astype(np.uint16), 16))
 
 
 def test_jpeg_2000_with_a_sign_is_refused() -> None:
-    assert "sign" in refusal(jp2(GREY.astype(np.int16), 16))
+    assert "sign" in refused(jp2(GREY.astype(np.int16), 16))
 
 
 def test_jpeg_2000_is_converted_by_its_profile() -> None:
@@ -158,8 +146,8 @@ def test_jpeg_2000_is_converted_by_its_profile() -> None:
     wide = content[:head] + struct.pack(">I", grown) + content[head + 4 : at] + box
     wide += content[at + length :]
     expected = p3_to_srgb(PIXELS)
-    assert np.abs(rgb_of(wide).astype(int) - expected).max() <= 1
-    assert np.abs(rgb_of(content).astype(int) - PIXELS).max() == 0
+    assert np.abs(shown(wide).astype(int) - expected).max() <= 1
+    assert np.abs(shown(content).astype(int) - PIXELS).max() == 0
 
 
 def test_a_jpeg_2000_of_boxes_only_holds_no_picture() -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seiqa_features.errors import DataError
-from seiqa_features.files import path_text
+from seiqa_features.path_texts import path_text
 from seiqa_features.pictures.colour import warn_clamped
 from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.inputs import as_rgb, is_picture

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from seiqa_features.errors import DataError
-from seiqa_features.pictures.decoding import load_rgb, read_rgb
+from seiqa_features.pictures.decoding import load_rgb
 from seiqa_features.pictures.inputs import as_rgb
 from tests.conftest import make_texture
+from tests.seiqa_features.pictures.reading import shown
 
 KINDS = [
     {},
@@ -30,10 +30,6 @@ def jpeg(seed: int = 0, mode: str = "RGB", **options: object) -> bytes:
     image = Image.fromarray(make_texture(seed, 40, 52)).convert(mode)
     image.save(file, "JPEG", **options)  # type: ignore[arg-type]
     return file.getvalue()
-
-
-def shown(content: bytes) -> NDArray[np.uint8]:
-    return np.asarray(read_rgb(io.BytesIO(content), name="p.jpg"))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
@@ -52,7 +48,7 @@ def test_a_jpeg_that_lacks_more_is_refused(options: dict[str, object]) -> None:
         start = content.index(b"\xff\xda")
         cuts = {*range(3, 60), *range(60, len(content) - start, 37)}
         for missing in cuts:
-            with pytest.raises(DataError, match=r"p\.jpg: damaged or truncated image"):
+            with pytest.raises(DataError, match=r"^the picture: damaged or truncated image"):
                 shown(content[:-missing])
 
 

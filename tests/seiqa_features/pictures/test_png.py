@@ -9,11 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
-from seiqa_features.errors import DataError
-from seiqa_features.pictures.decoding import read_rgb
 from tests.conftest import make_texture
 from tests.seiqa_features.pictures.png_files import (
     GREY,
@@ -25,23 +22,12 @@ from tests.seiqa_features.pictures.png_files import (
     chunks,
     png,
 )
+from tests.seiqa_features.pictures.reading import refused, shown
 
 PIXELS = make_texture(0, 40, 52)
 WIDE = (PIXELS.astype(np.uint16) << 8) | np.random.default_rng(0).integers(
     0, 256, PIXELS.shape
 ).astype(np.uint16)
-
-
-def shown(content: bytes) -> NDArray[np.uint8]:
-    return np.asarray(read_rgb(io.BytesIO(content), name="p.png"))
-
-
-def refused(content: bytes) -> str:
-    with pytest.raises(DataError) as caught:
-        shown(content)
-    (line,) = caught.value.problems
-    assert line.startswith("p.png: ")
-    return line
 
 
 def saved(image: Image.Image, **options: object) -> bytes:

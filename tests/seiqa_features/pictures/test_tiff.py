@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from seiqa_features.errors import DataError
-from seiqa_features.pictures.decoding import read_rgb
 from tests.conftest import make_texture
+from tests.seiqa_features.pictures.reading import refused, shown
 
 RGB8 = make_texture(0, 40, 52)
 GREY8 = RGB8[..., 1].copy()
@@ -32,18 +32,6 @@ def written(samples: NDArray[Any], **options: Any) -> bytes:
     file = io.BytesIO()
     tifffile.imwrite(file, samples, **{"photometric": "minisblack", "metadata": None} | options)
     return file.getvalue()
-
-
-def shown(content: bytes) -> NDArray[np.uint8]:
-    return np.asarray(read_rgb(io.BytesIO(content), name="t.tif"))
-
-
-def refused(content: bytes) -> str:
-    with pytest.raises(DataError) as caught:
-        shown(content)
-    (line,) = caught.value.problems
-    assert line.startswith("t.tif: ")
-    return line
 
 
 def grey(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from seiqa_features.datasets import find_pairs
 from seiqa_features.errors import DataError, StoreError, UsageError
-from seiqa_features.files import path_text, replacing, text_path, write_whole
+from seiqa_features.path_texts import path_text, text_path
 from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.remote import stores
 from seiqa_features.remote.paths import RemotePath
@@ -25,6 +25,7 @@ from seiqa_features.remote.places import (
     stats,
 )
 from seiqa_features.remote.stores import file_system
+from seiqa_features.writing import replacing, write_whole
 from tests.stores.faults import Fault, ObjectStore, every
 
 URI = "s3://bucket/a b/ü.png"

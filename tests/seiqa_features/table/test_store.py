@@ -20,13 +20,13 @@ import pytest
 
 from seiqa_features.errors import StoreError
 from seiqa_features.extractors.specs import ExtractorSpec, Output
-from seiqa_features.files import temporary_in
 from seiqa_features.pictures.views import View
 from seiqa_features.table import merging
 from seiqa_features.table.keys import Wanted
 from seiqa_features.table.recipe import Block
 from seiqa_features.table.shards import FORMAT, block_schema
 from seiqa_features.table.store import Store
+from seiqa_features.writing import temporary_in
 from tests.killing import killed_at
 
 SPEC = ExtractorSpec(

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from seiqa_features.errors import StoreError
 from seiqa_features.table import upkeep
-from seiqa_features.table.recipe import Block, Recipe
+from seiqa_features.table.recipe import Block, Recipe, fingerprint_of
 from seiqa_features.table.shards import OLD_FORMAT
 from seiqa_features.table.store import LOCK, MANIFEST, Store
 from tests.killing import killed_at
@@ -47,7 +47,7 @@ def outdate(root: Path, block: Block, **changes: object) -> Path:
     """As if another version had computed the block's rows."""
     folder = Store(root).folder(block)
     ingredients = {**block.ingredients, **changes}
-    old = folder.with_name(f"{upkeep._fingerprint(ingredients)}-3")
+    old = folder.with_name(f"{fingerprint_of(ingredients)}-3")
     folder.rename(old)
     (old / MANIFEST).write_text(json.dumps(ingredients))
     return old

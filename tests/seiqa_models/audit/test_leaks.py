@@ -16,8 +16,8 @@ GROUPS = np.repeat(np.arange(15), SIZES)
 MOS = RNG.integers(0, 6, len(GROUPS)) + 0.3 * RNG.normal(size=len(GROUPS))
 
 
-def leaks_of(values: object, name: str = "ssim_like", label: str = "mos") -> str | None:
-    return find_leaks(pd.DataFrame({name: values}), MOS, GROUPS, label=label).get(name)
+def leaks_of(values: object, name: str = "ssim_like") -> str | None:
+    return find_leaks(pd.DataFrame({name: values}), MOS, GROUPS, label="mos").get(name)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import numpy as np
 import psutil
@@ -16,7 +17,9 @@ import pytest
 from joblib import delayed, parallel_config
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from seiqa_models.core import threads
 from seiqa_models.core.threads import in_processes, one_core, processes
+from tests.forking import Halt, ends_in_a_fork, needs_fork
 
 SLEEPERS = """
 import os, sys, time
@@ -104,10 +107,30 @@ def test_who_leaves_first_takes_nothing_from_who_stays() -> None:
             step.wait()
             seen["alone"] = numbers("blas") | numbers("openmp")
 
-    threads = [Thread(target=first), Thread(target=second)]
-    for thread in threads:
+    both = [Thread(target=first), Thread(target=second)]
+    for thread in both:
         thread.start()
-    for thread in threads:
+    for thread in both:
         thread.join()
     assert seen == {"both": {1}, "alone": {1}}
+    assert numbers("blas") == {2}
+
+
+@needs_fork
+def test_a_process_forked_while_another_thread_enters_can_enter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    halt, set_threads = Halt(), threads._set_threads
+
+    def halting(blas: Any, number: int) -> None:
+        halt()
+        set_threads(blas, number)
+
+    def enter() -> None:
+        with one_core():
+            assert numbers("blas") == {1}
+
+    monkeypatch.setattr(threads, "_set_threads", halting)
+    with halt.reached_by(enter):
+        assert ends_in_a_fork(enter)
     assert numbers("blas") == {2}

@@ -28,9 +28,9 @@ from seiqa_models.finetune.members import finetune, read_spent
 from tests.seiqa_features.tiny_vlm import write_tiny_vlm
 
 
-def run(work, folder, *, device="cpu"):
+def run(work, folder):
     said = []
-    done = finetune(work, folder, device, on_pair=lambda *_: None, on_epoch=said.append)
+    done = finetune(work, folder, "cpu", on_pair=lambda *_: None, on_epoch=said.append)
     return done, said
 
 

@@ -18,7 +18,8 @@ from seiqa_models.trust import TRUSTED_TYPES
 NAMES = sorted(FUSIONS)
 
 
-def out_of_fold(*, n=120, seed=0):
+def out_of_fold(*, seed=0):
+    n = 120
     rng = np.random.default_rng(seed)
     y = rng.uniform(0, 5, n)
     noise = {"ridge": 0.3, "gp": 0.5, "svr": 2.0}

@@ -373,7 +373,7 @@ def members_without_end(folder: Path) -> None:
     rewrite(folder, model={**claims, "size": 46 * count + len(end), "members": {}})
 
 
-def _array_bytes(shape: Any, descr: Any, content: bytes = b"") -> bytes:
+def _array_bytes(shape: Any, descr: Any, content: bytes) -> bytes:
     file = io.BytesIO()
     header = {"descr": descr, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

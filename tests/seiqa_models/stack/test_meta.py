@@ -13,8 +13,8 @@ from seiqa_models.core.metrics import srocc
 from seiqa_models.stack.meta import RidgeMeta
 
 
-def block_table(dense_column, n=40, d=12, seed=0, shift=0.0):
-    rng = np.random.default_rng(seed)
+def block_table(dense_column, d=12, shift=0.0):
+    n, rng = 40, np.random.default_rng(0)
     matrix = (rng.normal(size=(n, d)) * rng.uniform(0.1, 9, d) + shift).astype(np.float32)
     y = matrix @ rng.normal(size=d) + rng.normal(size=n)
     groups = rng.integers(0, 7, n)

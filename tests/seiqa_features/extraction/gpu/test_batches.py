@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import torch
 
-from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.errors import DataError, DeviceError
 from seiqa_features.extraction import flow
 from seiqa_features.extraction.gpu import batches as gpu_batches
@@ -19,7 +18,6 @@ from seiqa_features.extraction.gpu.batches import BATCH_PAIRS, PROBE_PAIRS, batc
 from seiqa_features.extraction.jobs import Crops, Job, Result
 from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
-from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import assemble
@@ -29,17 +27,9 @@ from tests.seiqa_features.random_networks import TINY_VIT, resources_for
 
 
 @pytest.fixture
-def pairs(index: ImageIndex, tmp_path: Path, save_picture: Callable[..., Path]) -> pd.DataFrame:
+def pairs(make_pairs: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     """Five references of two shapes with four degraded versions each."""
-    found = []
-    for r in range(5):
-        ref = save_picture(tmp_path / f"r{r}.png", seed=r, height=48 + 16 * (r % 2))
-        for d in range(4):
-            dist = save_picture(tmp_path / f"d{r}{d}.png", seed=20 + 4 * r + d)
-            found.append(Pair(f"p{r}{d}", ref, dist, "train"))
-    table, problems = build_pairs(Found(tmp_path, found), index)
-    assert problems == []
-    return table
+    return make_pairs(5, 4, (48, 64), (64, 64))
 
 
 class BatchesOnCpu(Runtime):

@@ -17,7 +17,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from seiqa_features.datasets.pairs import Found, Pair, build_pairs
 from seiqa_features.extraction import flow
 from seiqa_features.extraction.direct import compute_table, gather
 from seiqa_features.extraction.gpu import preparing
@@ -28,7 +27,6 @@ from seiqa_features.extraction.runner import extract
 from seiqa_features.extraction.runtime import Runtime
 from seiqa_features.extraction.work import compute
 from seiqa_features.extractors.specs import ExtractorSpec
-from seiqa_features.pictures.index import ImageIndex
 from seiqa_features.table.recipe import Recipe
 from seiqa_features.table.store import Store
 from seiqa_features.table.table import assemble
@@ -45,17 +43,9 @@ class PretendedGpu(Runtime):
 
 
 @pytest.fixture
-def pairs(index: ImageIndex, tmp_path: Path, save_picture: Callable[..., Path]) -> pd.DataFrame:
-    """Six references with two degraded versions each."""
-    found = []
-    for r in range(6):
-        ref = save_picture(tmp_path / f"r{r}.png", seed=r, height=96, width=128)
-        for d in range(2):
-            dist = save_picture(tmp_path / f"d{r}{d}.png", seed=20 + 2 * r + d, height=90)
-            found.append(Pair(f"p{r}{d}", ref, dist, "train"))
-    table, problems = build_pairs(Found(tmp_path, found), index)
-    assert problems == []
-    return table
+def pairs(make_pairs: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """Six references with two degraded versions each, some of another size."""
+    return make_pairs(6, 2, (96, 128), (90, 64))
 
 
 @pytest.fixture

@@ -166,11 +166,6 @@ OFFICIAL = [
 
 
 @pytest.fixture(scope="module")
-def calibration(shared: Path) -> Path:
-    return shared / "data" / "oracles" / "pyiqa_calibration" / "ResultsCalibra"
-
-
-@pytest.fixture(scope="module")
 def official_images(calibration: Path) -> Callable[[str], Images]:
     def load_pair(name: str) -> Images:
         ref, dist = (load(calibration / side / f"{name}.bmp") for side in ("ref_dir", "dist_dir"))

@@ -17,24 +17,25 @@ from seiqa_features.extractors.common.maps import (
 from seiqa_features.extractors.common.tokens import MIDDLE_LAYERS, compare, cosine, unit
 
 Features = dict[str, torch.Tensor]
+WIDTH = 6  # of the embeddings
 
 
-def made_up(seed: int, pictures: int, side: int = 5, dim: int = 6) -> Features:
+def made_up(seed: int, pictures: int, side: int = 5) -> Features:
     """Features as an encoder gives them."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(pictures, *shape, generator=generator)
 
-    features = {name: unit(normal(side**2, dim)) for name in ("last", *MIDDLE_LAYERS)}
-    features |= {"cls": unit(normal(dim)), "mean": unit(normal(dim))}
+    features = {name: unit(normal(side**2, WIDTH)) for name in ("last", *MIDDLE_LAYERS)}
+    features |= {"cls": unit(normal(WIDTH)), "mean": unit(normal(WIDTH))}
     return {**features, "attention": normal(side**2).softmax(dim=1)}
 
 
-def nudged(features: Features, seed: int, by: float = 0.3) -> Features:
+def nudged(features: Features, seed: int) -> Features:
     """Features of pictures that are much the same."""
     other = made_up(seed, len(features["cls"]))
-    mixed = {name: unit(value + by * other[name]) for name, value in features.items()}
+    mixed = {name: unit(value + 0.3 * other[name]) for name, value in features.items()}
     return {**mixed, "attention": 0.7 * features["attention"] + 0.3 * other["attention"]}
 
 

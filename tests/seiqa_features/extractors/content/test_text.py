@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -113,6 +116,24 @@ def test_the_networks_are_those_that_were_tested(tmp_path: Path) -> None:
         path = files.verified(weight)
         assert path.stat().st_size == pytest.approx(1e6 * weight.megabytes, rel=0.5)
         assert files.checksum(weight) == weight.sha256
+
+
+def test_nothing_is_reported_to_anyone(tmp_path: Path) -> None:
+    """onnxruntime would note an identifier of the machine and its events, to be sent later."""
+    code = (
+        "from PIL import Image; from seiqa_features import extract;"
+        " extract('text', Image.new('RGB', (64, 64)), Image.new('RGB', (64, 64), 'red'))"
+    )
+    places = {"HOME": "home", "TMPDIR": "temporary", "XDG_CACHE_HOME": "caches"}
+    folders = {name: tmp_path / place for name, place in places.items()}
+    for folder in folders.values():
+        folder.mkdir()
+    root = str(Path(__file__).parents[4])
+    environment = {**os.environ, "PYTHONPATH": root, **{k: str(v) for k, v in folders.items()}}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)  # set by the tests above
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
+    left = [path for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
+    assert left == []
 
 
 @pytest.mark.parametrize("absent", ["rapidocr", "onnxruntime"])

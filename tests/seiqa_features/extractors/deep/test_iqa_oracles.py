@@ -67,11 +67,6 @@ def built(files: Callable[[str], Files]) -> Callable[[str], Extract]:
 
 
 @pytest.fixture(scope="module")
-def calibration(shared: Path) -> Path:
-    return shared / "data" / "oracles" / "pyiqa_calibration" / "ResultsCalibra"
-
-
-@pytest.fixture(scope="module")
 def images(calibration: Path) -> Callable[[str], Images]:
     """A pair of TID2013 at its full size, 512×384: what the view max512 leaves as it is."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Extract, Resources
 from seiqa_features.pictures.views import View
 from seiqa_features.weights.files import WeightFiles
+from tests.seiqa_features.extractors.running import assert_same_bits, run
 from tests.seiqa_features.random_networks import (
     CLIP_CONFIG,
     CLIP_SIDE,
@@ -54,7 +55,6 @@ TAGS = {
 VIEWS = {"openai": "c64", "squeezed": "s64"}
 TINY = TINY_CLIP
 
-Values = Mapping[str, torch.Tensor]
 Texture = Callable[..., np.ndarray]
 
 
@@ -96,19 +96,6 @@ def picture(texture: Texture) -> Callable[..., torch.Tensor]:
         return torch.from_numpy(pixels).float() / 255
 
     return make
-
-
-def run(
-    work: Extract, refs: list[torch.Tensor], dists: list[torch.Tensor], index: list[int]
-) -> Values:
-    with torch.inference_mode():
-        return work(ref=torch.stack(refs), dist=torch.stack(dists), ref_index=torch.tensor(index))
-
-
-def assert_same_bits(ours: Values, theirs: Values) -> None:
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
 
 
 # --- against open_clip -----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from seiqa_features.extractors.openclip.facts import facts_of
 from seiqa_features.extractors.openclip.patches import reader
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Resources
+from tests.seiqa_features.extractors.running import assert_same_bits
 from tests.seiqa_features.photographs import photograph
 from tests.seiqa_features.random_networks import CLIP_CONFIG, CLIP_TEXT, clip_state, register_clip
 
@@ -164,7 +165,7 @@ def test_a_pair_has_the_same_bits_alone_and_in_company(trained: dict[str, Path])
     with torch.inference_mode():
         whole = work(ref=pictures, dist=pictures.flip(0), ref_index=torch.tensor([0, 1, 2]))
         alone = work(ref=pictures[2:], dist=pictures[:1], ref_index=torch.tensor([0]))
-    assert_equal({name: value[2:] for name, value in whole.items()}, alone)
+    assert_same_bits({name: value[2:] for name, value in whole.items()}, alone)
 
 
 def tensor(pixels: np.ndarray) -> torch.Tensor:
@@ -175,9 +176,3 @@ def tensor(pixels: np.ndarray) -> torch.Tensor:
 
 def pixels_of(name: str) -> np.ndarray:
     return np.asarray(photograph(name))
-
-
-def assert_equal(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> None:
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name

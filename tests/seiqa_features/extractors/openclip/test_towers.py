@@ -22,6 +22,7 @@ from seiqa_features.extractors.openclip.facts import facts_of, hub_file
 from seiqa_features.extractors.registry import get_extractor
 from seiqa_features.extractors.specs import Extract
 from seiqa_features.weights.files import WeightFiles
+from tests.seiqa_features.extractors.running import assert_same_bits, run
 from tests.seiqa_features.photographs import photograph
 from tests.seiqa_features.random_networks import (
     TOWERS,
@@ -100,13 +101,6 @@ def pixels(name: str, model: str, *, moved: int = 0) -> torch.Tensor:
     y, x = (whole.shape[0] - side) // 2, (whole.shape[1] - side) // 2 - moved
     corner = np.ascontiguousarray(whole[y : y + side, x : x + side].transpose(2, 0, 1))
     return torch.from_numpy(corner).float() / 255
-
-
-def run(
-    work: Extract, refs: list[torch.Tensor], dists: list[torch.Tensor], index: list[int]
-) -> Mapping[str, torch.Tensor]:
-    with torch.inference_mode():
-        return work(ref=torch.stack(refs), dist=torch.stack(dists), ref_index=torch.tensor(index))
 
 
 # --- against open_clip -----------------------------------------------------------------------
@@ -208,12 +202,6 @@ def test_values_do_not_depend_on_the_batch(model: str, built: Build) -> None:
 
 def rows(values: Mapping[str, torch.Tensor], index: list[int]) -> dict[str, torch.Tensor]:
     return {name: value[index] for name, value in values.items()}
-
-
-def assert_same_bits(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> None:
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
 
 
 @pytest.mark.parametrize("model", TOWERS)

@@ -18,11 +18,9 @@ from seiqa_models.stack.regressor import SeiqaRegressor
 QUICK = ("ridge", "svr")
 
 
-def made(
-    disagree: float, *, n: int = 240
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+def made(disagree: float) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     """Quality from two columns; observers of B weigh the second one more, those of A less."""
-    rng = np.random.default_rng(0)
+    n, rng = 240, np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
     names = np.where(np.arange(n) % 2, "B", "A")
     weight = 1 + np.where(names == "B", disagree, -disagree)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from seiqa_features.commits import committing, current, settle
-from seiqa_features.files import create_whole, replacing, sweep, temporary_in, write_whole
+from seiqa_features.writing import create_whole, replacing, sweep, temporary_in, write_whole
 from tests.killing import full_disk_at, killed_at
 
 MANY = 50
