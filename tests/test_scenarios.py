@@ -15,7 +15,8 @@ SCENARIOS = {scenario.page: scenario for scenario in scenarios()}
 
 HIGHER = [
     ("renderings", "moved down by 8 pixels", "price changed to $91.99"),
-    ("renderings", "price changed to $91.99", "letters 1 point larger"),
+    ("renderings", "letters 1 point larger", "price changed to $91.99"),
+    ("posters", "photographed from the side", "price changed to $8.50"),
     ("renderings", "banner over the lower third", "photograph missing"),
     ("generated", "a quarter of the size, enlarged", "the same, sharpened"),
     ("generated", "a quarter of the size, enlarged", "fine texture replaced by invented texture"),
