@@ -167,7 +167,8 @@ class Browser:
         while not (value := self.evaluate(script)):
             if time.monotonic() > deadline:
                 text = self.evaluate("document.body.innerText")
-                raise TimeoutError(f"{script} did not come true; the page says: {text[:2000]}")
+                heard = f"last requests {self.requests[-8:]}, errors {self.errors}, {self.console}"
+                raise TimeoutError(f"{script} did not come true; {heard}; the page says: {text}")
             time.sleep(0.05)
         return value
 
