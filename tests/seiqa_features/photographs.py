@@ -32,6 +32,11 @@ def as_tensor(picture: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
 
 
+def luma(picture: Image.Image) -> NDArray[np.float32]:
+    """Its luma float32 [H, W] in 0..1."""
+    return np.asarray(picture.convert("L"), np.float32) / 255
+
+
 def blur(picture: Image.Image, sigma: float) -> Image.Image:
     """Gaussian blur of that standard deviation in pixels."""
     return picture.filter(ImageFilter.GaussianBlur(sigma))

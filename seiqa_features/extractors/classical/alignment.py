@@ -89,7 +89,7 @@ def aligned() -> Extract:
         moved = dist
         if is_trusted(found, shape):
             ref, moved = map(_tensor, both_resampled(_pixels(ref), _pixels(dist), found))
-        elif not np.array_equal(found.matrix, np.eye(2, 3)):
+        elif found.moves:
             movement["travel"] = 0.0
             pixels = np.ascontiguousarray(dist.permute(1, 2, 0).numpy())
             moved = torch.from_numpy(warp(pixels, found.matrix, None, found.bend)).permute(2, 0, 1)

@@ -45,6 +45,11 @@ class Alignment:
     window: Mask | None = None
     bend: Bend | None = None
 
+    @property
+    def moves(self) -> bool:
+        """Whether the map moves anything."""
+        return self.bend is not None or not np.array_equal(self.matrix, np.eye(2, 3))
+
     def movement(self, shape: tuple[int, int]) -> dict[str, float]:
         """Features of the map alone, for two pictures of the shape [H, W], by name."""
         height, width = shape

@@ -156,9 +156,8 @@ class _Move:
 
 def is_trusted(found: Alignment, shape: tuple[int, ...]) -> bool:
     """Whether a picture of the shape [H, W, …] has moved and is to be moved back."""
-    moved = found.bend is not None or not np.array_equal(found.matrix, np.eye(2, 3))
     return (
-        moved
+        found.moves
         and is_success(found.before, found.after)
         and mostly_inside(found.matrix, shape, found.bend)
     )

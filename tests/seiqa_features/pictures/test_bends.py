@@ -21,20 +21,16 @@ from seiqa_features.pictures.registration.bends import (
     undoing,
 )
 from seiqa_features.pictures.registration.estimating import align
-from seiqa_features.pictures.registration.maps import Alignment, Grey, places
+from seiqa_features.pictures.registration.maps import Alignment, places
 from seiqa_features.pictures.registration.realigning import (
     both_resampled,
     is_trusted,
     realigned,
 )
 from seiqa_features.pictures.registration.warps import Warp, warp
-from tests.seiqa_features.photographs import blur, jpeg, noise, photograph
+from tests.seiqa_features.photographs import blur, jpeg, luma, noise, photograph
 
 IDENTITY = np.eye(2, 3, dtype=np.float32)
-
-
-def luma(picture: Image.Image) -> Grey:
-    return np.asarray(picture.convert("L"), np.float32) / 255
 
 
 def wave(height: float, length: float = 1.0) -> Bend:

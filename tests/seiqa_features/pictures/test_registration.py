@@ -24,7 +24,7 @@ from seiqa_features.pictures.registration.maps import (
 )
 from seiqa_features.pictures.registration.warps import warp
 from seiqa_features.pictures.registration.whole_shifts import shifted_by_pixels, whole_shift
-from tests.seiqa_features.photographs import blur, jpeg, moved, noise, photograph
+from tests.seiqa_features.photographs import blur, jpeg, luma, moved, noise, photograph
 
 Pixels = NDArray[np.uint8]
 realigned = partial(realigning.realigned, longest=2048)
@@ -91,7 +91,7 @@ def test_no_input_is_changed(cat: Pixels) -> None:
 def test_a_flat_picture_stays_where_it_is(size: tuple[int, int]) -> None:
     ref = photograph("astronaut").resize(size)
     flat = Image.new("RGB", size, (116, 116, 116))
-    grey = [np.asarray(picture.convert("L"), np.float32) / 255 for picture in (ref, flat)]
+    grey = [luma(picture) for picture in (ref, flat)]
     assert np.array_equal(align(*grey).matrix, np.eye(2, 3))
     assert realigned(ref, flat) is flat
 
@@ -104,14 +104,14 @@ def test_a_shift_by_whole_pixels_is_undone_exactly(y: int, x: int) -> None:
 
 
 def test_whole_shifts_of_pictures_of_two_sizes() -> None:
-    ref = np.asarray(photograph("astronaut").convert("L"), np.float32) / 255
+    ref = luma(photograph("astronaut"))
     wider = np.pad(ref, ((3, 5), (7, 0)))
     assert whole_shift(ref, wider, np.array([[1, 0, 6], [0, 1, 4]], np.float32)) == (7, 3)
     assert whole_shift(wider, ref, np.array([[1, 0, -6], [0, 1, -4]], np.float32)) == (-7, -3)
 
 
 def test_the_nearest_whole_shift_is_found_from_an_estimate_that_is_off() -> None:
-    ref = np.asarray(photograph("astronaut").convert("L"), np.float32) / 255
+    ref = luma(photograph("astronaut"))
     shifted = np.roll(ref, (2, -1), axis=(0, 1))
     estimate = np.array([[1, 0, -1.7], [0, 1, 1.3]], np.float32)
     assert whole_shift(ref, shifted, estimate) == (-1, 2)
@@ -152,7 +152,7 @@ def test_print_that_moved_by_a_pixel_is_moved_back_exactly(y: int, x: int) -> No
 )
 def test_damaged_print_has_not_moved(damage: Callable[[Image.Image], Image.Image]) -> None:
     ref = page()
-    one, other = (np.asarray(p.convert("L"), np.float32) / 255 for p in (ref, damage(ref)))
+    one, other = (luma(p) for p in (ref, damage(ref)))
     assert shifted_by_pixels(one, other, np.eye(2, 3, dtype=np.float32)) is None
 
 
@@ -167,7 +167,7 @@ def test_a_shift_out_of_the_picture_is_none(size: tuple[int, int]) -> None:
 def test_the_black_corners_of_a_turned_picture_do_not_mislead(degrees: float) -> None:
     ref = photograph("chelsea")
     turned = ref.rotate(degrees, Image.Resampling.BICUBIC)
-    grey = [np.asarray(picture.convert("L"), np.float32) / 255 for picture in (ref, turned)]
+    grey = [luma(picture) for picture in (ref, turned)]
     found = align(*grey).matrix
     middle = (np.array(ref.size) - 1) / 2
     assert np.abs(found @ [*middle, 1] - middle).max() < 0.3
@@ -336,7 +336,7 @@ def test_a_map_is_refined_where_thin_lines_show() -> None:
         draw.line((place, 20, 960 - place, 700), "black", 1)
         draw.line((20, place, 940, place), "gray", 1)
     cropped = ref.resize(ref.size, Image.Resampling.BICUBIC, (9, 7, 951, 713))
-    one, other = (np.asarray(p.convert("L"), np.float32) / 255 for p in (ref, cropped))
+    one, other = (luma(p) for p in (ref, cropped))
     corners = np.array([[0, 0, 1], [959, 0, 1], [0, 719, 1], [959, 719, 1]]).T
     scales = np.array([960 / 942, 720 / 706])
     expected = (corners[:2] + 0.5 - [[9], [7]]) * scales[:, None] - 0.5
@@ -344,10 +344,7 @@ def test_a_map_is_refined_where_thin_lines_show() -> None:
 
 
 def test_of_pictures_without_matching_keypoints_there_is_no_map() -> None:
-    cat, cup = (
-        np.asarray(photograph(name).resize((288, 192)).convert("L"), np.float32) / 255
-        for name in ("chelsea", "coffee")
-    )
+    cat, cup = (luma(photograph(name).resize((288, 192))) for name in ("chelsea", "coffee"))
     ramp = np.broadcast_to(np.linspace(0, 1, 96, dtype=np.float32), (96, 96)).copy()
     side = np.linspace(0, 1, 3, dtype=np.float32).reshape(1, 3)
     for one, other in ((cat, cup), (cat, np.zeros_like(cat)), (ramp, ramp), (side, side)):
@@ -394,7 +391,7 @@ def test_charts_and_print_that_moved_far_are_aligned(
 ) -> None:
     size = np.array(picture.size)
     dist = moving(picture).resize(picture.size, Image.Resampling.BICUBIC)
-    one, other = (np.asarray(p.convert("L"), np.float32) / 255 for p in (picture, dist))
+    one, other = (luma(p) for p in (picture, dist))
     expected = np.array(corners or [-(p := np.array([80, 60]) / (size - [160, 120])), 1 + p])
     reached = (np.column_stack([[[0, 0], size], [1, 1]]) @ align(one, other).matrix.T) / size
     np.testing.assert_allclose(reached, expected, atol=0.01)

@@ -19,6 +19,7 @@ from seiqa_features.pictures.registration.windows import (
     shared_window,
     window_of,
 )
+from tests.seiqa_features import photographs
 from tests.seiqa_features.photographs import moved, photograph
 
 Pixels = NDArray[np.uint8]
@@ -46,7 +47,7 @@ def rectangle(content: Pixels) -> Pixels:
 
 
 def luma(pixels: Pixels) -> Grey:
-    return np.asarray(Image.fromarray(pixels).convert("L"), np.float32) / 255
+    return photographs.luma(Image.fromarray(pixels))
 
 
 def squared_error(one: Image.Image, other: Image.Image) -> float:
